@@ -1,9 +1,50 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** Tests that need no server; they run without waiting for one. */
+const unit = [
+  'test/*.test.ts',
+  'test/tencent/**/*.test.ts',
+  'test/simulator/**/*.test.ts',
+  'test/producer/room-list*.test.ts',
+  'test/support.test/{choose,keeper}.test.ts',
+];
+
+/** Tests that measure time or kill servers: alone, after all the others, one after the other. */
+const pacing = ['test/pacing/**/*.test.ts', 'test/faults/**/*.test.ts'];
+
+const globalSetup = ['test/support/global-setup.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Most tests wait for a server rather than compute.
+    maxWorkers: 3,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: unit },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...unit, ...pacing],
+          globalSetup,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'pacing',
+          include: pacing,
+          globalSetup,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

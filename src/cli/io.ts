@@ -1,9 +1,34 @@
-/** The streams of one run of the program; tests pass their own. */
+/** The streams and surroundings of one run of the program; tests pass their own. */
 export interface Io {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   /** Data: reports and `--json`. */
   stdout: NodeJS.WritableStream & { isTTY?: boolean };
   /** Talk: progress, notices, errors. */
-  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean };
   env: NodeJS.ProcessEnv;
+  /** Set by the command; 0 where it sets none. */
+  exitCode: number;
+}
+
+/** DESIGN.md section 12: what a script can rely on. */
+export const exitCodes = {
+  /** Every room is gone. */
+  ok: 0,
+  /** Some room is not: rejected, failed, expired or cancelled. */
+  notGone: 1,
+  /** Usage or configuration, or a server that cannot be reached. */
+  usage: 2,
+  /** The line is stopped. */
+  stopped: 3,
+  interrupted: 130,
+} as const;
+
+/** Talk, on stderr. */
+export function say(io: Io, text: string): void {
+  io.stderr.write(`${text}\n`);
+}
+
+/** Data, on stdout. */
+export function print(io: Io, text: string): void {
+  io.stdout.write(`${text}\n`);
 }

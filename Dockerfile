@@ -1,0 +1,28 @@
+# docker build -t room-reaper .
+FROM node:20-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
+COPY src src
+RUN npm run build
+
+FROM node:20-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production
+COPY --from=dependencies /app/node_modules /app/node_modules
+COPY package.json LICENSE /app/
+COPY --from=build /app/dist /app/dist
+RUN ln -s /app/dist/cli/main.js /usr/local/bin/room-reaper \
+  && install -d -o node -g node /data
+# Room lists are mounted here, and the embedded database keeps its files here:
+#   docker run --rm -v "$PWD:/data:ro" room-reaper destroy --dry-run rooms.txt
+WORKDIR /data
+USER node
+ENTRYPOINT ["room-reaper"]
+CMD ["worker"]

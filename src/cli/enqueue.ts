@@ -1,0 +1,150 @@
+/** `room-reaper enqueue`: put rooms on the queue and leave. */
+import { Command } from 'commander';
+import { readConfig, type Config } from '../config.js';
+import { ReaperError } from '../errors.js';
+import type { Batch } from '../ledger/batches.js';
+import type { Placement } from '../producer/add.js';
+import type { BatchAdded } from '../producer/enqueue-batch.js';
+import { onInterrupt } from './interrupt.js';
+import { exitCodes, print, say, type Io } from './io.js';
+import { createProgressLine } from './progress.js';
+import { putOnQueue } from './put-on-queue.js';
+import {
+  addRoomFlags,
+  askConsent,
+  printDryRun,
+  readRoomRequest,
+  type RoomFlags,
+  type RoomRequest,
+} from './room-request.js';
+import { clockTime, count, rooms } from './text.js';
+import { readDuration, readTime } from './when.js';
+import { withStores } from './with-stores.js';
+
+interface EnqueueFlags extends RoomFlags {
+  delay?: string;
+  at?: string;
+  urgent?: boolean;
+}
+
+const help = `
+Examples:
+  room-reaper enqueue rooms.txt
+  room-reaper enqueue rooms.txt --at 02:30 --batch new-year
+  room-reaper enqueue --room live-42 --urgent
+
+Workers (room-reaper worker) do the rest. Running the same command again while its batch
+is unfinished adds nothing twice.`;
+
+export function enqueueCommand(io: Io): Command {
+  return addRoomFlags(new Command('enqueue'))
+    .description('put rooms on the queue and leave')
+    .option('--delay <TIME>', 'not before this much later: 90s, 30m, 2h, 1d')
+    .option('--at <TIME>', 'not before this time: 02:30, or 2026-11-23T02:30:00Z')
+    .option('--urgent', 'before everything else that waits')
+    .addHelpText('after', help)
+    .action(async (file: string | undefined, flags: EnqueueFlags) => {
+      io.exitCode = await enqueue(file, flags, io);
+    });
+}
+
+async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): Promise<number> {
+  const placement = readPlacement(flags);
+  const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
+  const request = await readRoomRequest(file, flags, io);
+  try {
+    if (flags.dryRun) {
+      printDryRun(request, config, flags, io);
+      return exitCodes.ok;
+    }
+    await askConsent('enqueue', request, flags, io);
+    return await put(config, request, placement, flags, io);
+  } finally {
+    await request.list.close();
+  }
+}
+
+function readPlacement(flags: EnqueueFlags): Placement {
+  if (flags.delay !== undefined && flags.at !== undefined) {
+    throw new ReaperError('USAGE', '--delay and --at must not both be given; keep one');
+  }
+  const now = Date.now();
+  const delayMs =
+    flags.delay !== undefined
+      ? readDuration('--delay', flags.delay)
+      : flags.at !== undefined
+        ? readTime('--at', flags.at, now) - now
+        : 0;
+  return { lane: flags.urgent ? 'urgent' : 'bulk', delayMs: Math.round(delayMs) };
+}
+
+async function put(
+  config: Config,
+  request: RoomRequest,
+  placement: Placement,
+  flags: EnqueueFlags,
+  io: Io,
+): Promise<number> {
+  const interrupt = onInterrupt();
+  const line = createProgressLine(io);
+  try {
+    const result = await withStores(config, io, ({ database, queue }) =>
+      putOnQueue(database, queue, {
+        request,
+        sdkAppId: config.sdkAppId,
+        name: flags.batch,
+        placement,
+        deadlineHours: config.deadlineHours,
+        signal: interrupt.signal,
+        onBatch: (batch) => {
+          if (!batch.isNew) say(io, `going on with batch ${batch.id}, which was not finished`);
+        },
+        onProgress: (added) => {
+          const done = added.added + added.pending + added.finished;
+          line.update(`${count(done)} / ${count(request.summary.unique)} rooms on the queue`);
+        },
+      }),
+    );
+    line.end();
+    if (!result.complete) {
+      say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
+      return exitCodes.interrupted;
+    }
+    report(result.batch, result.added, request, placement, flags, io);
+    return exitCodes.ok;
+  } finally {
+    line.end();
+    interrupt.dispose();
+  }
+}
+
+function report(
+  batch: Batch,
+  added: BatchAdded,
+  request: RoomRequest,
+  placement: Placement,
+  flags: EnqueueFlags,
+  io: Io,
+): void {
+  const { summary } = request;
+  if (flags.json) {
+    print(
+      io,
+      JSON.stringify({
+        batchId: batch.id,
+        requested: summary.valid + summary.invalid,
+        unique: summary.unique,
+        duplicates: summary.duplicates,
+        invalid: summary.invalid,
+        ...added,
+      }),
+    );
+    return;
+  }
+  const due = placement.delayMs > 0 ? `, due ${clockTime(Date.now() + placement.delayMs)}` : '';
+  print(io, `${rooms(added.added)} on the queue${due}`);
+  if (added.pending > 0)
+    print(io, `${rooms(added.pending)} were pending already and are not asked for twice`);
+  if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch have ended already`);
+  print(io, `batch ${batch.id}`);
+}

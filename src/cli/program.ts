@@ -1,0 +1,75 @@
+/** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
+import { Command, CommanderError } from 'commander';
+import { ReaperError } from '../errors.js';
+import { destroyCommand } from './destroy.js';
+import { enqueueCommand } from './enqueue.js';
+import { exitCodes, say, type Io } from './io.js';
+import { pauseCommand, resumeCommand } from './pause.js';
+import { simulatorCommand } from './simulator.js';
+import { statusCommand } from './status.js';
+import { workerCommand } from './worker.js';
+
+const examples = `
+Examples:
+  room-reaper destroy rooms.txt --simulate     try it, without credentials
+  room-reaper destroy rooms.txt                destroy every room in the file
+  room-reaper enqueue rooms.txt --delay 30m    put them on the queue for later
+  room-reaper worker                           work on the queue until stopped
+  room-reaper status                           what waits, how fast, how long
+
+Exit codes: 0 every room is gone; 1 some room is not; 2 usage or configuration;
+3 the line is stopped; 130 interrupted.
+
+Configuration is read from the environment and from .env in the working directory:
+see docs/operations.md.`;
+
+/**
+ * @param readEnv - called once, so that a broken `.env` is reported like any bad input.
+ */
+export async function runProgram(
+  argv: readonly string[],
+  io: Io,
+  readEnv: () => NodeJS.ProcessEnv,
+): Promise<void> {
+  const program = new Command('room-reaper')
+    .description('Destroys Tencent live rooms in bulk, within the quota of the API.')
+    .version('0.1.0')
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .showHelpAfterError('(room-reaper --help lists the commands and flags)')
+    .exitOverride()
+    .addHelpText('after', examples);
+  for (const make of [
+    destroyCommand,
+    enqueueCommand,
+    workerCommand,
+    statusCommand,
+    pauseCommand,
+    resumeCommand,
+    (each: Io) => simulatorCommand(each),
+  ]) {
+    program.addCommand(make(io).copyInheritedSettings(program));
+  }
+  try {
+    io.env = readEnv();
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    io.exitCode = report(error, io);
+  }
+}
+
+function report(error: unknown, io: Io): number {
+  // Commander has said it already; help and version are not errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof ReaperError) {
+    say(io, `room-reaper: ${error.message}`);
+    return exitCodes.usage;
+  }
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  say(io, `room-reaper: unexpected ${name}: ${message}`);
+  say(io, 'This is a bug: please report it with the lines below.');
+  say(io, (stack ?? '').split('\n').slice(1, 6).join('\n'));
+  return exitCodes.notGone;
+}

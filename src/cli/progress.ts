@@ -1,0 +1,72 @@
+/** The line of live progress, on a terminal only. */
+import { finishedCount, type BatchProgress } from '../ledger/batches.js';
+import type { Io } from './io.js';
+import { clockTime, count, duration } from './text.js';
+
+export interface ProgressLine {
+  update(text: string): void;
+  /** Leaves the last state on the screen and ends the line. */
+  end(): void;
+}
+
+export function createProgressLine(io: Io): ProgressLine {
+  if (!io.stderr.isTTY) return { update: () => undefined, end: () => undefined };
+  let shown = false;
+  return {
+    update(text) {
+      const width = (io.stderr as { columns?: number }).columns ?? 80;
+      io.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);
+      shown = true;
+    },
+    end() {
+      if (shown) io.stderr.write('\n');
+      shown = false;
+    },
+  };
+}
+
+/** Rooms per second over the last few seconds. */
+export function createRateMeter(spanMs = 5_000): (finished: number, now: number) => number {
+  const samples: { at: number; finished: number }[] = [];
+  return (finished, now) => {
+    samples.push({ at: now, finished });
+    while (samples.length > 2 && now - (samples[1]?.at ?? now) >= spanMs) samples.shift();
+    const first = samples[0];
+    if (first === undefined || now <= first.at) return 0;
+    return ((finished - first.finished) * 1000) / (now - first.at);
+  };
+}
+
+/** `412 / 1,000 rooms · 196/s · 400 destroyed, 10 already gone · 3 s left, done 02:31:07` */
+export function describeProgress(
+  progress: BatchProgress,
+  ratePerSecond: number,
+  now: number,
+): string {
+  const finished = finishedCount(progress);
+  const left = progress.total - finished;
+  const counts = [
+    [progress.destroyed, 'destroyed'],
+    [progress.already_gone, 'already gone'],
+    [progress.destroyed_statistics_lost, 'destroyed, statistics lost'],
+    [progress.rejected, 'rejected'],
+    [progress.failed, 'failed'],
+    [progress.expired, 'expired'],
+    [progress.cancelled, 'cancelled'],
+  ] as const;
+  const parts = [
+    `${count(finished)} / ${count(progress.total)} rooms`,
+    `${Math.round(ratePerSecond)}/s`,
+    counts
+      .filter(([value]) => value > 0)
+      .map(([value, word]) => `${count(value)} ${word}`)
+      .join(', '),
+  ];
+  if (left > 0 && ratePerSecond > 0) {
+    const seconds = left / ratePerSecond;
+    parts.push(`${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`);
+  } else if (left > 0) {
+    parts.push(`${count(left)} waiting`);
+  }
+  return parts.filter((part) => part !== '').join(' · ');
+}

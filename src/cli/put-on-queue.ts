@@ -1,0 +1,79 @@
+/** From a checked list to a batch on the queue and in the ledger. */
+import { ReaperError } from '../errors.js';
+import {
+  finishedAmong,
+  joinDestructions,
+  markEnqueued,
+  openBatch,
+  type Batch,
+} from '../ledger/batches.js';
+import type { Database } from '../ledger/database.js';
+import type { Placement } from '../producer/add.js';
+import { enqueueBatch, type BatchAdded } from '../producer/enqueue-batch.js';
+import { uniqueRooms } from '../producer/room-list/index.js';
+import { newId } from '../queue/destruction-id.js';
+import type { DestroyQueue } from '../queue/open.js';
+import type { RoomRequest } from './room-request.js';
+
+export interface PutOptions {
+  request: RoomRequest;
+  sdkAppId: number;
+  name: string | undefined;
+  placement: Placement;
+  deadlineHours: number;
+  onBatch: (batch: Batch) => void;
+  onProgress: (added: BatchAdded) => void;
+  signal: AbortSignal;
+}
+
+export interface Put {
+  batch: Batch;
+  added: BatchAdded;
+  /** False where it was interrupted: running the same command again goes on. */
+  complete: boolean;
+}
+
+/** @throws ReaperError `USAGE` where the list was changed while it was read. */
+export async function putOnQueue(
+  database: Database,
+  queue: DestroyQueue,
+  options: PutOptions,
+): Promise<Put> {
+  const { request, signal } = options;
+  const { summary } = request;
+  const batch = await openBatch(database, {
+    id: newId(),
+    sdkAppId: options.sdkAppId,
+    name: options.name,
+    fingerprint: summary.fingerprint,
+    total: summary.unique,
+  });
+  options.onBatch(batch);
+  const rooms = uniqueRooms(request.list, { summary });
+  const added = await enqueueBatch(
+    queue,
+    {
+      finishedAmong: (ids) => finishedAmong(database, ids),
+      join: (joined) => joinDestructions(database, batch.id, joined),
+    },
+    {
+      id: batch.id,
+      createdAtMs: batch.createdAtMs,
+      isNew: batch.isNew,
+      deadlineMs: options.deadlineHours * 3_600_000,
+    },
+    rooms,
+    options.placement,
+    options.onProgress,
+    signal,
+  );
+  if (signal.aborted) return { batch, added, complete: false };
+  if (rooms.fingerprint !== summary.fingerprint) {
+    throw new ReaperError(
+      'USAGE',
+      `${request.list.name} must not change while it is read; it did, and part of it is on the queue as batch ${batch.id}`,
+    );
+  }
+  await markEnqueued(database, batch.id);
+  return { batch, added, complete: true };
+}

@@ -1,0 +1,177 @@
+/** What `destroy` and `enqueue` have in common: reading the list, checking it, asking for consent. */
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { ReaperError } from '../errors.js';
+import { slotInterval } from '../limiter/pace.js';
+import {
+  joinRoomLists,
+  listOf,
+  openRoomList,
+  scanRoomList,
+  type RoomList,
+  type RoomListFormat,
+  type RoomListSummary,
+} from '../producer/room-list/index.js';
+import { print, say, type Io } from './io.js';
+import { clockTime, count, duration, rooms } from './text.js';
+
+/** More rooms than this need consent. */
+const consentAbove = 1_000;
+
+export interface RoomFlags {
+  room: string[];
+  format?: RoomListFormat;
+  skipInvalid?: boolean;
+  batch?: string;
+  dryRun?: boolean;
+  yes?: boolean;
+  json?: boolean;
+}
+
+export const collect = (value: string, before: string[]) => [...before, value];
+
+export function addRoomFlags(command: Command): Command {
+  return command
+    .argument(
+      '[FILE]',
+      'list of rooms: one RoomId a line, CSV with a room_id column, or NDJSON; - is stdin',
+    )
+    .option('--room <ID>', 'a room; may be given again', collect, [])
+    .option('--format <FORMAT>', 'lines, csv or ndjson, where the file does not tell')
+    .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping')
+    .option('--batch <NAME>', 'name under which these rooms are reported')
+    .option('--dry-run', 'say what would be done and how long it takes; send nothing')
+    .option('--yes', `do not ask, even for more than ${count(consentAbove)} rooms`)
+    .option('--json', 'print one JSON object on stdout');
+}
+
+export interface RoomRequest {
+  list: RoomList;
+  summary: RoomListSummary;
+}
+
+/**
+ * Reads the list once and checks all of it.
+ *
+ * @throws ReaperError `USAGE` where there is none, it is empty, or it has bad lines and
+ *   they are not to be skipped. Nothing was sent.
+ */
+export async function readRoomRequest(
+  file: string | undefined,
+  flags: RoomFlags,
+  io: Io,
+): Promise<RoomRequest> {
+  if (flags.format !== undefined && !['lines', 'csv', 'ndjson'].includes(flags.format)) {
+    throw new ReaperError(
+      'USAGE',
+      `--format must be lines, csv or ndjson, got ${JSON.stringify(flags.format)}`,
+    );
+  }
+  const lists: RoomList[] = [];
+  if (file !== undefined) {
+    lists.push(
+      await openRoomList(file, {
+        stdin: io.stdin as AsyncIterable<Uint8Array>,
+        ...(flags.format === undefined ? {} : { format: flags.format }),
+      }),
+    );
+  }
+  if (flags.room.length > 0) lists.push(listOf(flags.room));
+  if (lists.length === 0) {
+    throw new ReaperError('USAGE', 'no rooms given; name a FILE (- for stdin) or a --room ID');
+  }
+  const list = lists.length === 1 && lists[0] ? lists[0] : joinRoomLists(lists);
+  try {
+    const summary = await scanRoomList(list);
+    if (summary.format !== undefined && summary.format !== 'lines') {
+      const column = summary.column === undefined ? '' : `, column ${summary.column}`;
+      say(io, `reading ${list.name} as ${summary.format}${column}`);
+    }
+    reportProblems(summary, flags, io);
+    if (summary.valid === 0 && !flags.dryRun) {
+      throw new ReaperError('USAGE', `${list.name} has no rooms in it; nothing was sent`);
+    }
+    return { list, summary };
+  } catch (error) {
+    await list.close();
+    throw error;
+  }
+}
+
+function reportProblems(summary: RoomListSummary, flags: RoomFlags, io: Io): void {
+  if (summary.invalid === 0) return;
+  for (const { at, problem } of summary.problems) say(io, `${at}: ${problem}`);
+  const more = summary.invalid - summary.problems.length;
+  if (more > 0) say(io, `… and ${count(more)} more`);
+  if (flags.skipInvalid || flags.dryRun) return;
+  const lines =
+    summary.invalid === 1
+      ? 'a line that is not a RoomId'
+      : `${count(summary.invalid)} lines that are not RoomIds`;
+  throw new ReaperError(
+    'USAGE',
+    `the list has ${lines}; nothing was sent. Correct it, or leave such lines out with --skip-invalid`,
+  );
+}
+
+/** How long the rooms take with nothing else on the line, in seconds. */
+export function secondsFor(roomCount: number, ratePerSecond: number, jitterMs: number): number {
+  return (roomCount * slotInterval(ratePerSecond, jitterMs)) / 1000;
+}
+
+/** Prints what would be done. */
+export function printDryRun(
+  request: RoomRequest,
+  pace: { rateLimitPerSecond: number; arrivalJitterMs: number },
+  flags: RoomFlags,
+  io: Io,
+): void {
+  const { summary } = request;
+  const seconds = secondsFor(summary.unique, pace.rateLimitPerSecond, pace.arrivalJitterMs);
+  if (flags.json) {
+    print(
+      io,
+      JSON.stringify({
+        dryRun: true,
+        requested: summary.valid + summary.invalid,
+        unique: summary.unique,
+        duplicates: summary.duplicates,
+        invalid: summary.invalid,
+        seconds: Math.round(seconds * 10) / 10,
+      }),
+    );
+    return;
+  }
+  print(
+    io,
+    `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad: ` +
+      `${duration(seconds)}, done ${clockTime(Date.now() + seconds * 1000)} if begun now and nothing else waits`,
+  );
+}
+
+/** @throws ReaperError `USAGE` where consent is needed and was not given. */
+export async function askConsent(
+  verb: string,
+  request: RoomRequest,
+  flags: RoomFlags,
+  io: Io,
+): Promise<void> {
+  const { unique } = request.summary;
+  if (unique <= consentAbove || flags.yes) return;
+  if (!io.stdin.isTTY || !io.stderr.isTTY) {
+    throw new ReaperError(
+      'USAGE',
+      `${rooms(unique)} need consent; add --yes to ${verb} them all, or --dry-run to see how long it takes`,
+    );
+  }
+  const prompt = createInterface({ input: io.stdin, output: io.stderr });
+  try {
+    const answer = await prompt.question(
+      `${verb} ${rooms(unique)} for good? Type the number to go on: `,
+    );
+    if (answer.replace(/[,\s]/g, '') === String(unique)) return;
+    throw new ReaperError('USAGE', 'not confirmed; nothing was sent');
+  } finally {
+    prompt.close();
+  }
+}

@@ -1,0 +1,163 @@
+import { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { ReaperError } from '../errors.js';
+import {
+  DEMO_SDK_APP_ID,
+  DEMO_SECRET_KEY,
+  formatReport,
+  startSimulator,
+} from '../simulator/index.js';
+import type { SimulatorOptions } from '../simulator/index.js';
+import type { Io } from './io.js';
+
+interface Flags {
+  port: string;
+  host: string;
+  rooms?: string;
+  anyRoom?: boolean;
+  latency: string;
+  quota: string;
+  fault: string[];
+  seed: string;
+  json?: boolean;
+}
+
+const HELP = `Examples:
+  room-reaper simulator                              any room exists until destroyed
+  room-reaper simulator --rooms 3000                 room-000001 to room-003000
+  room-reaper simulator --rooms rooms.txt --port 8080
+  room-reaper simulator --fault 100001=0.05 --fault cut=0.01 --latency 50
+
+Point a worker at it with TENCENT_ENDPOINT; its address is said at the start.
+`;
+
+const HELP_AFTER = `
+Faults (--fault for all rooms; after a TAB behind a RoomId for that room):
+  100001      this ErrorCode                    502          this HTTP status
+  cut         destroyed, connection cut         hang         never answered
+  garbage     destroyed, answer not JSON        stall        destroyed, half an answer
+  noresponse  destroyed, no statistics told     latency=300  answered 300 ms later
+  gone        never existed (room lists only)
+  Before it: act+ destroys the room all the same, keep+ does not. After it: *2 only the
+  first two requests, =0.05 one request in twenty (--fault only). Several: with commas.
+
+Credentials: TENCENT_SDK_APP_ID with TENCENT_SECRET_KEY or TENCENT_SECRET_KEY_FILE,
+and TENCENT_ADMIN_IDENTIFIER. Without them a demo app, which is said at the start.
+
+While it runs: GET /simulator/report, PUT or DELETE /simulator/fault,
+POST /simulator/rooms, POST /simulator/invalidate-signatures.
+`;
+
+/** `room-reaper simulator`. `stopped` resolves when it shall end: SIGINT or SIGTERM. */
+export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalled): Command {
+  return new Command('simulator')
+    .description("run a stand-in for Tencent's API that keeps its documented rules")
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .option('--port <N>', 'port to listen on; 0 takes a free one', '0')
+    .option('--host <HOST>', 'address to listen on', '127.0.0.1')
+    .option('--rooms <FILE|N>', 'rooms that exist: a file, one RoomId a line, or a number')
+    .option('--any-room', 'rooms not listed exist too (as without --rooms)')
+    .option('--latency <MS>', 'answer this much later', '0')
+    .option('--quota <N>', 'requests in a sliding second before 60007; "none" lifts it', '200')
+    .option('--fault <SPEC>', 'fault for all rooms; may be given again', gather, [])
+    .option('--seed <N>', 'draws the requests that meet a fault', '1')
+    .option('--json', 'print the report as JSON')
+    .addHelpText('before', HELP)
+    .addHelpText('after', HELP_AFTER)
+    .action((flags: Flags) => runSimulator(io, flags, stopped));
+}
+
+async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>): Promise<void> {
+  const options = { ...readFlags(flags), ...readCredentials(io.env) };
+  const simulator = await startSimulator(options);
+  const stop = stopped();
+  io.stderr.write(`simulator listens at ${simulator.url}; point a worker at it with\n`);
+  io.stderr.write(`  TENCENT_ENDPOINT=${simulator.url}\n`);
+  if (options.sdkAppId === DEMO_SDK_APP_ID && options.secretKey === DEMO_SECRET_KEY) {
+    io.stderr.write(`  TENCENT_SDK_APP_ID=${DEMO_SDK_APP_ID}\n`);
+    io.stderr.write(`  TENCENT_SECRET_KEY=${DEMO_SECRET_KEY}\n`);
+  }
+  await stop;
+  const report = simulator.report();
+  await simulator.close();
+  io.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+}
+
+/** Flags to options. Throws ReaperError USAGE. */
+export function readFlags(flags: Flags): SimulatorOptions {
+  const options: SimulatorOptions = {
+    port: toInteger('--port', flags.port),
+    host: flags.host,
+    latencyMs: toInteger('--latency', flags.latency),
+    quotaPerSecond:
+      flags.quota === 'none' ? Number.POSITIVE_INFINITY : toInteger('--quota', flags.quota),
+    faults: flags.fault,
+    seed: toInteger('--seed', flags.seed),
+    anyRoom: flags.anyRoom ?? flags.rooms === undefined,
+  };
+  if (flags.rooms === undefined) return options;
+  return /^\d+$/.test(flags.rooms)
+    ? { ...options, rooms: Number(flags.rooms) }
+    : { ...options, roomsFile: flags.rooms };
+}
+
+/** The app that requests must be signed for; the demo app when the environment has none. */
+export function readCredentials(env: NodeJS.ProcessEnv): {
+  sdkAppId: number;
+  secretKey: string;
+  adminIdentifier?: string;
+} {
+  const sdkAppId = env['TENCENT_SDK_APP_ID'];
+  const secretKey = env['TENCENT_SECRET_KEY'] || readKeyFile(env['TENCENT_SECRET_KEY_FILE']);
+  const admin = env['TENCENT_ADMIN_IDENTIFIER'];
+  const adminIdentifier = admin ? { adminIdentifier: admin } : {};
+  if (!sdkAppId && !secretKey) {
+    return { sdkAppId: DEMO_SDK_APP_ID, secretKey: DEMO_SECRET_KEY, ...adminIdentifier };
+  }
+  if (!sdkAppId || !secretKey) {
+    const [set, missing] = sdkAppId
+      ? ['TENCENT_SDK_APP_ID', 'TENCENT_SECRET_KEY']
+      : ['TENCENT_SECRET_KEY', 'TENCENT_SDK_APP_ID'];
+    throw new ReaperError(
+      'USAGE',
+      `${missing} must be set where ${set} is, got nothing; set both, or neither for the demo app`,
+    );
+  }
+  return { sdkAppId: toInteger('TENCENT_SDK_APP_ID', sdkAppId), secretKey, ...adminIdentifier };
+}
+
+function readKeyFile(path: string | undefined): string | undefined {
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new ReaperError(
+      'USAGE',
+      `TENCENT_SECRET_KEY_FILE must be a readable file, got ${path}; check its path`,
+      { cause },
+    );
+  }
+}
+
+function toInteger(name: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new ReaperError('USAGE', `${name} must be a whole number, got "${text}"; correct it`);
+}
+
+function gather(spec: string, before: string[]): string[] {
+  return [...before, spec];
+}
+
+/** The first SIGINT or SIGTERM; a second one ends the process at once. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    const first = (): void => {
+      process.off('SIGINT', first).off('SIGTERM', first);
+      resolve();
+    };
+    process.on('SIGINT', first).on('SIGTERM', first);
+  });
+}

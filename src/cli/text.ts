@@ -1,0 +1,32 @@
+/** How numbers and times are shown to people. */
+
+export function count(value: number | bigint): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 room`, `2,000 rooms`. */
+export function rooms(value: number): string {
+  return `${count(value)} ${value === 1 ? 'room' : 'rooms'}`;
+}
+
+/** `8 s`, `25 min 30 s`, `3 h 05 min`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
+}
+
+/** Local time, `02:31:07`. */
+export function clockTime(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
+}
+
+/** Rows of equal columns; numbers to the right. */
+export function table(lines: readonly (readonly [string, string])[]): string {
+  const left = Math.max(...lines.map(([label]) => label.length));
+  const right = Math.max(...lines.map(([, value]) => value.length));
+  return lines
+    .map(([label, value]) => `  ${label.padEnd(left)}  ${value.padStart(right)}`)
+    .join('\n');
+}

@@ -1,0 +1,42 @@
+/** `room-reaper worker`. */
+import { Command } from 'commander';
+import { readConfig } from '../config.js';
+import { createLog } from '../log.js';
+import { openStores } from '../stores.js';
+import { startWorker } from '../worker/worker.js';
+import { onInterrupt } from './interrupt.js';
+import { say, type Io } from './io.js';
+
+const help = `
+Examples:
+  room-reaper worker
+  QUEUE_URL=redis://redis DATABASE_URL=postgres://ledger room-reaper worker
+
+Any number of workers, on any number of machines, share one rate as long as they share
+the ledger (DATABASE_URL). SIGTERM or SIGINT: what is in flight is finished within ten
+seconds, the rest stays on the queue, exit 0. A second signal exits at once.`;
+
+export function workerCommand(io: Io): Command {
+  return new Command('worker')
+    .description('work on the queue until stopped')
+    .addHelpText('after', help)
+    .action(async () => {
+      const config = readConfig(io.env, { app: true, credentials: true });
+      const log = createLog({
+        level: config.logLevel,
+        readable: io.stderr.isTTY === true,
+        colour: !io.env['NO_COLOR'],
+      });
+      const interrupt = onInterrupt();
+      const stores = await openStores(config, (message) => say(io, message));
+      try {
+        const worker = await startWorker(config, { stores, log });
+        await interrupt.interrupted;
+        log.info('stopping: finishing what is in flight');
+        await worker.close();
+      } finally {
+        await stores.close();
+        interrupt.dispose();
+      }
+    });
+}

@@ -1,0 +1,309 @@
+/**
+ * The configuration: one schema gives types, defaults, checks and the text of the
+ * documentation (docs/operations.md is held to it by a test). It is parsed once, at
+ * the entry of the program, frozen, and passed down.
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { ReaperError } from './errors.js';
+import { withoutPassword } from './redact.js';
+import { isRegion, regionEndpoint, regions, type Region } from './tencent/endpoint.js';
+
+const integer = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, `must be a whole number from ${minimum} to ${maximum}`)
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, {
+      error: `must be from ${minimum} to ${maximum}`,
+    });
+
+const positiveNumber = (maximum: number) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, `must be a number above 0, at most ${maximum}`)
+    .transform(Number)
+    .refine((value) => value > 0 && value <= maximum, {
+      error: `must be above 0, at most ${maximum}`,
+    });
+
+const url = (schemes: readonly string[], plain: readonly string[]) =>
+  z.string().refine(
+    (value) => {
+      if (plain.includes(value)) return true;
+      return URL.canParse(value) && schemes.includes(new URL(value).protocol);
+    },
+    { error: `must be ${[...schemes.map((scheme) => `${scheme}//…`), ...plain].join(' or ')}` },
+  );
+
+const endpoint = z
+  .string()
+  .refine((value) => URL.canParse(value), { error: 'must be a URL such as https://host' })
+  .refine(
+    (value) => {
+      if (!URL.canParse(value)) return true;
+      const { protocol, hostname } = new URL(value);
+      return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+    },
+    { error: 'must be https:, or http: on a loopback address only' },
+  )
+  .refine(
+    (value) => {
+      if (!URL.canParse(value)) return true;
+      const parsed = new URL(value);
+      return parsed.pathname === '/' && !parsed.search && !parsed.hash && !parsed.username;
+    },
+    { error: 'must be a base URL without path, query or credentials' },
+  );
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+/** Every variable: its check, its default (in the form a user would write), its meaning. */
+const variables = {
+  TENCENT_SDK_APP_ID: {
+    schema: integer(1, 4_294_967_295),
+    meaning: 'SDKAppID, an integer',
+  },
+  TENCENT_SECRET_KEY: {
+    schema: z.string().min(16, 'must be the secret key of the app, from its console'),
+    meaning: 'key that signs UserSigs',
+  },
+  TENCENT_SECRET_KEY_FILE: {
+    schema: z.string(),
+    meaning: 'file that holds the key, instead of TENCENT_SECRET_KEY',
+  },
+  TENCENT_ADMIN_IDENTIFIER: {
+    schema: z.string().min(1).max(64),
+    fallback: 'administrator',
+    meaning: 'app admin account',
+  },
+  TENCENT_REGION: {
+    schema: z.string().refine(isRegion, { error: `must be one of ${regions.join(', ')}` }),
+    fallback: 'china',
+    meaning: regions.map((region) => `\`${region}\``).join(', '),
+  },
+  TENCENT_ENDPOINT: {
+    schema: endpoint,
+    meaning: "base URL instead of the region's; `https:` or, for loopback only, `http:`",
+  },
+  QUEUE_URL: {
+    schema: url(['redis:', 'rediss:', 'postgres:', 'postgresql:'], ['embedded']),
+    fallback: 'embedded',
+    meaning: '`redis://`, `rediss://`, `postgres://`, `embedded`',
+  },
+  DATABASE_URL: {
+    schema: url(['postgres:', 'postgresql:'], ['embedded']),
+    fallback: 'embedded',
+    meaning: 'ledger: `postgres://`, `embedded`',
+  },
+  ROOM_REAPER_DATA_DIR: {
+    schema: z.string().min(1),
+    fallback: '.room-reaper',
+    meaning: 'where the embedded default keeps its data',
+  },
+  RATE_LIMIT_PER_SECOND: {
+    schema: positiveNumber(100_000),
+    fallback: '200',
+    meaning: "the API's quota for this app",
+  },
+  ARRIVAL_JITTER_MS: {
+    schema: integer(0, 1_000),
+    fallback: '20',
+    meaning: 'by how much the time from slot to arrival may vary',
+  },
+  WORKER_CONCURRENCY: {
+    schema: integer(1, 10_000),
+    fallback: '100',
+    meaning: 'most rooms in hand in one worker',
+  },
+  REQUEST_TIMEOUT_MS: {
+    schema: integer(100, 600_000),
+    fallback: '8000',
+    meaning: 'one attempt, whole',
+  },
+  DESTROY_DEADLINE_HOURS: {
+    schema: positiveNumber(24 * 365),
+    fallback: '24',
+    meaning: 'a destruction not begun by then expires',
+  },
+  LATER_RETRIES: {
+    schema: integer(0, 1_000),
+    fallback: '8',
+    meaning: 'how often a room that keeps failing is tried again later, before it is `failed`',
+  },
+  LOG_LEVEL: {
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    fallback: 'info',
+    meaning: 'pino level',
+  },
+} as const satisfies Record<string, { schema: z.ZodType; fallback?: string; meaning: string }>;
+
+export type VariableName = keyof typeof variables;
+
+/** Name, default and meaning of every variable, for help and docs. */
+export const variableTable: readonly { name: VariableName; fallback?: string; meaning: string }[] =
+  Object.entries(variables).map(([name, variable]) => ({
+    name: name as VariableName,
+    meaning: variable.meaning,
+    ...('fallback' in variable ? { fallback: variable.fallback } : {}),
+  }));
+
+export interface StoreConfig {
+  queueUrl: string;
+  databaseUrl: string;
+  dataDir: string;
+}
+
+export interface Credentials {
+  sdkAppId: number;
+  secretKey: string;
+  adminIdentifier: string;
+}
+
+export interface Config extends StoreConfig {
+  sdkAppId: number;
+  /** Absent where the command signs nothing (enqueue, status). */
+  credentials: Credentials | undefined;
+  /** Base URL of the API, without a trailing slash. */
+  endpoint: string;
+  rateLimitPerSecond: number;
+  arrivalJitterMs: number;
+  workerConcurrency: number;
+  requestTimeoutMs: number;
+  deadlineHours: number;
+  laterRetries: number;
+  logLevel: string;
+}
+
+export interface ConfigNeeds {
+  /** Whether the command concerns an app, and so needs its SDKAppID. */
+  app: boolean;
+  /** Whether the command signs requests and so needs the secret key. */
+  credentials: boolean;
+}
+
+/**
+ * Reads the configuration.
+ *
+ * @param environment - the variables, of the process or of a `.env` file; an empty value counts as absent.
+ * @param needs - what the command cannot do without.
+ * @throws ReaperError `USAGE` that lists every problem at once, each with its variable.
+ */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  needs: ConfigNeeds,
+): Readonly<Config> {
+  const problems: string[] = [];
+
+  function read<N extends VariableName>(name: N): z.output<(typeof variables)[N]['schema']> {
+    const variable: { schema: z.ZodType; fallback?: string } = variables[name];
+    const value = environment[name] === '' ? undefined : environment[name];
+    const text = value ?? variable.fallback;
+    if (text === undefined) return undefined as never;
+    const result = variable.schema.safeParse(text);
+    if (result.success) return result.data as never;
+    const rule = result.error.issues[0]?.message ?? 'is not valid';
+    // A key must not be shown, not even a wrong one.
+    const shown =
+      name === 'TENCENT_SECRET_KEY' ? '' : `, got ${JSON.stringify(withoutPassword(text))}`;
+    problems.push(`${name} ${rule}${shown}`);
+    return undefined as never;
+  }
+
+  problems.push(...unknownVariables(environment));
+
+  const sdkAppId = read('TENCENT_SDK_APP_ID') as number | undefined;
+  if (needs.app && sdkAppId === undefined && !environment['TENCENT_SDK_APP_ID']) {
+    problems.push('TENCENT_SDK_APP_ID must be set to the SDKAppID of your app');
+  }
+  const region = read('TENCENT_REGION') as Region | undefined;
+  const ownEndpoint = read('TENCENT_ENDPOINT') as string | undefined;
+  const adminIdentifier = read('TENCENT_ADMIN_IDENTIFIER');
+  const secretKey = needs.credentials ? readSecretKey() : undefined;
+
+  function readSecretKey(): string | undefined {
+    const direct = environment['TENCENT_SECRET_KEY'];
+    const file = environment['TENCENT_SECRET_KEY_FILE'];
+    if (direct && file) {
+      problems.push(
+        'TENCENT_SECRET_KEY and TENCENT_SECRET_KEY_FILE must not both be set; keep one',
+      );
+      return undefined;
+    }
+    if (direct) return read('TENCENT_SECRET_KEY');
+    if (!file) {
+      problems.push(
+        'TENCENT_SECRET_KEY (or TENCENT_SECRET_KEY_FILE) must be set to the key of your app',
+      );
+      return undefined;
+    }
+    try {
+      const key = readFileSync(file, 'utf8').trim();
+      if (key.length >= 16) return key;
+      problems.push(
+        `TENCENT_SECRET_KEY_FILE must hold the secret key of the app; ${file} does not`,
+      );
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      problems.push(
+        `TENCENT_SECRET_KEY_FILE must be a readable file, got ${JSON.stringify(file)} (${code ?? 'unreadable'})`,
+      );
+    }
+    return undefined;
+  }
+
+  const config = {
+    sdkAppId: sdkAppId ?? 0,
+    credentials:
+      secretKey !== undefined && sdkAppId !== undefined
+        ? Object.freeze({ sdkAppId, secretKey, adminIdentifier })
+        : undefined,
+    endpoint: (ownEndpoint ?? regionEndpoint(region ?? 'china')).replace(/\/$/, ''),
+    queueUrl: read('QUEUE_URL'),
+    databaseUrl: read('DATABASE_URL'),
+    dataDir: read('ROOM_REAPER_DATA_DIR'),
+    rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND'),
+    arrivalJitterMs: read('ARRIVAL_JITTER_MS'),
+    workerConcurrency: read('WORKER_CONCURRENCY'),
+    requestTimeoutMs: read('REQUEST_TIMEOUT_MS'),
+    deadlineHours: read('DESTROY_DEADLINE_HOURS'),
+    laterRetries: read('LATER_RETRIES'),
+    logLevel: read('LOG_LEVEL'),
+  };
+  if (problems.length > 0) {
+    throw new ReaperError(
+      'USAGE',
+      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n` +
+        problems.map((problem) => `  ${problem}`).join('\n'),
+    );
+  }
+  return Object.freeze(config);
+}
+
+/** A variable that is nearly one of ours is a typing error that would be silently ignored. */
+function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.keys(variables);
+  return Object.keys(environment).flatMap((name) => {
+    if (known.includes(name)) return [];
+    const meant = known.find((candidate) => withinTwoEdits(name, candidate));
+    return meant === undefined ? [] : [`${name} is not a known variable; did you mean ${meant}?`];
+  });
+}
+
+function withinTwoEdits(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 2 || a.length < 8) return false;
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(
+        Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1),
+      );
+    }
+    previous = current;
+  }
+  return (previous[b.length] ?? 3) <= 2;
+}

@@ -1,0 +1,185 @@
+/**
+ * Who owns the data directory: at most one process, whatever is killed when.
+ *
+ * Owners are numbered. To own the directory, a process
+ *
+ * 1. looks at the highest ticket; its owner must be gone (guard.ts);
+ * 2. opens its own guard, **then** places the next number (`link`, which fails where
+ *    the number is taken);
+ * 3. looks again: only if its number is the highest does it own the directory.
+ *    Otherwise it starts again at 1.
+ *
+ * A ticket never comes back to life, and the highest ticket is never removed, also
+ * not at a clean end (it is marked released): so the highest number never falls.
+ *
+ * Why there cannot be two: let A own number a. While A lives, nobody can place the
+ * first number above a. For to place n + 1 one must have seen n as the highest, with
+ * a dead owner. If n is a, its owner was alive whenever it was seen, because A's guard
+ * was open before the ticket was. If what was seen as a was an earlier ticket of that
+ * number, it had been removed by an owner with a higher one; that higher number still
+ * stands (or a yet higher), A would have seen it in step 3 and not be the owner. And a
+ * number below a leads to one that is at most a.
+ *
+ * (A single lock file has no such proof: between "its owner is dead" and "remove it"
+ * another process can have replaced it, and the lock of a living owner is removed.)
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ReaperError } from '../errors.js';
+import { canUseSockets, silenceProvesDeath, thisMachine } from './endpoint.js';
+import { Guard, askGuard, type GuardContact } from './guard.js';
+import {
+  discardTicket,
+  placeTicket,
+  readTicket,
+  replaceTicket,
+  ticketNumbers,
+  ticketPath,
+  type Ticket,
+} from './ticket.js';
+
+export interface Ownership {
+  kind: 'owned';
+  guard: Guard;
+  /** Where the database before listened on loopback. */
+  previous: Ticket['loopback'];
+  /** Writes down where the database listens on loopback. */
+  noteLoopback(loopback: Ticket['loopback']): void;
+  /** Call when the database is closed. */
+  release(): void;
+}
+
+export type Claim = Ownership | { kind: 'joined'; contact: GuardContact };
+
+/** An owner that hangs up may just be closing: it is asked again for so long. */
+const PATIENCE_MS = 10_000;
+
+/** Becomes the owner of the data directory, or finds the one who is. */
+export async function claimDirectory(dataDir: string): Promise<Claim> {
+  for (;;) {
+    const number = ticketNumbers(dataDir).at(-1) ?? 0;
+    const ticket = number === 0 ? null : readTicket(dataDir, number);
+    if (number > 0 && ticket === null) continue; // Replaced meanwhile: look again.
+    if (ticket !== null && !ticket.released) {
+      const contact = await contactOwner(dataDir, number, ticket);
+      if (contact !== null) return { kind: 'joined', contact };
+    }
+    const owned = await takeNumber(dataDir, number + 1, ticket?.loopback ?? null);
+    if (owned !== null) return owned;
+  }
+}
+
+async function takeNumber(
+  dataDir: string,
+  number: number,
+  previous: Ticket['loopback'],
+): Promise<Ownership | null> {
+  const id = randomBytes(6).toString('hex');
+  const guard = await openGuard(dataDir, id);
+  const ticket: Ticket = {
+    guard: id,
+    address: guard.address,
+    pid: process.pid,
+    machine: thisMachine(),
+    startedAt: new Date().toISOString(),
+    released: false,
+    loopback: previous,
+  };
+  let owned = false;
+  try {
+    owned =
+      placeTicket(dataDir, number, ticket) && ticketNumbers(dataDir).every((n) => n <= number);
+  } finally {
+    if (!owned) guard.close();
+  }
+  if (!owned) return null;
+  for (const older of ticketNumbers(dataDir)) if (older < number) discardTicket(dataDir, older);
+  return {
+    kind: 'owned',
+    guard,
+    previous,
+    noteLoopback(loopback) {
+      ticket.loopback = loopback;
+      replaceTicket(dataDir, number, ticket);
+    },
+    release() {
+      ticket.released = true;
+      try {
+        replaceTicket(dataDir, number, ticket);
+      } catch {
+        // Disk full, or the directory is gone: the closed guard says the same on this machine.
+      }
+      guard.close();
+    },
+  };
+}
+
+async function openGuard(dataDir: string, id: string): Promise<Guard> {
+  if (canUseSockets(dataDir)) {
+    try {
+      return await Guard.open(id, { path: join(dataDir, `guard-${id}.sock`) });
+    } catch {
+      // Some file systems (folders shared with a virtual machine) hold no sockets.
+    }
+  }
+  return Guard.open(id, { port: 0 });
+}
+
+/** A living owner, or null where it is certainly gone. */
+async function contactOwner(
+  dataDir: string,
+  number: number,
+  ticket: Ticket,
+): Promise<GuardContact | null> {
+  const { pid, machine, address, startedAt } = ticket;
+  const owner = `process ${pid} on ${machine.host} (since ${startedAt})`;
+  const otherwise = `if that process no longer exists, delete ${ticketPath(dataDir, number)}`;
+  const until = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await askGuard(ticket.guard, address);
+    switch (answer.kind) {
+      case 'alive':
+        return answer.contact;
+      case 'silent': {
+        if (!silenceProvesDeath(address, machine, thisMachine())) {
+          throw unavailable(
+            `the data directory ${dataDir} must be used on one machine only, got an owner on another: ${owner}; stop it there, or use Postgres (QUEUE_URL, DATABASE_URL) to work on several machines; ${otherwise}`,
+          );
+        }
+        // Somebody cleaned up its socket while it runs.
+        if (answer.missing && isRunning(pid)) {
+          throw unavailable(
+            `the owner of the data directory ${dataDir} must be reachable, got no socket of ${owner}; stop it, then start again; ${otherwise}`,
+          );
+        }
+        return null;
+      }
+      case 'unreachable':
+        throw unavailable(
+          `the owner of the data directory ${dataDir} must be reachable, got "${answer.reason}" from ${owner}; run as the same user`,
+        );
+      case 'stuck':
+        if (readTicket(dataDir, number)?.released !== false) return null;
+        if (Date.now() > until) {
+          throw unavailable(
+            `the owner of the data directory ${dataDir} must answer, got silence from ${owner}; it may be stopped or overloaded: continue or stop it; ${otherwise}`,
+          );
+        }
+        await sleep(100);
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function unavailable(message: string): ReaperError {
+  return new ReaperError('UNAVAILABLE', message);
+}

@@ -1,0 +1,101 @@
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { ReaperError } from '../errors.js';
+import { POSTGRES_MAJOR, syncPath } from './postgres.js';
+import { createDatabase } from './thread-host.js';
+
+/** Makes the data directory, for its user only, and checks that files can be made in it. */
+export function prepareDataDirectory(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const probe = join(dataDir, `.writable-${process.pid}`);
+    writeFileSync(probe, '');
+    rmSync(probe);
+  } catch (error) {
+    throw explain(dataDir, error);
+  }
+}
+
+/** The directory of Postgres itself; made where there is none. Call as the owner of the data directory. */
+export async function prepareDatabase(
+  dataDir: string,
+  notice: (message: string) => void,
+): Promise<string> {
+  const directory = join(dataDir, 'postgres');
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    checkVersion(dataDir, directory);
+    return directory;
+  }
+  notice(
+    `making the embedded database in ${dataDir}; it needs about 300 MB of memory (800 MB this first time) and serves this machine only`,
+  );
+  // Made beside and moved when whole: a process killed here leaves no half database behind.
+  const draft = join(dataDir, 'postgres.new');
+  rmSync(draft, { recursive: true, force: true });
+  await createDatabase(draft);
+  rmSync(directory, { recursive: true, force: true });
+  renameSync(draft, directory);
+  syncPath(dataDir);
+  return directory;
+}
+
+function checkVersion(dataDir: string, directory: string): void {
+  const version = orNull(() => readFileSync(join(directory, 'PG_VERSION'), 'utf8').trim());
+  if (version === POSTGRES_MAJOR) return;
+  throw new ReaperError(
+    'UNAVAILABLE',
+    version === null
+      ? `${directory} must hold a Postgres database, got files without PG_VERSION; restore it from a backup, or move it away to start with an empty one`
+      : `the database in ${dataDir} must be of Postgres ${POSTGRES_MAJOR}, got version ${version}; open it with the room-reaper that made it, or move ${directory} away to start with an empty one`,
+  );
+}
+
+function orNull(read: () => string): string | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+/** What to do about an error of the file system or of Postgres while the database opens. */
+export function explain(dataDir: string, error: unknown): ReaperError {
+  if (error instanceof ReaperError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const say = (rule: string, next: string): ReaperError =>
+    new ReaperError(
+      'UNAVAILABLE',
+      `the data directory ${dataDir} must ${rule}, got "${text}"; ${next}`,
+      { cause: error },
+    );
+  if (/ENOSPC|EDQUOT|No space left|Disk quota/i.test(text)) {
+    return say('have free space', 'free some, or set ROOM_REAPER_DATA_DIR to a larger disk');
+  }
+  if (/EACCES|EPERM|EROFS|ENOENT|Permission denied|Read-only/i.test(text)) {
+    return say(
+      'be writable by this user',
+      'correct its permissions, or set ROOM_REAPER_DATA_DIR to another directory',
+    );
+  }
+  if (/ENOTDIR|EEXIST/.test(text)) {
+    return say('be a directory', 'set ROOM_REAPER_DATA_DIR to another path');
+  }
+  if (/ENOTSUP|EOPNOTSUPP|EMLINK/.test(text)) {
+    return say(
+      'be on a file system with hard links',
+      'set ROOM_REAPER_DATA_DIR to a directory on a local disk',
+    );
+  }
+  return say(
+    'hold a database that opens',
+    `keep a copy of it, then restore a backup, or move ${join(dataDir, 'postgres')} away to start with an empty one`,
+  );
+}

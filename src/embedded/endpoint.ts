@@ -1,0 +1,97 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+/** Where something of the embedded database listens. */
+export type Address = { path: string } | { port: number };
+
+/** Part of `pg.PoolConfig`; valid in every process of this machine. */
+export interface EmbeddedConnection {
+  /** The data directory (the Unix socket lies in it), or 127.0.0.1. */
+  host: string;
+  port: number;
+  user: 'postgres';
+  database: 'postgres';
+  /** Only on loopback. */
+  password?: string;
+  ssl: false;
+}
+
+/** As `pg` and libpq name it: `<host>/.s.PGSQL.<port>`. */
+const SOCKET_PORT = 5432;
+
+/** 103 on macOS, 107 on Linux (sun_path). */
+const LONGEST_SOCKET_PATH = 103;
+
+export function socketPath(dataDir: string): string {
+  return join(dataDir, `.s.PGSQL.${SOCKET_PORT}`);
+}
+
+/**
+ * A Unix socket in the data directory where that is possible: it lies where only
+ * the directory's owner reaches it, costs no port, stays the same when another
+ * process takes the database over, and reaches across containers that share the
+ * directory. Loopback with a password on Windows and for long paths.
+ */
+export function canUseSockets(dataDir: string): boolean {
+  const longest = join(dataDir, 'guard-0123456789ab.sock');
+  return process.platform !== 'win32' && Buffer.byteLength(longest) <= LONGEST_SOCKET_PATH;
+}
+
+export function socketConnection(dataDir: string): EmbeddedConnection {
+  return {
+    host: dataDir,
+    port: SOCKET_PORT,
+    user: 'postgres',
+    database: 'postgres',
+    ssl: false,
+  };
+}
+
+export function loopbackConnection(port: number, password: string): EmbeddedConnection {
+  return {
+    host: '127.0.0.1',
+    port,
+    user: 'postgres',
+    database: 'postgres',
+    password,
+    ssl: false,
+  };
+}
+
+/** Which machine a process runs on, as far as a process can tell. */
+export interface Machine {
+  host: string;
+  /** One per boot of a Linux kernel, the same in all its containers; null elsewhere. */
+  boot: string | null;
+  /** The network a loopback port belongs to (containers have their own); null elsewhere. */
+  network: string | null;
+}
+
+export function thisMachine(): Machine {
+  return {
+    host: hostname(),
+    boot: orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
+    network: orNull(() => readlinkSync('/proc/self/ns/net')),
+  };
+}
+
+function orNull(read: () => string): string | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Whether silence at `address` proves that its process on `theirs` has ended: a
+ * socket's listener is known to one kernel only, a loopback port to one network.
+ */
+export function silenceProvesDeath(address: Address, theirs: Machine, ours: Machine): boolean {
+  const sameBoot = theirs.boot !== null && theirs.boot === ours.boot;
+  // The kernel that ran it is gone with everything in it.
+  if (!sameBoot && theirs.boot !== null && theirs.host === ours.host) return true;
+  if (!sameBoot && theirs.host !== ours.host) return false;
+  return 'path' in address || theirs.network === ours.network;
+}

@@ -1,0 +1,136 @@
+import { PGlite } from '@electric-sql/pglite';
+import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+
+/** PGlite 0.5 is Postgres 18; a data directory belongs to one major version. */
+export const POSTGRES_MAJOR = '18';
+
+interface EmscriptenStream {
+  nfd?: number;
+  node: unknown;
+}
+
+interface EmscriptenModule {
+  FS: {
+    filesystems: {
+      NODEFS: {
+        stream_ops: { fsync?: (stream: EmscriptenStream) => number };
+        realPath(node: unknown): string;
+      };
+    };
+  };
+}
+
+/**
+ * PGlite's file system of Node with two things that it lacks: fsync reaches the
+ * disk (there it does nothing, so that a power cut could lose commits or tear
+ * pages: https://github.com/electric-sql/pglite/issues/1107), and a panic of
+ * Postgres is told (there it is swallowed, and the next statement hangs).
+ */
+class DurableFS extends NodeFS {
+  readonly #onAbort: (reason: string) => void;
+
+  constructor(directory: string, onAbort: (reason: string) => void) {
+    super(directory);
+    this.#onAbort = onAbort;
+  }
+
+  override async init(...args: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
+    const { emscriptenOpts } = await super.init(...args);
+    emscriptenOpts.onAbort = (reason: unknown) => this.#onAbort(String(reason));
+    emscriptenOpts.preRun?.push((module) => syncToDisk(module));
+    return { emscriptenOpts };
+  }
+}
+
+function syncToDisk(module: unknown): void {
+  const { NODEFS } = (module as EmscriptenModule).FS.filesystems;
+  NODEFS.stream_ops.fsync = ({ nfd, node }) => {
+    if (nfd !== undefined) fsyncSync(nfd);
+    else syncPath(NODEFS.realPath(node)); // A directory: it has no descriptor of its own.
+    return 0;
+  };
+}
+
+/** Makes a file or directory durable. Windows cannot open directories, and does not need to. */
+export function syncPath(path: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const SETTINGS: Record<string, string> = {
+  // BullMQ's statements name no schema. Every connection shares the session, so the
+  // path is set once for all; the ledger's statements name their schema and need none.
+  search_path: 'bullmq,public',
+  fsync: 'on',
+  // The default, fdatasync, is a system call that PGlite leaves out.
+  wal_sync_method: 'fsync',
+  // The session flushes once for all waiting commits, before it answers (shared-session.ts).
+  synchronous_commit: 'off',
+  // Enough for the working set of the queue; PGlite's default of 128 MB only costs memory.
+  shared_buffers: '48MB',
+  timezone: 'UTC',
+};
+
+/** PGlite's start parameters without `-F` (no fsync) and with ours. */
+function startParameters(): string[] {
+  const own = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  return [...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'), ...own];
+}
+
+export interface Postgres {
+  /** Runs wire protocol messages and returns all that Postgres answered. */
+  execute(messages: Buffer): Buffer;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens (or makes) the Postgres in `directory`, in this thread.
+ *
+ * @param onAbort told when Postgres panics; the thread must end then
+ * @throws what went wrong, with the last lines that Postgres logged
+ */
+export async function openPostgres(
+  directory: string,
+  onAbort: (reason: string) => void,
+): Promise<Postgres> {
+  const log: string[] = [];
+  const note = (line: string): boolean => {
+    log.push(line);
+    if (log.length > 8) log.shift();
+    return false;
+  };
+  let database: PGlite;
+  try {
+    database = await PGlite.create({
+      fs: new DurableFS(directory, (reason) => onAbort([reason, ...log].join(' | '))),
+      startParams: startParameters(),
+      onStderr: note,
+    });
+  } catch (error) {
+    throw new Error([describe(error), ...log].join(' | '), { cause: error });
+  }
+  return {
+    execute(messages) {
+      const chunks: Buffer[] = [];
+      // Runs to its end before it returns; it is `async` only for file systems that sync later.
+      database
+        .execProtocolRawStream(messages, {
+          syncToFs: false,
+          onRawData: (chunk) => chunks.push(Buffer.from(chunk)),
+        })
+        .catch((error: unknown) => onAbort([describe(error), ...log].join(' | ')));
+      return Buffer.concat(chunks);
+    },
+    close: () => database.close(),
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

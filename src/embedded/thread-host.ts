@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { ReaperError } from '../errors.js';
+
+export type ThreadTask =
+  | { kind: 'create'; directory: string }
+  | {
+      kind: 'serve';
+      directory: string;
+      /** A Unix socket's path, or the loopback port to prefer (0: any). */
+      listen: { path: string } | { port: number };
+      password: string | null;
+    };
+
+export type FromThread =
+  { kind: 'ready'; port: number | null } | { kind: 'closed' } | { kind: 'broken'; reason: string };
+
+export interface DatabaseThread {
+  /** The loopback port, null on a Unix socket. */
+  readonly port: number | null;
+  /** Resolves when the thread has ended: null after `close`, else why it broke. */
+  readonly ended: Promise<string | null>;
+  /** Ends the connections, writes a checkpoint and ends the thread. */
+  close(): Promise<void>;
+}
+
+/** A closing thread that takes longer is ended as if the process were killed: nothing committed is lost. */
+const CLOSE_MS = 10_000;
+
+/** Makes a new database in `directory`. Rejects with the reason in the words of Postgres. */
+export async function createDatabase(directory: string): Promise<void> {
+  const { ended } = start({ kind: 'create', directory });
+  const reason = await ended;
+  if (reason !== null) throw new Error(reason);
+}
+
+/** Opens the database and serves it. Rejects with the reason in the words of Postgres. */
+export async function serveDatabase(
+  task: Omit<Extract<ThreadTask, { kind: 'serve' }>, 'kind'>,
+): Promise<DatabaseThread> {
+  const { worker, ready, ended } = start({ kind: 'serve', ...task });
+  const port = await Promise.race([
+    ready,
+    ended.then((reason) => {
+      throw new Error(reason ?? 'the thread of the embedded database ended');
+    }),
+  ]);
+  // From here on what keeps the process running are its own connections, not the server.
+  worker.unref();
+  return {
+    port,
+    ended,
+    async close() {
+      worker.ref();
+      worker.postMessage('close');
+      const timer = setTimeout(() => void worker.terminate(), CLOSE_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function start(task: ThreadTask): {
+  worker: Worker;
+  ready: Promise<number | null>;
+  ended: Promise<string | null>;
+} {
+  // Loaders and flags of the parent (a test runner's) are not for this thread.
+  const worker = new Worker(threadFile(), { workerData: task, execArgv: [], env: {} });
+  let reason: string | null = task.kind === 'serve' ? 'the thread ended unexpectedly' : null;
+  const ready = new Promise<number | null>((resolve) => {
+    worker.on('message', (message: FromThread) => {
+      if (message.kind === 'ready') resolve(message.port);
+      else reason = message.kind === 'broken' ? message.reason : null;
+    });
+  });
+  const ended = new Promise<string | null>((resolve) => {
+    worker.on('error', (error) => {
+      reason = error instanceof Error ? error.message : String(error);
+    });
+    worker.once('exit', () => resolve(reason));
+  });
+  return { worker, ready, ended };
+}
+
+/** The compiled thread: beside this file in dist/, or in dist/ where this file is run as TypeScript (tests). */
+function threadFile(): URL {
+  const compiled = !import.meta.url.endsWith('.ts');
+  const file = new URL(compiled ? './thread.js' : '../../dist/embedded/thread.js', import.meta.url);
+  if (!existsSync(file)) {
+    throw new ReaperError(
+      'UNAVAILABLE',
+      `the thread of the embedded database must be compiled, got no ${fileURLToPath(file)}; run npm run build`,
+    );
+  }
+  return file;
+}

@@ -1,0 +1,93 @@
+/**
+ * The worker thread of the embedded database (started by thread-host.ts). It has a
+ * thread of its own because Postgres in WebAssembly runs its statements
+ * synchronously: on the main thread every statement would hold up the slots.
+ */
+import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ClientConnection } from './client-connection.js';
+import { startMaintenance } from './maintenance.js';
+import { openPostgres, syncPath } from './postgres.js';
+import { SharedSession } from './shared-session.js';
+import type { FromThread, ThreadTask } from './thread-host.js';
+import { startupMessage } from './wire.js';
+
+function tell(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+function broken(reason: string): never {
+  tell({ kind: 'broken', reason });
+  // Ends this thread only, and its sockets: clients see a lost connection instead of waiting.
+  process.exit(1);
+}
+
+/** Makes a database and closes it again: initdb leaves another 500 MB to this thread, which ends then. */
+async function create(directory: string): Promise<void> {
+  const postgres = await openPostgres(directory, broken);
+  await postgres.close();
+  syncTree(directory);
+}
+
+function syncTree(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else syncPath(path);
+  }
+  syncPath(directory);
+}
+
+async function serve(task: Extract<ThreadTask, { kind: 'serve' }>): Promise<void> {
+  const postgres = await openPostgres(task.directory, broken);
+  const hello = { startupReply: postgres.execute(startupMessage()), password: task.password };
+  const session = new SharedSession({ execute: (bytes) => postgres.execute(bytes), broken });
+  const server = createServer((socket) => new ClientConnection(socket, session, hello));
+  const stopMaintenance = startMaintenance(session);
+
+  parentPort?.once('message', () => {
+    stopMaintenance();
+    server.close();
+    session.close();
+    postgres.close().then(
+      () => {
+        tell({ kind: 'closed' });
+        process.exit(0);
+      },
+      (error: unknown) => broken(String(error)),
+    );
+  });
+
+  if ('path' in task.listen) {
+    const { path } = task.listen;
+    rmSync(path, { force: true }); // Left by an owner that was killed; the claim says that it is gone.
+    await listen({ path });
+    chmodSync(path, 0o600);
+    tell({ kind: 'ready', port: null });
+  } else {
+    const host = '127.0.0.1';
+    // The port of the owner before, so that joined processes find the database again.
+    await listen({ host, port: task.listen.port }).catch(() => listen({ host, port: 0 }));
+    tell({ kind: 'ready', port: (server.address() as AddressInfo).port });
+  }
+
+  function listen(address: { path: string } | { host: string; port: number }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(address, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  }
+}
+
+const task = workerData as ThreadTask;
+(task.kind === 'create' ? create(task.directory) : serve(task)).then(
+  () => {
+    if (task.kind === 'create') process.exit(0);
+  },
+  (error: unknown) => broken(error instanceof Error ? error.message : String(error)),
+);

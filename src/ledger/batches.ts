@@ -1,0 +1,182 @@
+/** Batches: destructions asked for together. */
+import type { Database } from './database.js';
+import { outcomes, type OutcomeCounts } from './outcome.js';
+
+export interface Batch {
+  id: string;
+  name: string | undefined;
+  total: number;
+  createdAtMs: number;
+  /** False where an unfinished batch of the same list is continued. */
+  isNew: boolean;
+}
+
+export interface NewBatch {
+  id: string;
+  sdkAppId: number;
+  name: string | undefined;
+  /** SHA-256 of the list of rooms. */
+  fingerprint: string;
+  /** Rooms in it, each once. */
+  total: number;
+}
+
+/**
+ * The same list under the same name, while its batch is unfinished, is the same batch:
+ * somebody runs an interrupted command again. Once it has finished it is a new request.
+ *
+ * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total.
+ * Locks nothing: two people who start the same list at the same instant make two batches,
+ * and the queue joins their rooms.
+ */
+const openSql = `
+with known as (
+  select id, name, total, created_at from room_reaper.batches
+   where sdk_app_id = $2 and fingerprint = $4 and name is not distinct from $3 and finished_at is null
+   order by created_at desc limit 1
+), made as (
+  insert into room_reaper.batches (id, sdk_app_id, name, fingerprint, total)
+  select $1, $2, $3, $4, $5 where not exists (select from known)
+  returning id, name, total, created_at
+)
+select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new from known
+union all
+select id, name, total, extract(epoch from created_at)::float8 * 1000, true from made`;
+
+export async function openBatch(database: Database, batch: NewBatch): Promise<Batch> {
+  await finishBatches(database, batch.sdkAppId);
+  const rows = await database.query<{
+    id: string;
+    name: string | null;
+    total: number;
+    created_at: number;
+    is_new: boolean;
+  }>('batch-open', openSql, [
+    batch.id,
+    batch.sdkAppId,
+    batch.name ?? null,
+    batch.fingerprint,
+    batch.total,
+  ]);
+  const row = rows[0];
+  if (row === undefined) throw new Error('the batch was neither found nor made');
+  return {
+    id: row.id,
+    name: row.name ?? undefined,
+    total: row.total,
+    createdAtMs: Math.floor(row.created_at),
+    isNew: row.is_new,
+  };
+}
+
+/** $1 batch id. */
+const enqueuedSql = `
+update room_reaper.batches set enqueued_at = coalesce(enqueued_at, clock_timestamp()) where id = $1`;
+
+/** All rooms of the batch are on the queue. */
+export async function markEnqueued(database: Database, batchId: string): Promise<void> {
+  await database.query('batch-enqueued', enqueuedSql, [batchId]);
+}
+
+/** $1 batch id, $2 destruction ids, $3 room ids. */
+const joinSql = `
+insert into room_reaper.batch_joins (batch_id, destruction_id, room_id)
+select $1, * from unnest($2::text[], $3::text[])
+on conflict do nothing`;
+
+/** These rooms of the batch were pending already, under destructions of others: their outcome counts. */
+export async function joinDestructions(
+  database: Database,
+  batchId: string,
+  joined: readonly { destructionId: string; roomId: string }[],
+): Promise<void> {
+  await database.query('batch-join', joinSql, [
+    batchId,
+    joined.map((each) => each.destructionId),
+    joined.map((each) => each.roomId),
+  ]);
+}
+
+/** $1 destruction ids. */
+const finishedSql = `
+select id from room_reaper.destructions where id = any ($1::text[]) and outcome is not null`;
+
+/** Which of these destructions have ended. */
+export async function finishedAmong(
+  database: Database,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const rows = await database.query<{ id: string }>('finished-among', finishedSql, [ids]);
+  return new Set(rows.map((row) => row.id));
+}
+
+const sumOfCounters = outcomes.map((outcome) => `b.${outcome}`).join(' + ');
+
+/**
+ * $1 SDKAppID. Marks the batches whose last room has ended. The counters of a batch are
+ * exact at any instant; this only notes the time.
+ */
+const finishSql = `
+update room_reaper.batches b
+   set finished_at = clock_timestamp()
+ where b.sdk_app_id = $1 and b.finished_at is null and b.enqueued_at is not null
+   and b.total <= ${sumOfCounters} + (
+     select count(*) from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+      where j.batch_id = b.id and d.outcome is not null)`;
+
+export async function finishBatches(database: Database, sdkAppId: number): Promise<void> {
+  await database.query('batch-finish', finishSql, [sdkAppId]);
+}
+
+export interface BatchProgress extends OutcomeCounts {
+  id: string;
+  name: string | undefined;
+  total: number;
+  createdAtMs: number;
+  finishedAtMs: number | undefined;
+}
+
+/** $1 SDKAppID, $2 id or name, or null for all; $3 most rows. Newest first. */
+const progressSql = `
+select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,
+       extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
+       ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
+  from room_reaper.batches b
+  left join lateral (
+    select ${outcomes.map((outcome) => `count(*) filter (where d.outcome = '${outcome}') as ${outcome}`).join(', ')}
+      from room_reaper.batch_joins x join room_reaper.destructions d on d.id = x.destruction_id
+     where x.batch_id = b.id
+  ) j on true
+ where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
+ order by b.created_at desc limit $3`;
+
+type ProgressRow = OutcomeCounts & {
+  id: string;
+  name: string | null;
+  total: number;
+  created_at: number;
+  finished_at: number | null;
+};
+
+export async function readBatches(
+  database: Database,
+  sdkAppId: number,
+  options: { idOrName?: string; limit: number },
+): Promise<BatchProgress[]> {
+  const rows = await database.query<ProgressRow>('batch-progress', progressSql, [
+    sdkAppId,
+    options.idOrName ?? null,
+    options.limit,
+  ]);
+  return rows.map(({ created_at, finished_at, name, ...row }) => ({
+    ...row,
+    name: name ?? undefined,
+    createdAtMs: created_at,
+    finishedAtMs: finished_at ?? undefined,
+  }));
+}
+
+/** How many rooms of the batch have ended. */
+export function finishedCount(progress: OutcomeCounts): number {
+  return outcomes.reduce((sum, outcome) => sum + progress[outcome], 0);
+}

@@ -1,0 +1,148 @@
+/** The ledger's database: connection, migrations, statements. */
+import { readdirSync, readFileSync } from 'node:fs';
+import pg from 'pg';
+import { ReaperError } from '../errors.js';
+
+export interface Database {
+  /**
+   * Runs one statement.
+   *
+   * @param name - of the statement, unique for its text: it is prepared once per connection.
+   * @throws the driver's error.
+   */
+  query<Row extends pg.QueryResultRow>(
+    name: string,
+    sql: string,
+    parameters: readonly unknown[],
+  ): Promise<Row[]>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  connection: pg.PoolConfig;
+  /** How it is called in messages: its URL without password, or "the embedded database". */
+  shownAs: string;
+  /** Called for errors of idle connections, which need no action: the pool replaces them. */
+  onIdleError?: (error: Error) => void;
+  /** Whether statements may be prepared by name. The embedded database cannot: its connections share one session. */
+  prepare: boolean;
+}
+
+/** Connections of one process to the ledger: reserving, recording, and a few for the rest. */
+const poolSize = 4;
+
+/**
+ * Connects and brings the schema up to date.
+ *
+ * @throws ReaperError `UNAVAILABLE` where the database cannot be reached or used.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const pool = new pg.Pool({
+    max: poolSize,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    application_name: 'room-reaper',
+    ...options.connection,
+  });
+  pool.on('error', (error) => options.onIdleError?.(error));
+  try {
+    await migrate(pool);
+  } catch (error) {
+    await pool.end();
+    throw unavailable(options.shownAs, error);
+  }
+  return {
+    async query<Row extends pg.QueryResultRow>(
+      name: string,
+      sql: string,
+      parameters: readonly unknown[],
+    ) {
+      const result = await pool.query<Row>({
+        text: sql,
+        values: [...parameters],
+        ...(options.prepare ? { name } : {}),
+      });
+      return result.rows;
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** Any number, the same in every process: whoever holds it migrates. */
+const migrationLock = 7_236_548_210;
+
+/** Applies the migrations that are missing, in order, in one transaction, under an advisory lock. */
+async function migrate(pool: pg.Pool): Promise<void> {
+  const migrations = readMigrations();
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('select pg_advisory_xact_lock($1)', [migrationLock]);
+    await client.query('create schema if not exists room_reaper');
+    await client.query(
+      'create table if not exists room_reaper.migrations (version int primary key, applied_at timestamptz not null default now())',
+    );
+    const applied = await client.query<{ version: number }>(
+      'select version from room_reaper.migrations',
+    );
+    const known = new Set(applied.rows.map((row) => row.version));
+    const newest = Math.max(0, ...known);
+    const ours = migrations.at(-1)?.version ?? 0;
+    if (newest > ours) {
+      throw new ReaperError(
+        'UNAVAILABLE',
+        `the ledger has schema version ${newest}, this program knows ${ours}; run the newer room-reaper that made it`,
+      );
+    }
+    for (const migration of migrations) {
+      if (known.has(migration.version)) continue;
+      await client.query(migration.sql);
+      await client.query('insert into room_reaper.migrations (version) values ($1)', [
+        migration.version,
+      ]);
+    }
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+function readMigrations(): { version: number; sql: string }[] {
+  const directory = new URL('./migrations/', import.meta.url);
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .map((name) => ({
+      version: Number.parseInt(name, 10),
+      sql: readFileSync(new URL(name, directory), 'utf8'),
+    }));
+}
+
+function unavailable(shownAs: string, error: unknown): ReaperError {
+  if (error instanceof ReaperError) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  return new ReaperError(
+    'UNAVAILABLE',
+    `the ledger at ${shownAs} cannot be used: ${code ?? message ?? 'unknown error'}; start it, or set DATABASE_URL (embedded needs no server)`,
+    { cause: error },
+  );
+}
+
+/**
+ * Whether a failed statement may succeed when it is run again: the connection was lost,
+ * the server is starting, stopping or out of connections, or a deadlock was broken.
+ * Source: https://www.postgresql.org/docs/15/errcodes-appendix.html
+ */
+export function isPassing(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
+    return /^(08|53|57P|40001|40P01|55P03|25006|58)/.test(code);
+  }
+  if (typeof code === 'string') return code.startsWith('E');
+  return (
+    typeof message === 'string' && /timeout|terminated|closed|ended unexpectedly/i.test(message)
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * Group calls: while one call is under way, new items gather for the next. So a busy
+ * process makes few large statements and an idle one makes a small one at once,
+ * without a timer or a batch size to tune.
+ */
+export interface Gather<T, R> {
+  /** Resolves with the result of its own item. */
+  add(item: T): Promise<R>;
+  /** Resolves when nothing gathered is left. */
+  idle(): Promise<void>;
+}
+
+interface Waiter<T, R> {
+  item: T;
+  resolve(result: R): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * @param call - gets at least one item, returns a result for each, in the same order.
+ * @param options.maximum - most items in one call.
+ * @param options.order - the order in which waiting items go.
+ */
+export function gather<T, R>(
+  call: (items: readonly T[]) => Promise<readonly R[]>,
+  options: { maximum: number; order?: (a: T, b: T) => number },
+): Gather<T, R> {
+  const { maximum, order } = options;
+  let waiting: Waiter<T, R>[] = [];
+  let running: Promise<void> | undefined;
+
+  async function run(): Promise<void> {
+    // What was added in this same turn of the event loop goes together.
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      if (order) waiting.sort((a, b) => order(a.item, b.item));
+      const group = waiting.splice(0, maximum);
+      try {
+        const results = await call(group.map((waiter) => waiter.item));
+        for (const [index, waiter] of group.entries()) waiter.resolve(results[index] as R);
+      } catch (error) {
+        for (const waiter of group) waiter.reject(error);
+      }
+    }
+    running = undefined;
+  }
+
+  return {
+    add(item) {
+      return new Promise((resolve, reject) => {
+        waiting.push({ item, resolve, reject });
+        running ??= run();
+      });
+    },
+    async idle() {
+      while (running) await running;
+    },
+  };
+}

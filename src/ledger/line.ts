@@ -1,0 +1,183 @@
+/** The line's row: making it, stopping, braking, reading it. */
+import type { Database } from './database.js';
+import { climbPerSecond, type StoppedLine } from './reserve.js';
+
+/** Length of the API's window, in milliseconds. */
+const windowMs = 1000;
+
+/** Pause before the first probe of a stopped line, in milliseconds; doubles with each failure, up to an hour. */
+export const firstProbePauseMs = 60_000;
+
+/** The slowest a brake goes, in requests per second. */
+const slowestRate = 1;
+
+export interface LineKey {
+  host: string;
+  sdkAppId: number;
+  command: string;
+}
+
+/** Id of a line: quotas are per SDKAppID and command, and a stand-in host has its own. */
+export function lineId(key: LineKey): string {
+  return `${key.host} ${key.sdkAppId} ${key.command}`;
+}
+
+/**
+ * $1 id, $2 SDKAppID, $3 host, $4 command, $5 interval (ms).
+ *
+ * In a fresh or restored database nobody knows what was sent in the last second, so the
+ * first slot lies a full window ahead.
+ */
+const ensureSql = `
+insert into room_reaper.lines (id, sdk_app_id, host, command, next_at, interval_ms)
+values ($1, $2, $3, $4, clock_timestamp() + ${windowMs} * interval '1 millisecond', $5)
+on conflict (id) do nothing`;
+
+export async function ensureLine(
+  database: Database,
+  key: LineKey,
+  intervalMs: number,
+): Promise<void> {
+  await database.query('line-ensure', ensureSql, [
+    lineId(key),
+    key.sdkAppId,
+    key.host,
+    key.command,
+    intervalMs,
+  ]);
+}
+
+/** $1 id, $2 code, $3 reason, $4 remedy. The first reason stands until the line runs again. */
+const stopSql = `
+update room_reaper.lines
+   set stopped_at = clock_timestamp(), stop_code = $2, stop_reason = $3, stop_remedy = $4,
+       probe_at = clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond',
+       probe_pause_ms = ${firstProbePauseMs} * 2
+ where id = $1 and stopped_at is null
+returning id`;
+
+/** Stops the line for all workers. @returns false where it was stopped already. */
+export async function stopLine(
+  database: Database,
+  id: string,
+  cause: { code: number | undefined; reason: string; remedy: string | undefined },
+): Promise<boolean> {
+  const rows = await database.query('line-stop', stopSql, [
+    id,
+    cause.code ?? null,
+    cause.reason,
+    cause.remedy ?? null,
+  ]);
+  return rows.length > 0;
+}
+
+/** $1 id. */
+const resumeSql = `
+update room_reaper.lines
+   set stopped_at = null, stop_code = null, stop_reason = null, stop_remedy = null,
+       probe_at = null, probe_pause_ms = null
+ where id = $1 and stopped_at is not null
+returning id`;
+
+/** Lets a stopped line run again. @returns false where it was not stopped. */
+export async function resumeLine(database: Database, id: string): Promise<boolean> {
+  return (await database.query('line-resume', resumeSql, [id])).length > 0;
+}
+
+/** $1 id. */
+const probeNowSql = `
+update room_reaper.lines set probe_at = clock_timestamp() where id = $1 and stopped_at is not null`;
+
+/** A person asks for work on a stopped line: one job may try now. */
+export async function probeNow(database: Database, id: string): Promise<void> {
+  await database.query('line-probe-now', probeNowSql, [id]);
+}
+
+/**
+ * $1 id, $2 interval (ms) at the full rate, $3 reason.
+ *
+ * Halves the rate in force and keeps the line empty for one window. At most once a
+ * window: the answers in flight when the brake was put on say nothing new.
+ */
+const brakeSql = `
+update room_reaper.lines l
+   set braked_rate = greatest(${slowestRate}, 0.5 * least(1000 / $2::float8, coalesce(l.braked_rate
+         + ${climbPerSecond} * 1000 / $2::float8 * extract(epoch from clock_timestamp() - l.braked_at), 'Infinity'))),
+       braked_at = clock_timestamp(), brake_reason = $3,
+       next_at = greatest(l.next_at, clock_timestamp() + ${windowMs} * interval '1 millisecond')
+ where id = $1 and (braked_at is null or braked_at < clock_timestamp() - ${windowMs} * interval '1 millisecond')
+returning braked_rate`;
+
+/** Slows the line for all workers. @returns the rate now in force, or undefined where it was braked a moment ago. */
+export async function brakeLine(
+  database: Database,
+  id: string,
+  intervalMs: number,
+  reason: string,
+): Promise<number | undefined> {
+  const rows = await database.query<{ braked_rate: number }>('line-brake', brakeSql, [
+    id,
+    intervalMs,
+    reason,
+  ]);
+  return rows[0]?.braked_rate;
+}
+
+export interface LineState {
+  id: string;
+  host: string;
+  /** Rate in force, per second. */
+  ratePerSecond: number;
+  /** Why the rate is below the full one. */
+  brakeReason: string | undefined;
+  stopped: (StoppedLine & { sinceMs: number }) | undefined;
+  databaseNowMs: number;
+}
+
+/** $1 SDKAppID, $2 interval (ms) at the full rate. */
+const stateSql = `
+select id, host, least(1000 / $2::float8, coalesce(braked_rate
+         + ${climbPerSecond} * 1000 / $2::float8 * extract(epoch from clock_timestamp() - braked_at), 'Infinity'))::float8 as rate,
+       brake_reason, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason,
+       stop_remedy, extract(epoch from probe_at)::float8 * 1000 as probe_at,
+       extract(epoch from clock_timestamp())::float8 * 1000 as now
+  from room_reaper.lines where sdk_app_id = $1 order by id`;
+
+interface StateRow {
+  id: string;
+  host: string;
+  rate: number;
+  brake_reason: string | null;
+  stopped_at: number | null;
+  stop_code: number | null;
+  stop_reason: string | null;
+  stop_remedy: string | null;
+  probe_at: number | null;
+  now: number;
+}
+
+/** The lines of an app, one per endpoint host that was ever used. */
+export async function readLines(
+  database: Database,
+  sdkAppId: number,
+  intervalMs: number,
+): Promise<LineState[]> {
+  const rows = await database.query<StateRow>('line-state', stateSql, [sdkAppId, intervalMs]);
+  return rows.map((row) => ({
+    id: row.id,
+    host: row.host,
+    ratePerSecond: row.rate,
+    brakeReason: row.rate < 1000 / intervalMs - 0.01 ? (row.brake_reason ?? undefined) : undefined,
+    stopped:
+      row.stopped_at === null
+        ? undefined
+        : {
+            code: row.stop_code ?? undefined,
+            reason: row.stop_reason ?? '',
+            remedy: row.stop_remedy ?? undefined,
+            probeAtMs: row.probe_at ?? row.now,
+            sinceMs: row.stopped_at,
+          },
+    databaseNowMs: row.now,
+  }));
+}

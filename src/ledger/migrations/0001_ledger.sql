@@ -1,0 +1,106 @@
+-- The ledger: what was asked for, each attempt, each outcome, and the line's limiter.
+
+-- One row per (endpoint host, SDKAppID, command): the global limiter and the state of the line.
+-- Updated several times a second, so its pages keep room for HOT updates.
+create table room_reaper.lines (
+  id              text primary key,
+  sdk_app_id      bigint not null,
+  host            text not null,
+  command         text not null,
+  -- The next free instant: slots are granted from here on, one interval apart.
+  next_at         timestamptz not null,
+  -- Interval of the last reservation, in milliseconds.
+  interval_ms     double precision not null,
+  -- The brake: rate (per second) at the instant it was put on; it climbs from there. Null: not braked.
+  braked_rate     double precision,
+  braked_at       timestamptz,
+  brake_reason    text,
+  -- Stop the line: why, since when, and when one job may try again.
+  stopped_at      timestamptz,
+  stop_code       int,
+  stop_reason     text,
+  stop_remedy     text,
+  probe_at        timestamptz,
+  probe_pause_ms  int
+) with (fillfactor = 50);
+
+create table room_reaper.batches (
+  id                         text primary key,
+  sdk_app_id                 bigint not null,
+  name                       text,
+  -- SHA-256 of the list of rooms: the same list again continues an unfinished batch.
+  fingerprint                text,
+  total                      int not null,
+  created_at                 timestamptz not null default now(),
+  -- When its last room was put on the queue. Null: being enqueued, or interrupted at it.
+  enqueued_at                timestamptz,
+  finished_at                timestamptz,
+  -- Counters by outcome, kept by the statement that records an outcome.
+  destroyed                  int not null default 0,
+  destroyed_statistics_lost  int not null default 0,
+  already_gone               int not null default 0,
+  rejected                   int not null default 0,
+  failed                     int not null default 0,
+  expired                    int not null default 0,
+  cancelled                  int not null default 0
+) with (fillfactor = 50);
+
+create index batches_unfinished on room_reaper.batches (sdk_app_id, fingerprint) where finished_at is null;
+
+-- A destruction appears here when a worker first takes it up; until then it is on the queue.
+create table room_reaper.destructions (
+  id                         text primary key,
+  sdk_app_id                 bigint not null,
+  room_id                    text not null,
+  batch_id                   text,
+  requested_at               timestamptz not null,
+  not_after                  timestamptz not null,
+  outcome                    text check (outcome in ('destroyed', 'destroyed_statistics_lost',
+                               'already_gone', 'rejected', 'failed', 'expired', 'cancelled')),
+  error_code                 int,
+  error_info                 text,
+  request_id                 text,
+  attempts                   int not null default 0,
+  finished_at                timestamptz,
+  total_viewers              bigint,
+  total_gifts_sent           bigint,
+  total_gift_coins           bigint,
+  total_unique_gift_senders  bigint,
+  total_likes_received       bigint,
+  statistics_source          text check (statistics_source in ('response', 'lost', 'none')),
+  -- Statistics and their source belong to the outcome.
+  check ((outcome = 'destroyed') = (statistics_source is not null and statistics_source = 'response'))
+) with (fillfactor = 70);
+
+create index destructions_by_batch on room_reaper.destructions (batch_id) where batch_id is not null;
+create index destructions_by_room on room_reaper.destructions (sdk_app_id, room_id);
+
+-- Rooms of a batch that were pending already under another destruction when they were asked for.
+create table room_reaper.batch_joins (
+  batch_id        text not null references room_reaper.batches (id) on delete cascade,
+  destruction_id  text not null,
+  room_id         text not null,
+  primary key (batch_id, destruction_id)
+);
+
+-- One row per HTTP request, written when its slot is reserved, that is before it is sent: a row
+-- without ended_at is a request that may have been sent and whose answer nobody recorded.
+create table room_reaper.attempts (
+  destruction_id  text not null,
+  attempt         int not null,
+  -- The process that holds it.
+  worker_id       text not null,
+  slot_at         timestamptz not null,
+  sent_at         timestamptz,
+  ended_at        timestamptz,
+  http_status     int,
+  error_code      int,
+  verdict         text,
+  reason          text,
+  may_have_acted  boolean,
+  request_id      text,
+  primary key (destruction_id, attempt)
+) with (fillfactor = 70);
+
+-- The audit: what was sent when.
+create index attempts_by_sent_at on room_reaper.attempts (sent_at);

@@ -1,0 +1,150 @@
+/** Recording what became of attempts and destructions. */
+import type { Statistics } from '../tencent/response.js';
+import type { Database } from './database.js';
+import type { Outcome } from './outcome.js';
+
+/** The end of one attempt. */
+export interface AttemptEnd {
+  attempt: number;
+  /** Milliseconds since the epoch, on the database's clock; absent where nothing was written to a connection. */
+  sentAtMs: number | undefined;
+  endedAtMs: number;
+  httpStatus: number | undefined;
+  errorCode: number | undefined;
+  verdict: string;
+  reason: string;
+  mayHaveActed: boolean;
+  requestId: string | undefined;
+}
+
+/** How a destruction ended. */
+export interface DestructionEnd {
+  outcome: Outcome;
+  errorCode: number | undefined;
+  errorInfo: string | undefined;
+  requestId: string | undefined;
+  statistics: Statistics | undefined;
+}
+
+export interface RecordItem {
+  destructionId: string;
+  attempt: AttemptEnd | undefined;
+  end: DestructionEnd | undefined;
+}
+
+/**
+ * Writes the ends of attempts and, where given, the outcomes with their statistics, and
+ * counts the outcomes in their batches. Safe to repeat: a second run changes nothing.
+ *
+ * The first outcome stands, with one exception: statistics that arrived are never lost,
+ * so a success with statistics replaces any outcome without them. (Two workers can hold
+ * the same job at once; the one told "gone" may be the first to commit.)
+ *
+ * $1–$19: arrays of one element per item; times in epoch milliseconds.
+ * Returns the outcome that now stands, per destruction.
+ * Locks the destructions, then their batches, each in the order of their ids, so that
+ * two workers cannot wait for each other.
+ */
+const recordSql = `
+with ended as materialized (
+  select * from unnest($1::text[], $2::int[], $3::float8[], $4::float8[], $5::int[], $6::int[], $7::text[],
+    $8::text[], $9::bool[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[],
+    $16::text[], $17::text[], $18::text[], $19::text[])
+    as e (id, attempt, sent_at, ended_at, http_status, attempt_code, verdict, reason, may_have_acted,
+      attempt_request_id, outcome, error_code, error_info, request_id, total_viewers, total_gifts_sent,
+      total_gift_coins, total_unique_gift_senders, total_likes_received)
+),
+attempt_ends as (
+  update room_reaper.attempts t
+     set sent_at = to_timestamp(e.sent_at / 1000), ended_at = to_timestamp(e.ended_at / 1000),
+         http_status = e.http_status, error_code = e.attempt_code, verdict = e.verdict, reason = e.reason,
+         may_have_acted = e.may_have_acted, request_id = e.attempt_request_id
+    from ended e
+   where t.destruction_id = e.id and t.attempt = e.attempt
+),
+before as materialized (
+  select d.id, d.outcome
+    from room_reaper.destructions d
+   where d.id in (select id from ended where outcome is not null)
+   order by d.id
+     for update
+),
+finished as (
+  update room_reaper.destructions d
+     set outcome = e.outcome, error_code = e.error_code, error_info = e.error_info, request_id = e.request_id,
+         attempts = (select count(*) from room_reaper.attempts t where t.destruction_id = e.id),
+         finished_at = clock_timestamp(),
+         total_viewers = e.total_viewers::bigint, total_gifts_sent = e.total_gifts_sent::bigint,
+         total_gift_coins = e.total_gift_coins::bigint,
+         total_unique_gift_senders = e.total_unique_gift_senders::bigint,
+         total_likes_received = e.total_likes_received::bigint,
+         statistics_source = case e.outcome when 'destroyed' then 'response'
+           when 'destroyed_statistics_lost' then 'lost' when 'already_gone' then 'none' end
+    from ended e join before b on b.id = e.id
+   where d.id = e.id and e.outcome is not null
+     and (b.outcome is null or (e.outcome = 'destroyed' and b.outcome <> 'destroyed'))
+  returning d.id, d.batch_id, d.outcome, b.outcome as outcome_before
+),
+changes as materialized (
+  select batch_id, outcome, 1 as change from finished where batch_id is not null
+  union all
+  select batch_id, outcome_before, -1 from finished where batch_id is not null and outcome_before is not null
+),
+batch_locks as materialized (
+  select id from room_reaper.batches where id in (select batch_id from changes) order by id for update
+),
+counted as (
+  update room_reaper.batches b
+     set destroyed = b.destroyed + c.destroyed,
+         destroyed_statistics_lost = b.destroyed_statistics_lost + c.destroyed_statistics_lost,
+         already_gone = b.already_gone + c.already_gone, rejected = b.rejected + c.rejected,
+         failed = b.failed + c.failed, expired = b.expired + c.expired, cancelled = b.cancelled + c.cancelled
+    from (select batch_id,
+                 coalesce(sum(change) filter (where outcome = 'destroyed'), 0) as destroyed,
+                 coalesce(sum(change) filter (where outcome = 'destroyed_statistics_lost'), 0) as destroyed_statistics_lost,
+                 coalesce(sum(change) filter (where outcome = 'already_gone'), 0) as already_gone,
+                 coalesce(sum(change) filter (where outcome = 'rejected'), 0) as rejected,
+                 coalesce(sum(change) filter (where outcome = 'failed'), 0) as failed,
+                 coalesce(sum(change) filter (where outcome = 'expired'), 0) as expired,
+                 coalesce(sum(change) filter (where outcome = 'cancelled'), 0) as cancelled
+            from changes group by batch_id) c, batch_locks k
+   where b.id = c.batch_id and k.id = b.id
+)
+select e.id, coalesce(f.outcome, b.outcome) as outcome
+  from ended e left join finished f on f.id = e.id left join before b on b.id = e.id`;
+
+/** @throws the driver's error where the database cannot be used; nothing is half written then. */
+export async function recordEnds(
+  database: Database,
+  items: readonly RecordItem[],
+): Promise<(Outcome | undefined)[]> {
+  const attempt = <V>(pick: (end: AttemptEnd) => V | undefined) =>
+    items.map((item) => (item.attempt ? (pick(item.attempt) ?? null) : null));
+  const end = <V>(pick: (end: DestructionEnd) => V | undefined) =>
+    items.map((item) => (item.end ? (pick(item.end) ?? null) : null));
+  const total = (name: keyof Statistics) => end((value) => value.statistics?.[name].toString());
+
+  const rows = await database.query<{ id: string; outcome: Outcome | null }>('record', recordSql, [
+    items.map((item) => item.destructionId),
+    attempt((value) => value.attempt),
+    attempt((value) => value.sentAtMs),
+    attempt((value) => value.endedAtMs),
+    attempt((value) => value.httpStatus),
+    attempt((value) => value.errorCode),
+    attempt((value) => value.verdict),
+    attempt((value) => value.reason),
+    attempt((value) => value.mayHaveActed),
+    attempt((value) => value.requestId),
+    end((value) => value.outcome),
+    end((value) => value.errorCode),
+    end((value) => value.errorInfo),
+    end((value) => value.requestId),
+    total('totalViewers'),
+    total('totalGiftsSent'),
+    total('totalGiftCoins'),
+    total('totalUniqueGiftSenders'),
+    total('totalLikesReceived'),
+  ]);
+  const standing = new Map(rows.map((row) => [row.id, row.outcome ?? undefined]));
+  return items.map((item) => standing.get(item.destructionId));
+}

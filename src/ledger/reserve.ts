@@ -1,0 +1,215 @@
+/** Reserving slots: the one statement that holds the quota (docs/architecture.md, "The limiter"). */
+import type { Database } from './database.js';
+import type { Outcome } from './outcome.js';
+
+/** A destruction that wants to send its next attempt. */
+export interface SlotRequest {
+  destructionId: string;
+  roomId: string;
+  batchId: string | undefined;
+  /** Milliseconds since the epoch. */
+  requestedAtMs: number;
+  /** Milliseconds since the epoch; nothing is sent after it. */
+  notAfterMs: number;
+}
+
+export interface StoppedLine {
+  code: number | undefined;
+  reason: string;
+  remedy: string | undefined;
+  /** When one job may try again, in milliseconds since the epoch, on the database's clock. */
+  probeAtMs: number;
+}
+
+export type Reservation =
+  /** The ledger knows how it ended: send nothing. */
+  | { kind: 'finished'; outcome: Outcome }
+  /** Its deadline is over: send nothing. */
+  | { kind: 'expired' }
+  | { kind: 'stopped'; line: StoppedLine }
+  | {
+      kind: 'granted';
+      attempt: number;
+      /** Milliseconds since the epoch, on the database's clock. */
+      slotAtMs: number;
+      /** Whether an earlier attempt may have destroyed the room: the label of a later "gone". */
+      mayHaveActedBefore: boolean;
+      /** The line was stopped and this is the one attempt that tries whether it may run again. */
+      probe: boolean;
+    };
+
+export interface ReserveResult {
+  /**
+   * In the order of the requests; `undefined` where none could be made for a passing
+   * reason (another worker took up the same destruction at the same instant): ask again.
+   */
+  reservations: (Reservation | undefined)[];
+  /** The database's clock while the statement ran, in milliseconds since the epoch. */
+  databaseNowMs: number;
+  /** False in a fresh or restored database: `ensureLine` makes the row. */
+  lineExists: boolean;
+}
+
+export interface ReserveOptions {
+  lineId: string;
+  sdkAppId: number;
+  workerId: string;
+  /** Interval between slots when nothing brakes, in milliseconds. */
+  intervalMs: number;
+  /** How far ahead of now the first slot lies at least, in milliseconds: the way back of the reply. */
+  leadMs: number;
+}
+
+/** By how much of the full rate a braked line climbs back per second. */
+export const climbPerSecond = 0.05;
+
+/**
+ * Records an attempt for each destruction and grants it the next slot, all in one
+ * statement, so that neither exists without the other.
+ *
+ * $1 line id, $2 worker id, $3 interval (ms), $4 lead (ms), $5 SDKAppID; $6–$10 arrays
+ * of one element per destruction: id, room, batch, requested at (epoch ms), not after
+ * (epoch ms).
+ *
+ * Returns a row per destruction in the order given; `slot_at` is null where none was
+ * granted. Locks the line's row until it commits: reservations of all workers follow
+ * one another. `clock_timestamp()` in the update is read under that lock.
+ *
+ * An un-ended row of this same worker is an attempt that it did not send (a slot given
+ * up, or a reply of this statement that was lost): its number is used again.
+ */
+const reserveSql = `
+with asked as materialized (
+  select * from unnest($6::text[], $7::text[], $8::text[], $9::float8[], $10::float8[])
+    with ordinality as a (id, room_id, batch_id, requested_at, not_after, ord)
+),
+known as (
+  insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
+  select id, $5, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
+    from asked
+  on conflict (id) do nothing
+),
+history as materialized (
+  select a.id, a.ord, a.not_after, d.outcome,
+         coalesce(h.attempts, 0) as attempts, coalesce(h.may_have_acted, false) as may_have_acted
+    from asked a
+    left join room_reaper.destructions d on d.id = a.id
+    left join lateral (
+      select max(t.attempt) as attempts,
+             bool_or(t.ended_at is null or t.may_have_acted) as may_have_acted
+        from room_reaper.attempts t
+       where t.destruction_id = a.id and (t.ended_at is not null or t.worker_id <> $2)
+    ) h on true
+),
+open as materialized (
+  select *, row_number() over (order by ord) - 1 as position
+    from history
+   where outcome is null and not_after > extract(epoch from clock_timestamp()) * 1000
+),
+line as (
+  update room_reaper.lines l
+     set interval_ms = greatest($3::float8, 1000 / (l.braked_rate + ${climbPerSecond} * 1000 / $3::float8
+           * extract(epoch from clock_timestamp() - l.braked_at))),
+         next_at = greatest(l.next_at, clock_timestamp() + $4 * interval '1 millisecond')
+           + (case when l.stopped_at is null then (select count(*) from open) else 1 end)
+           * greatest($3::float8, 1000 / (l.braked_rate + ${climbPerSecond} * 1000 / $3::float8
+             * extract(epoch from clock_timestamp() - l.braked_at))) * interval '1 millisecond',
+         probe_at = case when l.stopped_at is null then null
+           else clock_timestamp() + l.probe_pause_ms * interval '1 millisecond' end,
+         probe_pause_ms = least(l.probe_pause_ms * 2, 3600000)
+   where l.id = $1 and exists (select from open)
+     and (l.stopped_at is null or l.probe_at <= clock_timestamp())
+  returning l.next_at, l.interval_ms, l.stopped_at is not null as probe,
+    case when l.stopped_at is null then (select count(*) from open) else 1 end as granted
+),
+granted as (
+  insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at)
+  select o.id, o.attempts + 1, $2,
+         l.next_at - (l.granted - o.position) * l.interval_ms * interval '1 millisecond'
+    from open o join line l on o.position < l.granted
+  on conflict (destruction_id, attempt) do update set slot_at = excluded.slot_at
+    where attempts.worker_id = excluded.worker_id and attempts.ended_at is null
+  returning destruction_id, attempt, slot_at
+)
+select h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
+       extract(epoch from g.slot_at)::float8 * 1000 as slot_at, l.probe,
+       s.id is not null as line_exists, s.stopped_at is not null as stopped, s.stop_code, s.stop_reason,
+       s.stop_remedy, extract(epoch from s.probe_at)::float8 * 1000 as probe_at,
+       extract(epoch from clock_timestamp())::float8 * 1000 as now
+  from history h
+  left join open o on o.id = h.id
+  left join granted g on g.destruction_id = h.id
+  left join line l on true
+  left join room_reaper.lines s on s.id = $1
+ order by h.ord`;
+
+interface Row {
+  outcome: Outcome | null;
+  closed: boolean;
+  may_have_acted: boolean;
+  attempt: number | null;
+  slot_at: number | null;
+  probe: boolean | null;
+  line_exists: boolean;
+  stopped: boolean;
+  stop_code: number | null;
+  stop_reason: string | null;
+  stop_remedy: string | null;
+  probe_at: number | null;
+  now: number;
+}
+
+/**
+ * Reserves a slot for each destruction.
+ *
+ * @throws the driver's error where the database cannot be used.
+ */
+export async function reserveSlots(
+  database: Database,
+  options: ReserveOptions,
+  requests: readonly SlotRequest[],
+): Promise<ReserveResult> {
+  const rows = await database.query<Row>('reserve', reserveSql, [
+    options.lineId,
+    options.workerId,
+    options.intervalMs,
+    options.leadMs,
+    options.sdkAppId,
+    requests.map((request) => request.destructionId),
+    requests.map((request) => request.roomId),
+    requests.map((request) => request.batchId ?? null),
+    requests.map((request) => request.requestedAtMs),
+    requests.map((request) => request.notAfterMs),
+  ]);
+  return {
+    reservations: rows.map(readRow),
+    databaseNowMs: rows[0]?.now ?? 0,
+    lineExists: rows[0]?.line_exists ?? false,
+  };
+}
+
+function readRow(row: Row): Reservation | undefined {
+  if (row.outcome !== null) return { kind: 'finished', outcome: row.outcome };
+  if (row.closed) return { kind: 'expired' };
+  if (row.attempt !== null && row.slot_at !== null) {
+    return {
+      kind: 'granted',
+      attempt: row.attempt,
+      slotAtMs: row.slot_at,
+      mayHaveActedBefore: row.may_have_acted,
+      probe: row.probe ?? false,
+    };
+  }
+  if (row.stopped) {
+    return {
+      kind: 'stopped',
+      line: {
+        code: row.stop_code ?? undefined,
+        reason: row.stop_reason ?? '',
+        remedy: row.stop_remedy ?? undefined,
+        probeAtMs: row.probe_at ?? row.now,
+      },
+    };
+  }
+  return undefined;
+}

@@ -1,0 +1,171 @@
+/**
+ * The global limiter, as one process sees it.
+ *
+ * All workers of a line share one row in the ledger's database. Reserving n slots moves
+ * the row's next free instant forward by n intervals in one atomic statement, which also
+ * records the n attempts (src/ledger/reserve.ts). A process asks once for all its waiting
+ * jobs: while one reservation is under way, new waiters gather for the next.
+ *
+ * A slot is used within a few milliseconds of its time or not at all. Without a database
+ * there are no slots, and without a slot nothing is sent: the limiter fails closed.
+ */
+import type { Database } from '../ledger/database.js';
+import { isPassing } from '../ledger/database.js';
+import { gather } from '../ledger/gather.js';
+import { ensureLine, lineId, type LineKey } from '../ledger/line.js';
+import { reserveSlots, type Reservation, type SlotRequest } from '../ledger/reserve.js';
+import { createDatabaseClock } from './clock.js';
+import { jobsToHold, latenessToleranceMs } from './pace.js';
+import { createSlotTimer } from './slot-timer.js';
+
+/** Most slots reserved in one statement. */
+const maximumGroup = 200;
+
+/** The first slot lies at least this far ahead, or the way back of the reply would make it late. In milliseconds. */
+const minimumLeadMs = 30;
+
+/** How often the database's clock is read, in milliseconds. */
+const clockReadEveryMs = 1000;
+
+export interface LimiterOptions {
+  database: Database;
+  line: LineKey;
+  /** Interval between slots when nothing brakes, in milliseconds. */
+  intervalMs: number;
+  workerId: string;
+  /** Told how many jobs to hold, after each reservation. */
+  onJobsToHold: (jobs: number) => void;
+  /** Most jobs to hold. */
+  maximumJobs: number;
+  /** Told when the database cannot be used (an error), and when it can again (undefined). */
+  onDatabase: (error: Error | undefined) => void;
+}
+
+export interface SlotWish extends SlotRequest {
+  /** Lower goes first within one process. */
+  lane: number;
+}
+
+export interface Limiter {
+  readonly lineId: string;
+  /**
+   * Records the next attempt and waits for its slot. A granted slot is due now: use it at
+   * once or give it up. One that could not be had in time is given up and reserved anew.
+   * While the database is away, waits for it. Rejects when `signal` aborts; an attempt
+   * that was recorded by then is still there, un-ended.
+   */
+  takeSlot(wish: SlotWish, signal: AbortSignal): Promise<Reservation>;
+  /** Whether a slot is over: it must be given up. */
+  isLate(slotAtMs: number): boolean;
+  /** Database time now, in milliseconds since the epoch. */
+  now(): number;
+  /** A job was taken in hand (+1), or left (-1). */
+  countInHand(change: 1 | -1): void;
+  /** Slots granted to this process, and those of them given up. */
+  counts(): { granted: number; givenUp: number };
+  close(): void;
+}
+
+/** @throws the driver's error where the database cannot be used at the start. */
+export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
+  const { database, line, intervalMs, workerId } = options;
+  const id = lineId(line);
+  const monotonic = () => performance.now();
+  const clock = createDatabaseClock(monotonic);
+  const timer = createSlotTimer(monotonic);
+  let inHand = 0;
+  let waiting = 0;
+  let granted = 0;
+  let givenUp = 0;
+
+  await ensureLine(database, line, intervalMs);
+  for (let sample = 0; sample < 5; sample++) await readClock();
+  const clockReader = setInterval(() => {
+    // A failure here says nothing that the next reservation would not say.
+    readClock().catch(() => undefined);
+  }, clockReadEveryMs);
+  clockReader.unref();
+
+  function isLate(slotAtMs: number): boolean {
+    return clock.now() - slotAtMs > latenessToleranceMs;
+  }
+
+  async function readClock(): Promise<void> {
+    const askedAt = monotonic();
+    const rows = await database.query<{ now: number }>(
+      'clock',
+      'select extract(epoch from clock_timestamp())::float8 * 1000 as now',
+      [],
+    );
+    clock.observe({ askedAt, answeredAt: monotonic(), databaseMs: rows[0]?.now ?? Date.now() });
+  }
+
+  const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
+    maximum: maximumGroup,
+    order: (a, b) => a.lane - b.lane,
+  });
+
+  async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
+    const result = await reserveSlots(
+      database,
+      { lineId: id, sdkAppId: line.sdkAppId, workerId, intervalMs, leadMs: minimumLeadMs },
+      wishes,
+    );
+    if (!result.lineExists) await ensureLine(database, line, intervalMs);
+    let newest = 0;
+    for (const reservation of result.reservations) {
+      if (reservation?.kind !== 'granted') continue;
+      granted += 1;
+      newest = Math.max(newest, reservation.slotAtMs);
+    }
+    if (newest > 0) {
+      const leadMs = newest - clock.now();
+      options.onJobsToHold(jobsToHold({ inHand, waiting, leadMs }, options.maximumJobs));
+    }
+    return result.reservations;
+  }
+
+  async function reserve(wish: SlotWish, signal: AbortSignal): Promise<Reservation> {
+    for (let failures = 0; ;) {
+      signal.throwIfAborted();
+      try {
+        const reservation = await reservations.add(wish);
+        if (failures > 0) options.onDatabase(undefined);
+        if (reservation !== undefined) return reservation;
+        failures = 0;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        failures += 1;
+        options.onDatabase(error as Error);
+      }
+      await timer.until(monotonic() + Math.min(50 * 2 ** failures, 2000), signal);
+    }
+  }
+
+  return {
+    lineId: id,
+
+    async takeSlot(wish, signal) {
+      waiting += 1;
+      try {
+        for (;;) {
+          const reservation = await reserve(wish, signal);
+          if (reservation.kind !== 'granted') return reservation;
+          await timer.until(clock.toLocal(reservation.slotAtMs), signal);
+          if (!isLate(reservation.slotAtMs)) return reservation;
+          givenUp += 1;
+        }
+      } finally {
+        waiting -= 1;
+      }
+    },
+
+    isLate,
+    now: () => clock.now(),
+    countInHand(change) {
+      inHand += change;
+    },
+    counts: () => ({ granted, givenUp }),
+    close: () => clearInterval(clockReader),
+  };
+}

@@ -1,0 +1,82 @@
+/** Putting destructions on the queue. */
+import type { JobsOptions } from 'bullmq';
+import { jobName, lanes, toJobData, type Destruction, type Lane } from '../queue/job.js';
+import type { DestroyQueue } from '../queue/open.js';
+
+export interface Added {
+  roomId: string;
+  /** The destruction that will destroy the room: a new one, or the one that was pending already. */
+  destructionId: string;
+  /** `added`: a new destruction. `pending`: one for this room was waiting or in hand already. */
+  status: 'added' | 'pending';
+}
+
+export interface Placement {
+  lane: Extract<Lane, 'urgent' | 'normal' | 'bulk'>;
+  /** Milliseconds from now. */
+  delayMs: number;
+}
+
+/** BullMQ's advice is 500–1,000 jobs a call. */
+export const addChunk = 1_000;
+
+/**
+ * Adds up to {@link addChunk} destructions in one call. Safe to repeat with the same ids.
+ *
+ * A room that has a pending destruction is not added again: BullMQ keeps its RoomId as
+ * deduplication id until that job has completed or failed for good.
+ */
+export async function addDestructions(
+  queue: DestroyQueue,
+  destructions: readonly Destruction[],
+  placement: Placement,
+): Promise<Added[]> {
+  const jobs = await queue.addBulk(
+    destructions.map((destruction) => ({
+      name: jobName,
+      data: toJobData(destruction),
+      opts: jobOptions(destruction, placement),
+    })),
+  );
+  return destructions.map((destruction, index) => {
+    const id = jobs[index]?.id ?? destruction.id;
+    return {
+      roomId: destruction.roomId,
+      destructionId: id,
+      status: id === destruction.id ? 'added' : 'pending',
+    };
+  });
+}
+
+function jobOptions(destruction: Destruction, placement: Placement): JobsOptions {
+  return {
+    jobId: destruction.id,
+    timestamp: destruction.requestedAtMs,
+    priority: lanes[placement.lane],
+    deduplication: { id: destruction.roomId },
+    ...(placement.delayMs > 0 ? { delay: placement.delayMs } : {}),
+  };
+}
+
+/**
+ * Brings a pending destruction forward where the new request is more urgent than it was.
+ *
+ * @returns the delay that remains, in milliseconds.
+ */
+export async function bringForward(
+  queue: DestroyQueue,
+  jobId: string,
+  placement: Placement,
+): Promise<number> {
+  const job = await queue.getJob(jobId);
+  if (job === undefined) return 0;
+  if (lanes[placement.lane] < job.priority)
+    await job.changePriority({ priority: lanes[placement.lane] });
+  const dueInMs = job.timestamp + job.delay - Date.now();
+  if (job.delay === 0 || dueInMs <= placement.delayMs) return Math.max(0, dueInMs);
+  // It may have become due or been taken up this very moment: then there is nothing to bring forward.
+  await (placement.delayMs === 0 ? job.promote() : job.changeDelay(placement.delayMs)).catch(
+    () => undefined,
+  );
+  return placement.delayMs;
+}

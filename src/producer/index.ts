@@ -1,0 +1,227 @@
+/**
+ * The producer: for services that ask for rooms to be destroyed.
+ *
+ * @example
+ * ```ts
+ * import { openProducer } from 'room-reaper/producer';
+ *
+ * const producer = await openProducer({ queueUrl: 'redis://localhost', sdkAppId: 1400000001 });
+ * await producer.destroy('live-room-42');
+ * await producer.destroy('live-room-43', { delayMs: 30 * 60_000 });
+ * await producer.destroyMany(roomIds);
+ * await producer.close();
+ * ```
+ */
+import { ReaperError } from '../errors.js';
+import { newId } from '../queue/destruction-id.js';
+import type { Destruction, Lane } from '../queue/job.js';
+import { openQueue } from '../queue/open.js';
+import { openStores } from '../stores.js';
+import { addChunk, addDestructions, bringForward, type Added } from './add.js';
+import { roomIdProblem } from './room-list/index.js';
+
+export { ReaperError, type ErrorCode } from '../errors.js';
+export type { Added } from './add.js';
+
+export interface ProducerOptions {
+  /** `redis://`, `rediss://`, `postgres://` or `embedded`: the QUEUE_URL of the workers. */
+  queueUrl: string;
+  /** The app whose rooms are destroyed. */
+  sdkAppId: number;
+  /** How long after it was due a destruction may still be sent, in hours. Default 24. */
+  deadlineHours?: number;
+  /** Where `embedded` keeps its data. Default `.room-reaper`. */
+  dataDir?: string;
+  /** Told of errors of the connection, which reconnects by itself. Default: not told. */
+  onError?: (error: Error) => void;
+}
+
+export interface DestroyOptions {
+  /** Wait this long first, in milliseconds. Not together with `at`. */
+  delayMs?: number;
+  /** Destroy at this time. Not together with `delayMs`. */
+  at?: Date;
+  /** Before everything else that waits. Default false. */
+  urgent?: boolean;
+}
+
+export interface DestroyManyOptions extends DestroyOptions {
+  /**
+   * A RoomId that is not valid: by default the first one rejects; with this it is told
+   * here and skipped.
+   */
+  onInvalid?: (roomId: string, problem: string) => void;
+  /** Told after each thousand rooms. */
+  onProgress?: (counts: ManyAdded) => void;
+}
+
+export interface ManyAdded {
+  /** Rooms read. */
+  requested: number;
+  /** New destructions. */
+  added: number;
+  /** Rooms that had a pending destruction already, from before or from this same call. */
+  pending: number;
+  /** RoomIds that are not valid. */
+  invalid: number;
+}
+
+export interface Producer {
+  /**
+   * Asks for one room to be destroyed.
+   *
+   * While an earlier request for the same room is pending no second one is made; the
+   * pending one is brought forward where this one is more urgent. Once the earlier one
+   * has ended, however it ended, this is a new destruction.
+   *
+   * @param roomId - 1–48 bytes of printable ASCII.
+   * @throws ReaperError `USAGE` where the RoomId or an option is not valid, `UNAVAILABLE`
+   *   where the queue cannot be reached; nothing is queued then.
+   */
+  destroy(roomId: string, options?: DestroyOptions): Promise<Added>;
+
+  /**
+   * Asks for many rooms to be destroyed, behind single rooms, in bounded memory.
+   *
+   * @param roomIds - any iterable or async iterable; read as fast as the queue takes them.
+   * @throws ReaperError as `destroy` does. Rooms before the one that failed are queued;
+   *   asking again is safe, for they are recognised while they are pending.
+   */
+  destroyMany(
+    roomIds: Iterable<string> | AsyncIterable<string>,
+    options?: DestroyManyOptions,
+  ): Promise<ManyAdded>;
+
+  /** Closes the connection. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a producer.
+ *
+ * @throws ReaperError `USAGE` where an option is not valid, `UNAVAILABLE` where the queue cannot be reached.
+ */
+export async function openProducer(options: ProducerOptions): Promise<Producer> {
+  const { sdkAppId, deadlineHours = 24 } = options;
+  if (!Number.isInteger(sdkAppId) || sdkAppId < 1) {
+    throw new ReaperError('USAGE', `sdkAppId must be a positive integer, got ${String(sdkAppId)}`);
+  }
+  if (!(deadlineHours > 0)) {
+    throw new ReaperError('USAGE', `deadlineHours must be above 0, got ${String(deadlineHours)}`);
+  }
+  if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(options.queueUrl)) {
+    throw new ReaperError(
+      'USAGE',
+      'queueUrl must be redis://…, rediss://…, postgres://… or embedded',
+    );
+  }
+  const stores = await openStores(
+    {
+      queueUrl: options.queueUrl,
+      databaseUrl: options.queueUrl,
+      dataDir: options.dataDir ?? '.room-reaper',
+    },
+    () => undefined,
+  );
+  const onError = options.onError ?? (() => undefined);
+  const opened = await openQueue({
+    sdkAppId,
+    connection: stores.queue,
+    failFast: true,
+    onError,
+  }).catch(async (error: unknown) => {
+    await stores.close();
+    throw error;
+  });
+
+  function makeDestruction(roomId: string, delayMs: number): Destruction {
+    const now = Date.now();
+    return {
+      id: newId(),
+      roomId,
+      batchId: undefined,
+      requestedAtMs: now,
+      notAfterMs: Math.floor(now + delayMs + deadlineHours * 3_600_000),
+    };
+  }
+
+  async function add(
+    destructions: readonly Destruction[],
+    lane: Lane,
+    delayMs: number,
+  ): Promise<Added[]> {
+    try {
+      return await addDestructions(opened.queue, destructions, { lane: lane as 'bulk', delayMs });
+    } catch (error) {
+      throw new ReaperError(
+        'UNAVAILABLE',
+        `the queue did not take the rooms: ${(error as Error).message}; ask again when it is back`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  return {
+    async destroy(roomId, destroyOptions = {}) {
+      const problem = roomIdProblem(roomId);
+      if (problem !== undefined) throw new ReaperError('USAGE', problem);
+      const delayMs = delayOf(destroyOptions);
+      const lane = destroyOptions.urgent ? 'urgent' : 'normal';
+      const [added] = await add([makeDestruction(roomId, delayMs)], lane, delayMs);
+      if (added === undefined) throw new Error('the queue returned nothing for the room');
+      if (added.status === 'pending')
+        await bringForward(opened.queue, added.destructionId, { lane, delayMs });
+      return added;
+    },
+
+    async destroyMany(roomIds, manyOptions = {}) {
+      const delayMs = delayOf(manyOptions);
+      const lane = manyOptions.urgent ? 'urgent' : 'bulk';
+      const counts: ManyAdded = { requested: 0, added: 0, pending: 0, invalid: 0 };
+      let chunk: Destruction[] = [];
+
+      async function flush(): Promise<void> {
+        for (const each of await add(chunk, lane, delayMs)) counts[each.status] += 1;
+        chunk = [];
+        manyOptions.onProgress?.({ ...counts });
+      }
+
+      for await (const roomId of roomIds) {
+        counts.requested += 1;
+        const problem = roomIdProblem(roomId);
+        if (problem === undefined) {
+          chunk.push(makeDestruction(roomId, delayMs));
+          if (chunk.length === addChunk) await flush();
+        } else {
+          if (!manyOptions.onInvalid) throw new ReaperError('USAGE', problem);
+          counts.invalid += 1;
+          manyOptions.onInvalid(roomId, problem);
+        }
+      }
+      if (chunk.length > 0) await flush();
+      return counts;
+    },
+
+    async close() {
+      await opened.close();
+      await stores.close();
+    },
+  };
+}
+
+function delayOf(options: DestroyOptions): number {
+  if (options.delayMs !== undefined && options.at !== undefined) {
+    throw new ReaperError('USAGE', 'delayMs and at must not both be given; keep one');
+  }
+  const delayMs =
+    options.at === undefined ? (options.delayMs ?? 0) : options.at.getTime() - Date.now();
+  if (!Number.isFinite(delayMs) || (options.at === undefined && delayMs < 0)) {
+    throw new ReaperError(
+      'USAGE',
+      `delayMs must be 0 or more milliseconds, got ${String(delayMs)}`,
+    );
+  }
+  return Math.max(0, Math.round(delayMs));
+}

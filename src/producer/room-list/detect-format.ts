@@ -1,0 +1,53 @@
+import { extname } from 'node:path';
+import { ReaperError } from '../../errors.js';
+import type { RoomListFormat, RoomListLayout } from './entry.js';
+import { csvFields } from './formats/csv-fields.js';
+import { roomIdColumns } from './formats/csv-header.js';
+
+const formatOfExtension: Readonly<Record<string, RoomListFormat>> = {
+  '.txt': 'lines',
+  '.csv': 'csv',
+  '.ndjson': 'ndjson',
+  '.jsonl': 'ndjson',
+};
+
+/**
+ * How a list is to be read: as `format` says, else by the extension of `name`, else by the
+ * first line that is not blank in `head`, the list's first bytes (64 KiB of them or all).
+ */
+export function detectFormat(
+  head: Buffer,
+  { name = '', format }: { name?: string | undefined; format?: RoomListFormat | undefined },
+): RoomListLayout {
+  if (format !== undefined) return { format, detectedBy: 'option' };
+  const byExtension = formatOfExtension[extname(name).toLowerCase()];
+  if (byExtension !== undefined) return { format: byExtension, detectedBy: 'extension' };
+  return { format: formatOfFirstLine(firstLine(head)), detectedBy: 'content' };
+}
+
+function formatOfFirstLine(line: string): RoomListFormat {
+  // Any JSON object, not only one with a roomId: `{"room_id":"a"}` has the form of a RoomId,
+  // and a list of such lines would end as so many rooms that are "already gone".
+  if (/^\s*\{\s*["}]/.test(line)) return 'ndjson';
+  if (/^\s*\[\s*(?:$|["[{])/.test(line)) {
+    throw new ReaperError(
+      'USAGE',
+      'Room list must be one RoomId a line, CSV or NDJSON, got a JSON array; write one object with a roomId a line, without brackets and commas',
+    );
+  }
+  return isCsvHeader(line) ? 'csv' : 'lines';
+}
+
+function isCsvHeader(line: string): boolean {
+  try {
+    return roomIdColumns(csvFields(line)[0] ?? []).length > 0;
+  } catch {
+    return false; // A bad quote: no header.
+  }
+}
+
+/** The first line that is not blank, as Latin-1 text; cut where the head is. */
+function firstLine(head: Buffer): string {
+  const lines = head.toString('latin1').split('\n');
+  return lines.map((line) => line.replace(/\r$/, '')).find((line) => line !== '') ?? '';
+}

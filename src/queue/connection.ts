@@ -1,0 +1,63 @@
+/** Where a queue lives, and whether it can be reached. */
+import { Redis } from 'ioredis';
+import type pg from 'pg';
+import { ReaperError } from '../errors.js';
+import { withoutPassword } from '../redact.js';
+
+export type QueueConnection =
+  | { kind: 'redis'; url: string }
+  | {
+      kind: 'postgres';
+      connection: pg.PoolConfig;
+      /** How it is called in messages. */
+      shownAs: string;
+      /**
+       * Whether NOTIFY reaches idle connections. Where it does not (the embedded database),
+       * workers poll.
+       */
+      notifies: boolean;
+    };
+
+/** How long a first connection may take, in milliseconds. */
+const connectTimeoutMs = 5_000;
+
+/** @throws ReaperError `UNAVAILABLE` that names the URL without its password and says what to do. */
+export async function checkRedis(url: string): Promise<void> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
+  let cause: Error | undefined;
+  redis.on('error', (error: Error) => {
+    cause = error;
+  });
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (error) {
+    const reason = cause ?? (error as Error);
+    const { code } = reason as NodeJS.ErrnoException;
+    throw new ReaperError(
+      'UNAVAILABLE',
+      `Redis at ${withoutPassword(url)} cannot be used: ${code ?? reason.message}; start it, or set QUEUE_URL (embedded needs no server)`,
+      { cause: error },
+    );
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/**
+ * @param failFast - for producers: while Redis is down, adding fails at once instead of waiting.
+ */
+export function connectRedis(url: string, failFast: boolean): Redis {
+  return new Redis(url, {
+    // Workers wait for Redis however long it takes.
+    maxRetriesPerRequest: failFast ? 1 : null,
+    enableOfflineQueue: !failFast,
+    connectTimeout: connectTimeoutMs,
+    retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 6), 2_000),
+  });
+}

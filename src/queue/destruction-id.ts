@@ -1,0 +1,27 @@
+/** Ids of destructions: UUIDv7 texts, which are also the BullMQ job ids. */
+import { createHash } from 'node:crypto';
+import { v7 } from 'uuid';
+
+/** An id that was never used before. */
+export function newId(): string {
+  return v7();
+}
+
+/**
+ * The id of one room's destruction in one batch: the same whenever it is computed, so
+ * that putting a batch on the queue again, after an interruption, adds nothing twice.
+ *
+ * @param batchCreatedAtMs - the time in the UUID, milliseconds since the epoch.
+ */
+export function batchDestructionId(
+  batchId: string,
+  batchCreatedAtMs: number,
+  roomId: string,
+): string {
+  const random = createHash('sha256').update(batchId).update('\0').update(roomId).digest();
+  return v7({
+    msecs: batchCreatedAtMs,
+    random: random.subarray(0, 16),
+    seq: random.readUInt32BE(16),
+  });
+}

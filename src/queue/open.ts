@@ -1,0 +1,147 @@
+/** Opening BullMQ on Redis or Postgres, the same classes over either. */
+import {
+  createPostgresBackend,
+  Queue,
+  runMigrations,
+  Worker,
+  type Job,
+  type WorkerOptions,
+} from 'bullmq';
+import pg from 'pg';
+import { ReaperError } from '../errors.js';
+import { checkRedis, connectRedis, type QueueConnection } from './connection.js';
+import { queueName, type JobData } from './job.js';
+
+export type DestroyJob = Job<JobData, void>;
+export type DestroyQueue = Queue<JobData, void>;
+export type DestroyWorker = Worker<JobData, void>;
+
+/** Schema of BullMQ's tables where the queue is in Postgres. */
+const schema = 'bullmq';
+
+/** Entries kept in BullMQ's event stream; nothing here reads it, people's dashboards do. */
+const eventsKept = 1_000;
+
+export interface OpenQueue {
+  readonly queue: DestroyQueue;
+  /** @param processor - called for each job with its lock token. */
+  createWorker(
+    processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
+    options: Omit<WorkerOptions, 'connection'>,
+  ): DestroyWorker;
+  close(): Promise<void>;
+}
+
+export interface OpenQueueOptions {
+  sdkAppId: number;
+  connection: QueueConnection;
+  /** For producers: while Redis is down, adding fails at once instead of waiting. */
+  failFast?: boolean;
+  onError: (error: Error) => void;
+}
+
+/** @throws ReaperError `UNAVAILABLE` where the queue cannot be reached. */
+export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
+  return options.connection.kind === 'redis'
+    ? openOnRedis(options, options.connection.url)
+    : openOnPostgres(options, options.connection);
+}
+
+async function openOnRedis(options: OpenQueueOptions, url: string): Promise<OpenQueue> {
+  await checkRedis(url);
+  const name = queueName(options.sdkAppId);
+  const failFast = options.failFast ?? false;
+  const redis = connectRedis(url, failFast);
+  redis.on('error', options.onError);
+  const queue: DestroyQueue = new Queue(name, {
+    connection: redis,
+    streams: { events: { maxLen: eventsKept } },
+    // Without skipVersionCheck it would keep refusing after Redis is back.
+    ...(failFast ? { skipWaitingForReady: true, skipVersionCheck: true } : {}),
+  });
+  queue.on('error', options.onError);
+  await queue.waitUntilReady();
+  const connections = [redis];
+  return {
+    queue,
+    createWorker(processor, workerOptions) {
+      const connection = connectRedis(url, false);
+      connection.on('error', options.onError);
+      connections.push(connection);
+      const worker: DestroyWorker = new Worker(name, processor, { ...workerOptions, connection });
+      worker.on('error', options.onError);
+      return worker;
+    },
+    async close() {
+      await queue.close();
+      for (const connection of connections) connection.disconnect();
+    },
+  };
+}
+
+async function openOnPostgres(
+  options: OpenQueueOptions,
+  place: Extract<QueueConnection, { kind: 'postgres' }>,
+): Promise<OpenQueue> {
+  const name = queueName(options.sdkAppId);
+  const pools: pg.Pool[] = [];
+  const openPool = () => {
+    const pool = new pg.Pool({
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      ...place.connection,
+      max: 6,
+      options: `-c search_path=${schema}`,
+    });
+    pool.on('error', options.onError);
+    pools.push(pool);
+    return pool;
+  };
+  const pool = openPool();
+  try {
+    const client = await pool.connect();
+    try {
+      await runMigrations(client, schema);
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    await pool.end();
+    const { code, message } = error as { code?: string; message?: string };
+    throw new ReaperError(
+      'UNAVAILABLE',
+      `the queue at ${place.shownAs} cannot be used: ${code ?? message ?? 'unknown error'}; start it, or set QUEUE_URL (embedded needs no server)`,
+      { cause: error },
+    );
+  }
+  // BullMQ's types name the backend; its classes behave the same over each.
+  const queue = new Queue(
+    name,
+    { connection: pool as never },
+    createPostgresBackend,
+  ) as unknown as DestroyQueue;
+  queue.on('error', options.onError);
+  await queue.waitUntilReady();
+  return {
+    queue,
+    createWorker(processor, workerOptions) {
+      const worker = new Worker(
+        name,
+        processor,
+        {
+          ...workerOptions,
+          connection: openPool() as never,
+          // In seconds. Where nothing wakes an idle worker, it looks for itself.
+          ...(place.notifies ? {} : { drainDelay: 0.2 }),
+        },
+        createPostgresBackend,
+      ) as unknown as DestroyWorker;
+      worker.on('error', options.onError);
+      return worker;
+    },
+    async close() {
+      await queue.close();
+      await Promise.all(pools.map((each) => each.end()));
+    },
+  };
+}

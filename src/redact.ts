@@ -1,0 +1,23 @@
+/** A URL fit to be shown: without its password, and without a query, where secrets travel too. */
+export function withoutPassword(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  if (!url.password && !url.search) return text;
+  if (url.password) url.password = '***';
+  url.search = '';
+  return url.toString();
+}
+
+/**
+ * Untrusted text (RoomIds, ErrorInfo, file names) fit for a terminal or a log line:
+ * control characters, which could move the cursor or forge lines, are escaped.
+ *
+ * @param maximumLength - longest text shown, in characters; the rest is cut.
+ */
+export function printable(text: string, maximumLength = 200): string {
+  const cut = text.length > maximumLength ? `${text.slice(0, maximumLength)}…` : text;
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

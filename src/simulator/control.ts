@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReaperError } from '../errors.js';
+import { send, sendJson } from './answer.js';
+import { readBody } from './read-body.js';
+import type { SimulatorReport } from './report.js';
+
+/**
+ * Switches for a simulator that runs elsewhere (staging, docker). Requests to them are no
+ * arrivals. They ask for no credential: whoever can reach the simulator can use them.
+ *
+ *     GET    /simulator/report                 the report so far
+ *     PUT    /simulator/fault                  body: faults for all rooms, `502=0.5`
+ *     DELETE /simulator/fault                  end of those
+ *     POST   /simulator/rooms                  body: room list, one a line
+ *     POST   /simulator/invalidate-signatures  UserSigs made earlier answer 70052
+ */
+export const CONTROL_PATH = '/simulator/';
+
+const LONGEST_ROOM_LIST = 64 * 1_024 * 1_024;
+
+export interface Controlled {
+  report(): SimulatorReport;
+  setFault(spec: string | null): void;
+  addRooms(lines: Iterable<string>): void;
+  invalidateSignatures(): void;
+}
+
+export async function answerControl(
+  simulator: Controlled,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const body = await readBody(request, LONGEST_ROOM_LIST);
+  if (body === undefined) return;
+  const command = `${request.method ?? ''} ${request.url ?? ''}`;
+  try {
+    switch (command) {
+      case 'GET /simulator/report':
+        sendJson(response, simulator.report());
+        return;
+      case 'PUT /simulator/fault':
+        simulator.setFault(body.trim());
+        break;
+      case 'DELETE /simulator/fault':
+        simulator.setFault(null);
+        break;
+      case 'POST /simulator/rooms':
+        simulator.addRooms(body.split('\n'));
+        break;
+      case 'POST /simulator/invalidate-signatures':
+        simulator.invalidateSignatures();
+        break;
+      default:
+        send(response, 404, 'text/plain', 'no such switch\n');
+        return;
+    }
+    send(response, 200, 'text/plain', 'done\n');
+  } catch (error) {
+    if (!(error instanceof ReaperError)) throw error;
+    send(response, 400, 'text/plain', `${error.message}\n`);
+  }
+}

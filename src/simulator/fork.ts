@@ -1,0 +1,95 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { ReaperError } from '../errors.js';
+import type { ChildReply, ChildRequest, ForkOptions } from './child-messages.js';
+import type { SimulatorReport } from './report.js';
+
+export interface ForkedSimulator {
+  readonly url: string;
+  report(): Promise<SimulatorReport>;
+  /** The newest arrivals, ms since the first of all. */
+  arrivals(): Promise<Float64Array>;
+  /** As Simulator.setFault. */
+  setFault(spec: string | null): Promise<void>;
+  /** Resolves when the process is gone. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a simulator in a process of its own, so that it does not share the worker's event
+ * loop: what it says about arrivals is then not blurred by the work it watches.
+ *
+ * It ends with close() or with this process, whichever comes first, and takes no notice of
+ * signals. Throws ReaperError USAGE for wrong options, UNAVAILABLE when it cannot start.
+ */
+export async function forkSimulator(options: ForkOptions = {}): Promise<ForkedSimulator> {
+  const child = fork(fileURLToPath(childUrl()), [], {
+    execArgv: [],
+    // The report holds a Float64Array and the quota may be Infinity: JSON has neither.
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ask = conversation(child);
+  try {
+    const { url } = await ask({ type: 'start', options }, 'started');
+    return {
+      url,
+      report: async () => (await ask({ type: 'report' }, 'report')).report,
+      arrivals: async () => (await ask({ type: 'arrivals' }, 'arrivals')).times,
+      setFault: async (spec) => {
+        await ask({ type: 'fault', spec }, 'done');
+      },
+      close: () => end(child),
+    };
+  } catch (error) {
+    await end(child);
+    throw error;
+  }
+}
+
+/** The compiled child; sources run as .ts cannot be forked, so they use the build. */
+function childUrl(): URL {
+  const fromSources = import.meta.url.endsWith('.ts');
+  return new URL(fromSources ? '../../dist/simulator/child.js' : './child.js', import.meta.url);
+}
+
+type Ask = <Type extends ChildReply['type']>(
+  request: ChildRequest,
+  expected: Type,
+) => Promise<Extract<ChildReply, { type: Type }>>;
+
+/** Requests are answered in order, so a queue of those who wait is all it takes. */
+function conversation(child: ChildProcess): Ask {
+  const waiting: { settle: (reply: ChildReply) => void; fail: (error: Error) => void }[] = [];
+  let gone: ReaperError | undefined;
+  const lose = (why: string): void => {
+    gone ??= new ReaperError('UNAVAILABLE', `simulator process must run, got ${why}; start again`);
+    for (const { fail } of waiting.splice(0)) fail(gone);
+  };
+  child.on('message', (reply: ChildReply) => waiting.shift()?.settle(reply));
+  child.on('exit', (code, signal) => lose(`its end (${signal ?? `exit code ${code ?? 0}`})`));
+  child.on('error', (error) => lose(error.message));
+
+  return (request, expected) =>
+    new Promise((resolve, reject) => {
+      if (gone) {
+        reject(gone);
+        return;
+      }
+      const settle = (reply: ChildReply): void => {
+        if (reply.type === expected) resolve(reply as Extract<ChildReply, { type: never }>);
+        else if (reply.type === 'refused') reject(new ReaperError(reply.code, reply.message));
+        else reject(new Error(`the child must answer ${expected}, got ${reply.type}`));
+      };
+      waiting.push({ settle, fail: reject });
+      child.send(request);
+    });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  if (child.connected) child.disconnect();
+  await exited;
+}

@@ -1,0 +1,26 @@
+/**
+ * Where the API lives.
+ * Source: https://trtc.io/document/63398 (hosts by region).
+ */
+const hosts = {
+  china: 'console.tim.qq.com',
+  singapore: 'adminapisgp.im.qcloud.com',
+  usa: 'adminapiusa.im.qcloud.com',
+  jakarta: 'adminapiidn.im.qcloud.com',
+} as const;
+
+export type Region = keyof typeof hosts;
+
+export const regions = Object.keys(hosts) as readonly Region[];
+
+export function isRegion(text: string): text is Region {
+  return Object.hasOwn(hosts, text);
+}
+
+/** Base URL of a region's API. */
+export function regionEndpoint(region: Region): string {
+  return `https://${hosts[region]}`;
+}
+
+/** The command this program sends; part of the key of the limiter's row, because quotas are per command. */
+export const destroyRoomCommand = 'v4/live_engine_http_srv/destroy_room';

@@ -1,0 +1,173 @@
+/** Attempts of one destruction until one decides something. */
+import type { Outcome } from '../ledger/outcome.js';
+import type { AttemptEnd, DestructionEnd } from '../ledger/record.js';
+import type { Destruction } from '../queue/job.js';
+import { judge, type Verdict } from '../tencent/verdicts.js';
+import type { WorkerContext } from './context.js';
+import { decide } from './decide.js';
+import { sendAttempt, type SentAttempt } from './send.js';
+import { GiveBack, TransientFailure } from './signals.js';
+
+export interface Ended {
+  outcome: Outcome;
+  reason: string;
+}
+
+/**
+ * Sends attempts until one ends the destruction. Answers that are about the line and not
+ * about the room (over quota, a stale signature) are dealt with here and spend nothing.
+ *
+ * @throws TransientFailure where an attempt failed in a way that may pass.
+ * @throws GiveBack where the line is stopped.
+ */
+export async function attemptDestruction(
+  destruction: Destruction,
+  lane: number,
+  context: WorkerContext,
+): Promise<Ended> {
+  const { guard, signer, writer } = context;
+  for (;;) {
+    const sent = await sendAttempt(destruction, lane, context);
+    switch (sent.kind) {
+      case 'finished':
+        return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
+      case 'expired':
+        return endUnsent(destruction, 'expired', 'its deadline passed', context);
+      case 'stopped':
+        guard.foundStopped(sent.line);
+        throw new GiveBack(`the line is stopped: ${sent.line.reason}`);
+      case 'sent':
+        break;
+      default:
+        return sent satisfies never;
+    }
+
+    const verdict = judge(sent.answer);
+    const decision = decide(verdict, sent.mayHaveActedBefore);
+    const details = describe(sent);
+    const outcome = await writer.record({
+      destructionId: destruction.id,
+      attempt: attemptEnd(sent, verdict),
+      end:
+        decision.kind === 'end'
+          ? { outcome: decision.outcome, ...details, statistics: verdict.statistics }
+          : undefined,
+    });
+    logAttempt(destruction, sent, verdict, context);
+
+    switch (decision.kind) {
+      case 'end':
+        signer.accepted(sent.sig);
+        await guard.foundRunning(sent.probe);
+        return { outcome: outcome ?? decision.outcome, reason: reasonOf(verdict, details) };
+      case 'retry':
+        if (sent.answer.kind === 'reply') await guard.foundRunning(sent.probe);
+        else if (sent.probe) throw new GiveBack('the probe of the stopped line got no answer');
+        throw new TransientFailure(reasonOf(verdict, details), details);
+      case 'brake':
+        await context.brake(reasonOf(verdict, details));
+        await guard.foundRunning(sent.probe);
+        continue;
+      case 'renew_signature':
+        if (signer.renew(sent.sig)) continue;
+        break;
+      case 'stop_line':
+        break;
+      default:
+        return decision satisfies never;
+    }
+    await guard.stop({
+      code: codeOf(sent, details),
+      reason: verdict.reason,
+      remedy: verdict.remedy,
+    });
+    throw new GiveBack(`the line is stopped: ${verdict.reason}`);
+  }
+}
+
+/** Records an end that no attempt brought about. */
+export async function endUnsent(
+  destruction: Destruction,
+  outcome: Outcome,
+  reason: string,
+  context: WorkerContext,
+  details: Partial<Omit<DestructionEnd, 'outcome'>> = {},
+): Promise<Ended> {
+  const standing = await context.writer.record({
+    destructionId: destruction.id,
+    attempt: undefined,
+    end: {
+      outcome,
+      errorCode: details.errorCode,
+      errorInfo: details.errorInfo ?? reason,
+      requestId: details.requestId,
+      statistics: undefined,
+    },
+  });
+  return { outcome: standing ?? outcome, reason };
+}
+
+interface Details {
+  errorCode: number | undefined;
+  errorInfo: string | undefined;
+  requestId: string | undefined;
+}
+
+function describe(sent: SentAttempt): Details {
+  if (sent.answer.kind !== 'reply')
+    return { errorCode: undefined, errorInfo: undefined, requestId: undefined };
+  const { errorCode, errorInfo, requestId } = sent.answer;
+  return { errorCode, errorInfo: errorInfo === '' ? undefined : errorInfo, requestId };
+}
+
+/** The API's code, or the HTTP status where an answer had none. */
+function codeOf(sent: SentAttempt, details: Details): number | undefined {
+  if (details.errorCode !== undefined) return details.errorCode;
+  return sent.answer.kind === 'unreadable' ? sent.answer.httpStatus : undefined;
+}
+
+function reasonOf(verdict: Verdict, details: Details): string {
+  return details.errorCode === undefined
+    ? verdict.reason
+    : `${verdict.reason} (${details.errorCode})`;
+}
+
+function attemptEnd(sent: SentAttempt, verdict: Verdict): AttemptEnd {
+  const { answer } = sent;
+  const unsent = answer.kind === 'network' && !answer.written;
+  return {
+    attempt: sent.attempt,
+    sentAtMs: unsent ? undefined : sent.sentAtMs,
+    endedAtMs: sent.endedAtMs,
+    httpStatus: 'httpStatus' in answer ? answer.httpStatus : undefined,
+    errorCode: answer.kind === 'reply' ? answer.errorCode : undefined,
+    verdict: verdict.word,
+    reason: verdict.reason,
+    mayHaveActed: verdict.mayHaveActed,
+    requestId: answer.kind === 'reply' ? answer.requestId : undefined,
+  };
+}
+
+function logAttempt(
+  destruction: Destruction,
+  sent: SentAttempt,
+  verdict: Verdict,
+  context: WorkerContext,
+): void {
+  const level = verdict.word === 'destroyed' || verdict.word === 'gone' ? 'debug' : 'info';
+  if (!context.log.isLevelEnabled(level)) return;
+  const { errorCode, requestId } = describe(sent);
+  context.log[level](
+    {
+      destructionId: destruction.id,
+      roomId: destruction.roomId,
+      attempt: sent.attempt,
+      verdict: verdict.word,
+      reason: verdict.reason,
+      errorCode,
+      requestId,
+      tookMs: Math.round(sent.endedAtMs - sent.sentAtMs),
+    },
+    'attempt ended',
+  );
+}

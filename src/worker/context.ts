@@ -1,0 +1,28 @@
+import type { Logger } from 'pino';
+import type { LineKey } from '../ledger/line.js';
+import type { Limiter } from '../limiter/limiter.js';
+import type { ApiClient, SignedRequest } from '../tencent/client.js';
+import type { Signer } from '../tencent/user-sig.js';
+import type { LedgerWriter } from './ledger-writer.js';
+import type { LineGuard } from './line-guard.js';
+
+/** What every job of one worker shares. */
+export interface WorkerContext {
+  readonly limiter: Limiter;
+  readonly writer: LedgerWriter;
+  readonly client: ApiClient;
+  readonly signer: Signer;
+  readonly guard: LineGuard;
+  readonly log: Logger;
+  readonly lineKey: LineKey;
+  /** Slows the line for all workers, because the API said it is over its quota. */
+  readonly brake: (reason: string) => Promise<void>;
+  /** How often a room that keeps failing is tried again later. */
+  readonly laterRetries: number;
+  /** 0 ≤ value < 1. */
+  readonly random: () => number;
+  /** Destructions that this process has in hand: a job whose lock was lost can arrive twice. */
+  readonly inHand: Set<string>;
+  /** Requests sent and not answered yet: abandoned when a shutdown runs out of time. */
+  readonly inFlight: Set<SignedRequest>;
+}

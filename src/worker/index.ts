@@ -1,0 +1,69 @@
+/**
+ * The worker as a library, for services that run it in their own process.
+ *
+ * @example
+ * ```ts
+ * import { readConfig, startWorker } from 'room-reaper/worker';
+ *
+ * const worker = await startWorker(readConfig(process.env));
+ * process.once('SIGTERM', () => void worker.close());
+ * ```
+ */
+import type { Logger } from 'pino';
+import { readConfig as readFullConfig, type Config } from '../config.js';
+import type { StoppedLine } from '../ledger/reserve.js';
+import { createLog } from '../log.js';
+import { openStores } from '../stores.js';
+import { startWorker as startOnStores, type RunningWorker } from './worker.js';
+
+export type { Config, Credentials } from '../config.js';
+export { ReaperError, type ErrorCode } from '../errors.js';
+export type { StoppedLine } from '../ledger/reserve.js';
+export type { RunningWorker } from './worker.js';
+
+/**
+ * Reads a worker's configuration from environment variables (docs/operations.md).
+ *
+ * @throws ReaperError `USAGE` that lists every problem at once.
+ */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): Readonly<Config> {
+  return readFullConfig(environment, { app: true, credentials: true });
+}
+
+export interface WorkerOptions {
+  /** Default: JSON on stderr at the configuration's level. */
+  log?: Logger;
+  /** Told when the line is stopped for a reason that a person must mend. */
+  onLineStopped?: (line: StoppedLine) => void;
+}
+
+/**
+ * Starts a worker. It shares one rate with all workers of the same app and ledger.
+ *
+ * @throws ReaperError `UNAVAILABLE` where the queue or the ledger cannot be reached.
+ */
+export async function startWorker(
+  config: Readonly<Config>,
+  options: WorkerOptions = {},
+): Promise<RunningWorker> {
+  const log = options.log ?? createLog({ level: config.logLevel, readable: false, colour: false });
+  const stores = await openStores(config, (message) => log.info(message));
+  try {
+    const worker = await startOnStores(config, {
+      stores,
+      log,
+      ...(options.onLineStopped === undefined ? {} : { onLineStopped: options.onLineStopped }),
+    });
+    return {
+      async close() {
+        await worker.close();
+        await stores.close();
+      },
+    };
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}

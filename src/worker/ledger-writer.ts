@@ -1,0 +1,64 @@
+/**
+ * Writing to the ledger until it is written: statements are gathered, and one that
+ * fails because the database is away is run again when it is back. A result that was
+ * answered must not be lost because the database restarts.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isPassing, type Database } from '../ledger/database.js';
+import { gather } from '../ledger/gather.js';
+import type { Outcome } from '../ledger/outcome.js';
+import { recordEnds, type RecordItem } from '../ledger/record.js';
+import { releaseUnsent } from '../ledger/release.js';
+
+/** Most items in one statement. */
+const maximumGroup = 200;
+
+export interface LedgerWriter {
+  /** Resolves once it is committed, with the outcome that now stands. */
+  record(item: RecordItem): Promise<Outcome | undefined>;
+  /** Takes back an attempt that was reserved and not sent. */
+  release(destructionId: string): Promise<void>;
+  /** Gives up waiting for the database: what is not committed by then rejects. */
+  abandon(): void;
+}
+
+export function createLedgerWriter(options: {
+  database: Database;
+  workerId: string;
+  onDatabase: (error: Error | undefined) => void;
+}): LedgerWriter {
+  const { database, workerId, onDatabase } = options;
+  const abandoned = new AbortController();
+
+  async function untilWritten<R>(write: () => Promise<R>): Promise<R> {
+    for (let failures = 0; ; failures++) {
+      try {
+        const result = await write();
+        if (failures > 0) onDatabase(undefined);
+        return result;
+      } catch (error) {
+        if (!isPassing(error) || abandoned.signal.aborted) throw error;
+        onDatabase(error as Error);
+        await sleep(Math.min(50 * 2 ** failures, 2000), undefined, { signal: abandoned.signal });
+      }
+    }
+  }
+
+  const records = gather<RecordItem, Outcome | undefined>(
+    (items) => untilWritten(() => recordEnds(database, items)),
+    { maximum: maximumGroup },
+  );
+  const releases = gather<string, undefined>(
+    async (ids) => {
+      await untilWritten(() => releaseUnsent(database, workerId, ids));
+      return ids.map(() => undefined);
+    },
+    { maximum: maximumGroup },
+  );
+
+  return {
+    record: (item) => records.add(item),
+    release: (destructionId) => releases.add(destructionId),
+    abandon: () => abandoned.abort(),
+  };
+}

@@ -1,0 +1,149 @@
+/**
+ * Stop the line: one worker that learns that nothing can succeed (a wrong key, a
+ * disabled app) stops all of them, before a hundred thousand jobs are burnt.
+ *
+ * The ledger's row of the line is the one truth; BullMQ's own pause is left to people.
+ *
+ *   running ── stop verdict, or a reservation that says so ──► halted
+ *   halted  ── every second: does the row run again? ──► running
+ *   halted  ── the probe is due ──► probing: one job in hand, the database grants it a
+ *              slot only if no other worker probes
+ *   probing ── a real answer ──► row resumed ──► running
+ *   probing ── the same verdict, or another worker probes ──► halted
+ *
+ * Halting aborts every wait for a slot, so only requests already in flight are spent;
+ * the jobs go back to the queue.
+ */
+import { setMaxListeners } from 'node:events';
+import type { Logger } from 'pino';
+import type { Database } from '../ledger/database.js';
+import { firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
+import type { StoppedLine } from '../ledger/reserve.js';
+import { GiveBack } from './signals.js';
+
+/** How often a halted worker looks whether the line runs again, in milliseconds. */
+const lookEveryMs = 1_000;
+
+export type LinePhase = 'running' | 'halted' | 'probing';
+
+export interface LineGuard {
+  readonly phase: LinePhase;
+  /** Aborts, with a GiveBack, what waits for a slot. A new one after each halt. */
+  readonly signal: AbortSignal;
+  /** A verdict says that nothing can succeed: stops the line for all workers. */
+  stop(cause: {
+    code: number | undefined;
+    reason: string;
+    remedy: string | undefined;
+  }): Promise<void>;
+  /** A reservation said that the line is stopped. */
+  foundStopped(line: StoppedLine): void;
+  /** The API answered a request with something other than a reason to stop. */
+  foundRunning(probe: boolean): Promise<void>;
+  close(): void;
+}
+
+export interface LineGuardOptions {
+  database: Database;
+  lineId: string;
+  sdkAppId: number;
+  intervalMs: number;
+  log: Logger;
+  /** Takes no more jobs. */
+  pause: () => void;
+  /** Takes jobs again, one at a time where `probing`. */
+  resume: (probing: boolean) => void;
+  /** Told when the line is found stopped, once for each stop. */
+  onStopped: (line: StoppedLine) => void;
+  /** Database time now, in milliseconds since the epoch. */
+  now: () => number;
+}
+
+export function createLineGuard(options: LineGuardOptions): LineGuard {
+  const { database, lineId, log } = options;
+  let phase: LinePhase = 'running';
+  let controller = manyListeners();
+  let stopped: StoppedLine | undefined;
+  let looker: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function halt(line: StoppedLine): void {
+    if (closed) return;
+    const isNew = stopped === undefined;
+    stopped = line;
+    if (phase === 'halted') return;
+    phase = 'halted';
+    options.pause();
+    controller.abort(new GiveBack(`the line is stopped: ${line.reason}`));
+    if (isNew) {
+      log.error(
+        { code: line.code, reason: line.reason, remedy: line.remedy },
+        'line stopped; jobs wait on the queue',
+      );
+      options.onStopped(line);
+    }
+    clearInterval(looker);
+    looker = setInterval(() => void look(), lookEveryMs);
+  }
+
+  async function look(): Promise<void> {
+    if (phase !== 'halted' || stopped === undefined) return;
+    let state;
+    try {
+      const lines = await readLines(database, options.sdkAppId, options.intervalMs);
+      state = lines.find((line) => line.id === lineId);
+    } catch {
+      // Without the database nothing is sent anyway; the next look may find it.
+      return;
+    }
+    if (state?.stopped === undefined) {
+      log.info('line runs again');
+      run('running');
+    } else if (state.stopped.probeAtMs <= options.now()) {
+      run('probing');
+    } else {
+      stopped = state.stopped;
+    }
+  }
+
+  function run(next: 'running' | 'probing'): void {
+    if (closed) return;
+    if (next === 'running') stopped = undefined;
+    phase = next;
+    controller = manyListeners();
+    clearInterval(looker);
+    options.resume(next === 'probing');
+  }
+
+  return {
+    get phase() {
+      return phase;
+    },
+    get signal() {
+      return controller.signal;
+    },
+    async stop(cause) {
+      halt({ ...cause, probeAtMs: options.now() + firstProbePauseMs });
+      await stopLine(database, lineId, cause);
+    },
+    foundStopped: halt,
+    async foundRunning(probe) {
+      if (!probe) return;
+      await resumeLine(database, lineId);
+      log.info('the probe succeeded: line runs again');
+      run('running');
+    },
+    close() {
+      closed = true;
+      clearInterval(looker);
+      controller.abort(new GiveBack('this worker is shutting down'));
+    },
+  };
+}
+
+/** Every job in hand listens: that is no leak. */
+function manyListeners(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}

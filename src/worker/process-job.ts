@@ -1,0 +1,151 @@
+/**
+ * One job, from the queue to its end. The whole way reads here; each step has its own
+ * module.
+ */
+import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
+import pRetry from 'p-retry';
+import { isGone } from '../ledger/outcome.js';
+import { lanes, readDestruction, type Destruction } from '../queue/job.js';
+import type { DestroyJob } from '../queue/open.js';
+import { attemptDestruction, endUnsent, type Ended } from './attempt.js';
+import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
+import type { WorkerContext } from './context.js';
+import { GiveBack, RetryLater, TransientFailure } from './signals.js';
+import { abortableSleep } from './sleep.js';
+
+/** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
+const lookAgainMs = 10_000;
+
+/**
+ * Takes one job to its end, or back to the queue.
+ *
+ * Returns: the room is gone, and the ledger says so; BullMQ completes the job.
+ *
+ * @throws UnrecoverableError where it ended and the room is not gone: it stays in the failed set.
+ * @throws RetryLater where it is to be tried again; BullMQ delays it.
+ * @throws WaitingError, DelayedError where it went back to the queue unspent.
+ */
+export async function processJob(
+  job: DestroyJob,
+  token: string | undefined,
+  context: WorkerContext,
+): Promise<void> {
+  const destruction = readDestruction(job.id, job.data);
+  if (destruction === undefined) {
+    context.log.error(
+      { jobId: job.id },
+      'job has no valid destruction in it; another program wrote it',
+    );
+    throw new UnrecoverableError('the job has no valid destruction in it');
+  }
+  if (context.inHand.has(destruction.id)) return delay(job, token);
+
+  context.inHand.add(destruction.id);
+  context.limiter.countInHand(1);
+  try {
+    const ended = await run(destruction, job, context);
+    if (isGone(ended.outcome)) return;
+    context.log.warn(
+      {
+        destructionId: destruction.id,
+        roomId: destruction.roomId,
+        outcome: ended.outcome,
+        reason: ended.reason,
+      },
+      'destruction ended and the room is not gone',
+    );
+    throw new UnrecoverableError(`${ended.outcome}: ${ended.reason}`);
+  } catch (error) {
+    if (error instanceof UnrecoverableError) throw error;
+    if (error instanceof RetryLater) {
+      await toRetryLane(job);
+      throw error;
+    }
+    // Where the ledger is away for good, the attempt stays un-ended: "may have been sent" is the safe label.
+    await context.writer.release(destruction.id).catch(() => undefined);
+    if (error instanceof GiveBack) return giveBack(job, token);
+    context.log.error(
+      { err: error, destructionId: destruction.id },
+      'unexpected error; the job will run again',
+    );
+    return delay(job, token);
+  } finally {
+    context.inHand.delete(destruction.id);
+    context.limiter.countInHand(-1);
+  }
+}
+
+/** One run: quick retries, then the decision whether there is a later one. */
+async function run(
+  destruction: Destruction,
+  job: DestroyJob,
+  context: WorkerContext,
+): Promise<Ended> {
+  const lane = job.priority;
+  try {
+    return await pRetry(() => attemptDestruction(destruction, lane, context), {
+      retries: attemptsPerRun - 1,
+      // The delay is ours, with full jitter.
+      minTimeout: 0,
+      shouldRetry: ({ error }) => error instanceof TransientFailure,
+      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+        if (!(error instanceof TransientFailure) || retriesLeft === 0) return;
+        await abortableSleep(
+          quickRetryDelayMs(attemptNumber, context.random()),
+          context.guard.signal,
+        );
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof TransientFailure)) throw error;
+    return retryLaterOrEnd(destruction, job, error, context);
+  }
+}
+
+/** @throws RetryLater where a later run remains and comes before the deadline. */
+async function retryLaterOrEnd(
+  destruction: Destruction,
+  job: DestroyJob,
+  failure: TransientFailure,
+  context: WorkerContext,
+): Promise<Ended> {
+  // BullMQ counts the runs that failed before this one.
+  const failedRuns = job.attemptsMade + 1;
+  if (failedRuns > context.laterRetries) {
+    return endUnsent(
+      destruction,
+      'failed',
+      `every attempt used up: ${failure.message}`,
+      context,
+      failure,
+    );
+  }
+  const delayMs = laterRetryDelayMs(failedRuns, context.random());
+  if (context.limiter.now() + delayMs > destruction.notAfterMs) {
+    return endUnsent(
+      destruction,
+      'expired',
+      `no time left to retry: ${failure.message}`,
+      context,
+      failure,
+    );
+  }
+  throw new RetryLater(failure.message, delayMs);
+}
+
+/** A retry must not wait behind a hundred thousand others. */
+async function toRetryLane(job: DestroyJob): Promise<void> {
+  if (job.priority === lanes.urgent || job.priority === lanes.retry) return;
+  await job.changePriority({ priority: lanes.retry }).catch(() => undefined);
+}
+
+async function giveBack(job: DestroyJob, token: string | undefined): Promise<never> {
+  // Where the queue cannot be reached, the lock runs out and the job runs again by itself.
+  await job.moveToWait(token).catch(() => undefined);
+  throw new WaitingError();
+}
+
+async function delay(job: DestroyJob, token: string | undefined): Promise<never> {
+  await job.moveToDelayed(Date.now() + lookAgainMs, token).catch(() => undefined);
+  throw new DelayedError();
+}

@@ -1,0 +1,73 @@
+/** One attempt: connection, slot, request, answer. */
+import type { Reservation } from '../ledger/reserve.js';
+import type { Destruction } from '../queue/job.js';
+import type { Answer } from '../tencent/answer.js';
+import type { UserSig } from '../tencent/user-sig.js';
+import type { WorkerContext } from './context.js';
+
+export interface SentAttempt {
+  kind: 'sent';
+  attempt: number;
+  mayHaveActedBefore: boolean;
+  probe: boolean;
+  answer: Answer;
+  sig: UserSig;
+  /** Milliseconds since the epoch, on the database's clock. */
+  sentAtMs: number;
+  endedAtMs: number;
+}
+
+/**
+ * Sends one attempt at its slot.
+ *
+ * The connection comes first: a slot granted while the handshake is under way would be
+ * wasted. What waits for the slot is a finished request (src/tencent/prepared-request.ts).
+ *
+ * @returns the sent attempt, or the reservation that says why there is none.
+ */
+export async function sendAttempt(
+  destruction: Destruction,
+  lane: number,
+  context: WorkerContext,
+): Promise<SentAttempt | Exclude<Reservation, { kind: 'granted' }>> {
+  const { client, limiter, guard, signer, inFlight } = context;
+  const wish = {
+    destructionId: destruction.id,
+    roomId: destruction.roomId,
+    batchId: destruction.batchId,
+    requestedAtMs: destruction.requestedAtMs,
+    notAfterMs: destruction.notAfterMs,
+    lane,
+  };
+  let request = client.prepareDestroy(destruction.roomId);
+  try {
+    await request.ready;
+    let reservation = await limiter.takeSlot(wish, guard.signal);
+    if (!request.isUsable() || request.sig !== signer.current()) {
+      // While it waited the connection was closed, or the signature replaced.
+      request.abandon();
+      request = client.prepareDestroy(destruction.roomId);
+      await request.ready;
+      if (reservation.kind === 'granted' && limiter.isLate(reservation.slotAtMs)) {
+        reservation = await limiter.takeSlot(wish, guard.signal);
+      }
+    }
+    if (reservation.kind !== 'granted') return reservation;
+    inFlight.add(request);
+    const sentAtMs = limiter.now();
+    const answer = await request.release();
+    return {
+      kind: 'sent',
+      attempt: reservation.attempt,
+      mayHaveActedBefore: reservation.mayHaveActedBefore,
+      probe: reservation.probe,
+      answer,
+      sig: request.sig,
+      sentAtMs,
+      endedAtMs: limiter.now(),
+    };
+  } finally {
+    inFlight.delete(request);
+    request.abandon();
+  }
+}

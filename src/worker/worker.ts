@@ -1,0 +1,267 @@
+/**
+ * A worker: takes destructions from the queue and ends them.
+ *
+ * Locks: a job in hand is locked for 15 s and its lock renewed at half of that; every 10 s
+ * some worker looks for jobs without a lock. So the jobs of a dead worker run again after
+ * 25 s at most, any number of times: what was sent is known to the ledger, so running
+ * again is harmless. A shorter lock would be lost by a machine that pauses for seconds.
+ *
+ * Shutdown: no more jobs; those that wait for a slot go back to the queue; requests in
+ * flight are answered and recorded within a deadline. What is still unanswered then is
+ * given up: its attempt is recorded as one that may have acted.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Config, Credentials } from '../config.js';
+import { ReaperError } from '../errors.js';
+import { finishBatches } from '../ledger/batches.js';
+import { isPassing, type Database } from '../ledger/database.js';
+import { brakeLine, lineId, probeNow, readLines, type LineKey } from '../ledger/line.js';
+import type { StoppedLine } from '../ledger/reserve.js';
+import { createLimiter } from '../limiter/limiter.js';
+import { slotInterval } from '../limiter/pace.js';
+import { openQueue, type OpenQueue } from '../queue/open.js';
+import type { Stores } from '../stores.js';
+import { createApiClient } from '../tencent/client.js';
+import { destroyRoomCommand } from '../tencent/endpoint.js';
+import { createSigner } from '../tencent/user-sig.js';
+import type { WorkerContext } from './context.js';
+import { createLedgerWriter } from './ledger-writer.js';
+import { createLineGuard } from './line-guard.js';
+import { processJob } from './process-job.js';
+import { RetryLater } from './signals.js';
+
+const lockDurationMs = 15_000;
+const stalledIntervalMs = 10_000;
+
+/** How long failed jobs stay in BullMQ's failed set, in seconds. The ledger keeps them for good. */
+const keepFailedSeconds = 14 * 24 * 3600;
+
+/** Jobs in hand at the start, until the limiter knows how many are right. */
+const firstConcurrency = 20;
+
+/** How often finished batches are noted and the state is logged, in milliseconds. */
+const housekeepingMs = 2_000;
+
+/** How long requests in flight may take after a shutdown was asked for, in milliseconds. */
+const shutdownDeadlineMs = 10_000;
+
+export interface StartWorkerOptions {
+  stores: Stores;
+  log: Logger;
+  /** Told when the line is stopped for a reason that a person must mend. */
+  onLineStopped?: (line: StoppedLine) => void;
+  /** A person asks for work now: where the line is stopped, one job may try at once. */
+  probeAtStart?: boolean;
+}
+
+export interface RunningWorker {
+  /** Finishes what is in flight within ten seconds, gives the rest back, closes the connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a worker.
+ *
+ * @throws ReaperError `UNAVAILABLE` where the queue or the ledger cannot be reached.
+ */
+export async function startWorker(
+  config: Config,
+  options: StartWorkerOptions,
+): Promise<RunningWorker> {
+  const { log, stores } = options;
+  const { credentials } = config;
+  if (credentials === undefined) {
+    throw new ReaperError(
+      'USAGE',
+      'TENCENT_SECRET_KEY must be set to the key of your app; a worker signs requests',
+    );
+  }
+  const connectionError = errorReporter(log, 'connection error; reconnecting');
+  const database = await stores.openLedger(connectionError);
+  let opened: OpenQueue | undefined;
+  try {
+    opened = await openQueue({
+      sdkAppId: config.sdkAppId,
+      connection: stores.queue,
+      onError: connectionError,
+    });
+    return await run(config, credentials, database, opened, options);
+  } catch (error) {
+    await opened?.close();
+    await database.close();
+    throw error;
+  }
+}
+
+async function run(
+  config: Config,
+  credentials: Credentials,
+  database: Database,
+  opened: OpenQueue,
+  options: StartWorkerOptions,
+): Promise<RunningWorker> {
+  const { log } = options;
+  const workerId = randomUUID();
+  const intervalMs = slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
+  const lineKey: LineKey = {
+    host: new URL(config.endpoint).host,
+    sdkAppId: config.sdkAppId,
+    command: destroyRoomCommand,
+  };
+  const id = lineId(lineKey);
+  const onDatabase = databaseReporter(log);
+
+  const limiter = await createLimiter({
+    database,
+    line: lineKey,
+    intervalMs,
+    workerId,
+    maximumJobs: config.workerConcurrency,
+    onJobsToHold: (jobs) => {
+      if (guard.phase === 'running') bullWorker.concurrency = jobs;
+    },
+    onDatabase,
+  });
+  const writer = createLedgerWriter({ database, workerId, onDatabase });
+  const signer = createSigner(credentials);
+  const client = createApiClient({
+    credentials,
+    endpoint: config.endpoint,
+    signer,
+    requestTimeoutMs: config.requestTimeoutMs,
+  });
+  const guard = createLineGuard({
+    database,
+    lineId: id,
+    sdkAppId: config.sdkAppId,
+    intervalMs,
+    log,
+    now: () => limiter.now(),
+    pause: () => void bullWorker.pause(true),
+    resume: (probing) => {
+      bullWorker.concurrency = probing ? 1 : Math.min(firstConcurrency, config.workerConcurrency);
+      void bullWorker.resume();
+    },
+    onStopped: (line) => options.onLineStopped?.(line),
+  });
+
+  async function brake(reason: string): Promise<void> {
+    try {
+      const rate = await brakeLine(database, id, intervalMs, reason);
+      if (rate !== undefined) log.warn({ reason, ratePerSecond: rate }, 'line braked');
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      onDatabase(error as Error);
+    }
+  }
+
+  const context: WorkerContext = {
+    limiter,
+    writer,
+    client,
+    signer,
+    guard,
+    log,
+    lineKey,
+    brake,
+    laterRetries: config.laterRetries,
+    random: Math.random,
+    inHand: new Set(),
+    inFlight: new Set(),
+  };
+
+  const bullWorker = opened.createWorker(
+    (job, token) => {
+      // How often and how late a job is retried is decided here, not by whoever put it on
+      // the queue; in Redis, a hundred thousand times, these options would cost memory.
+      job.opts = {
+        ...job.opts,
+        attempts: Number.MAX_SAFE_INTEGER,
+        backoff: { type: 'room-reaper' },
+        stackTraceLimit: 0,
+      };
+      return processJob(job, token, context);
+    },
+    {
+      autorun: false,
+      concurrency: Math.min(firstConcurrency, config.workerConcurrency),
+      lockDuration: lockDurationMs,
+      stalledInterval: stalledIntervalMs,
+      maxStalledCount: 1_000_000,
+      // While Redis is away, how soon the next try, in milliseconds.
+      runRetryDelay: 1_000,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { age: keepFailedSeconds },
+      settings: {
+        backoffStrategy: (_runs, _type, error) =>
+          error instanceof RetryLater ? error.delayMs : 10_000,
+      },
+    },
+  );
+  bullWorker.on('stalled', (jobId) => {
+    log.warn({ destructionId: jobId }, 'job of a dead or paused worker taken back');
+  });
+
+  if (options.probeAtStart) await probeNow(database, id);
+  const state = (await readLines(database, config.sdkAppId, intervalMs)).find(
+    (line) => line.id === id,
+  );
+  if (state?.stopped !== undefined && !options.probeAtStart) guard.foundStopped(state.stopped);
+  else void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
+  log.info(
+    { workerId, host: lineKey.host, sdkAppId: config.sdkAppId, ratePerSecond: 1000 / intervalMs },
+    'worker started',
+  );
+
+  const housekeeping = setInterval(() => {
+    finishBatches(database, config.sdkAppId).catch(() => undefined);
+  }, housekeepingMs);
+
+  async function close(): Promise<void> {
+    clearInterval(housekeeping);
+    guard.close();
+    const deadline = setTimeout(() => {
+      log.warn(
+        { requests: context.inFlight.size },
+        'shutdown deadline: giving up the requests in flight',
+      );
+      for (const request of context.inFlight) request.abandon();
+      writer.abandon();
+    }, shutdownDeadlineMs);
+    // Its own wait has no limit, and hangs where Redis was never reached.
+    const last = new Promise((resolve) => setTimeout(resolve, shutdownDeadlineMs + 2_000).unref());
+    await Promise.race([bullWorker.close(), last]);
+    clearTimeout(deadline);
+    limiter.close();
+    client.close();
+    await finishBatches(database, config.sdkAppId).catch(() => undefined);
+    await Promise.race([opened.close(), last]);
+    await database.close();
+    log.info({ workerId, ...limiter.counts() }, 'worker stopped');
+  }
+  return { close };
+}
+
+/** Reports an error of a connection once, until a minute has passed: reconnecting repeats it. */
+function errorReporter(log: Logger, message: string): (error: Error) => void {
+  const reported = new Map<string, number>();
+  return (error) => {
+    const { code } = error as NodeJS.ErrnoException;
+    const key = code ?? error.message;
+    if (Date.now() - (reported.get(key) ?? 0) < 60_000) return;
+    reported.set(key, Date.now());
+    log.warn({ code, reason: error.message }, message);
+  };
+}
+
+/** Says once that the ledger is away, and once that it is back. */
+function databaseReporter(log: Logger): (error: Error | undefined) => void {
+  let away = false;
+  return (error) => {
+    if (error !== undefined && !away)
+      log.error({ reason: error.message }, 'ledger unreachable: nothing is sent');
+    if (error === undefined && away) log.info('ledger reachable again');
+    away = error !== undefined;
+  };
+}

@@ -1,0 +1,36 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/**
+ * The simulator and its command as JavaScript in a folder of their own, because another
+ * process cannot run .ts and dist/ may be older than the sources.
+ */
+export async function compileSimulator(): Promise<{ folder: string; remove(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'simulator-'));
+  const simulator = await readdir(join(root, 'src/simulator'));
+  const sources = [
+    'errors.ts',
+    'cli/simulator.ts',
+    ...simulator.map((name) => `simulator/${name}`),
+  ];
+  for (const source of sources) {
+    const { outputText } = ts.transpileModule(await readFile(join(root, 'src', source), 'utf8'), {
+      compilerOptions: {
+        module: ts.ModuleKind.ESNext,
+        target: ts.ScriptTarget.ES2023,
+        verbatimModuleSyntax: true,
+      },
+    });
+    const target = join(folder, source.replace(/\.ts$/, '.js'));
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, outputText);
+  }
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
+  return { folder, remove: () => rm(folder, { recursive: true }) };
+}

@@ -1,0 +1,136 @@
+import { type Source, choosePostgres, chooseRedis, ownable } from './choose.js';
+import { openFreshEmbedded } from './embedded.js';
+import { findPostgres, findRedis, postgresFacts, redisFacts } from './facts.js';
+import { installPackage } from './install.js';
+import { startPostgres, usePostgres } from './postgres.js';
+import { startRedis, useRedis } from './redis.js';
+import { say } from './say.js';
+
+/** What every test is given: plain data, since it crosses to other processes. */
+export interface SharedServers {
+  redisUrl: string;
+  databaseUrl: string;
+  /** The shared Postgres is PGlite, which has one database and no more. */
+  databaseIsEmbedded: boolean;
+  /** Where a test may get a server of its own from. */
+  redisSources: Source[];
+  postgresSources: Source[];
+}
+
+interface Started {
+  url: string;
+  stop: () => Promise<void>;
+}
+
+const keep = (url: string): Started => ({ url, stop: () => Promise.resolve() });
+
+/** Starts what all tests share. `stop` ends it; it ends by itself if this process dies. */
+export async function startSharedServers(): Promise<SharedServers & { stop: () => Promise<void> }> {
+  const redis = await startFirst('Redis', chooseRedis(await redisFacts()), startSharedRedis);
+  try {
+    const postgres = await startFirst(
+      'Postgres',
+      choosePostgres(await postgresFacts()),
+      startSharedPostgres,
+    );
+    return {
+      redisUrl: redis.url,
+      databaseUrl: postgres.url,
+      databaseIsEmbedded: postgres.source.kind === 'embedded',
+      // Asked anew: a program may have been installed meanwhile.
+      redisSources: ownable(await redisFacts(), redis.failed),
+      postgresSources: ownable(await postgresFacts(), postgres.failed),
+      async stop() {
+        await Promise.all([redis.stop(), postgres.stop()]);
+      },
+    };
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
+
+async function startSharedRedis(source: Source): Promise<Started> {
+  switch (source.kind) {
+    case 'url':
+      return keep(await useRedis(source.url));
+    case 'install':
+      return startSharedRedis(install('redis-server', findRedis));
+    case 'docker':
+    case 'program':
+    case 'embedded':
+      // Nothing on disk: what the shared server holds is of no use after the run. Many
+      // databases, so that every test file can have its own.
+      return startRedis(source, { settings: { appendonly: 'no', databases: '512' } });
+  }
+}
+
+async function startSharedPostgres(source: Source): Promise<Started> {
+  switch (source.kind) {
+    case 'url':
+      return keep(await usePostgres(source.url));
+    case 'install':
+      return startSharedPostgres(install('postgresql', findPostgres));
+    case 'docker':
+    case 'program':
+      return startPostgres(source);
+    case 'embedded': {
+      const embedded = await openFreshEmbedded();
+      return { url: embedded.url, stop: () => embedded.close() };
+    }
+  }
+}
+
+function install(name: string, find: () => string | undefined): Source {
+  installPackage(name);
+  const path = find();
+  if (path === undefined) throw new Error(`the package ${name} brought no server program`);
+  return { kind: 'program', path };
+}
+
+/** Takes the first source that works, and says which one and why not the ones before it. */
+export async function startFirst<T>(
+  what: 'Redis' | 'Postgres',
+  sources: Source[],
+  start: (source: Source) => Promise<T>,
+): Promise<T & { source: Source; failed: Source[] }> {
+  const failures: string[] = [];
+  const failed: Source[] = [];
+  for (const source of sources) {
+    try {
+      const started = await start(source);
+      say(`${what} from ${describe(source)}`);
+      return { ...started, source, failed };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      failed.push(source);
+      failures.push(`${describe(source)}: ${message}`);
+      say(`${what} from ${describe(source)} did not work: ${message.split('\n')[0] ?? ''}`);
+    }
+  }
+  throw new Error([whatToDo(what), ...failures].join('\n'));
+}
+
+export function whatToDo(what: 'Redis' | 'Postgres'): string {
+  const variable = what === 'Redis' ? 'TEST_REDIS_URL' : 'TEST_DATABASE_URL';
+  const program = what === 'Redis' ? 'redis-server' : 'postgres';
+  return (
+    `the tests need a ${what} and found none; start Docker, or install ${program}, ` +
+    `or set ${variable} to a server that the tests may write to`
+  );
+}
+
+export function describe(source: Source): string {
+  switch (source.kind) {
+    case 'url':
+      return 'the URL in the environment';
+    case 'docker':
+      return 'a Docker container';
+    case 'program':
+      return source.path;
+    case 'install':
+      return 'the Debian package';
+    case 'embedded':
+      return 'the embedded Postgres (slow: install Postgres or start Docker)';
+  }
+}
