@@ -16,7 +16,6 @@ export function withoutPassword(text: string): string {
  */
 export function printable(text: string, maximumLength = 200): string {
   const cut = text.length > maximumLength ? `${text.slice(0, maximumLength)}…` : text;
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });

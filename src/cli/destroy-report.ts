@@ -49,13 +49,14 @@ export function toText({ progress, summary, list, seconds }: DestroyResult): str
   const finished = outcomes.reduce((sum, outcome) => sum + progress[outcome], 0);
   const shown = outcomes.filter((outcome) => progress[outcome] > 0);
   const lines = [
-    `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} requests, at most ${summary.worstWindow} in any second`,
+    `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
     ...(list.duplicates > 0
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
-    '',
-    table(shown.map((outcome) => [outcomeWords[outcome], count(progress[outcome])])),
+    ...(shown.length > 0
+      ? ['', table(shown.map((outcome) => [outcomeWords[outcome], count(progress[outcome])]))]
+      : []),
     '',
     'Statistics of the rooms destroyed',
     table([

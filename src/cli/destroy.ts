@@ -115,14 +115,15 @@ async function work(
   { stores, database, signal }: Surroundings,
 ): Promise<number> {
   const startedAt = performance.now();
+  const interrupted = () => signal.aborted;
   const line = createProgressLine(io);
   const batch = await enqueue(config, request, flags, io, { stores, database, signal });
-  if (signal.aborted) {
+  if (interrupted()) {
     say(io, `interrupted while putting rooms on the queue, before the first request${howToGoOn}`);
     return exitCodes.interrupted;
   }
 
-  let stopped: StoppedLine | undefined;
+  const found: { stopped?: StoppedLine } = {};
   const log = createLog({
     // The progress line and the report say what there is to say, unless more is asked for.
     level: io.env['LOG_LEVEL'] ? config.logLevel : 'error',
@@ -133,8 +134,8 @@ async function work(
     stores,
     log,
     probeAtStart: true,
-    onLineStopped: (found) => {
-      stopped = found;
+    onLineStopped: (stopped) => {
+      found.stopped = stopped;
     },
   });
   try {
@@ -146,12 +147,12 @@ async function work(
         line.update(describeProgress(progress, rate(finishedCount(progress), now), now));
         if (finishedCount(progress) >= progress.total) break;
       }
-      if (stopped !== undefined || signal.aborted) break;
+      if (found.stopped !== undefined || interrupted()) break;
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     line.end();
-    if (signal.aborted) say(io, 'interrupted: finishing what is in flight (again to exit at once)');
+    if (interrupted()) say(io, 'interrupted: finishing what is in flight (again to exit at once)');
     await worker.close();
   }
 
@@ -164,7 +165,7 @@ async function work(
     seconds: (performance.now() - startedAt) / 1000,
   };
   print(io, flags.json ? toJson(result) : toText(result));
-  return exitCode(progress, stopped, signal, io);
+  return exitCode(progress, found.stopped, signal, io);
 }
 
 const howToGoOn = '; run the same command again to go on: no room that is done is asked for again';
@@ -225,7 +226,7 @@ async function enqueue(
     if (put.added.pending > 0) {
       say(
         io,
-        `${rooms(put.added.pending)} were pending already; their outcome counts for this batch too`,
+        `${rooms(put.added.pending)} had a destruction pending already, whose outcome counts for this batch too`,
       );
     }
     return put.batch;

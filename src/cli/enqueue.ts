@@ -143,8 +143,7 @@ function report(
   }
   const due = placement.delayMs > 0 ? `, due ${clockTime(Date.now() + placement.delayMs)}` : '';
   print(io, `${rooms(added.added)} on the queue${due}`);
-  if (added.pending > 0)
-    print(io, `${rooms(added.pending)} were pending already and are not asked for twice`);
-  if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch have ended already`);
+  if (added.pending > 0) print(io, `${rooms(added.pending)} pending already, not asked for twice`);
+  if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch ended before`);
   print(io, `batch ${batch.id}`);
 }

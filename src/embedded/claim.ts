@@ -70,7 +70,8 @@ export async function claimDirectory(dataDir: string): Promise<Claim> {
   }
 }
 
-async function takeNumber(
+/** Steps 2 and 3: null where the number is taken or no longer the highest. */
+export async function takeNumber(
   dataDir: string,
   number: number,
   previous: Ticket['loopback'],

@@ -45,7 +45,9 @@ interface Hold {
   end(): Promise<void>;
 }
 
-const RETRY_MS = 1_000;
+/** Between attempts to take the database again; doubles. */
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 15_000;
 
 /** How long another process may take to open the database; the first time takes 3–10 s. */
 const OPENING_MS = 120_000;
@@ -64,22 +66,26 @@ export async function openEmbedded(
   prepareDataDirectory(directory);
   let hold = await take(directory, notice);
   const { connection } = hold;
-  let closing: Promise<void> | null = null;
-  void keep();
+  const stop = new AbortController();
+  const kept = keep();
 
   return {
     connection,
     get role() {
       return hold.role;
     },
-    close: () => (closing ??= hold.end()),
+    async close() {
+      stop.abort();
+      await hold.end();
+      await kept;
+    },
   };
 
   /** Takes the database again whenever its holder has gone. */
   async function keep(): Promise<void> {
-    while (closing === null) {
+    for (;;) {
       const reason = await hold.over;
-      if (isClosing()) return;
+      if (stop.signal.aborted) return;
       notice(`the embedded database is away: ${reason}`);
       const next = await takeAgain();
       if (next === null) return;
@@ -90,26 +96,23 @@ export async function openEmbedded(
     }
   }
 
+  /** Null where it is closed meanwhile. */
   async function takeAgain(): Promise<Hold | null> {
-    for (;;) {
+    let said = '';
+    for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
       try {
         const next = await take(directory, notice);
-        if (!isClosing()) return next;
+        if (!stop.signal.aborted) return next;
         await next.end();
-        return null;
       } catch (error) {
-        if (isClosing()) return null;
-        notice(error instanceof Error ? error.message : String(error));
+        const message = error instanceof Error ? error.message : String(error);
+        if (message !== said) notice(message);
+        said = message;
         // Does not keep the process running: its own work does, or nothing.
-        await sleep(RETRY_MS, undefined, { ref: false });
-        if (isClosing()) return null;
+        await sleep(retryMs, null, { ref: false, signal: stop.signal }).catch(() => null);
       }
+      if (stop.signal.aborted) return null;
     }
-  }
-
-  /** `closing` changes during every await, which control flow analysis does not see. */
-  function isClosing(): boolean {
-    return closing !== null;
   }
 }
 

@@ -93,7 +93,7 @@ export interface Postgres {
  * Opens (or makes) the Postgres in `directory`, in this thread.
  *
  * @param onAbort told when Postgres panics; the thread must end then
- * @throws what went wrong, with the last lines that Postgres logged
+ * @throws what went wrong, with what Postgres logged about it
  */
 export async function openPostgres(
   directory: string,
@@ -101,19 +101,19 @@ export async function openPostgres(
 ): Promise<Postgres> {
   const log: string[] = [];
   const note = (line: string): boolean => {
-    log.push(line);
-    if (log.length > 8) log.shift();
+    const grave = /(FATAL|PANIC): .*/.exec(line)?.[0];
+    if (grave !== undefined) log.push(grave);
     return false;
   };
   let database: PGlite;
   try {
     database = await PGlite.create({
-      fs: new DurableFS(directory, (reason) => onAbort([reason, ...log].join(' | '))),
+      fs: new DurableFS(directory, (reason) => onAbort(reasons(reason, log))),
       startParams: startParameters(),
       onStderr: note,
     });
   } catch (error) {
-    throw new Error([describe(error), ...log].join(' | '), { cause: error });
+    throw new Error(reasons(describe(error), log), { cause: error });
   }
   return {
     execute(messages) {
@@ -124,13 +124,28 @@ export async function openPostgres(
           syncToFs: false,
           onRawData: (chunk) => chunks.push(Buffer.from(chunk)),
         })
-        .catch((error: unknown) => onAbort([describe(error), ...log].join(' | ')));
+        .catch((error: unknown) => onAbort(reasons(describe(error), log)));
       return Buffer.concat(chunks);
     },
     close: () => database.close(),
   };
 }
 
+function reasons(reason: string, log: string[]): string {
+  return [reason, ...log.slice(-2)].filter((text) => text !== '').join('; ');
+}
+
+/** Errors of Emscripten's file system carry a number only (WASI's errno). */
+const FILE_ERRORS: Record<number, string> = {
+  2: 'EACCES',
+  19: 'EDQUOT',
+  51: 'ENOSPC',
+  63: 'EPERM',
+  69: 'EROFS',
+};
+
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  const errno = (error as { errno?: number } | null)?.errno;
+  return errno === undefined ? String(error) : (FILE_ERRORS[errno] ?? `file error ${errno}`);
 }

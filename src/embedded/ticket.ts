@@ -68,8 +68,8 @@ export function replaceTicket(dataDir: string, number: number, ticket: Ticket): 
 
 function withDraft<T>(dataDir: string, ticket: Ticket, use: (draft: string) => T): T {
   const draft = join(dataDir, `draft-${ticket.guard}.json`);
-  writeFileSync(draft, `${JSON.stringify(ticket, null, 2)}\n`, { mode: 0o600 });
   try {
+    writeFileSync(draft, `${JSON.stringify(ticket, null, 2)}\n`, { mode: 0o600 });
     return use(draft);
   } finally {
     rmSync(draft, { force: true });

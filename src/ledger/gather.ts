@@ -26,7 +26,7 @@ export function gather<T, R>(
   options: { maximum: number; order?: (a: T, b: T) => number },
 ): Gather<T, R> {
   const { maximum, order } = options;
-  let waiting: Waiter<T, R>[] = [];
+  const waiting: Waiter<T, R>[] = [];
   let running: Promise<void> | undefined;
 
   async function run(): Promise<void> {

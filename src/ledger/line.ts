@@ -1,6 +1,6 @@
 /** The line's row: making it, stopping, braking, reading it. */
 import type { Database } from './database.js';
-import { climbPerSecond, type StoppedLine } from './reserve.js';
+import { intervalInForce, type StoppedLine } from './reserve.js';
 
 /** Length of the API's window, in milliseconds. */
 const windowMs = 1000;
@@ -23,20 +23,23 @@ export function lineId(key: LineKey): string {
 }
 
 /**
- * $1 id, $2 SDKAppID, $3 host, $4 command, $5 interval (ms).
+ * $1 id, $2 SDKAppID, $3 host, $4 command, $5 interval (ms), $6 slots in a window.
  *
- * In a fresh or restored database nobody knows what was sent in the last second, so the
- * first slot lies a full window ahead.
+ * In a fresh or restored database nobody knows what was sent in the last second. So it
+ * begins as if every slot up to a full window ahead were taken.
  */
 const ensureSql = `
-insert into room_reaper.lines (id, sdk_app_id, host, command, next_at, interval_ms)
-values ($1, $2, $3, $4, clock_timestamp() + ${windowMs} * interval '1 millisecond', $5)
+insert into room_reaper.lines (id, sdk_app_id, host, command, interval_ms, not_before, recent)
+select $1, $2, $3, $4, $5::float8, clock_timestamp() + ${windowMs} * interval '1 millisecond',
+       array(select extract(epoch from clock_timestamp())::float8 * 1000 + ${windowMs} - n * $5::float8
+               from generate_series($6::int, 1, -1) n)
 on conflict (id) do nothing`;
 
 export async function ensureLine(
   database: Database,
   key: LineKey,
   intervalMs: number,
+  windowSlots: number,
 ): Promise<void> {
   await database.query('line-ensure', ensureSql, [
     lineId(key),
@@ -44,6 +47,7 @@ export async function ensureLine(
     key.host,
     key.command,
     intervalMs,
+    windowSlots,
   ]);
 }
 
@@ -101,10 +105,9 @@ export async function probeNow(database: Database, id: string): Promise<void> {
  */
 const brakeSql = `
 update room_reaper.lines l
-   set braked_rate = greatest(${slowestRate}, 0.5 * least(1000 / $2::float8, coalesce(l.braked_rate
-         + ${climbPerSecond} * 1000 / $2::float8 * extract(epoch from clock_timestamp() - l.braked_at), 'Infinity'))),
+   set braked_rate = greatest(${slowestRate}, 500 / ${intervalInForce('l', '$2')}),
        braked_at = clock_timestamp(), brake_reason = $3,
-       next_at = greatest(l.next_at, clock_timestamp() + ${windowMs} * interval '1 millisecond')
+       not_before = greatest(l.not_before, clock_timestamp() + ${windowMs} * interval '1 millisecond')
  where id = $1 and (braked_at is null or braked_at < clock_timestamp() - ${windowMs} * interval '1 millisecond')
 returning braked_rate`;
 
@@ -136,8 +139,7 @@ export interface LineState {
 
 /** $1 SDKAppID, $2 interval (ms) at the full rate. */
 const stateSql = `
-select id, host, least(1000 / $2::float8, coalesce(braked_rate
-         + ${climbPerSecond} * 1000 / $2::float8 * extract(epoch from clock_timestamp() - braked_at), 'Infinity'))::float8 as rate,
+select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        brake_reason, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason,
        stop_remedy, extract(epoch from probe_at)::float8 * 1000 as probe_at,
        extract(epoch from clock_timestamp())::float8 * 1000 as now

@@ -1,5 +1,5 @@
 /** Recording what became of attempts and destructions. */
-import type { Statistics } from '../tencent/response.js';
+import type { Statistics } from '../statistics.js';
 import type { Database } from './database.js';
 import type { Outcome } from './outcome.js';
 

@@ -1,5 +1,5 @@
 /** What a batch came to, read from the ledger. */
-import type { Statistics } from '../tencent/response.js';
+import type { Statistics } from '../statistics.js';
 import type { Database } from './database.js';
 import type { Outcome } from './outcome.js';
 

@@ -11,6 +11,8 @@ export interface SlotRequest {
   requestedAtMs: number;
   /** Milliseconds since the epoch; nothing is sent after it. */
   notAfterMs: number;
+  /** A slot that was granted for it and could not be used: others may have its place in the window. */
+  givenUpSlotMs?: number;
 }
 
 export interface StoppedLine {
@@ -56,12 +58,20 @@ export interface ReserveOptions {
   workerId: string;
   /** Interval between slots when nothing brakes, in milliseconds. */
   intervalMs: number;
+  /** Slots in one window of the API: its quota. */
+  windowSlots: number;
   /** How far ahead of now the first slot lies at least, in milliseconds: the way back of the reply. */
   leadMs: number;
 }
 
 /** By how much of the full rate a braked line climbs back per second. */
-export const climbPerSecond = 0.05;
+const climbPerSecond = 0.05;
+
+/** SQL: the interval in force of a line, in milliseconds; `full` is the interval when nothing brakes. */
+export function intervalInForce(line: string, full: string): string {
+  return `room_reaper.interval_in_force(${full}::float8, ${line}.braked_rate,
+    extract(epoch from clock_timestamp() - ${line}.braked_at)::float8, ${climbPerSecond})`;
+}
 
 /**
  * Records an attempt for each destruction and grants it the next slot, all in one
@@ -69,7 +79,7 @@ export const climbPerSecond = 0.05;
  *
  * $1 line id, $2 worker id, $3 interval (ms), $4 lead (ms), $5 SDKAppID; $6–$10 arrays
  * of one element per destruction: id, room, batch, requested at (epoch ms), not after
- * (epoch ms).
+ * (epoch ms). $11 slots given up (epoch ms), $12 slots in a window.
  *
  * Returns a row per destruction in the order given; `slot_at` is null where none was
  * granted. Locks the line's row until it commits: reservations of all workers follow
@@ -108,37 +118,39 @@ open as materialized (
 ),
 line as (
   update room_reaper.lines l
-     set interval_ms = greatest($3::float8, 1000 / (l.braked_rate + ${climbPerSecond} * 1000 / $3::float8
-           * extract(epoch from clock_timestamp() - l.braked_at))),
-         next_at = greatest(l.next_at, clock_timestamp() + $4 * interval '1 millisecond')
-           + (case when l.stopped_at is null then (select count(*) from open) else 1 end)
-           * greatest($3::float8, 1000 / (l.braked_rate + ${climbPerSecond} * 1000 / $3::float8
-             * extract(epoch from clock_timestamp() - l.braked_at))) * interval '1 millisecond',
+     set interval_ms = ${intervalInForce('l', '$3')},
+         recent = room_reaper.grant_slots(l.recent, $11::float8[],
+           extract(epoch from clock_timestamp())::float8 * 1000 + $4, extract(epoch from l.not_before)::float8 * 1000,
+           (case when l.stopped_at is null then (select count(*) from open) else 1 end)::int,
+           ${intervalInForce('l', '$3')}, $12),
          probe_at = case when l.stopped_at is null then null
            else clock_timestamp() + l.probe_pause_ms * interval '1 millisecond' end,
          probe_pause_ms = least(l.probe_pause_ms * 2, 3600000)
    where l.id = $1 and exists (select from open)
      and (l.stopped_at is null or l.probe_at <= clock_timestamp())
-  returning l.next_at, l.interval_ms, l.stopped_at is not null as probe,
+  returning l.recent, cardinality(l.recent) as remembered, l.stopped_at is not null as probe,
     case when l.stopped_at is null then (select count(*) from open) else 1 end as granted
+),
+slots as (
+  select o.id, o.attempts + 1 as attempt, l.recent[l.remembered - l.granted + o.position + 1] as slot_at
+    from open o join line l on o.position < l.granted
 ),
 granted as (
   insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at)
-  select o.id, o.attempts + 1, $2,
-         l.next_at - (l.granted - o.position) * l.interval_ms * interval '1 millisecond'
-    from open o join line l on o.position < l.granted
+  select id, attempt, $2, to_timestamp(slot_at / 1000) from slots
   on conflict (destruction_id, attempt) do update set slot_at = excluded.slot_at
     where attempts.worker_id = excluded.worker_id and attempts.ended_at is null
-  returning destruction_id, attempt, slot_at
+  returning destruction_id, attempt
 )
 select h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
-       extract(epoch from g.slot_at)::float8 * 1000 as slot_at, l.probe,
+       n.slot_at, l.probe,
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.stop_code, s.stop_reason,
        s.stop_remedy, extract(epoch from s.probe_at)::float8 * 1000 as probe_at,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from history h
   left join open o on o.id = h.id
   left join granted g on g.destruction_id = h.id
+  left join slots n on n.id = g.destruction_id
   left join line l on true
   left join room_reaper.lines s on s.id = $1
  order by h.ord`;
@@ -180,6 +192,10 @@ export async function reserveSlots(
     requests.map((request) => request.batchId ?? null),
     requests.map((request) => request.requestedAtMs),
     requests.map((request) => request.notAfterMs),
+    requests.flatMap((request) =>
+      request.givenUpSlotMs === undefined ? [] : [request.givenUpSlotMs],
+    ),
+    options.windowSlots,
   ]);
   return {
     reservations: rows.map(readRow),

@@ -15,7 +15,7 @@ import { gather } from '../ledger/gather.js';
 import { ensureLine, lineId, type LineKey } from '../ledger/line.js';
 import { reserveSlots, type Reservation, type SlotRequest } from '../ledger/reserve.js';
 import { createDatabaseClock } from './clock.js';
-import { jobsToHold, latenessToleranceMs } from './pace.js';
+import { jobsToHold, latenessToleranceMs, reconsiderEveryMs } from './pace.js';
 import { createSlotTimer } from './slot-timer.js';
 
 /** Most slots reserved in one statement. */
@@ -32,6 +32,8 @@ export interface LimiterOptions {
   line: LineKey;
   /** Interval between slots when nothing brakes, in milliseconds. */
   intervalMs: number;
+  /** Slots in one window. */
+  windowSlots: number;
   workerId: string;
   /** Told how many jobs to hold, after each reservation. */
   onJobsToHold: (jobs: number) => void;
@@ -68,7 +70,7 @@ export interface Limiter {
 
 /** @throws the driver's error where the database cannot be used at the start. */
 export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
-  const { database, line, intervalMs, workerId } = options;
+  const { database, line, intervalMs, windowSlots, workerId } = options;
   const id = lineId(line);
   const monotonic = () => performance.now();
   const clock = createDatabaseClock(monotonic);
@@ -77,8 +79,9 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let waiting = 0;
   let granted = 0;
   let givenUp = 0;
+  let reconsideredAt = 0;
 
-  await ensureLine(database, line, intervalMs);
+  await ensureLine(database, line, intervalMs, windowSlots);
   for (let sample = 0; sample < 5; sample++) await readClock();
   const clockReader = setInterval(() => {
     // A failure here says nothing that the next reservation would not say.
@@ -108,17 +111,25 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
     const result = await reserveSlots(
       database,
-      { lineId: id, sdkAppId: line.sdkAppId, workerId, intervalMs, leadMs: minimumLeadMs },
+      {
+        lineId: id,
+        sdkAppId: line.sdkAppId,
+        workerId,
+        intervalMs,
+        windowSlots,
+        leadMs: minimumLeadMs,
+      },
       wishes,
     );
-    if (!result.lineExists) await ensureLine(database, line, intervalMs);
+    if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
     for (const reservation of result.reservations) {
       if (reservation?.kind !== 'granted') continue;
       granted += 1;
       newest = Math.max(newest, reservation.slotAtMs);
     }
-    if (newest > 0) {
+    if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
+      reconsideredAt = monotonic();
       const leadMs = newest - clock.now();
       options.onJobsToHold(jobsToHold({ inHand, waiting, leadMs }, options.maximumJobs));
     }
@@ -148,12 +159,13 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     async takeSlot(wish, signal) {
       waiting += 1;
       try {
-        for (;;) {
-          const reservation = await reserve(wish, signal);
+        for (let current = wish; ;) {
+          const reservation = await reserve(current, signal);
           if (reservation.kind !== 'granted') return reservation;
           await timer.until(clock.toLocal(reservation.slotAtMs), signal);
           if (!isLate(reservation.slotAtMs)) return reservation;
           givenUp += 1;
+          current = { ...wish, givenUpSlotMs: reservation.slotAtMs };
         }
       } finally {
         waiting -= 1;

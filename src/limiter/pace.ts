@@ -14,6 +14,17 @@ export function slotInterval(ratePerSecond: number, jitterMs: number): number {
   return (1000 + jitterMs) / ratePerSecond;
 }
 
+/** Most slots that the line's row remembers: more would make it large. */
+const mostRemembered = 500;
+
+/**
+ * How many slots make a window: the quota, as far as it is remembered. Fewer slots in a
+ * window that is shorter in proportion promise the same, and more.
+ */
+export function slotsInWindow(ratePerSecond: number): number {
+  return Math.max(1, Math.min(Math.floor(ratePerSecond), mostRemembered));
+}
+
 /**
  * A slot that cannot be used within this many milliseconds of its time is given up:
  * late slots are what turns a stall into a burst.
@@ -22,6 +33,9 @@ export const latenessToleranceMs = 5;
 
 /** How far ahead of now a process lets its newest slot lie, in milliseconds. */
 export const targetLeadMs = 350;
+
+/** How often a process reconsiders how many jobs it holds, in milliseconds. */
+export const reconsiderEveryMs = 50;
 
 export interface Load {
   /** Jobs in hand. */
@@ -37,12 +51,20 @@ export interface Load {
  * {@link targetLeadMs} ahead: fewer would leave the line idle, more would keep a brake, a
  * stop or an urgent room waiting behind slots granted long before.
  *
+ * All processes see the same lead. Each adds one job while it is short and takes away a
+ * tenth while it is long, so those that hold many give way to those that hold few until
+ * the shares are even (additive increase, multiplicative decrease).
+ *
  * @param maximum - WORKER_CONCURRENCY.
  */
-export function jobsToHold(load: Load, maximum: number): number {
-  const waiting = Math.max(1, load.waiting);
-  const leadPerJob = Math.max(load.leadMs, 1) / waiting;
-  const rightWaiting = Math.max(1, Math.round(targetLeadMs / leadPerJob));
-  const busy = Math.max(0, load.inHand - load.waiting);
-  return Math.min(maximum, busy + rightWaiting);
+export function jobsToHold({ inHand, waiting, leadMs }: Load, maximum: number): number {
+  const busy = Math.max(0, inHand - waiting);
+  return Math.max(1, Math.min(maximum, busy + rightWaiting(waiting, leadMs)));
+}
+
+function rightWaiting(waiting: number, leadMs: number): number {
+  if (leadMs > targetLeadMs) return Math.max(1, waiting - Math.max(1, Math.round(waiting / 10)));
+  // Far below, as at the start: straight to it.
+  if (leadMs < targetLeadMs / 2) return waiting + Math.max(1, Math.min(waiting, 20));
+  return waiting + 1;
 }

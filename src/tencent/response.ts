@@ -5,16 +5,8 @@
  */
 import { parse as parseLossless } from 'lossless-json';
 import { z } from 'zod';
+import type { Statistics } from '../statistics.js';
 import type { Answer } from './answer.js';
-
-/** The final statistics of a room. bigint: coins can exceed 2³¹, and nothing promises 2⁵³. */
-export interface Statistics {
-  totalViewers: bigint;
-  totalGiftsSent: bigint;
-  totalGiftCoins: bigint;
-  totalUniqueGiftSenders: bigint;
-  totalLikesReceived: bigint;
-}
 
 const reply = z.object({
   ErrorCode: z.int(),

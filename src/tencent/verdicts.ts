@@ -6,7 +6,7 @@
  * https://trtc.io/document/63398; DESIGN.md section 6 fixes the verdict words.
  */
 import type { Answer } from './answer.js';
-import type { Statistics } from './response.js';
+import type { Statistics } from '../statistics.js';
 
 export type VerdictWord =
   'destroyed' | 'gone' | 'transient' | 'over_quota' | 'stale_signature' | 'stop_line' | 'rejected';

@@ -63,12 +63,12 @@ export async function processJob(
     }
     // Where the ledger is away for good, the attempt stays un-ended: "may have been sent" is the safe label.
     await context.writer.release(destruction.id).catch(() => undefined);
-    if (error instanceof GiveBack) return giveBack(job, token);
+    if (error instanceof GiveBack) return await giveBack(job, token);
     context.log.error(
       { err: error, destructionId: destruction.id },
       'unexpected error; the job will run again',
     );
-    return delay(job, token);
+    return await delay(job, token);
   } finally {
     context.inHand.delete(destruction.id);
     context.limiter.countInHand(-1);

@@ -49,7 +49,10 @@ export async function sendAttempt(
       request = client.prepareDestroy(destruction.roomId);
       await request.ready;
       if (reservation.kind === 'granted' && limiter.isLate(reservation.slotAtMs)) {
-        reservation = await limiter.takeSlot(wish, guard.signal);
+        reservation = await limiter.takeSlot(
+          { ...wish, givenUpSlotMs: reservation.slotAtMs },
+          guard.signal,
+        );
       }
     }
     if (reservation.kind !== 'granted') return reservation;

@@ -19,7 +19,7 @@ import { isPassing, type Database } from '../ledger/database.js';
 import { brakeLine, lineId, probeNow, readLines, type LineKey } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
-import { slotInterval } from '../limiter/pace.js';
+import { slotInterval, slotsInWindow } from '../limiter/pace.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
 import { createApiClient } from '../tencent/client.js';
@@ -116,6 +116,7 @@ async function run(
     database,
     line: lineKey,
     intervalMs,
+    windowSlots: slotsInWindow(config.rateLimitPerSecond),
     workerId,
     maximumJobs: config.workerConcurrency,
     onJobsToHold: (jobs) => {

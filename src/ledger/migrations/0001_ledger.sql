@@ -7,8 +7,10 @@ create table room_reaper.lines (
   sdk_app_id      bigint not null,
   host            text not null,
   command         text not null,
-  -- The next free instant: slots are granted from here on, one interval apart.
-  next_at         timestamptz not null,
+  -- The newest slots granted and not given up, in epoch milliseconds, ascending.
+  recent          float8[] not null,
+  -- No slot before this: after a brake, and in a new database.
+  not_before      timestamptz not null,
   -- Interval of the last reservation, in milliseconds.
   interval_ms     double precision not null,
   -- The brake: rate (per second) at the instant it was put on; it climbs from there. Null: not braked.
@@ -23,6 +25,51 @@ create table room_reaper.lines (
   probe_at        timestamptz,
   probe_pause_ms  int
 ) with (fillfactor = 50);
+
+-- Compressing it at each reservation would cost more than its two kilobytes.
+alter table room_reaper.lines alter column recent set storage plain;
+
+-- The interval in force: the full one, or that of a brake put on so many seconds ago, which
+-- climbs back by a share of the full rate each second.
+create function room_reaper.interval_in_force(
+  full_interval_ms float8, braked_rate float8, braked_seconds float8, climb_per_second float8
+) returns float8 language sql immutable as $$
+  select greatest(full_interval_ms,
+    1000 / (braked_rate + climb_per_second * 1000 / full_interval_ms * braked_seconds))
+$$;
+
+-- The limiter's arithmetic: the recent slots with `wanted` new ones at their end.
+--
+-- The promise: a slot and the one `window_slots` after it are at least `window_slots` intervals
+-- apart. Evenly spaced slots keep it, but a slot that is given up (its process was paused) would
+-- then be lost for good. So the slots that are still held are remembered, those given up are
+-- forgotten, and a new one may come sooner than an interval after the last, down to nine tenths
+-- of it, as long as the promise holds. Lost slots are made up for; the window never overflows.
+create function room_reaper.grant_slots(
+  recent float8[], given_up float8[], now_ms float8, not_before_ms float8,
+  wanted int, interval_ms float8, window_slots int
+) returns float8[] language plpgsql immutable as $$
+declare
+  held float8[] := recent;
+  known int;
+  slot float8;
+  earlier int;
+begin
+  if cardinality(given_up) > 0 then
+    select coalesce(array_agg(x order by x), '{}') into held from unnest(recent) x where x <> all (given_up);
+  end if;
+  known := cardinality(held);
+  slot := greatest(now_ms, not_before_ms, held[known] + 0.9 * interval_ms);
+  for k in 1..wanted loop
+    -- The slot that lies a window before the new one. What is older than all that is
+    -- remembered is taken to be the oldest: too late is safe.
+    earlier := greatest(1, known + k - window_slots);
+    slot := greatest(slot, held[earlier] + window_slots * interval_ms);
+    held := held || slot;
+    slot := slot + 0.9 * interval_ms;
+  end loop;
+  return held[greatest(1, cardinality(held) - window_slots - 19):];
+end $$;
 
 create table room_reaper.batches (
   id                         text primary key,

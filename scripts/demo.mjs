@@ -1,0 +1,27 @@
+// The README's first command: builds, starts the simulator, destroys the example rooms.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import './build.mjs';
+
+const destroy = spawn(
+  process.execPath,
+  [
+    'dist/cli/main.js',
+    'destroy',
+    'examples/rooms.txt',
+    '--simulate-faults',
+    'examples/faults.txt',
+    '--yes',
+  ],
+  { stdio: 'inherit' },
+);
+const [code] = await once(destroy, 'exit');
+
+// One example room is refused, so the exit code that says "some room is not gone" is right.
+if (code !== 1) {
+  console.error(`demo: destroy must exit 1 because of the refused room, got ${code}`);
+  process.exit(1);
+}
+console.log(
+  '\nexit code 1: the refused room is not gone. See room-reaper destroy --help for your own list.',
+);

@@ -1,0 +1,128 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import pg from 'pg';
+import { afterAll, afterEach } from 'vitest';
+import {
+  openEmbedded,
+  type EmbeddedDatabase,
+  type EmbeddedOptions,
+} from '../../src/embedded/index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'rr-'));
+const cleanups: (() => unknown)[] = [];
+let folders = 0;
+
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A path that nothing is at yet. */
+export function freshPath(): string {
+  return join(folder, `d${++folders}`);
+}
+
+/** A data directory with a new database that is closed; made once and copied, as making one takes seconds. */
+export async function freshDatabase(): Promise<string> {
+  const template = join(folder, 'template');
+  if (!existsSync(template)) await (await openEmbedded(template)).close();
+  const path = freshPath();
+  cpSync(template, path, { recursive: true });
+  return path;
+}
+
+/** Opens the database until the test's end. */
+export async function open(dataDir: string, options?: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  const database = await openEmbedded(dataDir, options);
+  cleanups.push(() => database.close());
+  return database;
+}
+
+/** A client of its own connection, until the test's end. */
+export async function connect({ connection }: EmbeddedDatabase): Promise<pg.Client> {
+  const client = new pg.Client(connection);
+  client.on('error', () => undefined);
+  await client.connect();
+  cleanups.push(() => client.end().catch(() => undefined));
+  return client;
+}
+
+/** Runs one statement on a new connection. */
+export async function query(
+  { connection }: EmbeddedDatabase,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(connection);
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** The same, again and again until it succeeds: while the database changes hands. */
+export async function queryAtLast(
+  database: EmbeddedDatabase,
+  sql: string,
+): Promise<Record<string, unknown>[]> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await query(database, sql);
+    } catch (error) {
+      if (tries > 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+export interface OtherProcess {
+  child: ChildProcess;
+  /** The next line that it prints. */
+  line(): Promise<string>;
+  kill(): Promise<void>;
+}
+
+const compiled = new URL('../../dist/embedded/index.js', import.meta.url).href;
+const pgModule = import.meta.resolve('pg');
+
+/**
+ * A second Node process that opens `dataDir`, prints its role or the error, then runs
+ * `script` with `db` and `pool`.
+ */
+export function otherProcess(dataDir: string, script = ''): OtherProcess {
+  const source = `
+    import { openEmbedded } from ${JSON.stringify(compiled)};
+    import pg from ${JSON.stringify(pgModule)};
+    const db = await openEmbedded(${JSON.stringify(dataDir)}).catch((error) => {
+      console.log(error.code + ' ' + error.message);
+      process.exit(1);
+    });
+    console.log(db.role);
+    const pool = new pg.Pool(db.connection);
+    pool.on('error', () => undefined);
+    setInterval(() => undefined, 1000);
+    ${script}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  cleanups.push(kill);
+  return {
+    child,
+    async line() {
+      const next = await lines.next();
+      return next.done === true ? '(ended)' : next.value;
+    },
+    kill,
+  };
+}

@@ -1,0 +1,105 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { openEmbedded } from '../../src/embedded/index.js';
+import { freshDatabase, open, otherProcess, query, queryAtLast } from './fixture.js';
+
+describe('two processes', () => {
+  test('a second process joins the one that runs the database', async () => {
+    const dataDir = await freshDatabase();
+    const database = await open(dataDir);
+    await query(database, 'create table t as select 1 as n');
+    const other = otherProcess(
+      dataDir,
+      `await pool.query('update t set n = 2'); console.log('updated');`,
+    );
+    expect(await other.line()).toBe('joined');
+    expect(await other.line()).toBe('updated');
+    expect(await query(database, 'select n from t')).toEqual([{ n: 2 }]);
+  });
+
+  test('of processes that start at once, exactly one is the owner', async () => {
+    const dataDir = await freshDatabase();
+    const others = [1, 2, 3, 4].map(() => otherProcess(dataDir));
+    const roles = await Promise.all(others.map((other) => other.line()));
+    expect(roles.sort()).toEqual(['joined', 'joined', 'joined', 'owner']);
+  });
+
+  test('of processes that start at once after a crash, exactly one is the owner', async () => {
+    const dataDir = await freshDatabase();
+    const crashed = otherProcess(dataDir);
+    expect(await crashed.line()).toBe('owner');
+    await crashed.kill();
+    const others = [1, 2, 3, 4].map(() => otherProcess(dataDir));
+    const roles = await Promise.all(others.map((other) => other.line()));
+    expect(roles.sort()).toEqual(['joined', 'joined', 'joined', 'owner']);
+  });
+
+  test('killed with kill -9, nothing that was committed is lost', async () => {
+    const dataDir = await freshDatabase();
+    const other = otherProcess(
+      dataDir,
+      `await pool.query('create table t (n int)');
+       for (let n = 1; ; n++) {
+         await Promise.all([pool.query('insert into t values ($1)', [n]), pool.query('select 1')]);
+         console.log(n);
+       }`,
+    );
+    expect(await other.line()).toBe('owner');
+    let acknowledged = 0;
+    while (acknowledged < 300) acknowledged = Number(await other.line());
+    await other.kill();
+    for (let line = await other.line(); line !== '(ended)'; line = await other.line()) {
+      acknowledged = Number(line);
+    }
+    const database = await open(dataDir);
+    expect(database.role).toBe('owner');
+    const [row] = await query(database, 'select count(*)::int as n from t where n <= $1', [
+      acknowledged,
+    ]);
+    expect(row).toEqual({ n: acknowledged });
+  });
+
+  test('a process that joined takes over when the owner closes, at the same address', async () => {
+    const dataDir = await freshDatabase();
+    const owner = await openEmbedded(dataDir);
+    await query(owner, 'create table t as select 5 as n');
+    const other = otherProcess(
+      dataDir,
+      `for (;;) {
+         await new Promise((resolve) => setTimeout(resolve, 50));
+         const n = await pool.query('select n from t').then(({ rows }) => rows[0].n, () => null);
+         if (db.role === 'owner' && n !== null) { console.log('took over, ' + n); break; }
+       }`,
+    );
+    expect(await other.line()).toBe('joined');
+    await owner.close();
+    expect(await other.line()).toBe('took over, 5');
+  });
+
+  test('a process that joined takes over when the owner is killed', async () => {
+    const dataDir = await freshDatabase();
+    const other = otherProcess(
+      dataDir,
+      `await pool.query('create table t as select 6 as n'); console.log('made');`,
+    );
+    expect(await other.line()).toBe('owner');
+    expect(await other.line()).toBe('made');
+    const notices: string[] = [];
+    const database = await open(dataDir, { onNotice: (notice) => notices.push(notice) });
+    expect(database.role).toBe('joined');
+    await other.kill();
+    expect(await queryAtLast(database, 'select n from t')).toEqual([{ n: 6 }]);
+    expect(database.role).toBe('owner');
+    expect(notices.join('\n')).toMatch(/is away: the process that ran it has gone/);
+  });
+
+  test('an open database does not keep its process running', async () => {
+    const compiled = new URL('../../dist/embedded/index.js', import.meta.url).href;
+    const source = `import { openEmbedded } from ${JSON.stringify(compiled)};
+      await openEmbedded(${JSON.stringify(await freshDatabase())});`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+      timeout: 20_000,
+    });
+    expect(run.status).toBe(0);
+  });
+});
