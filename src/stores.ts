@@ -27,30 +27,23 @@ export async function openStores(
   const needsEmbedded = config.queueUrl === 'embedded' || config.databaseUrl === 'embedded';
   const embedded = needsEmbedded ? await openEmbedded(config.dataDir, { onNotice }) : undefined;
 
-  function place(url: string): { connection: pg.PoolConfig; shownAs: string; embedded: boolean } {
+  function place(url: string): { connection: pg.PoolConfig; shownAs: string } {
     if (url === 'embedded' && embedded) {
       return {
         connection: embedded.connection,
         shownAs: `the embedded database in ${config.dataDir}`,
-        embedded: true,
       };
     }
     return {
       connection: { connectionString: url },
       shownAs: withoutPassword(url),
-      embedded: false,
     };
   }
 
   function queueConnection(): QueueConnection {
     if (/^rediss?:/.test(config.queueUrl)) return { kind: 'redis', url: config.queueUrl };
     const at = place(config.queueUrl);
-    return {
-      kind: 'postgres',
-      connection: at.connection,
-      shownAs: at.shownAs,
-      notifies: !at.embedded,
-    };
+    return { kind: 'postgres', connection: at.connection, shownAs: at.shownAs };
   }
 
   return {
@@ -60,7 +53,6 @@ export async function openStores(
       return openDatabase({
         connection: at.connection,
         shownAs: at.shownAs,
-        prepare: !at.embedded,
         onIdleError,
       });
     },

@@ -212,7 +212,8 @@ async function enqueue(
       request,
       sdkAppId: config.sdkAppId,
       name: flags.batch,
-      placement: { lane: 'bulk', delayMs: 0 },
+      // A single room should not wait behind a list.
+      placement: { lane: request.summary.format === undefined ? 'normal' : 'bulk', delayMs: 0 },
       deadlineHours: config.deadlineHours,
       signal,
       onBatch: (batch) => {

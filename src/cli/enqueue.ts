@@ -49,7 +49,7 @@ export function enqueueCommand(io: Io): Command {
 }
 
 async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): Promise<number> {
-  const placement = readPlacement(flags);
+  const placement = readPlacement(flags, file !== undefined);
   const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
   const request = await readRoomRequest(file, flags, io);
   try {
@@ -64,7 +64,8 @@ async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): P
   }
 }
 
-function readPlacement(flags: EnqueueFlags): Placement {
+/** @param isList - whether there is a file: a single room should not wait behind a list. */
+function readPlacement(flags: EnqueueFlags, isList: boolean): Placement {
   if (flags.delay !== undefined && flags.at !== undefined) {
     throw new ReaperError('USAGE', '--delay and --at must not both be given; keep one');
   }
@@ -75,7 +76,10 @@ function readPlacement(flags: EnqueueFlags): Placement {
       : flags.at !== undefined
         ? readTime('--at', flags.at, now) - now
         : 0;
-  return { lane: flags.urgent ? 'urgent' : 'bulk', delayMs: Math.round(delayMs) };
+  return {
+    lane: flags.urgent ? 'urgent' : isList ? 'bulk' : 'normal',
+    delayMs: Math.round(delayMs),
+  };
 }
 
 async function put(

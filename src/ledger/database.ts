@@ -24,8 +24,6 @@ export interface DatabaseOptions {
   shownAs: string;
   /** Called for errors of idle connections, which need no action: the pool replaces them. */
   onIdleError?: (error: Error) => void;
-  /** Whether statements may be prepared by name. The embedded database cannot: its connections share one session. */
-  prepare: boolean;
 }
 
 /** Connections of one process to the ledger: reserving, recording, and a few for the rest. */
@@ -60,7 +58,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       const result = await pool.query<Row>({
         text: sql,
         values: [...parameters],
-        ...(options.prepare ? { name } : {}),
+        name,
       });
       return result.rows;
     },

@@ -1,8 +1,10 @@
 /**
- * Group calls: while one call is under way, new items gather for the next. So a busy
- * process makes few large statements and an idle one makes a small one at once,
- * without a timer or a batch size to tune.
+ * Group calls: while one call is under way, and for a moment after it began, new items
+ * gather for the next. So a busy process makes few large statements, and an idle one
+ * makes a small one at once.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 export interface Gather<T, R> {
   /** Resolves with the result of its own item. */
   add(item: T): Promise<R>;
@@ -19,20 +21,25 @@ interface Waiter<T, R> {
 /**
  * @param call - gets at least one item, returns a result for each, in the same order.
  * @param options.maximum - most items in one call.
+ * @param options.everyMs - two calls begin at least this far apart, in milliseconds.
  * @param options.order - the order in which waiting items go.
  */
 export function gather<T, R>(
   call: (items: readonly T[]) => Promise<readonly R[]>,
-  options: { maximum: number; order?: (a: T, b: T) => number },
+  options: { maximum: number; everyMs: number; order?: (a: T, b: T) => number },
 ): Gather<T, R> {
-  const { maximum, order } = options;
+  const { maximum, everyMs, order } = options;
   const waiting: Waiter<T, R>[] = [];
   let running: Promise<void> | undefined;
+  let lastBegan = Number.NEGATIVE_INFINITY;
 
   async function run(): Promise<void> {
     // What was added in this same turn of the event loop goes together.
     await Promise.resolve();
     while (waiting.length > 0) {
+      const pauseMs = lastBegan + everyMs - performance.now();
+      if (pauseMs > 0) await sleep(pauseMs);
+      lastBegan = performance.now();
       if (order) waiting.sort((a, b) => order(a.item, b.item));
       const group = waiting.splice(0, maximum);
       try {

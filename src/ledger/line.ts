@@ -51,28 +51,29 @@ export async function ensureLine(
   ]);
 }
 
-/** $1 id, $2 code, $3 reason, $4 remedy. The first reason stands until the line runs again. */
+/**
+ * $1 id, $2 code, $3 reason, $4 remedy. Where it is stopped already, as after a probe, the
+ * newest reason is shown; since when, and when the next probe is, stay as they were.
+ */
 const stopSql = `
 update room_reaper.lines
-   set stopped_at = clock_timestamp(), stop_code = $2, stop_reason = $3, stop_remedy = $4,
-       probe_at = clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond',
-       probe_pause_ms = ${firstProbePauseMs} * 2
- where id = $1 and stopped_at is null
-returning id`;
+   set stopped_at = coalesce(stopped_at, clock_timestamp()), stop_code = $2, stop_reason = $3, stop_remedy = $4,
+       probe_at = coalesce(probe_at, clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond'),
+       probe_pause_ms = coalesce(probe_pause_ms, ${firstProbePauseMs} * 2)
+ where id = $1`;
 
-/** Stops the line for all workers. @returns false where it was stopped already. */
+/** Stops the line for all workers. */
 export async function stopLine(
   database: Database,
   id: string,
   cause: { code: number | undefined; reason: string; remedy: string | undefined },
-): Promise<boolean> {
-  const rows = await database.query('line-stop', stopSql, [
+): Promise<void> {
+  await database.query('line-stop', stopSql, [
     id,
     cause.code ?? null,
     cause.reason,
     cause.remedy ?? null,
   ]);
-  return rows.length > 0;
 }
 
 /** $1 id. */

@@ -21,8 +21,17 @@ import { createSlotTimer } from './slot-timer.js';
 /** Most slots reserved in one statement. */
 const maximumGroup = 200;
 
+/** How far apart two reservations begin, in milliseconds. Slots are reserved long before they are due. */
+const gatherEveryMs = 15;
+
 /** The first slot lies at least this far ahead, or the way back of the reply would make it late. In milliseconds. */
 const minimumLeadMs = 30;
+
+/**
+ * The very first slot of a process lies further ahead, in milliseconds: code that has not run
+ * yet is slow, and slots granted meanwhile would be missed one after the other.
+ */
+const firstLeadMs = 300;
 
 /** How often the database's clock is read, in milliseconds. */
 const clockReadEveryMs = 1000;
@@ -32,6 +41,8 @@ export interface LimiterOptions {
   line: LineKey;
   /** Interval between slots when nothing brakes, in milliseconds. */
   intervalMs: number;
+  /** By how much the time from slot to arrival may vary, in milliseconds. */
+  jitterMs: number;
   /** Slots in one window. */
   windowSlots: number;
   workerId: string;
@@ -80,6 +91,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let granted = 0;
   let givenUp = 0;
   let reconsideredAt = 0;
+  let firstSlotFrom: number | undefined;
 
   await ensureLine(database, line, intervalMs, windowSlots);
   for (let sample = 0; sample < 5; sample++) await readClock();
@@ -105,10 +117,13 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
 
   const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
     maximum: maximumGroup,
+    everyMs: gatherEveryMs,
     order: (a, b) => a.lane - b.lane,
   });
 
   async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
+    firstSlotFrom ??= monotonic() + firstLeadMs;
+    const leadMs = Math.max(minimumLeadMs, firstSlotFrom - monotonic());
     const result = await reserveSlots(
       database,
       {
@@ -117,7 +132,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         workerId,
         intervalMs,
         windowSlots,
-        leadMs: minimumLeadMs,
+        leadMs,
       },
       wishes,
     );
@@ -130,8 +145,9 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     }
     if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
       reconsideredAt = monotonic();
-      const leadMs = newest - clock.now();
-      options.onJobsToHold(jobsToHold({ inHand, waiting, leadMs }, options.maximumJobs));
+      // What lies ahead because others were granted before, not because it must.
+      const queuedMs = newest - clock.now() - leadMs;
+      options.onJobsToHold(jobsToHold({ inHand, waiting, leadMs: queuedMs }, options.maximumJobs));
     }
     return result.reservations;
   }
@@ -165,7 +181,10 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
           await timer.until(clock.toLocal(reservation.slotAtMs), signal);
           if (!isLate(reservation.slotAtMs)) return reservation;
           givenUp += 1;
-          current = { ...wish, givenUpSlotMs: reservation.slotAtMs };
+          // A stall beyond what the interval allows for disturbs the arrivals around it too: its
+          // slots stay lost, and the gap they leave is a margin.
+          const stalled = clock.now() - reservation.slotAtMs > options.jitterMs;
+          current = stalled ? wish : { ...wish, givenUpSlotMs: reservation.slotAtMs };
         }
       } finally {
         waiting -= 1;

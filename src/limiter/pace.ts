@@ -27,9 +27,10 @@ export function slotsInWindow(ratePerSecond: number): number {
 
 /**
  * A slot that cannot be used within this many milliseconds of its time is given up:
- * late slots are what turns a stall into a burst.
+ * late slots are what turns a stall into a burst. Timers are a millisecond late at best;
+ * giving up costs little, for the slot is made up for.
  */
-export const latenessToleranceMs = 5;
+export const latenessToleranceMs = 3;
 
 /** How far ahead of now a process lets its newest slot lie, in milliseconds. */
 export const targetLeadMs = 350;

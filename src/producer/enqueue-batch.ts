@@ -1,7 +1,7 @@
 /** Putting a whole list on the queue as a batch. */
 import { batchDestructionId } from '../queue/destruction-id.js';
 import type { DestroyQueue } from '../queue/open.js';
-import { addChunk, addDestructions, type Placement } from './add.js';
+import { addChunk, addDestructions, bringForward, type Placement } from './add.js';
 
 export interface BatchToEnqueue {
   id: string;
@@ -63,6 +63,7 @@ export async function enqueueBatch(
       const added = await addDestructions(queue, open, placement);
       const joined = added.filter((each) => each.status === 'pending');
       if (joined.length > 0) await ledger.join(joined);
+      for (const each of joined) await bringForward(queue, each.destructionId, placement);
       counts.pending += joined.length;
       counts.added += added.length - joined.length;
     }

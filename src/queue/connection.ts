@@ -11,11 +11,6 @@ export type QueueConnection =
       connection: pg.PoolConfig;
       /** How it is called in messages. */
       shownAs: string;
-      /**
-       * Whether NOTIFY reaches idle connections. Where it does not (the embedded database),
-       * workers poll.
-       */
-      notifies: boolean;
     };
 
 /** How long a first connection may take, in milliseconds. */

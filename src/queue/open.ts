@@ -90,7 +90,7 @@ async function openOnPostgres(
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
       ...place.connection,
-      max: 6,
+      max: 8,
       options: `-c search_path=${schema}`,
     });
     pool.on('error', options.onError);
@@ -131,8 +131,6 @@ async function openOnPostgres(
         {
           ...workerOptions,
           connection: openPool() as never,
-          // In seconds. Where nothing wakes an idle worker, it looks for itself.
-          ...(place.notifies ? {} : { drainDelay: 0.2 }),
         },
         createPostgresBackend,
       ) as unknown as DestroyWorker;

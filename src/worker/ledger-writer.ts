@@ -13,6 +13,9 @@ import { releaseUnsent } from '../ledger/release.js';
 /** Most items in one statement. */
 const maximumGroup = 200;
 
+/** How far apart two statements begin, in milliseconds. */
+const gatherEveryMs = 15;
+
 export interface LedgerWriter {
   /** Resolves once it is committed, with the outcome that now stands. */
   record(item: RecordItem): Promise<Outcome | undefined>;
@@ -46,14 +49,14 @@ export function createLedgerWriter(options: {
 
   const records = gather<RecordItem, Outcome | undefined>(
     (items) => untilWritten(() => recordEnds(database, items)),
-    { maximum: maximumGroup },
+    { maximum: maximumGroup, everyMs: gatherEveryMs },
   );
   const releases = gather<string, undefined>(
     async (ids) => {
       await untilWritten(() => releaseUnsent(database, workerId, ids));
       return ids.map(() => undefined);
     },
-    { maximum: maximumGroup },
+    { maximum: maximumGroup, everyMs: gatherEveryMs },
   );
 
   return {

@@ -36,6 +36,8 @@ export interface LineGuard {
     reason: string;
     remedy: string | undefined;
   }): Promise<void>;
+  /** The line is stopped, and a person asks for work: begins with one job, as a probe. */
+  probe(): void;
   /** A reservation said that the line is stopped. */
   foundStopped(line: StoppedLine): void;
   /** The API answered a request with something other than a reason to stop. */
@@ -126,12 +128,14 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       halt({ ...cause, probeAtMs: options.now() + firstProbePauseMs });
       await stopLine(database, lineId, cause);
     },
+    probe: () => run('probing'),
     foundStopped: halt,
     async foundRunning(probe) {
-      if (!probe) return;
-      await resumeLine(database, lineId);
-      log.info('the probe succeeded: line runs again');
-      run('running');
+      if (probe) {
+        await resumeLine(database, lineId);
+        log.info('the probe succeeded: line runs again');
+      }
+      if (phase === 'probing') run('running');
     },
     close() {
       closed = true;

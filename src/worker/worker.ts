@@ -116,6 +116,7 @@ async function run(
     database,
     line: lineKey,
     intervalMs,
+    jitterMs: config.arrivalJitterMs,
     windowSlots: slotsInWindow(config.rateLimitPerSecond),
     workerId,
     maximumJobs: config.workerConcurrency,
@@ -208,7 +209,8 @@ async function run(
   const state = (await readLines(database, config.sdkAppId, intervalMs)).find(
     (line) => line.id === id,
   );
-  if (state?.stopped !== undefined && !options.probeAtStart) guard.foundStopped(state.stopped);
+  if (state?.stopped !== undefined && options.probeAtStart) guard.probe();
+  else if (state?.stopped !== undefined) guard.foundStopped(state.stopped);
   else void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
   log.info(
     { workerId, host: lineKey.host, sdkAppId: config.sdkAppId, ratePerSecond: 1000 / intervalMs },

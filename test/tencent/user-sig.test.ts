@@ -1,0 +1,151 @@
+import { createHmac } from 'node:crypto';
+import { inflateSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createSigner, userSigLifeSeconds } from '../../src/tencent/user-sig.js';
+
+const credentials = {
+  sdkAppId: 1_400_000_001,
+  secretKey: 'a secret key that is long enough',
+  adminIdentifier: 'administrator',
+};
+const start = Date.UTC(2026, 10, 23, 2, 30, 0, 250);
+const hourMs = 3_600_000;
+
+// The generator dates a signature by the system clock; the signer renews by the same one.
+beforeEach(() => vi.useFakeTimers({ toFake: ['Date'], now: start }));
+afterEach(() => vi.useRealTimers());
+
+/** Takes a UserSig apart: Base64 of its own alphabet, then zlib, then JSON. */
+function fieldsOf(text: string): Record<string, unknown> {
+  const base64 = text.replaceAll('*', '+').replaceAll('-', '/').replaceAll('_', '=');
+  const json = inflateSync(Buffer.from(base64, 'base64')).toString('utf8');
+  return JSON.parse(json) as Record<string, unknown>;
+}
+
+describe('a UserSig', () => {
+  test('has the documented fields, and an HMAC over them with the secret key', () => {
+    const time = Math.floor(start / 1000);
+    const fields = fieldsOf(createSigner(credentials).current().text);
+    const signed = `TLS.identifier:administrator\nTLS.sdkappid:1400000001\nTLS.time:${time}\nTLS.expire:${userSigLifeSeconds}\n`;
+    expect(fields).toEqual({
+      'TLS.ver': '2.0',
+      'TLS.identifier': 'administrator',
+      'TLS.sdkappid': 1_400_000_001,
+      'TLS.time': time,
+      'TLS.expire': userSigLifeSeconds,
+      'TLS.sig': createHmac('sha256', credentials.secretKey).update(signed).digest('base64'),
+    });
+  });
+
+  test('is safe in a URL as it is', () => {
+    const { text } = createSigner(credentials).current();
+    expect(text).toMatch(/^[A-Za-z0-9*_-]+$/);
+    expect(encodeURIComponent(text)).toBe(text);
+  });
+
+  test('does not contain the key', () => {
+    const { text } = createSigner(credentials).current();
+    expect(JSON.stringify(fieldsOf(text))).not.toContain(credentials.secretKey);
+  });
+});
+
+describe('a signature is renewed at half its life', () => {
+  test('one signature serves every request until then', () => {
+    const signer = createSigner(credentials);
+    const first = signer.current();
+    for (const hours of [0, 1, 12, 23.999]) {
+      vi.setSystemTime(start + hours * hourMs);
+      expect(signer.current()).toBe(first);
+    }
+    vi.setSystemTime(start + 24 * hourMs);
+    expect(signer.current()).not.toBe(first);
+    expect(signer.current().text).not.toBe(first.text);
+  });
+
+  test('whenever it is used, it is valid for 24 hours yet', () => {
+    const signer = createSigner(credentials);
+    for (let hours = 0; hours < 24 * 7; hours += 0.5) {
+      vi.setSystemTime(start + hours * hourMs);
+      const fields = fieldsOf(signer.current().text);
+      const endsAt = (Number(fields['TLS.time']) + Number(fields['TLS.expire'])) * 1000;
+      expect(endsAt - Date.now()).toBeGreaterThanOrEqual(24 * hourMs - 1000);
+    }
+  });
+
+  test('the clock can be given', () => {
+    let now = 0;
+    const signer = createSigner(credentials, () => now);
+    const first = signer.current();
+    now = (userSigLifeSeconds / 2) * 1000 - 1;
+    expect(signer.current()).toBe(first);
+    now += 1;
+    expect(signer.current()).not.toBe(first);
+  });
+
+  test('that is no answer to a staleness: it counts as fresh', () => {
+    const signer = createSigner(credentials);
+    signer.current();
+    vi.setSystemTime(start + 24 * hourMs);
+    expect(signer.current().renewed).toBe(false);
+  });
+});
+
+describe('a signature that the API called stale', () => {
+  test('is replaced, by another text though it is the same second', () => {
+    const signer = createSigner(credentials);
+    const stale = signer.current();
+    expect(signer.renew(stale)).toBe(true);
+    const fresh = signer.current();
+    expect(fresh.text).not.toBe(stale.text);
+    expect(fresh.renewed).toBe(true);
+    expect(fieldsOf(fresh.text)['TLS.time']).toBe(fieldsOf(stale.text)['TLS.time']);
+  });
+
+  test('is replaced once, however many requests carried it', () => {
+    const signer = createSigner(credentials);
+    const stale = signer.current();
+    const after = Array.from({ length: 50 }, () => {
+      expect(signer.renew(stale)).toBe(true);
+      return signer.current();
+    });
+    expect(new Set(after).size).toBe(1);
+    expect(after[0]).not.toBe(stale);
+  });
+
+  test('the new one called stale too is not healed by renewing: false, and no third one', () => {
+    const signer = createSigner(credentials);
+    signer.renew(signer.current());
+    const second = signer.current();
+    expect(signer.renew(second)).toBe(false);
+    expect(signer.renew(second)).toBe(false);
+    expect(signer.current()).toBe(second);
+  });
+
+  test('late answers to the old one do not make the new one suspect', () => {
+    const signer = createSigner(credentials);
+    const stale = signer.current();
+    signer.renew(stale);
+    const second = signer.current();
+    expect(signer.renew(stale)).toBe(true);
+    expect(signer.current()).toBe(second);
+  });
+
+  test('once the new one was accepted, its staleness is a new event', () => {
+    const signer = createSigner(credentials);
+    signer.renew(signer.current());
+    const second = signer.current();
+    signer.accepted(second);
+    expect(signer.renew(second)).toBe(true);
+    const third = signer.current();
+    expect(third.text).not.toBe(second.text);
+    expect(signer.renew(third)).toBe(false);
+  });
+
+  test('a late success of the old one does not vouch for the new one', () => {
+    const signer = createSigner(credentials);
+    const stale = signer.current();
+    signer.renew(stale);
+    signer.accepted(stale);
+    expect(signer.renew(signer.current())).toBe(false);
+  });
+});
