@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ReaperError } from './errors.js';
 import { withoutPassword } from './redact.js';
+import type { Credentials } from './tencent/credentials.js';
 import { isRegion, regionEndpoint, regions, type Region } from './tencent/endpoint.js';
 
 const integer = (minimum: number, maximum: number) =>
@@ -67,7 +68,7 @@ const variables = {
     meaning: 'SDKAppID, an integer',
   },
   TENCENT_SECRET_KEY: {
-    schema: z.string().min(16, 'must be the secret key of the app, from its console'),
+    schema: z.string().min(1),
     meaning: 'key that signs UserSigs',
   },
   TENCENT_SECRET_KEY_FILE: {
@@ -156,12 +157,6 @@ export interface StoreConfig {
   dataDir: string;
 }
 
-export interface Credentials {
-  sdkAppId: number;
-  secretKey: string;
-  adminIdentifier: string;
-}
-
 export interface Config extends StoreConfig {
   sdkAppId: number;
   /** Absent where the command signs nothing (enqueue, status). */
@@ -241,7 +236,7 @@ export function readConfig(
     }
     try {
       const key = readFileSync(file, 'utf8').trim();
-      if (key.length >= 16) return key;
+      if (key !== '') return key;
       problems.push(
         `TENCENT_SECRET_KEY_FILE must hold the secret key of the app; ${file} does not`,
       );
@@ -287,7 +282,9 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
   const known = Object.keys(variables);
   return Object.keys(environment).flatMap((name) => {
     if (known.includes(name)) return [];
-    const meant = known.find((candidate) => withinTwoEdits(name, candidate));
+    const meant = known.find(
+      (candidate) => !environment[candidate] && withinTwoEdits(name, candidate),
+    );
     return meant === undefined ? [] : [`${name} is not a known variable; did you mean ${meant}?`];
   });
 }

@@ -46,6 +46,9 @@ asks for no room twice.`;
 /** How often the progress is read, in milliseconds. */
 const lookEveryMs = 500;
 
+/** How long the progress shows why an attempt failed, in milliseconds. */
+const troubleShownMs = 15_000;
+
 export function destroyCommand(io: Io): Command {
   return addRoomFlags(new Command('destroy'))
     .description('destroy rooms and print what became of them')
@@ -123,7 +126,7 @@ async function work(
     return exitCodes.interrupted;
   }
 
-  const found: { stopped?: StoppedLine } = {};
+  const found: { stopped?: StoppedLine; trouble?: { reason: string; at: number } } = {};
   const log = createLog({
     // The progress line and the report say what there is to say, unless more is asked for.
     level: io.env['LOG_LEVEL'] ? config.logLevel : 'error',
@@ -137,6 +140,9 @@ async function work(
     onLineStopped: (stopped) => {
       found.stopped = stopped;
     },
+    onTrouble: (reason) => {
+      found.trouble = { reason, at: Date.now() };
+    },
   });
   try {
     const rate = createRateMeter();
@@ -144,7 +150,11 @@ async function work(
       const progress = await readProgress(database, config, batch);
       if (progress !== undefined) {
         const now = Date.now();
-        line.update(describeProgress(progress, rate(finishedCount(progress), now), now));
+        const trouble =
+          found.trouble && now - found.trouble.at < troubleShownMs
+            ? ` · ${found.trouble.reason}`
+            : '';
+        line.update(describeProgress(progress, rate(finishedCount(progress), now), now) + trouble);
         if (finishedCount(progress) >= progress.total) break;
       }
       if (found.stopped !== undefined || interrupted()) break;
@@ -201,29 +211,26 @@ async function enqueue(
   io: Io,
   { stores, database, signal }: Surroundings,
 ): Promise<Batch> {
-  const line = createProgressLine(io);
   const opened = await openQueue({
     sdkAppId: config.sdkAppId,
     connection: stores.queue,
     onError: () => undefined,
   });
   try {
-    const put = await putOnQueue(database, opened.queue, {
-      request,
-      sdkAppId: config.sdkAppId,
-      name: flags.batch,
-      // A single room should not wait behind a list.
-      placement: { lane: request.summary.format === undefined ? 'normal' : 'bulk', delayMs: 0 },
-      deadlineHours: config.deadlineHours,
-      signal,
-      onBatch: (batch) => {
-        if (!batch.isNew) say(io, `going on with batch ${batch.id}, which was not finished`);
+    const put = await putOnQueue(
+      database,
+      opened.queue,
+      {
+        request,
+        sdkAppId: config.sdkAppId,
+        name: flags.batch,
+        // A single room should not wait behind a list.
+        placement: { lane: request.summary.format === undefined ? 'normal' : 'bulk', delayMs: 0 },
+        deadlineHours: config.deadlineHours,
+        signal,
       },
-      onProgress: (added) => {
-        const done = added.added + added.pending + added.finished;
-        line.update(`${count(done)} / ${count(request.summary.unique)} rooms on the queue`);
-      },
-    });
+      io,
+    );
     if (put.added.pending > 0) {
       say(
         io,
@@ -232,7 +239,6 @@ async function enqueue(
     }
     return put.batch;
   } finally {
-    line.end();
     await opened.close();
   }
 }

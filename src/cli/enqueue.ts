@@ -7,7 +7,6 @@ import type { Placement } from '../producer/add.js';
 import type { BatchAdded } from '../producer/enqueue-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import { createProgressLine } from './progress.js';
 import { putOnQueue } from './put-on-queue.js';
 import {
   addRoomFlags,
@@ -90,26 +89,22 @@ async function put(
   io: Io,
 ): Promise<number> {
   const interrupt = onInterrupt();
-  const line = createProgressLine(io);
   try {
     const result = await withStores(config, io, ({ database, queue }) =>
-      putOnQueue(database, queue, {
-        request,
-        sdkAppId: config.sdkAppId,
-        name: flags.batch,
-        placement,
-        deadlineHours: config.deadlineHours,
-        signal: interrupt.signal,
-        onBatch: (batch) => {
-          if (!batch.isNew) say(io, `going on with batch ${batch.id}, which was not finished`);
+      putOnQueue(
+        database,
+        queue,
+        {
+          request,
+          sdkAppId: config.sdkAppId,
+          name: flags.batch,
+          placement,
+          deadlineHours: config.deadlineHours,
+          signal: interrupt.signal,
         },
-        onProgress: (added) => {
-          const done = added.added + added.pending + added.finished;
-          line.update(`${count(done)} / ${count(request.summary.unique)} rooms on the queue`);
-        },
-      }),
+        io,
+      ),
     );
-    line.end();
     if (!result.complete) {
       say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
       return exitCodes.interrupted;
@@ -117,7 +112,6 @@ async function put(
     report(result.batch, result.added, request, placement, flags, io);
     return exitCodes.ok;
   } finally {
-    line.end();
     interrupt.dispose();
   }
 }

@@ -13,7 +13,10 @@ import { enqueueBatch, type BatchAdded } from '../producer/enqueue-batch.js';
 import { uniqueRooms } from '../producer/room-list/index.js';
 import { newId } from '../queue/destruction-id.js';
 import type { DestroyQueue } from '../queue/open.js';
+import { say, type Io } from './io.js';
+import { createProgressLine } from './progress.js';
 import type { RoomRequest } from './room-request.js';
+import { count } from './text.js';
 
 export interface PutOptions {
   request: RoomRequest;
@@ -21,8 +24,6 @@ export interface PutOptions {
   name: string | undefined;
   placement: Placement;
   deadlineHours: number;
-  onBatch: (batch: Batch) => void;
-  onProgress: (added: BatchAdded) => void;
   signal: AbortSignal;
 }
 
@@ -33,11 +34,17 @@ export interface Put {
   complete: boolean;
 }
 
-/** @throws ReaperError `USAGE` where the list was changed while it was read. */
+/**
+ * Puts the rooms on the queue, with progress on a terminal.
+ *
+ * @throws ReaperError `USAGE` where the list was changed while it was read, `UNAVAILABLE`
+ *   where the queue does not take the rooms.
+ */
 export async function putOnQueue(
   database: Database,
   queue: DestroyQueue,
   options: PutOptions,
+  io: Io,
 ): Promise<Put> {
   const { request, signal } = options;
   const { summary } = request;
@@ -48,7 +55,8 @@ export async function putOnQueue(
     fingerprint: summary.fingerprint,
     total: summary.unique,
   });
-  options.onBatch(batch);
+  if (!batch.isNew) say(io, `going on with batch ${batch.id}, which was not finished`);
+  const line = createProgressLine(io);
   const rooms = uniqueRooms(request.list, { summary });
   const added = await enqueueBatch(
     queue,
@@ -64,9 +72,12 @@ export async function putOnQueue(
     },
     rooms,
     options.placement,
-    options.onProgress,
+    ({ added, pending, finished }) =>
+      line.update(
+        `${count(added + pending + finished)} / ${count(summary.unique)} rooms on the queue`,
+      ),
     signal,
-  );
+  ).finally(() => line.end());
   if (signal.aborted) return { batch, added, complete: false };
   if (rooms.fingerprint !== summary.fingerprint) {
     throw new ReaperError(

@@ -139,7 +139,8 @@ function toText(status: Status, now: number): string {
     `${rooms(queue.waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(queue.active)} in hand, ` +
       `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
   );
-  if (status.etaSeconds > 0) {
+  const moving = !status.paused && !status.lines.some((line) => line.stopped);
+  if (moving && status.etaSeconds > 0) {
     lines.push(
       `${duration(status.etaSeconds)} left, done ${clockTime(now + status.etaSeconds * 1000)}`,
     );

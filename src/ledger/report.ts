@@ -31,7 +31,8 @@ members as (
 /** $1 batch id. Totals as text: sums of bigints are exact and may not fit a double. */
 const totalsSql = `
 with ${membersCte}
-select coalesce(sum(attempts), 0)::int as attempts,
+select (select count(*)::int from members m join room_reaper.attempts a on a.destruction_id = m.id
+         where a.ended_at is not null) as attempts,
        coalesce(sum(total_viewers), 0)::text as total_viewers,
        coalesce(sum(total_gifts_sent), 0)::text as total_gifts_sent,
        coalesce(sum(total_gift_coins), 0)::text as total_gift_coins,

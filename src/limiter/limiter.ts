@@ -31,7 +31,7 @@ const minimumLeadMs = 30;
  * The very first slot of a process lies further ahead, in milliseconds: code that has not run
  * yet is slow, and slots granted meanwhile would be missed one after the other.
  */
-const firstLeadMs = 300;
+const firstLeadMs = 500;
 
 /** How often the database's clock is read, in milliseconds. */
 const clockReadEveryMs = 1000;

@@ -1,5 +1,6 @@
 /** Putting destructions on the queue. */
 import type { JobsOptions } from 'bullmq';
+import { ReaperError } from '../errors.js';
 import { jobName, lanes, toJobData, type Destruction, type Lane } from '../queue/job.js';
 import type { DestroyQueue } from '../queue/open.js';
 
@@ -23,6 +24,8 @@ export const addChunk = 1_000;
 /**
  * Adds up to {@link addChunk} destructions in one call. Safe to repeat with the same ids.
  *
+ * @throws ReaperError `UNAVAILABLE` where the queue does not take them; some may be on it.
+ *
  * A room that has a pending destruction is not added again: BullMQ keeps its RoomId as
  * deduplication id until that job has completed or failed for good.
  */
@@ -31,13 +34,21 @@ export async function addDestructions(
   destructions: readonly Destruction[],
   placement: Placement,
 ): Promise<Added[]> {
-  const jobs = await queue.addBulk(
-    destructions.map((destruction) => ({
-      name: jobName,
-      data: toJobData(destruction),
-      opts: jobOptions(destruction, placement),
-    })),
-  );
+  const jobs = await queue
+    .addBulk(
+      destructions.map((destruction) => ({
+        name: jobName,
+        data: toJobData(destruction),
+        opts: jobOptions(destruction, placement),
+      })),
+    )
+    .catch((error: unknown) => {
+      throw new ReaperError(
+        'UNAVAILABLE',
+        `the queue did not take the rooms: ${(error as Error).message}; ask again when it does, nothing is added twice`,
+        { cause: error },
+      );
+    });
   return destructions.map((destruction, index) => {
     const id = jobs[index]?.id ?? destruction.id;
     return {

@@ -14,10 +14,10 @@
  */
 import { ReaperError } from '../errors.js';
 import { newId } from '../queue/destruction-id.js';
-import type { Destruction, Lane } from '../queue/job.js';
+import type { Destruction } from '../queue/job.js';
 import { openQueue } from '../queue/open.js';
 import { openStores } from '../stores.js';
-import { addChunk, addDestructions, bringForward, type Added } from './add.js';
+import { addChunk, addDestructions, bringForward, type Added, type Placement } from './add.js';
 import { roomIdProblem } from './room-list/index.js';
 
 export { ReaperError, type ErrorCode } from '../errors.js';
@@ -145,22 +145,12 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     };
   }
 
-  async function add(
+  function add(
     destructions: readonly Destruction[],
-    lane: Lane,
+    lane: Placement['lane'],
     delayMs: number,
   ): Promise<Added[]> {
-    try {
-      return await addDestructions(opened.queue, destructions, { lane: lane as 'bulk', delayMs });
-    } catch (error) {
-      throw new ReaperError(
-        'UNAVAILABLE',
-        `the queue did not take the rooms: ${(error as Error).message}; ask again when it is back`,
-        {
-          cause: error,
-        },
-      );
-    }
+    return addDestructions(opened.queue, destructions, { lane, delayMs });
   }
 
   return {

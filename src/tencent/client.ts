@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import got from 'got';
-import type { Credentials } from '../config.js';
+import type { Credentials } from './credentials.js';
 import { destroyRoomCommand } from './endpoint.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
 import type { Signer, UserSig } from './user-sig.js';

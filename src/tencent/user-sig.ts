@@ -3,15 +3,23 @@
  * Source: https://trtc.io/document/60027; validity of at least 24 h is recommended.
  */
 import tlsSigApi from 'tls-sig-api-v2';
-import type { Credentials } from '../config.js';
+import type { Credentials } from './credentials.js';
 
 /** Life of a UserSig, in seconds. Renewed at half, so that each one used has a day left. */
 export const userSigLifeSeconds = 48 * 3600;
 
+/**
+ * So many answers in a row that call renewed signatures stale, and no success: renewing
+ * does not help. One is not enough: it may be about one room only.
+ */
+const hopelessAfter = 20;
+
 export interface UserSig {
   readonly text: string;
-  /** Whether it replaced one that the API had called stale. */
+  /** Whether it replaced a stale one. */
   readonly renewed: boolean;
+  /** Whether the API has taken it: if it turns stale later, that is a new event. */
+  proven: boolean;
 }
 
 export interface Signer {
@@ -20,11 +28,10 @@ export interface Signer {
   /**
    * The API called `used` stale. Makes a new one, unless that has happened already.
    *
-   * @returns false where `used` was itself such a renewed one and nothing has succeeded
-   *   since: renewing does not heal this.
+   * @returns false where renewing does not help.
    */
   renew(used: UserSig): boolean;
-  /** The API took `used`: a later staleness is a new event. */
+  /** The API took `used`. */
   accepted(used: UserSig): void;
 }
 
@@ -38,7 +45,7 @@ export function createSigner(credentials: Credentials, now: () => number = Date.
   let generation = 0;
   let sig: UserSig | undefined;
   let renewAt = 0;
-  let healed = true;
+  let staleInARow = 0;
 
   function make(renewed: boolean): UserSig {
     // A signature is dated to the second. One made in the same second as its stale
@@ -46,7 +53,7 @@ export function createSigner(credentials: Credentials, now: () => number = Date.
     const text = api.genSig(credentials.adminIdentifier, userSigLifeSeconds + (generation % 3600));
     generation += 1;
     renewAt = now() + (userSigLifeSeconds / 2) * 1000;
-    sig = { text, renewed };
+    sig = { text, renewed, proven: false };
     return sig;
   }
 
@@ -56,14 +63,16 @@ export function createSigner(credentials: Credentials, now: () => number = Date.
       return sig;
     },
     renew(used) {
-      if (sig !== undefined && used !== sig) return true;
-      if (used.renewed && !healed) return false;
-      make(true);
-      healed = false;
+      // Many requests in flight can carry one old signature: that is one event. Only answers
+      // to a new one say that renewing does not help.
+      if (used.renewed && !used.proven) staleInARow += 1;
+      if (staleInARow >= hopelessAfter) return false;
+      if (used === sig) make(true);
       return true;
     },
     accepted(used) {
-      if (used === sig) healed = true;
+      used.proven = true;
+      staleInARow = 0;
     },
   };
 }

@@ -26,7 +26,7 @@ export async function attemptDestruction(
   context: WorkerContext,
 ): Promise<Ended> {
   const { guard, signer, writer } = context;
-  for (;;) {
+  for (let staleBefore = false; ;) {
     const sent = await sendAttempt(destruction, lane, context);
     switch (sent.kind) {
       case 'finished':
@@ -55,6 +55,7 @@ export async function attemptDestruction(
     });
     logAttempt(destruction, sent, verdict, context);
 
+    if (decision.kind !== 'end') context.onTrouble(reasonOf(verdict, details));
     switch (decision.kind) {
       case 'end':
         signer.accepted(sent.sig);
@@ -69,7 +70,14 @@ export async function attemptDestruction(
         await guard.foundRunning(sent.probe);
         continue;
       case 'renew_signature':
-        if (signer.renew(sent.sig)) continue;
+        if (staleBefore && sent.sig.proven) {
+          // Others succeed with this very signature: it is about this room.
+          throw new TransientFailure(reasonOf(verdict, details), details);
+        }
+        if (!staleBefore && signer.renew(sent.sig)) {
+          staleBefore = true;
+          continue;
+        }
         break;
       case 'stop_line':
         break;

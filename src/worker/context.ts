@@ -17,6 +17,8 @@ export interface WorkerContext {
   readonly lineKey: LineKey;
   /** Slows the line for all workers, because the API said it is over its quota. */
   readonly brake: (reason: string) => Promise<void>;
+  /** Told why attempts fail, for whoever watches. */
+  readonly onTrouble: (reason: string) => void;
   /** How often a room that keeps failing is tried again later. */
   readonly laterRetries: number;
   /** 0 ≤ value < 1. */

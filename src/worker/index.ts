@@ -16,7 +16,8 @@ import { createLog } from '../log.js';
 import { openStores } from '../stores.js';
 import { startWorker as startOnStores, type RunningWorker } from './worker.js';
 
-export type { Config, Credentials } from '../config.js';
+export type { Config } from '../config.js';
+export type { Credentials } from '../tencent/credentials.js';
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { StoppedLine } from '../ledger/reserve.js';
 export type { RunningWorker } from './worker.js';

@@ -12,7 +12,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Config, Credentials } from '../config.js';
+import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { isPassing, type Database } from '../ledger/database.js';
@@ -23,6 +23,7 @@ import { slotInterval, slotsInWindow } from '../limiter/pace.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
 import { createApiClient } from '../tencent/client.js';
+import type { Credentials } from '../tencent/credentials.js';
 import { destroyRoomCommand } from '../tencent/endpoint.js';
 import { createSigner } from '../tencent/user-sig.js';
 import type { WorkerContext } from './context.js';
@@ -51,6 +52,8 @@ export interface StartWorkerOptions {
   log: Logger;
   /** Told when the line is stopped for a reason that a person must mend. */
   onLineStopped?: (line: StoppedLine) => void;
+  /** Told why attempts fail. */
+  onTrouble?: (reason: string) => void;
   /** A person asks for work now: where the line is stopped, one job may try at once. */
   probeAtStart?: boolean;
 }
@@ -167,6 +170,7 @@ async function run(
     log,
     lineKey,
     brake,
+    onTrouble: (reason) => options.onTrouble?.(reason),
     laterRetries: config.laterRetries,
     random: Math.random,
     inHand: new Set(),
