@@ -15,7 +15,7 @@ export interface DestroyResult {
   seconds: number;
 }
 
-/** DESIGN.md section 12, contract. Statistics are exact, also beyond 2⁵³. */
+/** The shape is a contract with scripts. Statistics are exact, also beyond 2⁵³. */
 export function toJson({ progress, summary, list, seconds }: DestroyResult): string {
   return (
     stringify({

@@ -16,7 +16,7 @@ import {
   type RoomFlags,
   type RoomRequest,
 } from './room-request.js';
-import { clockTime, count, rooms } from './text.js';
+import { clockTime, rooms } from './text.js';
 import { readDuration, readTime } from './when.js';
 import { withStores } from './with-stores.js';
 

@@ -10,7 +10,7 @@ export interface Io {
   exitCode: number;
 }
 
-/** DESIGN.md section 12: what a script can rely on. */
+/** What a script can rely on. */
 export const exitCodes = {
   /** Every room is gone. */
   ok: 0,

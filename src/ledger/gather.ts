@@ -20,15 +20,22 @@ interface Waiter<T, R> {
 
 /**
  * @param call - gets at least one item, returns a result for each, in the same order.
+ * @param options.isPassing - whether a failed call may succeed later, for all its items; after
+ *   any other failure of a group each item is called alone.
  * @param options.maximum - most items in one call.
  * @param options.everyMs - two calls begin at least this far apart, in milliseconds.
  * @param options.order - the order in which waiting items go.
  */
 export function gather<T, R>(
   call: (items: readonly T[]) => Promise<readonly R[]>,
-  options: { maximum: number; everyMs: number; order?: (a: T, b: T) => number },
+  options: {
+    maximum: number;
+    everyMs: number;
+    isPassing: (error: unknown) => boolean;
+    order?: (a: T, b: T) => number;
+  },
 ): Gather<T, R> {
-  const { maximum, everyMs, order } = options;
+  const { maximum, everyMs, isPassing, order } = options;
   const waiting: Waiter<T, R>[] = [];
   let running: Promise<void> | undefined;
   let lastBegan = Number.NEGATIVE_INFINITY;
@@ -46,10 +53,23 @@ export function gather<T, R>(
         const results = await call(group.map((waiter) => waiter.item));
         for (const [index, waiter] of group.entries()) waiter.resolve(results[index] as R);
       } catch (error) {
-        for (const waiter of group) waiter.reject(error);
+        // One bad item must not take the others with it.
+        if (group.length > 1 && !isPassing(error)) await runAlone(group);
+        else for (const waiter of group) waiter.reject(error);
       }
     }
     running = undefined;
+  }
+
+  async function runAlone(group: readonly Waiter<T, R>[]): Promise<void> {
+    for (const waiter of group) {
+      try {
+        const [result] = await call([waiter.item]);
+        waiter.resolve(result as R);
+      } catch (error) {
+        waiter.reject(error);
+      }
+    }
   }
 
   return {

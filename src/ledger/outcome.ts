@@ -1,4 +1,4 @@
-/** DESIGN.md section 7: how a destruction ended. */
+/** How a destruction ended. */
 export const outcomes = [
   'destroyed',
   'destroyed_statistics_lost',

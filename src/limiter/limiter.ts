@@ -118,6 +118,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
     maximum: maximumGroup,
     everyMs: gatherEveryMs,
+    isPassing,
     order: (a, b) => a.lane - b.lane,
   });
 

@@ -63,7 +63,7 @@ export async function enqueueBatch(
       const added = await addDestructions(queue, open, placement);
       const joined = added.filter((each) => each.status === 'pending');
       if (joined.length > 0) await ledger.join(joined);
-      for (const each of joined) await bringForward(queue, each.destructionId, placement);
+      await Promise.all(joined.map((each) => bringForward(queue, each.destructionId, placement)));
       counts.pending += joined.length;
       counts.added += added.length - joined.length;
     }

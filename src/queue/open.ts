@@ -7,6 +7,7 @@ import {
   type Job,
   type WorkerOptions,
 } from 'bullmq';
+import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { checkRedis, connectRedis, type QueueConnection } from './connection.js';
@@ -60,6 +61,8 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
     ...(failFast ? { skipWaitingForReady: true, skipVersionCheck: true } : {}),
   });
   queue.on('error', options.onError);
+  // With skipWaitingForReady nothing else waits for the first connection.
+  if (redis.status !== 'ready') await once(redis, 'ready');
   await queue.waitUntilReady();
   const connections = [redis];
   return {

@@ -5,11 +5,12 @@
  */
 import { parse as parseLossless } from 'lossless-json';
 import { z } from 'zod';
+import { printable } from '../redact.js';
 import type { Statistics } from '../statistics.js';
 import type { Answer } from './answer.js';
 
 const reply = z.object({
-  ErrorCode: z.int(),
+  ErrorCode: z.int32(),
   ErrorInfo: z.string().optional(),
   RequestId: z.string().optional(),
   Response: z.unknown().optional(),
@@ -31,8 +32,8 @@ const response = z.object({
   }),
 });
 
-/** Longest ErrorInfo kept, in characters. */
-const maximumErrorInfo = 500;
+/** Longest ErrorInfo or RequestId kept, in characters. */
+const maximumText = 500;
 
 /** Reads the body of a reply. A body of another shape is an answer too, not an error. */
 export function readReply(httpStatus: number, body: string): Answer {
@@ -42,10 +43,15 @@ export function readReply(httpStatus: number, body: string): Answer {
     kind: 'reply',
     httpStatus,
     errorCode: parsed.data.ErrorCode,
-    errorInfo: (parsed.data.ErrorInfo ?? '').slice(0, maximumErrorInfo),
-    requestId: parsed.data.RequestId?.slice(0, maximumErrorInfo),
+    errorInfo: storable(parsed.data.ErrorInfo ?? ''),
+    requestId: parsed.data.RequestId === undefined ? undefined : storable(parsed.data.RequestId),
     statistics: readStatistics(parsed.data.Response),
   };
+}
+
+/** Text from outside, fit for a log line and a column: a NUL would make Postgres refuse the row. */
+function storable(text: string): string {
+  return printable(text, maximumText);
 }
 
 function readStatistics(value: unknown): Statistics | undefined {

@@ -3,7 +3,7 @@
  *
  * Pure: no clock, no I/O. Codes and meanings are from
  * https://trtc.io/document/34348, https://trtc.io/document/60027 and
- * https://trtc.io/document/63398; DESIGN.md section 6 fixes the verdict words.
+ * https://trtc.io/document/63398; the verdict words are a contract.
  */
 import type { Answer } from './answer.js';
 import type { Statistics } from '../statistics.js';
@@ -19,8 +19,6 @@ export interface Verdict {
   remedy?: string;
   /** Whether the room may have been destroyed although we were not told so. */
   mayHaveActed: boolean;
-  /** Whether the retries of this failure end early: a code that no page documents may never pass. */
-  undocumented?: boolean;
   statistics?: Statistics;
 }
 
@@ -190,7 +188,7 @@ function judgeReply(answer: Extract<Answer, { kind: 'reply' }>): Verdict {
   }
   // 60000–79999 are the common codes; one that no page names may pass, or never. Nothing is
   // known of codes below either, so they are treated alike.
-  return { ...transient(`undocumented code ${errorCode}`, true), undocumented: true };
+  return transient(`undocumented code ${errorCode}`, true);
 }
 
 /** What an HTTP status alone says; undefined where it says nothing. */

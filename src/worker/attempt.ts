@@ -43,8 +43,13 @@ export async function attemptDestruction(
     }
 
     const verdict = judge(sent.answer);
-    const decision = decide(verdict, sent.mayHaveActedBefore);
+    const decision = decide(
+      verdict,
+      sent.mayHaveActedBefore || context.unrecorded.has(destruction.id),
+    );
     const details = describe(sent);
+    // Until this is written, the attempt counts as one that may have acted.
+    context.unrecorded.add(destruction.id);
     const outcome = await writer.record({
       destructionId: destruction.id,
       attempt: attemptEnd(sent, verdict),
@@ -53,6 +58,7 @@ export async function attemptDestruction(
           ? { outcome: decision.outcome, ...details, statistics: verdict.statistics }
           : undefined,
     });
+    context.unrecorded.delete(destruction.id);
     logAttempt(destruction, sent, verdict, context);
 
     if (decision.kind !== 'end') context.onTrouble(reasonOf(verdict, details));

@@ -25,6 +25,8 @@ export interface WorkerContext {
   readonly random: () => number;
   /** Destructions that this process has in hand: a job whose lock was lost can arrive twice. */
   readonly inHand: Set<string>;
+  /** Destructions whose last attempt was sent and could not be recorded: it may have acted. */
+  readonly unrecorded: Set<string>;
   /** Requests sent and not answered yet: abandoned when a shutdown runs out of time. */
   readonly inFlight: Set<SignedRequest>;
 }

@@ -49,14 +49,14 @@ export function createLedgerWriter(options: {
 
   const records = gather<RecordItem, Outcome | undefined>(
     (items) => untilWritten(() => recordEnds(database, items)),
-    { maximum: maximumGroup, everyMs: gatherEveryMs },
+    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing },
   );
   const releases = gather<string, undefined>(
     async (ids) => {
       await untilWritten(() => releaseUnsent(database, workerId, ids));
       return ids.map(() => undefined);
     },
-    { maximum: maximumGroup, everyMs: gatherEveryMs },
+    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing },
   );
 
   return {

@@ -61,8 +61,11 @@ export async function processJob(
       await toRetryLane(job);
       throw error;
     }
-    // Where the ledger is away for good, the attempt stays un-ended: "may have been sent" is the safe label.
-    await context.writer.release(destruction.id).catch(() => undefined);
+    if (!context.unrecorded.has(destruction.id)) {
+      // Reserved and not sent. Where that cannot be written, it stays un-ended: "may have
+      // been sent" is the safe label.
+      await context.writer.release(destruction.id).catch(() => undefined);
+    }
     if (error instanceof GiveBack) return await giveBack(job, token);
     context.log.error(
       { err: error, destructionId: destruction.id },

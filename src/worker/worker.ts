@@ -174,6 +174,7 @@ async function run(
     laterRetries: config.laterRetries,
     random: Math.random,
     inHand: new Set(),
+    unrecorded: new Set(),
     inFlight: new Set(),
   };
 

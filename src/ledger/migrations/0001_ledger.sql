@@ -114,8 +114,8 @@ create table room_reaper.destructions (
   total_gift_coins           bigint,
   total_unique_gift_senders  bigint,
   total_likes_received       bigint,
-  statistics_source          text check (statistics_source in ('response', 'lost', 'none')),
-  -- Statistics and their source belong to the outcome.
+  -- 'response'; 'lost' and 'none' where there are none, until another source fills them in.
+  statistics_source          text,
   check ((outcome = 'destroyed') = (statistics_source is not null and statistics_source = 'response'))
 ) with (fillfactor = 70);
 
