@@ -4,6 +4,11 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
+  'test/cli/{text,when}.test.ts',
+  'test/ledger/gather.test.ts',
+  'test/limiter/{clock,pace,slot-timer}.test.ts',
+  'test/queue/{destruction-id,job}.test.ts',
+  'test/worker/{backoff,decide}.test.ts',
   'test/simulator/**/*.test.ts',
   'test/producer/room-list*.test.ts',
   'test/support.test/{choose,keeper}.test.ts',

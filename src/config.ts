@@ -52,7 +52,8 @@ const endpoint = z
     (value) => {
       if (!URL.canParse(value)) return true;
       const parsed = new URL(value);
-      return parsed.pathname === '/' && !parsed.search && !parsed.hash && !parsed.username;
+      const { username, password, pathname } = parsed;
+      return pathname === '/' && !/[?#]/.test(value) && !username && !password;
     },
     { error: 'must be a base URL without path, query or credentials' },
   );
@@ -60,6 +61,8 @@ const endpoint = z
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Every variable: its check, its default (in the form a user would write), its meaning. */
 const variables = {
@@ -76,7 +79,7 @@ const variables = {
     meaning: 'file that holds the key, instead of TENCENT_SECRET_KEY',
   },
   TENCENT_ADMIN_IDENTIFIER: {
-    schema: z.string().min(1).max(64),
+    schema: z.string().max(64, 'must be at most 64 characters'),
     fallback: 'administrator',
     meaning: 'app admin account',
   },
@@ -135,7 +138,7 @@ const variables = {
     meaning: 'how often a room that keeps failing is tried again later, before it is `failed`',
   },
   LOG_LEVEL: {
-    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    schema: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }),
     fallback: 'info',
     meaning: 'pino level',
   },

@@ -27,7 +27,7 @@ export function createLog(options: LogOptions): Logger {
  * with passwords. Only what says what went wrong is written.
  */
 function serializeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: String(error) };
+  if (!(error instanceof Error)) return { message: withoutQueries(String(error)) };
   const { code } = error as NodeJS.ErrnoException;
   return {
     type: error.name,

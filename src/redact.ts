@@ -1,7 +1,10 @@
 /** A URL fit to be shown: without its password, and without a query, where secrets travel too. */
 export function withoutPassword(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const url = new URL(text);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // Mistyped, it may hold a password all the same.
+  if (url === undefined || url.host === '') {
+    return text.replace(/^([a-z+]+:\/\/)?.*@/is, '$1***@').replace(/\?.*$/s, '');
+  }
   if (!url.password && !url.search) return text;
   if (url.password) url.password = '***';
   url.search = '';

@@ -32,7 +32,10 @@ export function readTime(flag: string, text: string, now: number): number {
     if (at.getTime() <= now) at.setDate(at.getDate() + 1);
     if (Number(clock[1]) < 24 && Number(clock[2]) < 60) return at.getTime();
   }
-  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 30th of February for the 2nd of March: another day than was meant.
+  const day = /^\d{4}-\d\d-\d\d/.exec(text)?.[0];
+  const exists = day !== undefined && isDay(day);
+  const at = exists ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) {
     throw new ReaperError(
       'USAGE',
@@ -42,4 +45,9 @@ export function readTime(flag: string, text: string, now: number): number {
   if (at <= now)
     throw new ReaperError('USAGE', `${flag} must be in the future, got ${JSON.stringify(text)}`);
   return at;
+}
+
+function isDay(day: string): boolean {
+  const date = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }

@@ -45,7 +45,7 @@ export function gather<T, R>(
     await Promise.resolve();
     while (waiting.length > 0) {
       const pauseMs = lastBegan + everyMs - performance.now();
-      if (pauseMs > 0) await sleep(pauseMs);
+      if (pauseMs > 0) await sleep(Math.ceil(pauseMs));
       lastBegan = performance.now();
       if (order) waiting.sort((a, b) => order(a.item, b.item));
       const group = waiting.splice(0, maximum);

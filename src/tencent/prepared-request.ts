@@ -33,6 +33,7 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
   let socket: Socket | undefined;
   let answer: Answer | undefined;
   let written = false;
+  let httpStatus = 200;
   let timer: NodeJS.Timeout | undefined;
   let abortedBy: 'timeout' | 'size' | undefined;
 
@@ -51,6 +52,9 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
   });
   startTimer();
   void response.on('request', (request: ClientRequest) => {
+    request.once('response', ({ statusCode }) => {
+      httpStatus = statusCode ?? httpStatus;
+    });
     request.once('socket', (assigned) => {
       socket = assigned;
       if (!assigned.connecting) connected.resolve();
@@ -71,7 +75,7 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
     .then(
       ({ statusCode, body: text }: Response<string>) => readReply(statusCode, text),
       (error: unknown): Answer => {
-        if (abortedBy === 'size') return { kind: 'unreadable', httpStatus: 200 };
+        if (abortedBy === 'size') return { kind: 'unreadable', httpStatus };
         if (abortedBy === 'timeout' && written) return { kind: 'timeout' };
         return { kind: 'network', code: abortedBy ? 'ETIMEDOUT' : codeOf(error), written };
       },

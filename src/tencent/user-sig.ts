@@ -9,10 +9,10 @@ import type { Credentials } from './credentials.js';
 export const userSigLifeSeconds = 48 * 3600;
 
 /**
- * So many answers in a row that call renewed signatures stale, and no success: renewing
- * does not help. One is not enough: it may be about one room only.
+ * So many renewed signatures in a row called stale, and no success: renewing does not help.
+ * One is not enough: it may be about one room only.
  */
-const hopelessAfter = 20;
+const hopelessAfter = 10;
 
 export interface UserSig {
   readonly text: string;
@@ -63,11 +63,11 @@ export function createSigner(credentials: Credentials, now: () => number = Date.
       return sig;
     },
     renew(used) {
-      // Many requests in flight can carry one old signature: that is one event. Only answers
-      // to a new one say that renewing does not help.
+      // Many requests in flight can carry one old signature: that is one event.
+      if (used !== sig) return true;
       if (used.renewed && !used.proven) staleInARow += 1;
       if (staleInARow >= hopelessAfter) return false;
-      if (used === sig) make(true);
+      make(true);
       return true;
     },
     accepted(used) {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
-import { ensureLine, lineId } from '../../src/ledger/line.js';
+import { ensureLine, lineId, type LineKey } from '../../src/ledger/line.js';
 import type { Outcome } from '../../src/ledger/outcome.js';
 import type { AttemptEnd, DestructionEnd } from '../../src/ledger/record.js';
 import {
@@ -31,8 +31,6 @@ export function openLedger(url: string): Promise<Database> {
   return openDatabase({
     connection: { connectionString: url },
     shownAs: 'the test database',
-    // The embedded database, the last resort of the tests, is reached through `host`.
-    prepare: !new URL(url).searchParams.has('host'),
   });
 }
 
@@ -82,6 +80,7 @@ export const windowSlots = 200;
 
 export interface Line {
   readonly id: string;
+  readonly key: LineKey;
   readonly sdkAppId: number;
   readonly intervalMs: number;
   readonly windowSlots: number;
@@ -105,7 +104,8 @@ export async function makeLine(
   options: { intervalMs?: number; windowSlots?: number; fresh?: boolean } = {},
 ): Promise<Line> {
   const key = { host: 'localhost', sdkAppId: freshSdkAppId(), command: 'destroy_room' };
-  const line = { intervalMs, windowSlots, ...options, id: lineId(key), sdkAppId: key.sdkAppId };
+  const { sdkAppId } = key;
+  const line = { intervalMs, windowSlots, ...options, id: lineId(key), key, sdkAppId };
   await ensureLine(ledger.database, key, line.intervalMs, line.windowSlots);
 
   const made: Line = {

@@ -88,7 +88,7 @@ describe('granting slots', () => {
 
   test('the first slot of a new line lies a full window ahead: nobody knows what was sent before', async () => {
     const line = await makeLine(ledger, { fresh: true });
-    const { reservations, databaseNowMs } = await line.reserve(requests(250));
+    const { reservations, databaseNowMs } = await line.reserve(requests(200));
     const slots = slotsOf({ reservations, databaseNowMs, lineExists: true });
     expect((slots[0] ?? NaN) - databaseNowMs).toBeGreaterThan(900);
     // As if the second before it had been full, so it does not begin with a burst.

@@ -33,6 +33,7 @@ const destroyed = new Set<string>();
 const problems: string[] = [];
 const signatures = new Set<string>();
 const randoms = new Set<string>();
+let connections = 0;
 const waiters: { count: number; id: number }[] = [];
 
 /** Any whole numbers, different for every room; one room in fifty is beyond what a double holds. */
@@ -161,11 +162,12 @@ function act(
   entry.answer = answer.kind;
 
   const existed = !destroyed.has(roomId) && answer.kind !== 'unknown';
-  const acts = 'acts' in answer ? answer.acts === true : answer.kind !== 'unknown';
+  const acts =
+    answer.kind === 'usual' || answer.kind === 'noresponse' || ('acts' in answer && answer.acts);
   if (acts && existed) destroyed.add(roomId);
 
   const answerNow = () => {
-    if (!existed && (answer.kind === 'usual' || answer.kind === 'unknown')) {
+    if (answer.kind === 'unknown' || (answer.kind === 'usual' && !existed)) {
       fail(100004);
       return;
     }
@@ -186,7 +188,6 @@ function act(
         break;
       case 'noresponse':
       case 'usual':
-      case 'unknown':
         entry.errorCode = 0;
         entry.toldTotals = answer.kind === 'usual';
         send(200, successBody(requestId, entry.toldTotals ? totalsOf(roomId) : undefined));
@@ -234,6 +235,7 @@ function report(): ServerReport {
     problems,
     signatures: [...signatures],
     differentRandoms: randoms.size,
+    connections,
   };
 }
 
@@ -255,6 +257,10 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => act(request, response, Buffer.concat(chunks).toString(), entry));
+});
+
+server.on('connection', () => {
+  connections += 1;
 });
 
 process.on('message', (message: ToServer) => {

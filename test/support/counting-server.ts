@@ -76,9 +76,12 @@ export interface ServerReport {
   /** Every UserSig that arrived: what must not be found anywhere else. */
   signatures: string[];
   differentRandoms: number;
+  /** TCP connections that were made. */
+  connections: number;
 }
 
-export type ToServer = { type: 'report'; id: number } | { type: 'reach'; id: number; count: number };
+export type ToServer =
+  { type: 'report'; id: number } | { type: 'reach'; id: number; count: number };
 export type FromServer =
   | { type: 'listening'; port: number }
   | { type: 'report'; id: number; report: ServerReport }

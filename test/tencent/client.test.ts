@@ -154,7 +154,7 @@ describe('before its release', () => {
   test('a certificate that no authority signed ends it: nothing is sent', async () => {
     const received: Buffer[] = [];
     const server = tls.createServer({ key: worthlessKey, cert: worthlessCertificate }, (socket) => {
-      socket.on('data', (chunk) => received.push(chunk));
+      socket.on('data', (chunk: Buffer) => received.push(chunk));
     });
     server.on('tlsClientError', () => undefined);
     const address = await listen(server);
@@ -315,46 +315,57 @@ function openSockets(server: http.Server): Promise<number> {
 
 describe('the timeout', () => {
   const timeoutMs = 8_000;
-  const silent: Handler = () => undefined;
 
-  // Only the client's own timer: sockets and servers go on as they do.
+  /** A server that does not answer, or not to the end; `arrived` resolves with the request. */
+  async function stallingServer(begin: (response: http.ServerResponse) => void = () => undefined) {
+    let arrive = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    const server = await httpServer((_request, response) => {
+      begin(response);
+      arrive();
+    });
+    return { endpoint: server.endpoint, arrived };
+  }
+
+  // Only the client's own timer: sockets and servers go on as they do. (expect.poll would
+  // move this clock.)
   beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 
   test('counts from the release, however long the request waited for its slot', async () => {
-    const server = await httpServer(silent);
+    const server = await stallingServer();
     const request = clientOf(server.endpoint, { requestTimeoutMs: timeoutMs }).prepareDestroy('r');
     await request.ready;
     vi.advanceTimersByTime(timeoutMs - 1);
 
     let answer: Answer | undefined;
-    void release(request).then((result) => (answer = result));
-    await expect.poll(() => server.seen.length).toBe(1);
+    const answered = release(request).then((result) => (answer = result));
+    await server.arrived;
     vi.advanceTimersByTime(timeoutMs - 1);
     await manyTurns();
     expect(answer).toBeUndefined();
     vi.advanceTimersByTime(1);
-    await expect.poll(() => answer).toEqual({ kind: 'timeout' });
+    expect(await answered).toEqual({ kind: 'timeout' });
   });
 
   test('covers the whole answer: a body that stalls is a timeout too', async () => {
-    const server = await httpServer((_request, response) => {
+    const server = await stallingServer((response) => {
       response.writeHead(200, { 'content-length': success.length });
       response.write(success.slice(0, 20));
     });
     const request = clientOf(server.endpoint, { requestTimeoutMs: timeoutMs }).prepareDestroy('r');
     await request.ready;
-    const answer = release(request);
-    await expect.poll(() => server.seen.length).toBe(1);
+    const answered = release(request);
+    await server.arrived;
     await manyTurns();
     vi.advanceTimersByTime(timeoutMs);
-    expect(await answer).toEqual({ kind: 'timeout' });
+    expect(await answered).toEqual({ kind: 'timeout' });
   });
 
   test('before the release, it ends a request that got no slot: not sent', async () => {
     const server = await rawServer();
     const request = clientOf(server.endpoint, { requestTimeoutMs: timeoutMs }).prepareDestroy('r');
     await request.ready;
-    await expect.poll(() => server.sockets.length).toBe(1);
+    await manyTurns();
     const closed = once(server.sockets[0] as net.Socket, 'close');
     vi.advanceTimersByTime(timeoutMs);
     await closed;
@@ -461,7 +472,10 @@ describe('what an unexpected answer says', () => {
     const server = await httpServer((request, response) => {
       const chunk = ' '.repeat(65_536);
       const more = (): void => {
-        while (!closed && response.write(chunk)) sent += chunk.length;
+        for (let writable = true; writable && !closed;) {
+          writable = response.write(chunk);
+          sent += chunk.length;
+        }
       };
       response.on('drain', more);
       request.socket.on('close', () => (closed = true));

@@ -82,9 +82,21 @@ test('a RequestId of many digits changes nothing', () => {
   });
 });
 
-test('an ErrorInfo of any length is cut to 500 characters', () => {
-  const body = JSON.stringify({ ErrorCode: 100002, ErrorInfo: 'x'.repeat(100_000) });
-  expect(readReply(200, body)).toMatchObject({ errorInfo: 'x'.repeat(500) });
+describe('text from outside is made fit for a log line and a column', () => {
+  test.each(['ErrorInfo', 'RequestId'])('%s is cut where it is long', (field) => {
+    const body = JSON.stringify({ ErrorCode: 100002, [field]: 'x'.repeat(100_000) });
+    const name = field === 'ErrorInfo' ? 'errorInfo' : 'requestId';
+    expect(readReply(200, body)).toHaveProperty(name, `${'x'.repeat(500)}…`);
+  });
+
+  test.each(['ErrorInfo', 'RequestId'])(
+    '%s shows control characters, and no NUL, which Postgres would refuse',
+    (field) => {
+      const body = JSON.stringify({ ErrorCode: 100002, [field]: 'a\0b\nc\x1b[31m' });
+      const name = field === 'ErrorInfo' ? 'errorInfo' : 'requestId';
+      expect(readReply(200, body)).toHaveProperty(name, 'a\\u0000b\\u000ac\\u001b[31m');
+    },
+  );
 });
 
 describe('statistics that are read exactly', () => {
@@ -199,6 +211,7 @@ describe('a body that is not the documented JSON is unreadable', () => {
     ['a code of null', '{"ErrorCode":null}'],
     ['a fractional code', '{"ErrorCode":0.5}'],
     ['a code of 20 digits', '{"ErrorCode":10000000000000000000}'],
+    ['a code that the ledger’s column cannot hold', '{"ErrorCode":2147483648}'],
     ['another case', '{"errorcode":0}'],
     ['a hundred thousand open brackets', '['.repeat(100_000)],
     ['the same, with long digits', '['.repeat(100_000) + '1234567890123456'],

@@ -109,7 +109,7 @@ describe('what a code means', () => {
     const verdict = judge(reply(code));
     expect(verdict).toMatchObject({ word, mayHaveActed });
     expect(verdict.reason).not.toBe('');
-    expect(verdict.undocumented).toBeUndefined();
+    expect(verdict.reason).not.toContain('undocumented');
   });
 
   test('no code has a meaning of its own that this table does not list', () => {
@@ -144,13 +144,12 @@ describe('what a code means', () => {
 
 describe('codes that no page names', () => {
   test.each([60000, 60001, 60029, 69999, 70000, 70004, 79999, 1, -1, 59999, 80000, 99999])(
-    '%i may pass, or never: transient, marked as undocumented, and it may have acted',
+    '%i may pass, or never: transient, named as undocumented, and it may have acted',
     (code) => {
       expect(judge(reply(code))).toEqual({
         word: 'transient',
         reason: `undocumented code ${code}`,
         mayHaveActed: true,
-        undocumented: true,
       });
     },
   );
@@ -167,7 +166,7 @@ describe('codes that no page names', () => {
   test('all of 60000–79999 are transient', () => {
     fc.assert(
       fc.property(unnamed({ min: 60_000, max: 79_999 }), (code) => {
-        expect(judge(reply(code))).toMatchObject({ word: 'transient', undocumented: true });
+        expect(judge(reply(code)).word).toBe('transient');
       }),
     );
   });

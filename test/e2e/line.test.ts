@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { folderWith, run, start } from './room-reaper.js';
+import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
+
+test('a wrong key costs a handful of requests and no room: exit code 3, and with the right key the same command goes on', async () => {
+  const { server, env } = await openStage({ latencyMs: 100 });
+  const stores = await redisAndPostgres();
+  const cwd = folderWith({ 'rooms.txt': lines(roomIds(400)) });
+  const options = { cwd, env: { ...env, ...stores } };
+  const wrongKey = 'wrong-key-'.repeat(6);
+
+  const stopped = await run(['destroy', 'rooms.txt', '--json'], {
+    cwd,
+    env: { ...options.env, TENCENT_SECRET_KEY: wrongKey },
+  });
+
+  expect(stopped.code, stopped.stderr).toBe(3);
+  expect(stopped.stderr).toMatch(
+    /the line is stopped: UserSig was made with the wrong key \(70009\)/,
+  );
+  expect(stopped.stderr).toMatch(/What to do: check .*TENCENT_SECRET_KEY/);
+  expect(stopped.stderr).toMatch(/400 rooms wait on the queue/);
+  expect(stopped.stderr).not.toContain(wrongKey);
+  const before = await server.report();
+  expect(before.requests.length).toBeLessThanOrEqual(120);
+  expect(before.requests.every(({ errorCode }) => errorCode === 70009)).toBe(true);
+  const status = await run(['status', '--json'], options);
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    line: 'stopped',
+    lines: [
+      {
+        host: new URL(server.url).host,
+        state: 'stopped',
+        stopped: {
+          code: 70009,
+          reason: 'UserSig was made with the wrong key',
+          remedy: expect.stringContaining('TENCENT_SECRET_KEY') as string,
+        },
+      },
+    ],
+    queue: { waiting: 400, active: 0, delayed: 0, failed: 0 },
+    batches: [{ total: 400, finished: 0 }],
+  });
+  const unended = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  expect(unended.filter(({ outcome }) => outcome !== null)).toEqual([]);
+
+  const mended = await run(['destroy', 'rooms.txt', '--json'], options);
+
+  expect(mended.code, mended.stderr).toBe(0);
+  expect(JSON.parse(mended.stdout)).toMatchObject({ outcomes: { destroyed: 400 } });
+  const after = await server.report();
+  expect(Object.values(after.rooms).filter(({ requests }) => requests !== 1)).toEqual([]);
+  expect(Object.keys(after.rooms)).toHaveLength(400);
+  expect(after.worstWindow).toBeLessThanOrEqual(200);
+});
+
+test('destroy on a stopped line tries one room, and stops again where the key is still wrong', async () => {
+  const { server, env } = await openStage();
+  const stores = await redisAndPostgres();
+  const options = {
+    cwd: folderWith({ 'rooms.txt': lines(roomIds(50)) }),
+    env: { ...env, ...stores, TENCENT_SECRET_KEY: 'wrong-key-'.repeat(6) },
+  };
+  expect((await run(['destroy', 'rooms.txt'], options)).code).toBe(3);
+  const before = (await server.report()).requests.length;
+
+  const again = await run(['destroy', 'rooms.txt'], {
+    ...options,
+    env: { ...options.env, LOG_LEVEL: 'info' },
+  });
+
+  expect(again.code, again.stderr).toBe(3);
+  expect(again.stderr).toMatch(/70009/);
+  const sent = (await server.report()).requests.length - before;
+  expect(sent, again.stderr).toBe(1);
+});
+
+test('resume lets the workers of a stopped line go on', async () => {
+  const { server, env } = await openStage();
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores } };
+  const wrong = { ...options.env, TENCENT_SECRET_KEY: 'wrong-key-'.repeat(6) };
+  expect((await run(['destroy', '-'], { env: wrong, stdin: lines(roomIds(30)) })).code).toBe(3);
+  const before = (await server.report()).requests.length;
+  const worker = start(['worker'], options);
+  await worker.said(/line stopped/);
+
+  const resumed = await run(['resume'], options);
+
+  expect(resumed).toMatchObject({ code: 0, stdout: expect.stringMatching(/runs again/) as string });
+  await worker.said(/line runs again/);
+  await server.reached(before + 30);
+  worker.kill('SIGTERM');
+  expect((await worker.ended).code).toBe(0);
+  const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(30);
+});

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { folderWith, run, start } from './room-reaper.js';
+import {
+  lines,
+  openStage,
+  readAttempts,
+  readDestructions,
+  redisAndPostgres,
+  roomIds,
+} from './stage.js';
+
+describe.each([
+  ['on the embedded default', () => Promise.resolve({})],
+  ['on Redis and Postgres', redisAndPostgres],
+])('destroy %s', (_, openStores) => {
+  test('interrupted says how to go on, and run again asks for no room twice', async () => {
+    const { server, env } = await openStage({ latencyMs: 50 });
+    const rooms = roomIds(500);
+    const options = {
+      cwd: folderWith({ 'rooms.txt': lines(rooms) }),
+      env: { ...env, ...(await openStores()) },
+    };
+
+    const first = start(['destroy', 'rooms.txt', '--json'], options);
+    await server.reached(150);
+    first.kill('SIGINT');
+    const interrupted = await first.ended;
+
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.stderr).toMatch(/run the same command again to go on/);
+    const before = await server.report();
+    const asked = before.requests.length;
+    expect(asked).toBeLessThan(400);
+    const partly = JSON.parse(interrupted.stdout) as { outcomes: object; batchId: string };
+    expect(partly.outcomes).toMatchObject({ destroyed: asked });
+    expect(interrupted.stderr).toMatch(new RegExp(`\\b${500 - asked} rooms wait on the queue`));
+
+    const second = await run(['destroy', 'rooms.txt', '--json'], options);
+
+    expect(second.code, second.stderr).toBe(0);
+    expect(second.stderr).toContain(`going on with batch ${partly.batchId}`);
+    expect(JSON.parse(second.stdout)).toMatchObject({
+      batchId: partly.batchId,
+      unique: 500,
+      outcomes: { destroyed: 500 },
+      attempts: 500,
+    });
+    const report = await server.report();
+    expect(Object.keys(report.rooms).sort()).toEqual(rooms);
+    expect(Object.values(report.rooms).filter((room) => room.requests !== 1)).toEqual([]);
+  });
+});
+
+test('destroy that is told to end by SIGTERM ends like one that is interrupted', async () => {
+  const { server, env } = await openStage();
+  const run = start(['destroy', '-'], {
+    env: { ...env, ...(await redisAndPostgres()) },
+    stdin: lines(roomIds(500)),
+  });
+  await server.reached(20);
+
+  run.kill('SIGTERM');
+
+  expect(await run.ended).toMatchObject({
+    code: 130,
+    stderr: expect.stringMatching(/run the same command again/) as string,
+  });
+});
+
+test('a worker told to end answers what is in flight, records it, gives the rest back, and exits 0', async () => {
+  const { server, env } = await openStage({ latencyMs: 400 });
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores } };
+  await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(600)) });
+  const worker = start(['worker'], options);
+  await server.reached(120);
+
+  worker.kill('SIGTERM');
+
+  const ended = await worker.ended;
+  expect(ended.code, ended.stderr).toBe(0);
+  const report = await server.report();
+  const rows = await readDestructions(stores.DATABASE_URL);
+  const attempts = await readAttempts(stores.DATABASE_URL);
+  const asked = Object.keys(report.rooms).sort();
+  const recorded = [...rows.values()].filter(({ outcome }) => outcome === 'destroyed');
+  expect(recorded.map((row) => row.room_id).sort()).toEqual(asked);
+  expect(asked.length).toBeLessThan(400);
+  // No attempt without an end: nobody must take an unsent one for a request with a lost answer.
+  const open = [...attempts.values()].flat().filter(({ ended_at }) => ended_at === null);
+  expect(open).toEqual([]);
+  const status = await run(['status', '--json'], options);
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    queue: { waiting: 600 - asked.length, active: 0, delayed: 0, failed: 0 },
+  });
+});
+
+test.each([
+  ['destroy', ['destroy', '--room', 'a'], /finishing what is in flight/],
+  ['worker', ['worker'], /finishing what is in flight/],
+])('%s exits at once at a second signal', async (_, command, finishing) => {
+  const { server, env } = await openStage({ scripts: { a: [{ kind: 'hang' }] } });
+  const options = { env: { ...env, ...(await redisAndPostgres()) } };
+  await run(['enqueue', '--room', 'a'], options);
+  const program = start(command, options);
+  await server.reached(1);
+
+  program.kill('SIGINT');
+  await program.said(finishing);
+  const askedAgainAt = performance.now();
+  program.kill('SIGINT');
+
+  expect((await program.ended).code).toBe(130);
+  expect(performance.now() - askedAgainAt).toBeLessThan(1_000);
+});

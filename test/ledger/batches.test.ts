@@ -1,0 +1,198 @@
+import { describe, expect, test } from 'vitest';
+import {
+  finishBatches,
+  finishedAmong,
+  finishedCount,
+  joinDestructions,
+  markEnqueued,
+  openBatch,
+  readBatches,
+  type NewBatch,
+} from '../../src/ledger/batches.js';
+import type { Outcome } from '../../src/ledger/outcome.js';
+import { recordEnds } from '../../src/ledger/record.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { freshSdkAppId } from '../support/servers.js';
+import { attemptEnd, destructionEnd, makeLine, request, useLedger, type Line } from './fixture.js';
+
+const ledger = useLedger();
+
+function list(changes: Partial<NewBatch> = {}): NewBatch {
+  return {
+    id: newId(),
+    sdkAppId: freshSdkAppId(),
+    name: 'after the event',
+    fingerprint: 'sha-256 of the list',
+    total: 2,
+    ...changes,
+  };
+}
+
+/** Ends a new destruction; its id. */
+async function end(line: Line, outcome: Outcome, batchId?: string): Promise<string> {
+  const wanted = request({ batchId });
+  await line.grant(wanted);
+  await recordEnds(ledger.database, [
+    {
+      destructionId: wanted.destructionId,
+      attempt: attemptEnd(),
+      end: destructionEnd(outcome),
+    },
+  ]);
+  return wanted.destructionId;
+}
+
+const read = (sdkAppId: number, idOrName?: string) =>
+  readBatches(ledger.database, sdkAppId, {
+    limit: 10,
+    ...(idOrName === undefined ? {} : { idOrName }),
+  });
+
+describe('opening', () => {
+  test('a list that nobody has asked for is a new batch', async () => {
+    const asked = list();
+    const batch = await openBatch(ledger.database, asked);
+    expect(batch).toMatchObject({ id: asked.id, name: asked.name, total: 2, isNew: true });
+    expect(Math.abs(batch.createdAtMs - Date.now())).toBeLessThan(10_000);
+  });
+
+  test('the same list under the same name continues its unfinished batch', async () => {
+    const first = list();
+    const { createdAtMs } = await openBatch(ledger.database, first);
+    const again = await openBatch(ledger.database, { ...first, id: newId() });
+    expect(again).toEqual({ id: first.id, name: first.name, total: 2, createdAtMs, isNew: false });
+  });
+
+  test('a batch without a name continues one without a name', async () => {
+    const first = list({ name: undefined });
+    await openBatch(ledger.database, first);
+    const again = await openBatch(ledger.database, { ...first, id: newId() });
+    expect(again).toMatchObject({ id: first.id, name: undefined, isNew: false });
+  });
+
+  test.each<[string, Partial<NewBatch>]>([
+    ['another name', { name: 'another event' }],
+    ['no name', { name: undefined }],
+    ['another list', { fingerprint: 'of another list' }],
+    ['another app', { sdkAppId: freshSdkAppId() }],
+  ])('%s makes it a new batch', async (_rule, changes) => {
+    const first = list();
+    await openBatch(ledger.database, first);
+    const id = newId();
+    const other = await openBatch(ledger.database, { ...first, ...changes, id });
+    expect(other).toMatchObject({ id, isNew: true });
+  });
+
+  test('the same list is a new request once its batch has finished', async () => {
+    const line = await makeLine(ledger);
+    const first = list({ sdkAppId: line.sdkAppId, total: 1 });
+    await openBatch(ledger.database, first);
+    await markEnqueued(ledger.database, first.id);
+    await end(line, 'destroyed', first.id);
+    // Nobody noted yet that its last room has ended: opening does.
+    const id = newId();
+    expect(await openBatch(ledger.database, { ...first, id })).toMatchObject({ id, isNew: true });
+  });
+});
+
+describe('finishing', () => {
+  test('a batch has finished when its last room has ended, however it ended', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 2 });
+    await openBatch(ledger.database, batch);
+    await markEnqueued(ledger.database, batch.id);
+    await end(line, 'destroyed', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeUndefined();
+    await end(line, 'rejected', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    const [progress] = await read(line.sdkAppId);
+    expect(progress).toMatchObject({ destroyed: 1, rejected: 1, failed: 0, total: 2 });
+    expect(progress?.finishedAtMs).toBeGreaterThanOrEqual(progress?.createdAtMs ?? NaN);
+    expect(progress && finishedCount(progress)).toBe(2);
+  });
+
+  test('a batch that is still being put on the queue has not finished', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 1 });
+    await openBatch(ledger.database, batch);
+    await end(line, 'destroyed', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeUndefined();
+    await markEnqueued(ledger.database, batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeDefined();
+  });
+
+  test('the time at which it finished stands', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 1 });
+    await openBatch(ledger.database, batch);
+    await markEnqueued(ledger.database, batch.id);
+    await end(line, 'destroyed', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    const [before] = await read(line.sdkAppId);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]).toEqual(before);
+  });
+
+  test('an empty batch finishes at once', async () => {
+    const batch = list({ total: 0 });
+    await openBatch(ledger.database, batch);
+    await markEnqueued(ledger.database, batch.id);
+    await finishBatches(ledger.database, batch.sdkAppId);
+    expect((await read(batch.sdkAppId))[0]?.finishedAtMs).toBeDefined();
+  });
+
+  test('a room that was pending under another destruction counts with that outcome', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 2 });
+    await openBatch(ledger.database, batch);
+    const pending = request();
+    await line.grant(pending);
+    const joined = [{ destructionId: pending.destructionId, roomId: pending.roomId }];
+    await joinDestructions(ledger.database, batch.id, joined);
+    // Again, after an interruption.
+    await joinDestructions(ledger.database, batch.id, joined);
+    await markEnqueued(ledger.database, batch.id);
+    await end(line, 'destroyed', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]).toMatchObject({ destroyed: 1, finishedAtMs: undefined });
+
+    await recordEnds(ledger.database, [
+      {
+        destructionId: pending.destructionId,
+        attempt: attemptEnd(),
+        end: destructionEnd('already_gone'),
+      },
+    ]);
+    await finishBatches(ledger.database, line.sdkAppId);
+    const [progress] = await read(line.sdkAppId);
+    expect(progress).toMatchObject({ destroyed: 1, already_gone: 1 });
+    expect(progress?.finishedAtMs).toBeDefined();
+  });
+});
+
+describe('reading', () => {
+  test('the newest batch comes first, found by id, by name, or all of the app', async () => {
+    const older = list();
+    const newer = list({ sdkAppId: older.sdkAppId, name: 'second', fingerprint: 'other' });
+    await openBatch(ledger.database, older);
+    await openBatch(ledger.database, newer);
+    const ids = async (idOrName?: string) =>
+      (await read(older.sdkAppId, idOrName)).map((batch) => batch.id);
+    expect(await ids()).toEqual([newer.id, older.id]);
+    expect(await ids(older.id)).toEqual([older.id]);
+    expect(await ids('second')).toEqual([newer.id]);
+    expect(await ids('unknown')).toEqual([]);
+  });
+
+  test('of these destructions, those that have ended', async () => {
+    const line = await makeLine(ledger);
+    const done = await end(line, 'failed');
+    const open = request();
+    await line.grant(open);
+    const among = [done, open.destructionId, newId()];
+    expect(await finishedAmong(ledger.database, among)).toEqual(new Set([done]));
+  });
+});

@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest';
+import {
+  brakeLine,
+  firstProbePauseMs,
+  probeNow,
+  readLines,
+  resumeLine,
+  stopLine,
+} from '../../src/ledger/line.js';
+import { assertSlidingWindow } from '../support/sliding-window.js';
+import { makeLine, request, requests, slotsOf, useLedger, type Line } from './fixture.js';
+
+const ledger = useLedger();
+const cause = { code: 70003, reason: 'UserSig is wrong', remedy: 'set the right key' };
+const fullRate = 1000 / 5.1;
+
+async function state(line: Line) {
+  const [found] = await readLines(ledger.database, line.sdkAppId, line.intervalMs);
+  if (found === undefined) throw new Error('the line has no row');
+  return found;
+}
+
+const brake = (line: Line, reason = 'over the quota') =>
+  brakeLine(ledger.database, line.id, line.intervalMs, reason);
+
+describe('stop and resume', () => {
+  test('a line that nothing holds up runs at the full rate', async () => {
+    const line = await makeLine(ledger);
+    const found = await state(line);
+    expect(found).toMatchObject({
+      id: line.id,
+      host: 'localhost',
+      brakeReason: undefined,
+      stopped: undefined,
+    });
+    expect(found.ratePerSecond).toBeCloseTo(fullRate, 3);
+  });
+
+  test('a stopped line tells everybody why, what to do, since when and when it is tried', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    const { stopped, databaseNowMs } = await state(line);
+    expect(stopped).toMatchObject(cause);
+    expect(databaseNowMs - (stopped?.sinceMs ?? NaN)).toBeLessThan(5_000);
+    expect((stopped?.probeAtMs ?? NaN) - (stopped?.sinceMs ?? NaN)).toBeCloseTo(
+      firstProbePauseMs,
+      -1,
+    );
+  });
+
+  test('a cause without code or remedy has none', async () => {
+    const line = await makeLine(ledger);
+    const bare = { code: undefined, reason: 'HTTP 404', remedy: undefined };
+    await stopLine(ledger.database, line.id, bare);
+    expect((await state(line)).stopped).toMatchObject(bare);
+  });
+
+  test('a stopped line shows the newest reason; since when, and when it is tried, stay', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    const { stopped: before } = await state(line);
+    const newer = { code: undefined, reason: 'HTTP 403', remedy: undefined };
+    await stopLine(ledger.database, line.id, newer);
+    expect((await state(line)).stopped).toEqual({ ...before, ...newer });
+  });
+
+  test('a probe that fails leaves the next one where it was, a longer pause ahead', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    await line.letPass(firstProbePauseMs);
+    expect(await line.grant(request())).toMatchObject({ probe: true });
+    const { stopped: before } = await state(line);
+    await stopLine(ledger.database, line.id, cause);
+    const { stopped, databaseNowMs } = await state(line);
+    expect(stopped).toEqual(before);
+    expect((stopped?.probeAtMs ?? NaN) - databaseNowMs).toBeGreaterThan(1.9 * firstProbePauseMs);
+  });
+
+  test('many workers that see it at once stop the line once', async () => {
+    const line = await makeLine(ledger);
+    const databases = await Promise.all(Array.from({ length: 4 }, () => ledger.another()));
+    await Promise.all(databases.map((database) => stopLine(database, line.id, cause)));
+    await line.letPass(firstProbePauseMs);
+    await line.grant(request());
+    const { stopped, databaseNowMs } = await state(line);
+    // One pause, doubled once.
+    expect((stopped?.probeAtMs ?? NaN) - databaseNowMs).toBeLessThan(2 * firstProbePauseMs + 1);
+  });
+
+  test('a resumed line grants slots at once', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    expect(await resumeLine(ledger.database, line.id)).toBe(true);
+    expect((await state(line)).stopped).toBeUndefined();
+    expect(await line.grant(request())).toMatchObject({ probe: false });
+  });
+
+  test('a line that runs cannot be resumed', async () => {
+    const line = await makeLine(ledger);
+    expect(await resumeLine(ledger.database, line.id)).toBe(false);
+  });
+
+  test('after it was resumed the first pause is the short one again', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    await line.letPass(firstProbePauseMs);
+    await line.grant(request());
+    await resumeLine(ledger.database, line.id);
+    await stopLine(ledger.database, line.id, cause);
+    const { stopped } = await state(line);
+    expect((stopped?.probeAtMs ?? NaN) - (stopped?.sinceMs ?? NaN)).toBeCloseTo(
+      firstProbePauseMs,
+      -1,
+    );
+  });
+
+  test('a person who asks for work lets one job try at once', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    await probeNow(ledger.database, line.id);
+    const kinds = (await line.reserve(requests(3))).reservations.map((each) => each?.kind);
+    expect(kinds).toEqual(['granted', 'stopped', 'stopped']);
+  });
+
+  test('one app never sees or stops the line of another', async () => {
+    const [mine, other] = [await makeLine(ledger), await makeLine(ledger)];
+    await stopLine(ledger.database, mine.id, cause);
+    expect((await state(other)).stopped).toBeUndefined();
+    expect((await other.grant(request())).probe).toBe(false);
+  });
+});
+
+describe('brake', () => {
+  test('it halves the rate for all workers and says why', async () => {
+    const line = await makeLine(ledger);
+    expect(await brake(line)).toBeCloseTo(fullRate / 2, 3);
+    const found = await state(line);
+    expect(found.brakeReason).toBe('over the quota');
+    expect(found.ratePerSecond).toBeGreaterThanOrEqual(fullRate / 2);
+    expect(found.ratePerSecond).toBeLessThan(0.6 * fullRate);
+  });
+
+  test('it keeps the line empty for a window, then slots come at the slower rate', async () => {
+    const line = await makeLine(ledger);
+    await brake(line);
+    const result = await line.reserve(requests(200));
+    const slots = slotsOf(result);
+    expect((slots[0] ?? NaN) - result.databaseNowMs).toBeGreaterThan(900);
+    const next = slotsOf(await line.reserve(requests(200)));
+    // It climbs back while they are asked for, so not quite twice the interval.
+    assertSlidingWindow([...slots, ...next], { slots: 200, spanMs: 1.7 * 200 * line.intervalMs });
+  });
+
+  test('it is put on at most once a window: answers in flight say nothing new', async () => {
+    const line = await makeLine(ledger);
+    await brake(line);
+    expect(await brake(line, 'again')).toBeUndefined();
+    await line.letPass(900);
+    expect(await brake(line, 'again')).toBeUndefined();
+    expect((await state(line)).brakeReason).toBe('over the quota');
+    await line.letPass(200);
+    // Climbed by a twentieth of the full rate in the second between.
+    const rate = (await brake(line, 'again')) ?? NaN;
+    expect(rate / fullRate).toBeGreaterThan(0.275);
+    expect(rate / fullRate).toBeLessThan(0.3);
+    expect((await state(line)).brakeReason).toBe('again');
+  });
+
+  test('of many workers that ask at once, one brakes', async () => {
+    const line = await makeLine(ledger);
+    const databases = await Promise.all(Array.from({ length: 4 }, () => ledger.another()));
+    const rates = await Promise.all(
+      databases.map((database) => brakeLine(database, line.id, line.intervalMs, 'over the quota')),
+    );
+    expect(rates.filter((rate) => rate !== undefined)).toHaveLength(1);
+  });
+
+  test('the rate climbs back by a twentieth of the full one each second', async () => {
+    const line = await makeLine(ledger);
+    await brake(line);
+    await line.letPass(5_000);
+    expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.75, 1);
+    await line.letPass(5_000);
+    const found = await state(line);
+    expect(found.ratePerSecond).toBeCloseTo(fullRate, 3);
+    expect(found.brakeReason).toBeUndefined();
+  });
+
+  test('brake upon brake never goes below one request a second', async () => {
+    const line = await makeLine(ledger);
+    let rate = 0;
+    // Braked as often as it can be, it settles where halving and climbing are even.
+    for (let times = 0; times < 12; times++) {
+      rate = (await brake(line)) ?? NaN;
+      await line.letPass(1_001);
+    }
+    expect(rate).toBeGreaterThanOrEqual(1);
+    expect(rate / fullRate).toBeLessThan(0.06);
+    const slow = await makeLine(ledger, { intervalMs: 1_020, windowSlots: 1 });
+    expect(await brake(slow)).toBe(1);
+  });
+});

@@ -1,0 +1,372 @@
+/** The global limiter as one process sees it, on a real Postgres. */
+import { setMaxListeners } from 'node:events';
+import { afterEach, describe, expect, test } from 'vitest';
+import { stopLine } from '../../src/ledger/line.js';
+import { recordEnds } from '../../src/ledger/record.js';
+import type { Reservation } from '../../src/ledger/reserve.js';
+import {
+  createLimiter,
+  type Limiter,
+  type LimiterOptions,
+  type SlotWish,
+} from '../../src/limiter/limiter.js';
+import { latenessToleranceMs } from '../../src/limiter/pace.js';
+import { lanes } from '../../src/queue/job.js';
+import { startPostgresServer, withPostgres } from '../support/servers.js';
+import { assertSlidingWindow } from '../support/sliding-window.js';
+import {
+  attemptEnd,
+  destructionEnd,
+  makeLine,
+  openLedger,
+  request,
+  useLedger,
+  type Line,
+} from '../ledger/fixture.js';
+
+const ledger = useLedger();
+const limiters: Limiter[] = [];
+afterEach(() => {
+  for (const limiter of limiters.splice(0)) limiter.close();
+});
+
+async function limiterOf(line: Line, options: Partial<LimiterOptions> = {}): Promise<Limiter> {
+  const limiter = await createLimiter({
+    database: ledger.database,
+    line: line.key,
+    intervalMs: line.intervalMs,
+    windowSlots: line.windowSlots,
+    jitterMs: 20,
+    workerId: 'worker-1',
+    onJobsToHold: () => undefined,
+    maximumJobs: 100,
+    onDatabase: () => undefined,
+    ...options,
+  });
+  limiters.push(limiter);
+  return limiter;
+}
+
+function wish(changes: Partial<SlotWish> = {}): SlotWish {
+  return { ...request(), lane: lanes.bulk, ...changes };
+}
+
+const patient = new AbortController().signal;
+setMaxListeners(0, patient);
+
+interface Used {
+  slotAtMs: number;
+  /** Database time at which the slot was in hand, in milliseconds since the epoch. */
+  atMs: number;
+  attempt: number;
+}
+
+async function use(limiter: Limiter, wanted = wish(), signal = patient): Promise<Used> {
+  const reservation = await limiter.takeSlot(wanted, signal);
+  const atMs = limiter.now();
+  if (reservation.kind !== 'granted') throw new Error(`expected a slot, got ${reservation.kind}`);
+  return { slotAtMs: reservation.slotAtMs, attempt: reservation.attempt, atMs };
+}
+
+const useMany = (limiter: Limiter, count: number) =>
+  Promise.all(Array.from({ length: count }, () => use(limiter)));
+
+function inOrder(used: readonly Used[]): number[] {
+  return used.map((each) => each.slotAtMs).sort((a, b) => a - b);
+}
+
+/** Nothing else in this process runs until the instant, as if it were paused. */
+function blockUntil(limiter: Limiter, databaseMs: number): void {
+  while (limiter.now() < databaseMs);
+}
+
+/** The newest slot that the line's row holds. */
+async function remembered(line: Line): Promise<number[]> {
+  const [row] = await ledger.sql<{ recent: number[] }>(
+    'select recent from room_reaper.lines where id = $1',
+    [line.id],
+  );
+  return row?.recent ?? [];
+}
+
+/** Runs `during` while every reservation has to wait for the line's row. */
+async function whileRowIsLocked<T>(line: Line, during: () => Promise<T>): Promise<T> {
+  return withPostgres(ledger.url, async (client) => {
+    await client.query('begin');
+    await client.query('select from room_reaper.lines where id = $1 for update', [line.id]);
+    const result = await during();
+    await client.query('commit');
+    return result;
+  });
+}
+
+async function untilOneWaits(): Promise<void> {
+  await expect
+    .poll(() =>
+      ledger.sql(
+        `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      ),
+    )
+    .toHaveLength(1);
+}
+
+describe('slots', () => {
+  test('each is in hand at its time: never early, never later than it may be used', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const used = await useMany(limiter, 250);
+    for (const { slotAtMs, atMs } of used) {
+      expect(atMs - slotAtMs).toBeGreaterThan(-1);
+      expect(atMs - slotAtMs).toBeLessThan(latenessToleranceMs + 1);
+    }
+    const { slots, spanMs } = { slots: line.windowSlots, spanMs: 1_020 };
+    assertSlidingWindow(inOrder(used), { slots, spanMs });
+    expect(limiter.counts().granted - limiter.counts().givenUp).toBe(250);
+  });
+
+  test('several processes share one line, and together keep its windows', async () => {
+    const line = await makeLine(ledger, { intervalMs: 10.2, windowSlots: 100 });
+    const one = await limiterOf(line);
+    const two = await limiterOf(line, {
+      workerId: 'worker-2',
+      database: await ledger.another(),
+    });
+    const used = await Promise.all([useMany(one, 75), useMany(two, 75)]);
+    assertSlidingWindow(inOrder(used.flat()), { slots: 100, spanMs: 1_020 });
+  });
+
+  test('a new line holds its first slot back for a full window', async () => {
+    const line = await makeLine(ledger);
+    await ledger.sql('delete from room_reaper.lines where id = $1', [line.id]);
+    const before = Date.now();
+    const limiter = await limiterOf(line);
+    await use(limiter);
+    expect(Date.now() - before).toBeGreaterThan(990);
+  });
+
+  test('a line whose row was lost while it ran is made anew, a full window ahead', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    await use(limiter);
+    await ledger.sql('delete from room_reaper.lines where id = $1', [line.id]);
+    const lostAt = Date.now();
+    await use(limiter);
+    expect(Date.now() - lostAt).toBeGreaterThan(990);
+  });
+
+  test('after each reservation it says how many jobs are right, within the maximum', async () => {
+    const line = await makeLine(ledger);
+    const told: number[] = [];
+    const limiter = await limiterOf(line, {
+      maximumJobs: 7,
+      onJobsToHold: (jobs) => told.push(jobs),
+    });
+    for (let job = 0; job < 5; job++) limiter.countInHand(1);
+    await useMany(limiter, 5);
+    expect(told.length).toBeGreaterThan(0);
+    for (const jobs of told) {
+      expect(jobs).toBeGreaterThanOrEqual(1);
+      expect(jobs).toBeLessThanOrEqual(7);
+    }
+  });
+});
+
+describe('a slot that comes too late', () => {
+  test('is given up and reserved anew: after a stall nothing is used late', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const wishes = Array.from({ length: 60 }, () => wish());
+    const using = Promise.all(wishes.map((each) => use(limiter, each)));
+    await expect.poll(() => limiter.counts().granted).toBe(60);
+    const newest = (await remembered(line)).at(-1) ?? NaN;
+    blockUntil(limiter, newest - 100);
+    const stalledUntil = limiter.now();
+
+    const used = await using;
+    const { granted, givenUp } = limiter.counts();
+    expect(givenUp).toBeGreaterThanOrEqual(35);
+    expect(granted - givenUp).toBe(60);
+    for (const { slotAtMs, atMs } of used) {
+      expect(atMs - slotAtMs).toBeLessThan(latenessToleranceMs + 1);
+      expect(slotAtMs).toBeGreaterThan(stalledUntil - latenessToleranceMs - 1);
+    }
+    assertSlidingWindow(inOrder(used), { slots: 200, spanMs: 1_020 });
+    // It is one attempt all the same, not a second that may have acted.
+    expect(new Set(used.map((each) => each.attempt))).toEqual(new Set([1]));
+    const attempts = await ledger.sql<{ count: number }>(
+      'select count(*)::int as count from room_reaper.attempts where destruction_id = any ($1)',
+      [wishes.map((each) => each.destructionId)],
+    );
+    expect(attempts).toEqual([{ count: 60 }]);
+  });
+
+  test.each([
+    { stall: 'a short delay', lateMs: 10, staysLost: false },
+    { stall: 'a stall beyond the jitter', lateMs: 200, staysLost: true },
+  ])('after $stall its place is lost: $staysLost', async ({ lateMs, staysLost }) => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const using = use(limiter);
+    await expect.poll(() => limiter.counts().granted).toBe(1);
+    const first = (await remembered(line)).at(-1) ?? NaN;
+    blockUntil(limiter, first + lateMs);
+    const { slotAtMs } = await using;
+    expect(slotAtMs).toBeGreaterThan(first);
+    expect((await remembered(line)).includes(first)).toBe(staysLost);
+  });
+
+  test('it is over once it may not be used any more', async () => {
+    const limiter = await limiterOf(await makeLine(ledger));
+    const now = limiter.now();
+    expect(limiter.isLate(now + 100)).toBe(false);
+    expect(limiter.isLate(now)).toBe(false);
+    expect(limiter.isLate(now - latenessToleranceMs - 1)).toBe(true);
+  });
+});
+
+describe('lanes', () => {
+  test('an urgent room goes before all others that wait in the same process', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const order: string[] = [];
+    const take = async (name: string, lane: number) => {
+      await use(limiter, wish({ lane }));
+      order.push(name);
+    };
+    const taking = await whileRowIsLocked(line, async () => {
+      const first = take('under way', lanes.bulk);
+      await untilOneWaits();
+      const rest = [
+        ...[1, 2, 3].map(() => take('bulk', lanes.bulk)),
+        take('normal', lanes.normal),
+        take('retry', lanes.retry),
+        take('urgent', lanes.urgent),
+      ];
+      return { all: Promise.all([first, ...rest]) };
+    });
+    await taking.all;
+    expect(order).toEqual(['under way', 'urgent', 'retry', 'normal', 'bulk', 'bulk', 'bulk']);
+  });
+});
+
+describe('what needs no slot', () => {
+  test('a destruction that has ended, one that has expired and a stopped line are told at once', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const done = wish();
+    await line.grant(done);
+    await recordEnds(ledger.database, [
+      {
+        destructionId: done.destructionId,
+        attempt: attemptEnd(),
+        end: destructionEnd('rejected'),
+      },
+    ]);
+    const told = (wanted: SlotWish): Promise<Reservation> => limiter.takeSlot(wanted, patient);
+    expect(await told(done)).toEqual({ kind: 'finished', outcome: 'rejected' });
+    expect(await told(wish({ notAfterMs: Date.now() - 1 }))).toEqual({ kind: 'expired' });
+    const cause = { code: 70003, reason: 'UserSig is wrong', remedy: 'set the right key' };
+    await stopLine(ledger.database, line.id, cause);
+    expect(await told(wish())).toMatchObject({ kind: 'stopped', line: cause });
+    expect(limiter.counts().granted).toBe(0);
+  });
+});
+
+describe('abort', () => {
+  test('whoever waits for a slot is told the reason at once, and nobody else', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const stop = new AbortController();
+    const stopped = use(limiter, wish(), stop.signal);
+    const other = use(limiter);
+    await expect.poll(() => limiter.counts().granted).toBe(2);
+    stop.abort(new Error('shutting down'));
+    await expect(stopped).rejects.toThrow('shutting down');
+    expect((await other).attempt).toBe(1);
+  });
+
+  test('an attempt that was recorded by then is still there, un-ended', async () => {
+    const limiter = await limiterOf(await makeLine(ledger));
+    const stop = new AbortController();
+    const wanted = wish();
+    const stopped = use(limiter, wanted, stop.signal);
+    await expect.poll(() => limiter.counts().granted).toBe(1);
+    stop.abort(new Error('shutting down'));
+    await expect(stopped).rejects.toThrow('shutting down');
+    const rows = await ledger.sql(
+      'select attempt, ended_at from room_reaper.attempts where destruction_id = $1',
+      [wanted.destructionId],
+    );
+    expect(rows).toEqual([{ attempt: 1, ended_at: null }]);
+  });
+
+  test('whoever comes after the abort is granted nothing', async () => {
+    const limiter = await limiterOf(await makeLine(ledger));
+    const wanted = use(limiter, wish(), AbortSignal.abort(new Error('shutting down')));
+    await expect(wanted).rejects.toThrow('shutting down');
+    expect(limiter.counts().granted).toBe(0);
+  });
+
+  test('BUG: it is told at once also while the ledger is slow to answer', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const stop = new AbortController();
+    const stopped = await whileRowIsLocked(line, async () => {
+      const stopping = use(limiter, wish(), stop.signal).then(
+        () => 'granted',
+        (error: unknown) => (error as Error).message,
+      );
+      await untilOneWaits();
+      stop.abort(new Error('shutting down'));
+      const slow = new Promise((resolve) => setTimeout(resolve, 500, 'still waiting'));
+      return Promise.race([stopping, slow]);
+    });
+    expect(stopped).toBe('shutting down');
+  });
+});
+
+describe('a database that goes away', () => {
+  test('grants nothing, says so, and goes on by itself when it is back', async () => {
+    const server = await startPostgresServer();
+    const database = await openLedger(server.url);
+    const told: ('away' | 'back')[] = [];
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line, {
+      database,
+      onDatabase: (error) => told.push(error === undefined ? 'back' : 'away'),
+    });
+    try {
+      await use(limiter);
+      await server.kill();
+      const taken: Used[] = [];
+      const using = Promise.all(
+        Array.from({ length: 5 }, async () => taken.push(await use(limiter))),
+      );
+      await expect.poll(() => told.length, { timeout: 5_000 }).toBeGreaterThan(5);
+      expect(new Set(told)).toEqual(new Set(['away']));
+      expect(taken).toEqual([]);
+
+      // Who gives up meanwhile need not wait for it.
+      const stop = new AbortController();
+      const stopped = use(limiter, wish(), stop.signal);
+      setTimeout(() => stop.abort(new Error('shutting down')), 100);
+      await expect(stopped).rejects.toThrow('shutting down');
+
+      await server.restart();
+      await using;
+      expect(told).toContain('back');
+      assertSlidingWindow(inOrder(taken), { slots: 200, spanMs: 1_020 });
+      for (const { slotAtMs, atMs } of taken) expect(atMs - slotAtMs).toBeLessThan(5);
+    } finally {
+      limiter.close();
+      await database.close();
+      await server.stop();
+    }
+  });
+
+  test('a statement that is wrong is an error, not a reason to wait', async () => {
+    const limiter = await limiterOf(await makeLine(ledger));
+    const wrong = use(limiter, wish({ roomId: '\0' }));
+    await expect(wrong).rejects.toThrow();
+  });
+});

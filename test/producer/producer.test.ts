@@ -1,0 +1,544 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openProducer, ReaperError, type Producer } from '../../src/producer/index.js';
+import { readDepth } from '../../src/queue/depth.js';
+import { lanes, queueName } from '../../src/queue/job.js';
+import { openQueue, type OpenQueue } from '../../src/queue/open.js';
+import { freshRedis, freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
+
+const minute = 60_000;
+const hour = 60 * minute;
+
+let url: string;
+let drop: () => Promise<void>;
+let sdkAppId: number;
+let producer: Producer;
+let opened: OpenQueue;
+
+beforeAll(async () => {
+  ({ url, drop } = await freshRedis());
+});
+beforeEach(async () => {
+  sdkAppId = freshSdkAppId();
+  producer = await openProducer({ queueUrl: url, sdkAppId });
+  opened = await openQueue({
+    ...{ sdkAppId, connection: { kind: 'redis', url }, onError: () => undefined },
+  });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await producer.close();
+  await opened.close();
+});
+afterAll(() => drop());
+
+const depth = () => readDepth(opened.queue);
+
+async function jobOf(id: string) {
+  const job = await opened.queue.getJob(id);
+  if (job === undefined) throw new Error(`no job ${id}`);
+  return job;
+}
+
+/** When the queue hands out a delayed job, in milliseconds since the epoch; undefined: at once. */
+async function dueAt(id: string): Promise<number | undefined> {
+  const key = `bull:${queueName(sdkAppId)}:delayed`;
+  const score = await withRedis(url, (redis) => redis.zscore(key, id));
+  // BullMQ keeps twelve bits behind the time for the order within a millisecond.
+  return score === null ? undefined : Math.floor(Number(score) / 0x1000);
+}
+
+/** Takes all jobs that wait to their end. */
+async function work(process: () => Promise<void>): Promise<void> {
+  const worker = opened.createWorker(process, {
+    autorun: false,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { age: 3_600 },
+  });
+  const ended = Promise.race([once(worker, 'completed'), once(worker, 'failed')]);
+  void worker.run();
+  await ended;
+  await worker.close();
+}
+
+/** From now on the clock runs so much ahead. */
+function advance(ms: number): void {
+  const now = Date.now() + ms;
+  vi.useRealTimers();
+  vi.useFakeTimers({ toFake: ['Date'], now });
+}
+
+describe('destroying one room', () => {
+  test('the first room may be asked for as soon as the producer is open', async () => {
+    for (let times = 0; times < 5; times++) {
+      const fresh = await openProducer({ queueUrl: url, sdkAppId });
+      const asked = fresh.destroy(`room-${times}`).finally(() => fresh.close());
+      expect(await asked).toMatchObject({ status: 'added' });
+    }
+  });
+
+  test('a room is put on the queue, in the lane of single rooms, due now', async () => {
+    const before = Date.now();
+    const added = await producer.destroy('live-room-42');
+    expect(added).toEqual({
+      roomId: 'live-room-42',
+      destructionId: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}$/) as string,
+      status: 'added',
+    });
+    const job = await jobOf(added.destructionId);
+    expect(job.priority).toBe(lanes.normal);
+    expect(job.delay).toBe(0);
+    expect(job.data).toEqual({
+      r: 'live-room-42',
+      t: expect.any(Number) as number,
+      n: job.data.t + 24 * hour,
+    });
+    expect(job.data.t).toBeGreaterThanOrEqual(before);
+    expect(job.data.t).toBeLessThanOrEqual(Date.now());
+  });
+
+  test('a delayed room waits, and its deadline counts from when it is due', async () => {
+    const before = Date.now();
+    const { destructionId } = await producer.destroy('room', { delayMs: 30 * minute });
+    const due = (await dueAt(destructionId)) ?? NaN;
+    expect(due).toBeGreaterThanOrEqual(before + 30 * minute);
+    expect(due).toBeLessThanOrEqual(Date.now() + 30 * minute);
+    const { data } = await jobOf(destructionId);
+    expect(data.n - data.t).toBe(30 * minute + 24 * hour);
+  });
+
+  test('a room may be destroyed at a set time; one that is over is now', async () => {
+    const at = new Date(Date.now() + 2 * hour);
+    const later = await producer.destroy('later', { at });
+    expect(Math.abs(((await dueAt(later.destructionId)) ?? NaN) - at.getTime())).toBeLessThan(50);
+    const now = await producer.destroy('now', { at: new Date(Date.now() - hour) });
+    expect(await dueAt(now.destructionId)).toBeUndefined();
+    expect(await depth()).toMatchObject({ waiting: 1, delayed: 1 });
+  });
+
+  test('an urgent room goes before everything else that waits', async () => {
+    await producer.destroyMany(['bulk']);
+    await producer.destroy('normal');
+    await producer.destroy('urgent', { urgent: true });
+    const jobs = await opened.queue.getJobs(['prioritized'], 0, -1, true);
+    expect(jobs.map((job) => job.data.r)).toEqual(['urgent', 'normal', 'bulk']);
+  });
+
+  test('the deadline is as long as the producer was told', async () => {
+    const other = await openProducer({ queueUrl: url, sdkAppId, deadlineHours: 0.5 });
+    const { destructionId } = await other.destroy('room');
+    await other.close();
+    const { data } = await jobOf(destructionId);
+    expect(data.n - data.t).toBe(30 * minute);
+  });
+
+  test('RoomIds with spaces, colons and every other printable character stay apart', async () => {
+    const roomIds = [' ', '  ', ' a', 'a', 'A', 'a:b', 'a: b', ':', '"', '~'.repeat(48), '42'];
+    for (const roomId of roomIds)
+      expect(await producer.destroy(roomId)).toMatchObject({ roomId, status: 'added' });
+    const jobs = await opened.queue.getJobs(['prioritized'], 0, -1, true);
+    expect(jobs.map((job) => job.data.r)).toEqual(roomIds);
+  });
+});
+
+describe('a room that has a pending destruction', () => {
+  test('the pending one is recognised, by whatever producer it was asked for', async () => {
+    const first = await producer.destroy('room');
+    const other = await openProducer({ queueUrl: url, sdkAppId });
+    expect(await other.destroy('room')).toEqual({ ...first, status: 'pending' });
+    await other.close();
+    expect((await depth()).waiting).toBe(1);
+  });
+
+  test('many requests at the same instant make one destruction', async () => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => producer.destroy('room')));
+    expect(all.filter((each) => each.status === 'added')).toHaveLength(1);
+    expect(new Set(all.map((each) => each.destructionId)).size).toBe(1);
+  });
+
+  test('the same room of another app is another room', async () => {
+    await producer.destroy('room');
+    const other = await openProducer({ queueUrl: url, sdkAppId: freshSdkAppId() });
+    expect(await other.destroy('room')).toMatchObject({ status: 'added' });
+    await other.close();
+  });
+
+  test('a more urgent request brings it to its own lane, a less urgent one leaves it', async () => {
+    await producer.destroyMany(['room']);
+    const { destructionId } = await producer.destroy('room');
+    expect((await jobOf(destructionId)).priority).toBe(lanes.normal);
+    await producer.destroy('room', { urgent: true });
+    expect((await jobOf(destructionId)).priority).toBe(lanes.urgent);
+    await producer.destroy('room');
+    await producer.destroyMany(['room']);
+    expect((await jobOf(destructionId)).priority).toBe(lanes.urgent);
+    expect(await depth()).toMatchObject({ waiting: 1, lanes: { urgent: 1, bulk: 0 } });
+  });
+
+  test('a delayed one that is wanted now is due now', async () => {
+    const { destructionId } = await producer.destroy('room', { delayMs: hour });
+    expect(await producer.destroy('room')).toMatchObject({ destructionId, status: 'pending' });
+    expect(await depth()).toMatchObject({ waiting: 1, delayed: 0 });
+  });
+
+  test('a delayed one that is urgently wanted goes to the front', async () => {
+    await producer.destroyMany(['bulk']);
+    await producer.destroy('room', { delayMs: hour });
+    await producer.destroy('room', { urgent: true });
+    const jobs = await opened.queue.getJobs(['prioritized'], 0, -1, true);
+    expect(jobs.map((job) => job.data.r)).toEqual(['room', 'bulk']);
+  });
+
+  test('the earlier time stands', async () => {
+    const { destructionId } = await producer.destroy('room', { delayMs: hour });
+    const first = (await dueAt(destructionId)) ?? NaN;
+    await producer.destroy('room', { delayMs: 2 * hour });
+    expect(await dueAt(destructionId)).toBe(first);
+    await producer.destroy('room', { delayMs: minute });
+    const earlier = (await dueAt(destructionId)) ?? NaN;
+    expect(first - earlier).toBeGreaterThan(58 * minute);
+    expect(earlier - Date.now()).toBeGreaterThan(0.9 * minute);
+  });
+
+  test('BUG: it is brought forward again after it was brought forward', async () => {
+    const { destructionId } = await producer.destroy('room', { delayMs: hour });
+    advance(10 * minute);
+    await producer.destroy('room', { delayMs: 30 * minute });
+    expect(((await dueAt(destructionId)) ?? NaN) - Date.now()).toBeGreaterThan(29 * minute);
+    // It is due in 30 minutes, counted from now, not from when it was first asked for.
+    await producer.destroy('room', { delayMs: 25 * minute });
+    expect(((await dueAt(destructionId)) ?? NaN) - Date.now()).toBeLessThan(26 * minute);
+  });
+
+  test('BUG: one that waits for a later retry is due now when it is wanted now', async () => {
+    const { destructionId } = await producer.destroy('room');
+    // It failed several times over the last twenty minutes and waits ten more.
+    advance(20 * minute);
+    const worker = opened.createWorker(
+      (job) => {
+        job.opts = { ...job.opts, attempts: 100, backoff: { type: 'test' } };
+        return Promise.reject(new Error('transient'));
+      },
+      { autorun: false, settings: { backoffStrategy: () => 10 * minute } },
+    );
+    const failed = once(worker, 'failed');
+    void worker.run();
+    await failed;
+    await worker.close();
+    expect(await depth()).toMatchObject({ delayed: 1, waiting: 0 });
+    expect(await producer.destroy('room', { urgent: true })).toMatchObject({ destructionId });
+    expect(await depth()).toMatchObject({ delayed: 0, waiting: 1 });
+  });
+
+  test('after it has completed, the next request is a new destruction', async () => {
+    const first = await producer.destroy('room');
+    await work(() => Promise.resolve());
+    const second = await producer.destroy('room');
+    expect(second.status).toBe('added');
+    expect(second.destructionId).not.toBe(first.destructionId);
+  });
+
+  test('after it has failed, the next request is a new destruction', async () => {
+    const first = await producer.destroy('room');
+    await work(() => Promise.reject(new Error('rejected')));
+    const second = await producer.destroy('room');
+    expect(second.status).toBe('added');
+    expect(second.destructionId).not.toBe(first.destructionId);
+    expect(await depth()).toMatchObject({ failed: 1, waiting: 1 });
+  });
+});
+
+describe('destroying many rooms', () => {
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `room-${index}`);
+
+  test('a list goes behind single rooms, in its order', async () => {
+    const none = { pending: 0, invalid: 0 };
+    expect(await producer.destroyMany(names(3))).toEqual({ requested: 3, added: 3, ...none });
+    await producer.destroy('single');
+    const jobs = await opened.queue.getJobs(['prioritized'], 0, -1, true);
+    expect(jobs.map((job) => job.data.r)).toEqual(['single', ...names(3)]);
+  });
+
+  test('any iterable will do: a set, a generator, an async generator', async () => {
+    function* some() {
+      yield* ['g-1', 'g-2'];
+    }
+    async function* later() {
+      for (const name of ['a-1', 'a-2']) {
+        await new Promise((resolve) => setImmediate(resolve));
+        yield name;
+      }
+    }
+    for (const rooms of [new Set(['s-1', 's-2']), some(), later()])
+      expect(await producer.destroyMany(rooms)).toMatchObject({ requested: 2, added: 2 });
+    expect((await depth()).lanes.bulk).toBe(6);
+  });
+
+  test('an empty list queues nothing', async () => {
+    const nothing = { requested: 0, added: 0, pending: 0, invalid: 0 };
+    expect(await producer.destroyMany([])).toEqual(nothing);
+  });
+
+  test('more than a call takes go in several, and progress is told after each', async () => {
+    const told: number[] = [];
+    const counts = await producer.destroyMany(names(2_500), {
+      onProgress: (progress) => told.push(progress.added),
+    });
+    expect(counts).toEqual({ requested: 2_500, added: 2_500, pending: 0, invalid: 0 });
+    expect(told).toEqual([1_000, 2_000, 2_500]);
+    expect((await depth()).lanes.bulk).toBe(2_500);
+  });
+
+  test('rooms are read as fast as the queue takes them, not all at first', async () => {
+    let read = 0;
+    let mostAhead = 0;
+    function* rooms() {
+      for (const name of names(5_000)) {
+        read += 1;
+        yield name;
+      }
+    }
+    await producer.destroyMany(rooms(), {
+      onProgress: ({ requested }) => (mostAhead = Math.max(mostAhead, read - requested)),
+    });
+    expect(read).toBe(5_000);
+    expect(mostAhead).toBe(0);
+  });
+
+  test('rooms that are pending already, from before or from the same list, are not added again', async () => {
+    await producer.destroy('room-1');
+    const counts = await producer.destroyMany([...names(3), 'room-0', 'room-2']);
+    expect(counts).toEqual({ requested: 5, added: 2, pending: 3, invalid: 0 });
+    expect((await depth()).waiting).toBe(3);
+  });
+
+  test('asking again for the whole list adds nothing', async () => {
+    await producer.destroyMany(names(1_500));
+    const again = await producer.destroyMany(names(1_500));
+    expect(again).toEqual({ requested: 1_500, added: 0, pending: 1_500, invalid: 0 });
+  });
+
+  test('a list can be delayed and urgent', async () => {
+    await producer.destroyMany(['later'], { delayMs: hour });
+    await producer.destroyMany(['urgent'], { urgent: true });
+    expect(await depth()).toMatchObject({ delayed: 1, lanes: { urgent: 1, bulk: 0 } });
+  });
+
+  test('BUG: rooms of a list that are pending are brought forward, as single rooms are', async () => {
+    await producer.destroy('room', { delayMs: hour });
+    await producer.destroyMany(['room'], { urgent: true });
+    expect(await depth()).toMatchObject({ delayed: 0, waiting: 1, lanes: { urgent: 1 } });
+  });
+
+  test('the first invalid RoomId rejects; the rooms of the thousands before it are queued', async () => {
+    const rooms = [...names(1_000), 'fine', 'not\nfine'];
+    await expect(producer.destroyMany(rooms)).rejects.toMatchObject({ code: 'USAGE' });
+    expect((await depth()).waiting).toBeGreaterThanOrEqual(1_000);
+  });
+
+  test('BUG: rooms before the invalid one are queued, each of them, as its description says', async () => {
+    await expect(producer.destroyMany(['one', 'two', ''])).rejects.toMatchObject({ code: 'USAGE' });
+    expect((await depth()).waiting).toBe(2);
+  });
+
+  test('with onInvalid they are told and skipped', async () => {
+    const told: string[] = [];
+    const counts = await producer.destroyMany(['one', '', 'é', 'two'], {
+      onInvalid: (roomId, problem) => told.push(`${roomId}: ${problem}`),
+    });
+    expect(counts).toEqual({ requested: 4, added: 2, pending: 0, invalid: 2 });
+    expect(told).toEqual([
+      expect.stringMatching(/^: RoomId must be 1–48 bytes of printable ASCII, got /),
+      expect.stringMatching(/^é: RoomId must be /),
+    ]);
+  });
+
+  test('an iterable that fails rejects with its own error', async () => {
+    function* broken() {
+      yield 'room';
+      throw new Error('the list cannot be read');
+    }
+    await expect(producer.destroyMany(broken())).rejects.toThrow('the list cannot be read');
+  });
+
+  test('BUG: one text is no list of rooms: its characters must not be destroyed as rooms', async () => {
+    await expect(producer.destroyMany('room')).rejects.toMatchObject({ code: 'USAGE' });
+    expect((await depth()).waiting).toBe(0);
+  });
+});
+
+describe('what is refused', () => {
+  test.each<[string, string]>([
+    ['no character', ''],
+    ['49 characters', 'x'.repeat(49)],
+    ['a line break', 'room\n'],
+    ['a tab', 'room\t1'],
+    ['a NUL', 'room\0'],
+    ['DEL', 'room\x7f'],
+    ['an umlaut', 'räum'],
+    ['an emoji', 'room😀'],
+  ])('a RoomId with %s: nothing is queued', async (_what, roomId) => {
+    await expect(producer.destroy(roomId)).rejects.toMatchObject({
+      name: 'ReaperError',
+      code: 'USAGE',
+      message: expect.stringMatching(
+        /^RoomId must be 1–48 bytes of printable ASCII, got /,
+      ) as string,
+    });
+    expect((await depth()).waiting).toBe(0);
+  });
+
+  test.each([[42], [undefined], [null], [{}]])(
+    'BUG: a RoomId that is no text at all, %j, from a program without types: likewise',
+    async (roomId) => {
+      await expect(producer.destroy(roomId as string)).rejects.toMatchObject({
+        code: 'USAGE',
+      });
+      expect((await depth()).waiting).toBe(0);
+    },
+  );
+
+  test.each([
+    ['both delayMs and at', { delayMs: 1, at: new Date() }, /delayMs and at must not both/],
+    ['a negative delay', { delayMs: -1 }, /delayMs must be 0 or more milliseconds, got -1/],
+    ['a delay that is no number', { delayMs: NaN }, /delayMs must be .*, got NaN/],
+    ['an endless delay', { delayMs: Infinity }, /delayMs must be .*, got Infinity/],
+    ['a time that is none', { at: new Date('soon') }, /must be/],
+  ])('%s', async (_what, options, message) => {
+    await expect(producer.destroy('room', options)).rejects.toThrow(message);
+    await expect(producer.destroy('room', options)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(producer.destroyMany(['room'], options)).rejects.toMatchObject({ code: 'USAGE' });
+    expect(await depth()).toMatchObject({ waiting: 0, delayed: 0 });
+  });
+
+  test.each([
+    ['an SDKAppID of 0', { sdkAppId: 0 }, /sdkAppId must be a positive integer, got 0/],
+    ['an SDKAppID that is no integer', { sdkAppId: 1.5 }, /sdkAppId must be .*, got 1\.5/],
+    ['no time at all', { deadlineHours: 0 }, /deadlineHours must be above 0, got 0/],
+    ['another scheme', { queueUrl: 'http://localhost' }, /queueUrl must be redis:/],
+  ])('%s', async (_what, options, message) => {
+    const opening = openProducer({ queueUrl: url, sdkAppId, ...options });
+    await expect(opening).rejects.toThrow(message);
+    await expect(opening).rejects.toBeInstanceOf(ReaperError);
+  });
+});
+
+describe('a Redis that is away', () => {
+  test('opening says so at once, without its password, and what to do', async () => {
+    const began = Date.now();
+    const opening = openProducer({ queueUrl: 'redis://user:secret@127.0.0.1:1', sdkAppId });
+    await expect(opening).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/127\.0\.0\.1:1.* cannot be used: ECONNREFUSED; /) as string,
+    });
+    await expect(opening).rejects.not.toThrow(/secret/);
+    expect(Date.now() - began).toBeLessThan(2_000);
+  });
+
+  test('a producer says so quickly, and works again when Redis is back', async () => {
+    const server = await startRedisServer();
+    const errors: Error[] = [];
+    const mine = await openProducer({
+      ...{ queueUrl: server.url, sdkAppId, onError: (error: Error) => errors.push(error) },
+    });
+    try {
+      await mine.destroy('before');
+      await server.kill();
+      const began = Date.now();
+      const destroying = mine.destroy('room');
+      await expect(destroying).rejects.toMatchObject({
+        name: 'ReaperError',
+        code: 'UNAVAILABLE',
+        message: expect.stringMatching(/did not take the rooms: .*; ask again/) as string,
+      });
+      await expect(mine.destroyMany(['room'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      expect(Date.now() - began).toBeLessThan(2_000);
+      await expect.poll(() => errors.length).toBeGreaterThan(0);
+
+      await server.restart();
+      await expect
+        .poll(() => mine.destroy('room').then((added) => added.status), {
+          timeout: 10_000,
+          interval: 100,
+        })
+        .toBe('added');
+      // What was accepted before is still there: the shipped settings write it to disk.
+      expect(await mine.destroy('before')).toMatchObject({ status: 'pending' });
+    } finally {
+      await mine.close();
+      await server.stop();
+    }
+  });
+
+  test('closing does not hang while Redis is away', async () => {
+    const server = await startRedisServer();
+    const mine = await openProducer({ queueUrl: server.url, sdkAppId });
+    await server.stop();
+    const began = Date.now();
+    await mine.close();
+    expect(Date.now() - began).toBeLessThan(2_000);
+  });
+});
+
+describe('closing', () => {
+  test('lets the process exit', async () => {
+    const script = `
+      import { openProducer } from 'room-reaper/producer';
+      const [queueUrl, sdkAppId] = process.argv.slice(2);
+      const producer = await openProducer({ queueUrl, sdkAppId: Number(sdkAppId) });
+      const added = await producer.destroy('room');
+      await producer.close();
+      console.log(added.status);
+    `;
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module', '-', url, String(sdkAppId)],
+      // The package under its own name, from dist/.
+      {
+        cwd: fileURLToPath(new URL('../../', import.meta.url)),
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
+    child.stdin.end(script);
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const [code] = (await once(child, 'close')) as [number | null];
+    clearTimeout(killer);
+    expect({ code, said }).toEqual({ code: 0, said: 'added\n' });
+    expect((await depth()).waiting).toBe(1);
+  });
+
+  test('a closed producer refuses rooms', async () => {
+    const other = await openProducer({ queueUrl: url, sdkAppId });
+    await other.close();
+    await expect(other.destroy('room')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+});
+
+describe('on the embedded database', () => {
+  test('rooms are queued, recognised and brought forward as on Redis', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'rr-'));
+    const options = { queueUrl: 'embedded', sdkAppId, dataDir };
+    const mine = await openProducer(options);
+    const first = await mine.destroy('a: room', { delayMs: hour });
+    expect(first.status).toBe('added');
+    expect(await mine.destroyMany(['a: room', 'b', 'b'])).toEqual({
+      ...{ requested: 3, added: 1, pending: 2, invalid: 0 },
+    });
+    await mine.close();
+
+    // What was accepted outlives the process.
+    const again = await openProducer(options);
+    const urgently = await again.destroy('a: room', { urgent: true });
+    expect(urgently).toEqual({ ...first, status: 'pending' });
+    await expect(again.destroy('')).rejects.toMatchObject({ code: 'USAGE' });
+    await again.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+});

@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { lanes, queueName, readDestruction, toJobData } from '../../src/queue/job.js';
+
+const id = '019ab3f2-9c00-7000-8000-0123456789ab';
+const batchId = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
+const data = { r: 'room-1', t: 1_800_000_000_000, n: 1_800_086_400_000, b: batchId };
+
+const roomId = fc
+  .string({ minLength: 1, maxLength: 48, unit: 'grapheme-ascii' })
+  .filter((text) => /^[\x20-\x7e]+$/.test(text));
+const time = fc.nat(Number.MAX_SAFE_INTEGER);
+const uuid = fc.uuid();
+
+test('a job holds what it is given, under short names', () => {
+  const destruction = {
+    roomId: 'room-1',
+    batchId,
+    requestedAtMs: data.t,
+    notAfterMs: data.n,
+  };
+  expect(toJobData(destruction)).toEqual(data);
+  expect(Object.keys(toJobData({ ...destruction, batchId: undefined }))).toEqual(['r', 't', 'n']);
+});
+
+test('whatever is written is read again, through JSON', () => {
+  fc.assert(
+    fc.property(uuid, roomId, time, time, fc.option(uuid, { nil: undefined }), (...fields) => {
+      const [jobId, room, requestedAtMs, notAfterMs, batch] = fields;
+      const destruction = { roomId: room, batchId: batch, requestedAtMs, notAfterMs };
+      const written: unknown = JSON.parse(JSON.stringify(toJobData(destruction)));
+      expect(readDestruction(jobId, written)).toEqual({ id: jobId, ...destruction });
+    }),
+  );
+});
+
+describe('a job of another program is not one of ours', () => {
+  test.each<[rule: string, data: unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['text', '{"r":"room-1"}'],
+    ['an array', [data]],
+    ['an empty object', {}],
+    ['no room', { ...data, r: undefined }],
+    ['an empty room', { ...data, r: '' }],
+    ['a room of 49 bytes', { ...data, r: 'x'.repeat(49) }],
+    ['a room with a line break at its end', { ...data, r: 'room-1\n' }],
+    ['a room with a control character', { ...data, r: 'room\u0000' }],
+    ['a room that is not ASCII', { ...data, r: 'rööm' }],
+    ['a room that is a number', { ...data, r: 42 }],
+    ['no time', { ...data, t: undefined }],
+    ['a negative time', { ...data, t: -1 }],
+    ['a fractional time', { ...data, t: 1.5 }],
+    ['a time in text', { ...data, t: '1800000000000' }],
+    ['a time beyond 2⁵³', { ...data, t: 2 ** 53 }],
+    ['no deadline', { ...data, n: undefined }],
+    ['a deadline of null', { ...data, n: null }],
+    ['a batch that is no id', { ...data, b: "x'; drop table attempts" }],
+    ['a batch of null', { ...data, b: null }],
+  ])('%s', (_rule, wrong) => {
+    expect(readDestruction(id, data)).toBeDefined();
+    expect(readDestruction(id, wrong)).toBeUndefined();
+  });
+
+  test.each([
+    undefined,
+    '',
+    '1',
+    'repeat:abc:1',
+    `${id}\n`,
+    `${id}0`,
+    id.slice(1),
+    id.toUpperCase(),
+  ])('under the id %j', (jobId) => {
+    expect(readDestruction(jobId, data)).toBeUndefined();
+  });
+});
+
+test('a job with fields that we do not know is still ours, without them', () => {
+  expect(readDestruction(id, { ...data, b: undefined, host: 'elsewhere.example' })).toEqual({
+    id,
+    roomId: 'room-1',
+    batchId: undefined,
+    requestedAtMs: data.t,
+    notAfterMs: data.n,
+  });
+});
+
+test('reading never throws, and what it passes is valid', () => {
+  const field = fc.oneof(fc.anything(), roomId, time, uuid);
+  const anyData = fc.oneof(
+    fc.anything(),
+    fc.record({ r: field, t: field, n: field, b: field }, { requiredKeys: [] }),
+    fc.record({ r: roomId, t: time, n: field }),
+  );
+  const anyId = fc.oneof(fc.string(), uuid, fc.constant(undefined));
+  fc.assert(
+    fc.property(anyId, anyData, (jobId, value) => {
+      const read = readDestruction(jobId, value);
+      if (read === undefined) return;
+      expect(read.id).toMatch(/^[0-9a-f-]{36}$/);
+      expect(read.roomId).toMatch(/^[\x20-\x7e]{1,48}$/);
+      if (read.batchId !== undefined) expect(read.batchId).toMatch(/^[0-9a-f-]{36}$/);
+      for (const ms of [read.requestedAtMs, read.notAfterMs]) {
+        expect(Number.isSafeInteger(ms) && ms >= 0).toBe(true);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('lanes: urgent before retries before normal before bulk, and none goes before all', () => {
+  const inOrder = Object.entries(lanes).sort(([, a], [, b]) => a - b);
+  expect(inOrder.map(([lane]) => lane)).toEqual(['urgent', 'retry', 'normal', 'bulk']);
+  // BullMQ takes a job of priority 0 before all that have one.
+  expect(Math.min(...Object.values(lanes))).toBeGreaterThan(0);
+});
+
+test('each app has a queue of its own, under a name that BullMQ takes', () => {
+  expect(queueName(1_400_000_001)).toBe('room-reaper-1400000001');
+  expect(queueName(1)).not.toBe(queueName(2));
+  expect(queueName(1)).not.toContain(':');
+});
