@@ -123,7 +123,7 @@ async function workUntilEnded(
   const worker = await startWorker(config, {
     stores,
     log,
-    probeAtStart: true,
+    startedByPerson: true,
     onLineStopped: (stopped) => {
       found.stopped = stopped;
     },

@@ -5,6 +5,7 @@ import type { Destruction } from '../queue/job.js';
 import { judge, type Verdict } from '../tencent/verdicts.js';
 import type { WorkerContext } from './context.js';
 import { decide } from './decide.js';
+import { manyRejected, manyRejectedRemedy } from './rejections.js';
 import { sendAttempt, type SentAttempt } from './send.js';
 import { GiveBack, TransientFailure } from './signals.js';
 
@@ -65,7 +66,15 @@ export async function attemptDestruction(
     switch (decision.kind) {
       case 'end':
         signer.accepted(sent.sig);
-        await guard.foundRunning(sent.probe);
+        if (context.rejections.saw(decision.outcome === 'rejected')) {
+          await guard.stop({
+            code: details.errorCode,
+            reason: manyRejected,
+            remedy: manyRejectedRemedy,
+          });
+        } else {
+          await guard.foundRunning(sent.probe);
+        }
         return { outcome: outcome ?? decision.outcome, reason: reasonOf(verdict, details) };
       case 'retry':
         if (sent.answer.kind === 'reply') await guard.foundRunning(sent.probe);

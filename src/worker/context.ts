@@ -5,6 +5,7 @@ import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
 import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
+import type { Rejections } from './rejections.js';
 
 /** What every job of one worker shares. */
 export interface WorkerContext {
@@ -13,6 +14,7 @@ export interface WorkerContext {
   readonly client: ApiClient;
   readonly signer: Signer;
   readonly guard: LineGuard;
+  readonly rejections: Rejections;
   readonly log: Logger;
   readonly lineKey: LineKey;
   /** Slows the line for all workers, because the API said it is over its quota. */

@@ -16,7 +16,14 @@ import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { isPassing, type Database } from '../ledger/database.js';
-import { brakeLine, lineId, probeNow, readLines, type LineKey } from '../ledger/line.js';
+import {
+  brakeLine,
+  lineId,
+  probeNow,
+  readLines,
+  resumeLine,
+  type LineKey,
+} from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
@@ -30,6 +37,7 @@ import type { WorkerContext } from './context.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
 import { processJob } from './process-job.js';
+import { createRejections, manyRejected } from './rejections.js';
 import { RetryLater } from './signals.js';
 
 const lockDurationMs = 15_000;
@@ -55,7 +63,7 @@ export interface StartWorkerOptions {
   /** Told why attempts fail. */
   onTrouble?: (reason: string) => void;
   /** A person asks for work now: where the line is stopped, one job may try at once. */
-  probeAtStart?: boolean;
+  startedByPerson?: boolean;
 }
 
 export interface RunningWorker {
@@ -136,6 +144,7 @@ async function run(
     signer,
     requestTimeoutMs: config.requestTimeoutMs,
   });
+  const rejections = createRejections();
   const guard = createLineGuard({
     database,
     lineId: id,
@@ -145,10 +154,14 @@ async function run(
     now: () => limiter.now(),
     pause: () => void bullWorker.pause(true),
     resume: (probing) => {
+      if (!probing) rejections.reset();
       bullWorker.concurrency = probing ? 1 : Math.min(firstConcurrency, config.workerConcurrency);
       void bullWorker.resume();
     },
-    onStopped: (line) => options.onLineStopped?.(line),
+    onStopped: (line) => {
+      if (line.reason === manyRejected) rejections.trip();
+      options.onLineStopped?.(line);
+    },
   });
 
   async function brake(reason: string): Promise<void> {
@@ -167,6 +180,7 @@ async function run(
     client,
     signer,
     guard,
+    rejections,
     log,
     lineKey,
     brake,
@@ -210,12 +224,17 @@ async function run(
     log.warn({ destructionId: jobId }, 'job of a dead or paused worker taken back');
   });
 
-  if (options.probeAtStart) await probeNow(database, id);
-  const state = (await readLines(database, config.sdkAppId, intervalMs)).find(
+  const stoppedLine = (await readLines(database, config.sdkAppId, intervalMs)).find(
     (line) => line.id === id,
-  );
-  if (state?.stopped !== undefined && options.probeAtStart) guard.probe();
-  else if (state?.stopped !== undefined) guard.foundStopped(state.stopped);
+  )?.stopped;
+  if (stoppedLine !== undefined && options.startedByPerson) {
+    // One job tries whether the cause is gone; where only the list was in doubt, that is said.
+    if (stoppedLine.reason === manyRejected) await resumeLine(database, id);
+    else await probeNow(database, id);
+  }
+  const mustProbe = stoppedLine !== undefined && stoppedLine.reason !== manyRejected;
+  if (stoppedLine !== undefined && !options.startedByPerson) guard.foundStopped(stoppedLine);
+  else if (mustProbe) guard.probe();
   else void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
   log.info(
     { workerId, host: lineKey.host, sdkAppId: config.sdkAppId, ratePerSecond: 1000 / intervalMs },
