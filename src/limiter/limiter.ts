@@ -64,8 +64,9 @@ export interface Limiter {
   /**
    * Records the next attempt and waits for its slot. A granted slot is due now: use it at
    * once or give it up. One that could not be had in time is given up and reserved anew.
-   * While the database is away, waits for it. Rejects when `signal` aborts; an attempt
-   * that was recorded by then is still there, un-ended.
+   * While the database is away, waits for it. Rejects when `signal` aborts, or, where a
+   * reservation is under way, when that has returned; an attempt that was recorded by
+   * then is still there, un-ended.
    */
   takeSlot(wish: SlotWish, signal: AbortSignal): Promise<Reservation>;
   /** Whether a slot is over: it must be given up. */

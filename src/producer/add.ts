@@ -69,25 +69,27 @@ function jobOptions(destruction: Destruction, placement: Placement): JobsOptions
   };
 }
 
-/**
- * Brings a pending destruction forward where the new request is more urgent than it was.
- *
- * @returns the delay that remains, in milliseconds.
- */
+/** Brings a pending destruction forward where the new request is more urgent, or due sooner. */
 export async function bringForward(
   queue: DestroyQueue,
   jobId: string,
   placement: Placement,
-): Promise<number> {
+): Promise<void> {
   const job = await queue.getJob(jobId);
-  if (job === undefined) return 0;
-  if (lanes[placement.lane] < job.priority)
+  if (job === undefined) return;
+  if (lanes[placement.lane] < job.priority) {
     await job.changePriority({ priority: lanes[placement.lane] });
-  const dueInMs = job.timestamp + job.delay - Date.now();
-  if (job.delay === 0 || dueInMs <= placement.delayMs) return Math.max(0, dueInMs);
-  // It may have become due or been taken up this very moment: then there is nothing to bring forward.
-  await (placement.delayMs === 0 ? job.promote() : job.changeDelay(placement.delayMs)).catch(
-    () => undefined,
-  );
-  return placement.delayMs;
+  }
+  if (!(await job.isDelayed())) return;
+  if (placement.delayMs === 0) {
+    // It may have become due this very moment: then there is nothing to bring forward.
+    await job.promote().catch(() => undefined);
+    return;
+  }
+  // When a later retry is due nobody can read here; it is sooner than a request for later.
+  if (job.attemptsMade > 0) return;
+  const dueAtMs = Date.now() + placement.delayMs;
+  if ((job.data.d ?? job.timestamp + job.delay) <= dueAtMs) return;
+  await job.changeDelay(placement.delayMs).catch(() => undefined);
+  await job.updateData({ ...job.data, d: dueAtMs }).catch(() => undefined);
 }

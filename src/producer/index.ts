@@ -155,7 +155,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
 
   return {
     async destroy(roomId, destroyOptions = {}) {
-      const problem = roomIdProblem(roomId);
+      const problem = problemOf(roomId);
       if (problem !== undefined) throw new ReaperError('USAGE', problem);
       const delayMs = delayOf(destroyOptions);
       const lane = destroyOptions.urgent ? 'urgent' : 'normal';
@@ -173,19 +173,33 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       let chunk: Destruction[] = [];
 
       async function flush(): Promise<void> {
-        for (const each of await add(chunk, lane, delayMs)) counts[each.status] += 1;
+        const added = await add(chunk, lane, delayMs);
         chunk = [];
+        for (const each of added) counts[each.status] += 1;
+        const pending = added.filter((each) => each.status === 'pending');
+        await Promise.all(
+          pending.map((each) => bringForward(opened.queue, each.destructionId, { lane, delayMs })),
+        );
         manyOptions.onProgress?.({ ...counts });
       }
 
+      if (typeof roomIds === 'string') {
+        throw new ReaperError(
+          'USAGE',
+          'roomIds must be an iterable of RoomIds, got one string; use destroy for a single room',
+        );
+      }
       for await (const roomId of roomIds) {
         counts.requested += 1;
-        const problem = roomIdProblem(roomId);
+        const problem = problemOf(roomId);
         if (problem === undefined) {
           chunk.push(makeDestruction(roomId, delayMs));
           if (chunk.length === addChunk) await flush();
         } else {
-          if (!manyOptions.onInvalid) throw new ReaperError('USAGE', problem);
+          if (!manyOptions.onInvalid) {
+            if (chunk.length > 0) await flush();
+            throw new ReaperError('USAGE', problem);
+          }
           counts.invalid += 1;
           manyOptions.onInvalid(roomId, problem);
         }
@@ -199,6 +213,12 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       await stores.close();
     },
   };
+}
+
+/** Callers without types pass anything. */
+function problemOf(roomId: unknown): string | undefined {
+  if (typeof roomId !== 'string') return `RoomId must be a string, got ${typeof roomId}`;
+  return roomIdProblem(roomId);
 }
 
 function delayOf(options: DestroyOptions): number {

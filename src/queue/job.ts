@@ -33,6 +33,8 @@ export const jobData = z.object({
   n: z.int().nonnegative(),
   /** Batch id. */
   b: id.optional(),
+  /** Due at, where it was brought forward, milliseconds since the epoch. */
+  d: z.int().nonnegative().optional(),
 });
 
 export type JobData = z.infer<typeof jobData>;

@@ -326,7 +326,7 @@ describe('the table refuses what is half right', () => {
     await expect(insert(outcome, source)).rejects.toThrow(/violates check constraint/);
   });
 
-  test('BUG: open with statistics from an answer', async () => {
+  test('open with statistics from an answer', async () => {
     await expect(insert(null, 'response')).rejects.toThrow(/violates check constraint/);
   });
 

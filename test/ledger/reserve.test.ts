@@ -164,7 +164,7 @@ describe('granting slots', () => {
     );
   });
 
-  test('BUG: more requests than the row remembers slots are each granted one', async () => {
+  test('more requests than the row remembers slots are each granted one', async () => {
     // A rate of 10 per second remembers 30 slots; the limiter asks for up to 200 at once.
     const line = await makeLine(ledger, { intervalMs: 102, windowSlots: 10 });
     const result = await line.reserve(requests(40));

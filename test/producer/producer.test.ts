@@ -205,7 +205,7 @@ describe('a room that has a pending destruction', () => {
     expect(earlier - Date.now()).toBeGreaterThan(0.9 * minute);
   });
 
-  test('BUG: it is brought forward again after it was brought forward', async () => {
+  test('it is brought forward again after it was brought forward', async () => {
     const { destructionId } = await producer.destroy('room', { delayMs: hour });
     advance(10 * minute);
     await producer.destroy('room', { delayMs: 30 * minute });
@@ -215,7 +215,7 @@ describe('a room that has a pending destruction', () => {
     expect(((await dueAt(destructionId)) ?? NaN) - Date.now()).toBeLessThan(26 * minute);
   });
 
-  test('BUG: one that waits for a later retry is due now when it is wanted now', async () => {
+  test('one that waits for a later retry is due now when it is wanted now', async () => {
     const { destructionId } = await producer.destroy('room');
     // It failed several times over the last twenty minutes and waits ten more.
     advance(20 * minute);
@@ -329,7 +329,7 @@ describe('destroying many rooms', () => {
     expect(await depth()).toMatchObject({ delayed: 1, lanes: { urgent: 1, bulk: 0 } });
   });
 
-  test('BUG: rooms of a list that are pending are brought forward, as single rooms are', async () => {
+  test('rooms of a list that are pending are brought forward, as single rooms are', async () => {
     await producer.destroy('room', { delayMs: hour });
     await producer.destroyMany(['room'], { urgent: true });
     expect(await depth()).toMatchObject({ delayed: 0, waiting: 1, lanes: { urgent: 1 } });
@@ -341,7 +341,7 @@ describe('destroying many rooms', () => {
     expect((await depth()).waiting).toBeGreaterThanOrEqual(1_000);
   });
 
-  test('BUG: rooms before the invalid one are queued, each of them, as its description says', async () => {
+  test('rooms before the invalid one are queued, each of them, as its description says', async () => {
     await expect(producer.destroyMany(['one', 'two', ''])).rejects.toMatchObject({ code: 'USAGE' });
     expect((await depth()).waiting).toBe(2);
   });
@@ -366,7 +366,7 @@ describe('destroying many rooms', () => {
     await expect(producer.destroyMany(broken())).rejects.toThrow('the list cannot be read');
   });
 
-  test('BUG: one text is no list of rooms: its characters must not be destroyed as rooms', async () => {
+  test('one text is no list of rooms: its characters must not be destroyed as rooms', async () => {
     await expect(producer.destroyMany('room')).rejects.toMatchObject({ code: 'USAGE' });
     expect((await depth()).waiting).toBe(0);
   });
@@ -394,7 +394,7 @@ describe('what is refused', () => {
   });
 
   test.each([[42], [undefined], [null], [{}]])(
-    'BUG: a RoomId that is no text at all, %j, from a program without types: likewise',
+    'a RoomId that is no text at all, %j, from a program without types: likewise',
     async (roomId) => {
       await expect(producer.destroy(roomId as string)).rejects.toMatchObject({
         code: 'USAGE',

@@ -68,7 +68,7 @@ begin
     held := held || slot;
     slot := slot + 0.9 * interval_ms;
   end loop;
-  return held[greatest(1, cardinality(held) - window_slots - 19):];
+  return held[greatest(1, cardinality(held) - greatest(window_slots + 19, wanted - 1)):];
 end $$;
 
 create table room_reaper.batches (
@@ -116,7 +116,8 @@ create table room_reaper.destructions (
   total_likes_received       bigint,
   -- 'response'; 'lost' and 'none' where there are none, until another source fills them in.
   statistics_source          text,
-  check ((outcome = 'destroyed') = (statistics_source is not null and statistics_source = 'response'))
+  check ((outcome is not null and outcome = 'destroyed')
+    = (statistics_source is not null and statistics_source = 'response'))
 ) with (fillfactor = 70);
 
 create index destructions_by_batch on room_reaper.destructions (batch_id) where batch_id is not null;
