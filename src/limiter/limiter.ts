@@ -181,7 +181,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
           const reservation = await reserve(current, signal);
           if (reservation.kind !== 'granted') return reservation;
           await timer.until(clock.toLocal(reservation.slotAtMs), signal);
-          if (!isLate(reservation.slotAtMs)) return reservation;
+          // A stopped line is empty but for its one probe: late is harmless there.
+          if (reservation.probe || !isLate(reservation.slotAtMs)) return reservation;
           givenUp += 1;
           // A stall beyond what the interval allows for disturbs the arrivals around it too: its
           // slots stay lost, and the gap they leave is a margin.

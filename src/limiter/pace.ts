@@ -32,8 +32,12 @@ export function slotsInWindow(ratePerSecond: number): number {
  */
 export const latenessToleranceMs = 3;
 
-/** How far ahead of now a process lets its newest slot lie, in milliseconds. */
-export const targetLeadMs = 350;
+/**
+ * How far ahead of now a process lets its newest slot lie, in milliseconds. It must cover a
+ * reservation and a busy event loop; a slot that is given up counts until then, so longer
+ * costs throughput too.
+ */
+export const targetLeadMs = 220;
 
 /** How often a process reconsiders how many jobs it holds, in milliseconds. */
 export const reconsiderEveryMs = 50;

@@ -45,6 +45,12 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
     }, timeoutMs);
   }
 
+  function onConnected(): void {
+    // From here to the release it waits for its slot, however long that takes.
+    clearTimeout(timer);
+    connected.resolve();
+  }
+
   const response = client.post(url, {
     body: gate,
     headers: { 'content-length': String(Buffer.byteLength(body)) },
@@ -57,12 +63,8 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
     });
     request.once('socket', (assigned) => {
       socket = assigned;
-      if (!assigned.connecting) connected.resolve();
-      else
-        assigned.once(
-          assigned instanceof TLSSocket ? 'secureConnect' : 'connect',
-          connected.resolve,
-        );
+      if (!assigned.connecting) onConnected();
+      else assigned.once(assigned instanceof TLSSocket ? 'secureConnect' : 'connect', onConnected);
     });
   });
   void response.on('downloadProgress', ({ transferred }) => {

@@ -48,7 +48,11 @@ export async function sendAttempt(
       request.abandon();
       request = client.prepareDestroy(destruction.roomId);
       await request.ready;
-      if (reservation.kind === 'granted' && limiter.isLate(reservation.slotAtMs)) {
+      if (
+        reservation.kind === 'granted' &&
+        !reservation.probe &&
+        limiter.isLate(reservation.slotAtMs)
+      ) {
         reservation = await limiter.takeSlot(
           { ...wish, givenUpSlotMs: reservation.slotAtMs },
           guard.signal,
