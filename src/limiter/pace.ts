@@ -30,7 +30,7 @@ export function slotsInWindow(ratePerSecond: number): number {
  * late slots are what turns a stall into a burst. Timers are a millisecond late at best;
  * giving up costs little, for the slot is made up for.
  */
-export const latenessToleranceMs = 3;
+export const latenessToleranceMs = 5;
 
 /**
  * How far ahead of now a process lets its newest slot lie, in milliseconds. It must cover a

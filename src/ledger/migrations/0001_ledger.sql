@@ -41,7 +41,7 @@ $$;
 -- The limiter's arithmetic: the recent slots with `wanted` new ones at their end.
 --
 -- The promise: a slot and the one `window_slots` after it are at least `window_slots` intervals
--- apart. Evenly spaced slots keep it, but a slot that is given up (its process was paused) would
+-- apart, and a little more for the clocks. Evenly spaced slots keep it, but a slot that is given up (its process was paused) would
 -- then be lost for good. So the slots that are still held are remembered, those given up are
 -- forgotten, and a new one may come sooner than an interval after the last, down to nine tenths
 -- of it, as long as the promise holds. Lost slots are made up for; the window never overflows.
@@ -54,6 +54,8 @@ declare
   known int;
   slot float8;
   earlier int;
+  -- Two processes read the clock of the database, each with an error of part of a round trip.
+  clock_error_ms constant float8 := 2;
 begin
   if cardinality(given_up) > 0 then
     select coalesce(array_agg(x order by x), '{}') into held from unnest(recent) x where x <> all (given_up);
@@ -64,7 +66,7 @@ begin
     -- The slot that lies a window before the new one. What is older than all that is
     -- remembered is taken to be the oldest: too late is safe.
     earlier := greatest(1, known + k - window_slots);
-    slot := greatest(slot, held[earlier] + window_slots * interval_ms);
+    slot := greatest(slot, held[earlier] + window_slots * interval_ms + clock_error_ms);
     held := held || slot;
     slot := slot + 0.9 * interval_ms;
   end loop;
