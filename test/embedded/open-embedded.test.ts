@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { explain } from '../../src/embedded/directory.js';
 import { openEmbedded } from '../../src/embedded/index.js';
 import { POSTGRES_MAJOR } from '../../src/embedded/postgres.js';
+import { unprivileged } from '../support/unprivileged.js';
 import { connect, freshDatabase, freshPath, open, query } from './fixture.js';
 
 describe('opening', () => {
@@ -84,12 +85,13 @@ describe('what cannot be opened says why and what to do', () => {
     });
   });
 
-  // Root may write everywhere.
-  test.skipIf(process.getuid?.() === 0)('a directory without write permission', async () => {
+  test('a directory without write permission', async () => {
     const dataDir = await freshDatabase();
     chmodSync(dataDir, 0o500);
-    const opening = openEmbedded(dataDir).finally(() => chmodSync(dataDir, 0o700));
-    await expect(opening).rejects.toThrow(/must be writable by this user/);
+    const opening = unprivileged(() => openEmbedded(dataDir));
+    await expect(opening.finally(() => chmodSync(dataDir, 0o700))).rejects.toThrow(
+      /must be writable by this user/,
+    );
   });
 
   test('a database of another Postgres version', async () => {

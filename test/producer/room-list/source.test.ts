@@ -18,6 +18,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ReaperError } from '../../../src/errors.js';
 import { openRoomList, scanRoomList, uniqueRooms } from '../../../src/producer/room-list/index.js';
 import { all, chunksOf } from './lists.js';
+import { unprivileged } from '../../support/unprivileged.js';
 
 let folder: string;
 const noStdin = chunksOf();
@@ -168,10 +169,12 @@ test('a path below a file is refused', async () => {
   expect(await refusal(join(path, 'x'))).toContain('Room list must be readable, got ENOTDIR for');
 });
 
-test.skipIf(process.getuid?.() === 0)('a file without permission is refused', async () => {
+test('a file without permission is refused', async () => {
   const path = await written('rooms.txt', 'a');
   await chmod(path, 0);
-  expect(await refusal(path)).toContain(`got no permission for "${path}"; change its permissions`);
+  expect(await unprivileged(() => refusal(path))).toContain(
+    `got no permission for "${path}"; change its permissions`,
+  );
 });
 
 test('a temporary directory that cannot be used is refused with the next step', async () => {
