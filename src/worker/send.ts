@@ -30,7 +30,7 @@ export async function sendAttempt(
   lane: number,
   context: WorkerContext,
 ): Promise<SentAttempt | Exclude<Reservation, { kind: 'granted' }>> {
-  const { client, limiter, guard, signer, inFlight } = context;
+  const { client, limiter, guard, signer, writer, inFlight } = context;
   const wish = {
     destructionId: destruction.id,
     roomId: destruction.roomId,
@@ -60,6 +60,11 @@ export async function sendAttempt(
       }
     }
     if (reservation.kind !== 'granted') return reservation;
+    if (limiter.now() > destruction.notAfterMs) {
+      // The deadline passed while it waited for its slot: the room may be a new one by now.
+      await writer.release(destruction.id);
+      return { kind: 'expired' };
+    }
     inFlight.add(request);
     const sentAtMs = limiter.now();
     const answer = await request.release();

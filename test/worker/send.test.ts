@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import type { Reservation } from '../../src/ledger/reserve.js';
+import type { Answer } from '../../src/tencent/answer.js';
+import type { WorkerContext } from '../../src/worker/context.js';
+import { sendAttempt } from '../../src/worker/send.js';
+
+const destruction = {
+  id: '01a2076b-b5a7-74a2-8486-dbbc21ed06d7',
+  roomId: 'room-1',
+  batchId: undefined,
+  requestedAtMs: 0,
+  notAfterMs: 10_000,
+};
+const granted: Reservation = {
+  kind: 'granted',
+  attempt: 1,
+  slotAtMs: 5_000,
+  mayHaveActedBefore: false,
+  probe: false,
+};
+const gone: Answer = {
+  kind: 'reply',
+  httpStatus: 200,
+  errorCode: 100004,
+  errorInfo: '',
+  requestId: undefined,
+  statistics: undefined,
+};
+
+/** A context whose parts tell what was done to them. */
+function contextOf(options: {
+  nowMs: number;
+  reservations?: Reservation[];
+  unusable?: number;
+  late?: boolean;
+}) {
+  const done: string[] = [];
+  const sig = { text: 'sig', renewed: false, proven: true };
+  const reservations = options.reservations ?? [granted];
+  let unusable = options.unusable ?? 0;
+  const context = {
+    client: {
+      prepareDestroy: () => {
+        done.push('prepare');
+        const usable = unusable-- <= 0;
+        return {
+          sig,
+          ready: Promise.resolve(),
+          isUsable: () => usable,
+          release: () => {
+            done.push('send');
+            return Promise.resolve(gone);
+          },
+          abandon: () => done.push('abandon'),
+        };
+      },
+    },
+    limiter: {
+      takeSlot: (wish: { givenUpSlotMs?: number }) => {
+        done.push(wish.givenUpSlotMs === undefined ? 'slot' : 'slot anew');
+        return Promise.resolve(reservations.shift());
+      },
+      isLate: () => options.late ?? false,
+      now: () => options.nowMs,
+    },
+    writer: {
+      release: () => {
+        done.push('take back');
+        return Promise.resolve();
+      },
+    },
+    guard: { signal: new AbortController().signal },
+    signer: { current: () => sig },
+    inFlight: new Set(),
+  } as unknown as WorkerContext;
+  return { context, done };
+}
+
+describe('an attempt', () => {
+  test('has its connection before it asks for a slot, and is sent at it', async () => {
+    const { context, done } = contextOf({ nowMs: 5_000 });
+    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent', attempt: 1 });
+    expect(done).toEqual(['prepare', 'slot', 'send', 'abandon']);
+  });
+
+  test('whose deadline passed while it waited for its slot is not sent, and leaves no row', async () => {
+    const { context, done } = contextOf({ nowMs: 10_001 });
+    expect(await sendAttempt(destruction, 4, context)).toEqual({ kind: 'expired' });
+    expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
+  });
+
+  test('without a slot is not sent', async () => {
+    const { context, done } = contextOf({ nowMs: 0, reservations: [{ kind: 'expired' }] });
+    expect(await sendAttempt(destruction, 4, context)).toEqual({ kind: 'expired' });
+    expect(done).toEqual(['prepare', 'slot', 'abandon']);
+  });
+
+  test('whose connection was closed while it waited gets another, within the slot', async () => {
+    const { context, done } = contextOf({ nowMs: 5_000, unusable: 1 });
+    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent' });
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'abandon']);
+  });
+
+  test('that is late by then gives its slot up for another', async () => {
+    const reservations = [granted, { ...granted, slotAtMs: 5_100 }];
+    const { context, done } = contextOf({ nowMs: 5_100, unusable: 1, late: true, reservations });
+    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent' });
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'slot anew', 'send', 'abandon']);
+  });
+
+  test('that probes a stopped line is sent late rather than given up', async () => {
+    const reservations: Reservation[] = [{ ...granted, probe: true }];
+    const { context, done } = contextOf({ nowMs: 5_100, unusable: 1, late: true, reservations });
+    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent', probe: true });
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'abandon']);
+  });
+});
