@@ -14,7 +14,8 @@ export function createProgressLine(io: Io): ProgressLine {
   let shown = false;
   return {
     update(text) {
-      const width = (io.stderr as { columns?: number }).columns ?? 80;
+      // 0 where the terminal does not know.
+      const width = (io.stderr as { columns?: number }).columns || 80;
       io.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);
       shown = true;
     },
@@ -29,6 +30,8 @@ export function createProgressLine(io: Io): ProgressLine {
 export function createRateMeter(spanMs = 5_000): (finished: number, now: number) => number {
   const samples: { at: number; finished: number }[] = [];
   return (finished, now) => {
+    // The time before the first room is no work: it would make the rate look low for long.
+    if (samples.length === 1 && samples[0]?.finished === finished) samples.length = 0;
     samples.push({ at: now, finished });
     while (samples.length > 2 && now - (samples[1]?.at ?? now) >= spanMs) samples.shift();
     const first = samples[0];

@@ -19,7 +19,7 @@ import { clockTime, count, duration, rooms } from './text.js';
 const consentAbove = 1_000;
 
 export interface RoomFlags {
-  room: string[];
+  room?: string[];
   format?: RoomListFormat;
   skipInvalid?: boolean;
   batch?: string;
@@ -28,7 +28,7 @@ export interface RoomFlags {
   json?: boolean;
 }
 
-export const collect = (value: string, before: string[]) => [...before, value];
+const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
 export function addRoomFlags(command: Command): Command {
   return command
@@ -36,7 +36,7 @@ export function addRoomFlags(command: Command): Command {
       '[FILE]',
       'list of rooms: one RoomId a line, CSV with a room_id column, or NDJSON; - is stdin',
     )
-    .option('--room <ID>', 'a room; may be given again', collect, [])
+    .option('--room <ID>', 'a room; may be given again', collect)
     .option('--format <FORMAT>', 'lines, csv or ndjson, where the file does not tell')
     .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping')
     .option('--batch <NAME>', 'name under which these rooms are reported')
@@ -76,7 +76,7 @@ export async function readRoomRequest(
       }),
     );
   }
-  if (flags.room.length > 0) lists.push(listOf(flags.room));
+  if (flags.room !== undefined) lists.push(listOf(flags.room));
   if (lists.length === 0) {
     throw new ReaperError('USAGE', 'no rooms given; name a FILE (- for stdin) or a --room ID');
   }
