@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { LineKey } from '../ledger/line.js';
+import type { Outcome } from '../ledger/outcome.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
@@ -19,6 +20,8 @@ export interface WorkerContext {
   readonly lineKey: LineKey;
   /** Slows the line for all workers, because the API said it is over its quota. */
   readonly brake: (reason: string) => Promise<void>;
+  /** Told how each destruction ended. */
+  readonly onEnded: (outcome: Outcome) => void;
   /** Told why attempts fail, for whoever watches. */
   readonly onTrouble: (reason: string) => void;
   /** How often a room that keeps failing is tried again later. */

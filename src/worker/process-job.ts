@@ -44,6 +44,7 @@ export async function processJob(
   context.limiter.countInHand(1);
   try {
     const ended = await run(destruction, job, context);
+    context.onEnded(ended.outcome);
     if (isGone(ended.outcome)) return;
     context.log.warn(
       {

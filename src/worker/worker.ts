@@ -24,6 +24,7 @@ import {
   resumeLine,
   type LineKey,
 } from '../ledger/line.js';
+import type { OutcomeCounts } from '../ledger/outcome.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
@@ -49,8 +50,11 @@ const keepFailedSeconds = 14 * 24 * 3600;
 /** Jobs in hand at the start, until the limiter knows how many are right. */
 const firstConcurrency = 20;
 
-/** How often finished batches are noted and the state is logged, in milliseconds. */
-const housekeepingMs = 2_000;
+/** How often finished batches are noted, in milliseconds. */
+const noteBatchesEveryMs = 2_000;
+
+/** How often a busy worker logs what it did, in milliseconds. */
+const logEveryMs = 10_000;
 
 /** How long requests in flight may take after a shutdown was asked for, in milliseconds. */
 const shutdownDeadlineMs = 10_000;
@@ -174,6 +178,7 @@ async function run(
     }
   }
 
+  let ended: Partial<OutcomeCounts> = {};
   const context: WorkerContext = {
     limiter,
     writer,
@@ -184,6 +189,9 @@ async function run(
     log,
     lineKey,
     brake,
+    onEnded: (outcome) => {
+      ended[outcome] = (ended[outcome] ?? 0) + 1;
+    },
     onTrouble: (reason) => options.onTrouble?.(reason),
     laterRetries: config.laterRetries,
     random: Math.random,
@@ -241,12 +249,18 @@ async function run(
     'worker started',
   );
 
-  const housekeeping = setInterval(() => {
+  const noting = setInterval(() => {
     finishBatches(database, config.sdkAppId).catch(() => undefined);
-  }, housekeepingMs);
+  }, noteBatchesEveryMs);
+  const logging = setInterval(() => {
+    if (Object.keys(ended).length === 0) return;
+    log.info({ ended, inHand: context.inHand.size, ...limiter.counts() }, 'progress');
+    ended = {};
+  }, logEveryMs);
 
   async function close(): Promise<void> {
-    clearInterval(housekeeping);
+    clearInterval(noting);
+    clearInterval(logging);
     guard.close();
     const deadline = setTimeout(() => {
       log.warn(
