@@ -19,3 +19,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 await runProgram(process.argv.slice(2), io, () => readEnvironment(process.env, process.cwd()));
 process.exitCode = io.exitCode;
+// A connection to a server that is gone may keep the process alive: everything is done, so leave.
+setTimeout(() => process.exit(), 1_000).unref();

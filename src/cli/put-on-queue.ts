@@ -3,6 +3,7 @@ import { ReaperError } from '../errors.js';
 import {
   finishedAmong,
   joinDestructions,
+  joinedAndFinished,
   markEnqueued,
   openBatch,
   type Batch,
@@ -62,6 +63,7 @@ export async function putOnQueue(
     queue,
     {
       finishedAmong: (ids) => finishedAmong(database, ids),
+      joinedAndFinished: (roomIds) => joinedAndFinished(database, batch.id, roomIds),
       join: (joined) => joinDestructions(database, batch.id, joined),
     },
     {

@@ -101,6 +101,24 @@ export async function joinDestructions(
 const finishedSql = `
 select id from room_reaper.destructions where id = any ($1::text[]) and outcome is not null`;
 
+/** $1 batch id, $2 room ids. */
+const joinedFinishedSql = `
+select j.room_id from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+ where j.batch_id = $1 and j.room_id = any ($2::text[]) and d.outcome is not null`;
+
+/** Which of these rooms the batch had joined to destructions that have ended. */
+export async function joinedAndFinished(
+  database: Database,
+  batchId: string,
+  roomIds: readonly string[],
+): Promise<Set<string>> {
+  const rows = await database.query<{ room_id: string }>('joined-finished', joinedFinishedSql, [
+    batchId,
+    roomIds,
+  ]);
+  return new Set(rows.map((row) => row.room_id));
+}
+
 /** Which of these destructions have ended. */
 export async function finishedAmong(
   database: Database,

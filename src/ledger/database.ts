@@ -38,6 +38,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = new pg.Pool({
     max: poolSize,
     connectionTimeoutMillis: 10_000,
+    // A server that hangs must not hang the worker: after this the statement is run anew.
+    query_timeout: 30_000,
     keepAlive: true,
     application_name: 'room-reaper',
     ...options.connection,
@@ -129,6 +131,12 @@ function unavailable(shownAs: string, error: unknown): ReaperError {
   );
 }
 
+/** Whether the database refused a statement for the values in it: it will again. */
+export function isDataError(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^2[23][0-9A-Z]{3}$/.test(code);
+}
+
 /**
  * Whether a failed statement may succeed when it is run again: the connection was lost,
  * the server is starting, stopping or out of connections, or a deadlock was broken.
@@ -137,7 +145,7 @@ function unavailable(shownAs: string, error: unknown): ReaperError {
 export function isPassing(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
-    return /^(08|53|57P|40001|40P01|55P03|25006|58)/.test(code);
+    return /^(08|53|57|40001|40P01|55P03|25006|58)/.test(code);
   }
   if (typeof code === 'string') return code.startsWith('E');
   return (

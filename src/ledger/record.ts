@@ -2,6 +2,7 @@
 import type { Statistics } from '../statistics.js';
 import type { Database } from './database.js';
 import type { Outcome } from './outcome.js';
+import type { SlotRequest } from './reserve.js';
 
 /** The end of one attempt. */
 export interface AttemptEnd {
@@ -28,6 +29,8 @@ export interface DestructionEnd {
 
 export interface RecordItem {
   destructionId: string;
+  /** What the row of the destruction is made of, where a restored database has lost it. */
+  destruction?: Omit<SlotRequest, 'destructionId' | 'givenUpSlotMs'>;
   attempt: AttemptEnd | undefined;
   end: DestructionEnd | undefined;
 }
@@ -116,8 +119,51 @@ select e.id, coalesce(f.outcome, b.outcome) as outcome
 /** @throws the driver's error where the database cannot be used; nothing is half written then. */
 export async function recordEnds(
   database: Database,
+  sdkAppId: number,
   items: readonly RecordItem[],
 ): Promise<(Outcome | undefined)[]> {
+  const standing = await record(database, items);
+  const lost = items.filter((item) => item.end && !standing.get(item.destructionId));
+  if (lost.length > 0) {
+    await restore(database, sdkAppId, lost);
+    for (const [id, outcome] of await record(database, lost)) standing.set(id, outcome);
+  }
+  return items.map((item) => standing.get(item.destructionId));
+}
+
+/**
+ * $1 SDKAppID; $2–$6 arrays of one element per destruction: id, room, batch, requested at,
+ * not after (epoch ms). Makes the rows that a failover or a restored backup has lost.
+ */
+const restoreSql = `
+insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
+select id, $1, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
+  from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[])
+    as a (id, room_id, batch_id, requested_at, not_after)
+on conflict (id) do nothing`;
+
+async function restore(
+  database: Database,
+  sdkAppId: number,
+  items: readonly RecordItem[],
+): Promise<void> {
+  const known = items.flatMap(({ destructionId, destruction }) =>
+    destruction === undefined ? [] : [{ destructionId, ...destruction }],
+  );
+  await database.query('record-restore', restoreSql, [
+    sdkAppId,
+    known.map((each) => each.destructionId),
+    known.map((each) => each.roomId),
+    known.map((each) => each.batchId ?? null),
+    known.map((each) => each.requestedAtMs),
+    known.map((each) => each.notAfterMs),
+  ]);
+}
+
+async function record(
+  database: Database,
+  items: readonly RecordItem[],
+): Promise<Map<string, Outcome | undefined>> {
   const attempt = <V>(pick: (end: AttemptEnd) => V | undefined) =>
     items.map((item) => (item.attempt ? (pick(item.attempt) ?? null) : null));
   const end = <V>(pick: (end: DestructionEnd) => V | undefined) =>
@@ -145,6 +191,5 @@ export async function recordEnds(
     total('totalUniqueGiftSenders'),
     total('totalLikesReceived'),
   ]);
-  const standing = new Map(rows.map((row) => [row.id, row.outcome ?? undefined]));
-  return items.map((item) => standing.get(item.destructionId));
+  return new Map(rows.map((row) => [row.id, row.outcome ?? undefined]));
 }

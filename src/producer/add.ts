@@ -69,27 +69,38 @@ function jobOptions(destruction: Destruction, placement: Placement): JobsOptions
   };
 }
 
-/** Brings a pending destruction forward where the new request is more urgent, or due sooner. */
+/** A deadline that is later by less than this is not worth a write, in milliseconds. */
+const deadlineSlackMs = 60_000;
+
+/**
+ * Brings a pending destruction forward where the new request is more urgent, or due
+ * sooner, and gives it the new request's deadline where that is later.
+ */
 export async function bringForward(
   queue: DestroyQueue,
   jobId: string,
   placement: Placement,
+  notAfterMs: number,
 ): Promise<void> {
   const job = await queue.getJob(jobId);
   if (job === undefined) return;
   if (lanes[placement.lane] < job.priority) {
     await job.changePriority({ priority: lanes[placement.lane] });
   }
-  if (!(await job.isDelayed())) return;
-  if (placement.delayMs === 0) {
-    // It may have become due this very moment: then there is nothing to bring forward.
-    await job.promote().catch(() => undefined);
-    return;
+  const data = { ...job.data };
+  if (notAfterMs > data.n + deadlineSlackMs) data.n = notAfterMs;
+  // It may end or be taken up this very moment: then there is nothing to bring forward.
+  if (await job.isDelayed()) {
+    const dueAtMs = Date.now() + placement.delayMs;
+    if (placement.delayMs === 0) {
+      await job.promote().catch(() => undefined);
+    } else if (job.attemptsMade === 0 && (data.d ?? job.timestamp + job.delay) > dueAtMs) {
+      // A later retry is left alone: when it is due cannot be read here, and it is soon.
+      await job.changeDelay(placement.delayMs).catch(() => undefined);
+      data.d = dueAtMs;
+    }
   }
-  // When a later retry is due nobody can read here; it is sooner than a request for later.
-  if (job.attemptsMade > 0) return;
-  const dueAtMs = Date.now() + placement.delayMs;
-  if ((job.data.d ?? job.timestamp + job.delay) <= dueAtMs) return;
-  await job.changeDelay(placement.delayMs).catch(() => undefined);
-  await job.updateData({ ...job.data, d: dueAtMs }).catch(() => undefined);
+  if (data.n !== job.data.n || data.d !== job.data.d) {
+    await job.updateData(data).catch(() => undefined);
+  }
 }

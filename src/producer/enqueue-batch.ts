@@ -1,5 +1,6 @@
 /** Putting a whole list on the queue as a batch. */
 import { batchDestructionId } from '../queue/destruction-id.js';
+import type { Destruction } from '../queue/job.js';
 import type { DestroyQueue } from '../queue/open.js';
 import { addChunk, addDestructions, bringForward, type Placement } from './add.js';
 
@@ -14,6 +15,8 @@ export interface BatchToEnqueue {
 
 /** What the ledger is asked and told; the producer itself knows nothing of SQL. */
 export interface BatchLedger {
+  /** Which of these rooms were joined to other destructions that have ended. */
+  joinedAndFinished(roomIds: readonly string[]): Promise<Set<string>>;
   finishedAmong(ids: readonly string[]): Promise<Set<string>>;
   join(joined: readonly { destructionId: string; roomId: string }[]): Promise<void>;
 }
@@ -54,22 +57,31 @@ export async function enqueueBatch(
       requestedAtMs: now,
       notAfterMs: Math.floor(now + placement.delayMs + batch.deadlineMs),
     }));
-    const finished = batch.isNew
-      ? new Set<string>()
-      : await ledger.finishedAmong(all.map((each) => each.id));
-    counts.finished += finished.size;
-    const open = all.filter((each) => !finished.has(each.id));
+    const open = batch.isNew ? all : await stillOpen(all, ledger);
+    counts.finished += all.length - open.length;
     if (open.length > 0) {
       const added = await addDestructions(queue, open, placement);
       const joined = added.filter((each) => each.status === 'pending');
       if (joined.length > 0) await ledger.join(joined);
-      await Promise.all(joined.map((each) => bringForward(queue, each.destructionId, placement)));
       counts.pending += joined.length;
       counts.added += added.length - joined.length;
+      // What waits from before is asked for again: it is due now, and may take its time anew.
+      const fromBefore = batch.isNew ? joined : added;
+      const notAfterMs = all[0]?.notAfterMs ?? 0;
+      await Promise.all(
+        fromBefore.map((each) => bringForward(queue, each.destructionId, placement, notAfterMs)),
+      );
     }
     onProgress(counts);
   }
   return counts;
+}
+
+/** What has not ended, neither under this batch nor under a destruction that it joined. */
+async function stillOpen(all: readonly Destruction[], ledger: BatchLedger): Promise<Destruction[]> {
+  const finished = await ledger.finishedAmong(all.map((each) => each.id));
+  const joined = await ledger.joinedAndFinished(all.map((each) => each.roomId));
+  return all.filter((each) => !finished.has(each.id) && !joined.has(each.roomId));
 }
 
 async function* chunks(

@@ -134,6 +134,10 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     throw error;
   });
 
+  function notAfterIn(delayMs: number): number {
+    return Math.floor(Date.now() + delayMs + deadlineHours * 3_600_000);
+  }
+
   function makeDestruction(roomId: string, delayMs: number): Destruction {
     const now = Date.now();
     return {
@@ -141,7 +145,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       roomId,
       batchId: undefined,
       requestedAtMs: now,
-      notAfterMs: Math.floor(now + delayMs + deadlineHours * 3_600_000),
+      notAfterMs: notAfterIn(delayMs),
     };
   }
 
@@ -162,7 +166,12 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       const [added] = await add([makeDestruction(roomId, delayMs)], lane, delayMs);
       if (added === undefined) throw new Error('the queue returned nothing for the room');
       if (added.status === 'pending')
-        await bringForward(opened.queue, added.destructionId, { lane, delayMs });
+        await bringForward(
+          opened.queue,
+          added.destructionId,
+          { lane, delayMs },
+          notAfterIn(delayMs),
+        );
       return added;
     },
 
@@ -178,7 +187,9 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
         for (const each of added) counts[each.status] += 1;
         const pending = added.filter((each) => each.status === 'pending');
         await Promise.all(
-          pending.map((each) => bringForward(opened.queue, each.destructionId, { lane, delayMs })),
+          pending.map((each) =>
+            bringForward(opened.queue, each.destructionId, { lane, delayMs }, notAfterIn(delayMs)),
+          ),
         );
         manyOptions.onProgress?.({ ...counts });
       }

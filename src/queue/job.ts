@@ -35,6 +35,8 @@ export const jobData = z.object({
   b: id.optional(),
   /** Due at, where it was brought forward, milliseconds since the epoch. */
   d: z.int().nonnegative().optional(),
+  /** A result that the ledger could not take yet (src/worker/unsaved-result.ts). */
+  u: z.string().max(10_000).optional(),
 });
 
 export type JobData = z.infer<typeof jobData>;
@@ -45,6 +47,8 @@ export interface Destruction {
   batchId: string | undefined;
   requestedAtMs: number;
   notAfterMs: number;
+  /** A result of an earlier run that is not in the ledger yet. */
+  unsavedResult?: string;
 }
 
 export function toJobData(destruction: Omit<Destruction, 'id'>): JobData {
@@ -67,5 +71,6 @@ export function readDestruction(jobId: string | undefined, data: unknown): Destr
     batchId: parsed.data.b,
     requestedAtMs: parsed.data.t,
     notAfterMs: parsed.data.n,
+    ...(parsed.data.u === undefined ? {} : { unsavedResult: parsed.data.u }),
   };
 }

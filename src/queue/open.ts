@@ -65,6 +65,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
   if (redis.status !== 'ready') await once(redis, 'ready');
   await queue.waitUntilReady();
   const connections = [redis];
+  const workers: DestroyWorker[] = [];
   return {
     queue,
     createWorker(processor, workerOptions) {
@@ -72,14 +73,28 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
       connection.on('error', options.onError);
       connections.push(connection);
       const worker: DestroyWorker = new Worker(name, processor, { ...workerOptions, connection });
+      workers.push(worker);
       worker.on('error', options.onError);
       return worker;
     },
     async close() {
-      await queue.close();
+      await withinLimit(queue.close());
+      for (const worker of workers) await withinLimit(worker.disconnect());
       for (const connection of connections) connection.disconnect();
     },
   };
+}
+
+/** Closing waits for a server that may be gone; then the connection is dropped. In milliseconds. */
+const closeLimitMs = 2_000;
+
+async function withinLimit(closing: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise((resolve) => {
+    timer = setTimeout(resolve, closeLimitMs);
+  });
+  await Promise.race([closing.catch(() => undefined), limit]);
+  clearTimeout(timer);
 }
 
 async function openOnPostgres(
@@ -141,8 +156,8 @@ async function openOnPostgres(
       return worker;
     },
     async close() {
-      await queue.close();
-      await Promise.all(pools.map((each) => each.end()));
+      await withinLimit(queue.close());
+      await withinLimit(Promise.all(pools.map((each) => each.end())));
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Attempts of one destruction until one decides something. */
 import type { Outcome } from '../ledger/outcome.js';
-import type { AttemptEnd, DestructionEnd } from '../ledger/record.js';
+import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
 import type { Destruction } from '../queue/job.js';
 import { judge, type Verdict } from '../tencent/verdicts.js';
 import type { WorkerContext } from './context.js';
@@ -8,6 +8,7 @@ import { decide } from './decide.js';
 import { manyRejected, manyRejectedRemedy } from './rejections.js';
 import { sendAttempt, type SentAttempt } from './send.js';
 import { GiveBack, TransientFailure } from './signals.js';
+import { UnsavedResult } from './unsaved-result.js';
 
 export interface Ended {
   outcome: Outcome;
@@ -26,7 +27,7 @@ export async function attemptDestruction(
   lane: number,
   context: WorkerContext,
 ): Promise<Ended> {
-  const { guard, signer, writer } = context;
+  const { guard, signer } = context;
   for (let staleBefore = false; ;) {
     const sent = await sendAttempt(destruction, lane, context);
     switch (sent.kind) {
@@ -44,22 +45,22 @@ export async function attemptDestruction(
     }
 
     const verdict = judge(sent.answer);
-    const decision = decide(
-      verdict,
-      sent.mayHaveActedBefore || context.unrecorded.has(destruction.id),
-    );
+    // An earlier answer that could not be recorded: what it may have done must not be forgotten.
+    const unrecordedBefore = context.unrecorded.has(destruction.id);
+    const decision = decide(verdict, sent.mayHaveActedBefore || unrecordedBefore);
     const details = describe(sent);
-    // Until this is written, the attempt counts as one that may have acted.
-    context.unrecorded.add(destruction.id);
-    const outcome = await writer.record({
-      destructionId: destruction.id,
-      attempt: attemptEnd(sent, verdict),
-      end:
-        decision.kind === 'end'
-          ? { outcome: decision.outcome, ...details, statistics: verdict.statistics }
-          : undefined,
-    });
-    context.unrecorded.delete(destruction.id);
+    const outcome = await record(
+      {
+        destructionId: destruction.id,
+        destruction,
+        attempt: attemptEnd(sent, verdict, unrecordedBefore),
+        end:
+          decision.kind === 'end'
+            ? { outcome: decision.outcome, ...details, statistics: verdict.statistics }
+            : undefined,
+      },
+      context,
+    );
     logAttempt(destruction, sent, verdict, context);
 
     if (decision.kind !== 'end') context.onTrouble(reasonOf(verdict, details));
@@ -67,7 +68,7 @@ export async function attemptDestruction(
       case 'end':
         signer.accepted(sent.sig);
         if (context.rejections.saw(decision.outcome === 'rejected')) {
-          await guard.stop({
+          guard.stop({
             code: details.errorCode,
             reason: manyRejected,
             remedy: manyRejectedRemedy,
@@ -99,12 +100,24 @@ export async function attemptDestruction(
       default:
         return decision satisfies never;
     }
-    await guard.stop({
+    guard.stop({
       code: codeOf(sent, details),
       reason: verdict.reason,
       remedy: verdict.remedy,
     });
     throw new GiveBack(`the line is stopped: ${verdict.reason}`);
+  }
+}
+
+/** @throws UnsavedResult where the ledger did not take it before the worker had to stop. */
+async function record(item: RecordItem, context: WorkerContext): Promise<Outcome | undefined> {
+  context.unrecorded.add(item.destructionId);
+  try {
+    const outcome = await context.writer.record(item);
+    context.unrecorded.delete(item.destructionId);
+    return outcome;
+  } catch (error) {
+    throw new UnsavedResult(item, error);
   }
 }
 
@@ -118,6 +131,7 @@ export async function endUnsent(
 ): Promise<Ended> {
   const standing = await context.writer.record({
     destructionId: destruction.id,
+    destruction,
     attempt: undefined,
     end: {
       outcome,
@@ -155,7 +169,7 @@ function reasonOf(verdict: Verdict, details: Details): string {
     : `${verdict.reason} (${details.errorCode})`;
 }
 
-function attemptEnd(sent: SentAttempt, verdict: Verdict): AttemptEnd {
+function attemptEnd(sent: SentAttempt, verdict: Verdict, unrecordedBefore: boolean): AttemptEnd {
   const { answer } = sent;
   const unsent = answer.kind === 'network' && !answer.written;
   return {
@@ -166,7 +180,7 @@ function attemptEnd(sent: SentAttempt, verdict: Verdict): AttemptEnd {
     errorCode: answer.kind === 'reply' ? answer.errorCode : undefined,
     verdict: verdict.word,
     reason: verdict.reason,
-    mayHaveActed: verdict.mayHaveActed,
+    mayHaveActed: verdict.mayHaveActed || unrecordedBefore,
     requestId: answer.kind === 'reply' ? answer.requestId : undefined,
   };
 }

@@ -4,7 +4,7 @@
  * answered must not be lost because the database restarts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPassing, type Database } from '../ledger/database.js';
+import { isDataError, type Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import type { Outcome } from '../ledger/outcome.js';
 import { recordEnds, type RecordItem } from '../ledger/record.js';
@@ -15,6 +15,12 @@ const maximumGroup = 200;
 
 /** How far apart two statements begin, in milliseconds. */
 const gatherEveryMs = 15;
+
+/**
+ * A result must not be given up because a password is rotated or a table is being restored:
+ * all but values that the ledger refuses may pass.
+ */
+const mayPass = (error: unknown) => !isDataError(error);
 
 export interface LedgerWriter {
   /** Resolves once it is committed, with the outcome that now stands. */
@@ -27,10 +33,11 @@ export interface LedgerWriter {
 
 export function createLedgerWriter(options: {
   database: Database;
+  sdkAppId: number;
   workerId: string;
   onDatabase: (error: Error | undefined) => void;
 }): LedgerWriter {
-  const { database, workerId, onDatabase } = options;
+  const { database, sdkAppId, workerId, onDatabase } = options;
   const abandoned = new AbortController();
 
   async function untilWritten<R>(write: () => Promise<R>): Promise<R> {
@@ -40,7 +47,7 @@ export function createLedgerWriter(options: {
         if (failures > 0) onDatabase(undefined);
         return result;
       } catch (error) {
-        if (!isPassing(error) || abandoned.signal.aborted) throw error;
+        if (!mayPass(error) || abandoned.signal.aborted) throw error;
         onDatabase(error as Error);
         await sleep(Math.min(50 * 2 ** failures, 2000), undefined, { signal: abandoned.signal });
       }
@@ -48,15 +55,15 @@ export function createLedgerWriter(options: {
   }
 
   const records = gather<RecordItem, Outcome | undefined>(
-    (items) => untilWritten(() => recordEnds(database, items)),
-    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing },
+    (items) => untilWritten(() => recordEnds(database, sdkAppId, items)),
+    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing: mayPass },
   );
   const releases = gather<string, undefined>(
     async (ids) => {
       await untilWritten(() => releaseUnsent(database, workerId, ids));
       return ids.map(() => undefined);
     },
-    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing },
+    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing: mayPass },
   );
 
   return {

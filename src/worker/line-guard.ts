@@ -15,6 +15,7 @@
  * the jobs go back to the queue.
  */
 import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Database } from '../ledger/database.js';
 import { firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
@@ -24,6 +25,13 @@ import { GiveBack } from './signals.js';
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
 const lookEveryMs = 1_000;
 
+export interface StopCause {
+  /** The API's code, or an HTTP status. */
+  code: number | undefined;
+  reason: string;
+  remedy: string | undefined;
+}
+
 export type LinePhase = 'running' | 'halted' | 'probing';
 
 export interface LineGuard {
@@ -31,11 +39,7 @@ export interface LineGuard {
   /** Aborts, with a GiveBack, what waits for a slot. A new one after each halt. */
   readonly signal: AbortSignal;
   /** A verdict says that nothing can succeed: stops the line for all workers. */
-  stop(cause: {
-    code: number | undefined;
-    reason: string;
-    remedy: string | undefined;
-  }): Promise<void>;
+  stop(cause: StopCause): void;
   /** The line is stopped, and a person asks for work: begins with one job, as a probe. */
   probe(): void;
   /** A reservation said that the line is stopped. */
@@ -68,6 +72,10 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   let stopped: StoppedLine | undefined;
   let looker: NodeJS.Timeout | undefined;
   let closed = false;
+  /** Raised by each halt: what was read before it says nothing any more. */
+  let halts = 0;
+  let looking = false;
+  let unwritten = false;
 
   function halt(line: StoppedLine): void {
     if (closed) return;
@@ -75,6 +83,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     stopped = line;
     if (phase === 'halted') return;
     phase = 'halted';
+    halts += 1;
     options.pause();
     controller.abort(new GiveBack(`the line is stopped: ${line.reason}`));
     if (isNew) {
@@ -89,7 +98,9 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   }
 
   async function look(): Promise<void> {
-    if (phase !== 'halted' || stopped === undefined) return;
+    if (phase !== 'halted' || looking || unwritten) return;
+    const halt = halts;
+    looking = true;
     let state;
     try {
       const lines = await readLines(database, options.sdkAppId, options.intervalMs);
@@ -97,7 +108,10 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     } catch {
       // Without the database nothing is sent anyway; the next look may find it.
       return;
+    } finally {
+      looking = false;
     }
+    if (halt !== halts) return;
     if (state?.stopped === undefined) {
       log.info('line runs again');
       run('running');
@@ -106,6 +120,18 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     } else {
       stopped = state.stopped;
     }
+  }
+
+  async function writeStop(cause: StopCause): Promise<void> {
+    while (!closed) {
+      try {
+        await stopLine(database, lineId, cause);
+        break;
+      } catch {
+        await sleep(lookEveryMs);
+      }
+    }
+    unwritten = false;
   }
 
   function run(next: 'running' | 'probing'): void {
@@ -124,9 +150,11 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     get signal() {
       return controller.signal;
     },
-    async stop(cause) {
+    stop(cause) {
+      unwritten = true;
       halt({ ...cause, probeAtMs: options.now() + firstProbePauseMs });
-      await stopLine(database, lineId, cause);
+      // The job goes back at once; the other workers hear of it as soon as the ledger does.
+      void writeStop(cause);
     },
     probe: () => run('probing'),
     foundStopped: halt,

@@ -12,6 +12,7 @@ import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.
 import type { WorkerContext } from './context.js';
 import { GiveBack, RetryLater, TransientFailure } from './signals.js';
 import { abortableSleep } from './sleep.js';
+import { readUnsaved, UnsavedResult, writeUnsaved } from './unsaved-result.js';
 
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
 const lookAgainMs = 10_000;
@@ -43,7 +44,9 @@ export async function processJob(
   context.inHand.add(destruction.id);
   context.limiter.countInHand(1);
   try {
-    const ended = await run(destruction, job, context);
+    const ended =
+      (await saveEarlierResult(destruction, job, context)) ??
+      (await run(destruction, job, context));
     context.onEnded(ended.outcome);
     if (isGone(ended.outcome)) return;
     context.log.warn(
@@ -62,6 +65,14 @@ export async function processJob(
       await toRetryLane(job);
       throw error;
     }
+    if (error instanceof UnsavedResult) {
+      context.log.error(
+        { destructionId: destruction.id, result: writeUnsaved(error.item) },
+        'result not saved to the ledger; kept in the job',
+      );
+      await job.updateData({ ...job.data, u: writeUnsaved(error.item) }).catch(() => undefined);
+      return await giveBack(job, token);
+    }
     if (!context.unrecorded.has(destruction.id)) {
       // Reserved and not sent. Where that cannot be written, it stays un-ended: "may have
       // been sent" is the safe label.
@@ -77,6 +88,22 @@ export async function processJob(
     context.inHand.delete(destruction.id);
     context.limiter.countInHand(-1);
   }
+}
+
+/** Saves what an earlier run could not. @returns how it ended, where that says so. */
+async function saveEarlierResult(
+  destruction: Destruction,
+  job: DestroyJob,
+  context: WorkerContext,
+): Promise<Ended | undefined> {
+  if (destruction.unsavedResult === undefined) return undefined;
+  const item = readUnsaved(destruction.unsavedResult, destruction.id);
+  if (item === undefined) return undefined;
+  const outcome = await context.writer.record({ ...item, destruction });
+  const data = { ...job.data };
+  delete data.u;
+  await job.updateData(data).catch(() => undefined);
+  return outcome && { outcome, reason: 'the result of an earlier run' };
 }
 
 /** One run: quick retries, then the decision whether there is a later one. */
@@ -138,7 +165,7 @@ async function retryLaterOrEnd(
 }
 
 /** A retry must not wait behind a hundred thousand others. */
-async function toRetryLane(job: DestroyJob): Promise<void> {
+export async function toRetryLane(job: DestroyJob): Promise<void> {
   if (job.priority === lanes.urgent || job.priority === lanes.retry) return;
   await job.changePriority({ priority: lanes.retry }).catch(() => undefined);
 }

@@ -37,7 +37,7 @@ import { createSigner } from '../tencent/user-sig.js';
 import type { WorkerContext } from './context.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
-import { processJob } from './process-job.js';
+import { processJob, toRetryLane } from './process-job.js';
 import { createRejections, manyRejected } from './rejections.js';
 import { RetryLater } from './signals.js';
 
@@ -92,7 +92,7 @@ export async function startWorker(
       'TENCENT_SECRET_KEY must be set to the key of your app; a worker signs requests',
     );
   }
-  const connectionError = errorReporter(log, 'connection error; reconnecting');
+  const connectionError = errorReporter(log, 'trouble with a server; going on by itself');
   const database = await stores.openLedger(connectionError);
   let opened: OpenQueue | undefined;
   try {
@@ -140,7 +140,12 @@ async function run(
     },
     onDatabase,
   });
-  const writer = createLedgerWriter({ database, workerId, onDatabase });
+  const writer = createLedgerWriter({
+    database,
+    sdkAppId: config.sdkAppId,
+    workerId,
+    onDatabase,
+  });
   const signer = createSigner(credentials);
   const client = createApiClient({
     credentials,
@@ -230,6 +235,11 @@ async function run(
   );
   bullWorker.on('stalled', (jobId) => {
     log.warn({ destructionId: jobId }, 'job of a dead or paused worker taken back');
+    // On Postgres it would go behind all others of its lane.
+    void opened.queue
+      .getJob(jobId)
+      .then((job) => job && toRetryLane(job))
+      .catch(() => undefined);
   });
 
   const stoppedLine = (await readLines(database, config.sdkAppId, intervalMs)).find(
@@ -276,9 +286,9 @@ async function run(
     clearTimeout(deadline);
     limiter.close();
     client.close();
-    await finishBatches(database, config.sdkAppId).catch(() => undefined);
-    await Promise.race([opened.close(), last]);
-    await database.close();
+    await Promise.race([finishBatches(database, config.sdkAppId).catch(() => undefined), last]);
+    await opened.close();
+    await Promise.race([database.close(), last]);
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }
   return { close };
@@ -289,8 +299,10 @@ function errorReporter(log: Logger, message: string): (error: Error) => void {
   const reported = new Map<string, number>();
   return (error) => {
     const { code } = error as NodeJS.ErrnoException;
-    const key = code ?? error.message;
+    // One message, whichever job it names.
+    const key = code ?? error.message.replace(/[0-9a-f-]{36}/g, '');
     if (Date.now() - (reported.get(key) ?? 0) < 60_000) return;
+    if (reported.size > 100) reported.clear();
     reported.set(key, Date.now());
     log.warn({ code, reason: error.message }, message);
   };

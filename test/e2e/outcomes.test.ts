@@ -14,7 +14,7 @@ import {
 const code = (number: number, times = 1): ScriptedAnswer[] =>
   Array.from({ length: times }, () => ({ kind: 'code', code: number }));
 
-/** What the server answers for a room at first, and what must come of it (DESIGN.md section 7). */
+/** What the server answers for a room at first, and what must come of it. */
 interface Case {
   script: ScriptedAnswer[];
   outcome: string;

@@ -62,7 +62,7 @@ export async function postgresOnly(): Promise<StoreVariables> {
   return { QUEUE_URL: database.url, DATABASE_URL: database.url };
 }
 
-/** DESIGN.md section 13. */
+/** The columns that are a contract. */
 export interface DestructionRow {
   id: string;
   room_id: string;

@@ -32,7 +32,7 @@ function list(changes: Partial<NewBatch> = {}): NewBatch {
 async function end(line: Line, outcome: Outcome, batchId?: string): Promise<string> {
   const wanted = request({ batchId });
   await line.grant(wanted);
-  await recordEnds(ledger.database, [
+  await recordEnds(ledger.database, 1_400_000_001, [
     {
       destructionId: wanted.destructionId,
       attempt: attemptEnd(),
@@ -159,7 +159,7 @@ describe('finishing', () => {
     await finishBatches(ledger.database, line.sdkAppId);
     expect((await read(line.sdkAppId))[0]).toMatchObject({ destroyed: 1, finishedAtMs: undefined });
 
-    await recordEnds(ledger.database, [
+    await recordEnds(ledger.database, 1_400_000_001, [
       {
         destructionId: pending.destructionId,
         attempt: attemptEnd(),

@@ -21,7 +21,7 @@ beforeAll(async () => {
   line = await makeLine(ledger);
 });
 
-const record = (...items: RecordItem[]) => recordEnds(ledger.database, items);
+const record = (...items: RecordItem[]) => recordEnds(ledger.database, 1_400_000_001, items);
 
 /** A destruction whose first attempt is on its way. */
 async function sent(changes: Partial<SlotRequest> = {}): Promise<string> {
@@ -301,7 +301,7 @@ describe('many at once', () => {
       databases.map(async (database, worker) => {
         const items = tellings[worker] ?? [];
         for (let at = 0; at < items.length; at += 7)
-          await recordEnds(database, items.slice(at, at + 7));
+          await recordEnds(database, 1_400_000_001, items.slice(at, at + 7));
       }),
     );
     expect(await counters(batchId)).toEqual({ destroyed: 60 });
@@ -336,5 +336,31 @@ describe('the table refuses what is half right', () => {
     await expect(record(ended(id, 'destroyed'), wrong)).rejects.toThrow(/check constraint/);
     expect(await destruction(id)).toMatchObject({ outcome: null });
     expect(await attempts(id)).toMatchObject([{ ended_at: null }]);
+  });
+});
+
+describe('a destruction whose row a restored database has lost', () => {
+  test('is made anew, with its outcome and its statistics', async () => {
+    const id = newId();
+    const item = ended(id, 'destroyed');
+    const [outcome] = await record({
+      ...item,
+      destruction: {
+        roomId: 'room: lost',
+        batchId: undefined,
+        requestedAtMs: Date.now(),
+        notAfterMs: Date.now() + 3_600_000,
+      },
+    });
+    expect(outcome).toBe('destroyed');
+    expect(await destruction(id)).toMatchObject({
+      outcome: 'destroyed',
+      statistics_source: 'response',
+      total_viewers: item.end?.statistics?.totalViewers.toString(),
+    });
+  });
+
+  test('without what makes a row, says that nothing was recorded', async () => {
+    expect(await record(ended(newId(), 'destroyed'))).toEqual([undefined]);
   });
 });

@@ -179,7 +179,7 @@ describe('numbering attempts', () => {
     const wanted = request();
     for (const attempt of [1, 2, 3]) {
       expect(await line.grant(wanted)).toMatchObject({ attempt, mayHaveActedBefore: false });
-      await recordEnds(ledger.database, [
+      await recordEnds(ledger.database, 1_400_000_001, [
         {
           destructionId: wanted.destructionId,
           attempt: attemptEnd({ attempt, verdict: 'transient', mayHaveActed: false }),
@@ -194,7 +194,7 @@ describe('numbering attempts', () => {
     const wanted = request();
     for (const [attempt, mayHaveActed] of [true, false].entries()) {
       await line.grant(wanted);
-      await recordEnds(ledger.database, [
+      await recordEnds(ledger.database, 1_400_000_001, [
         {
           destructionId: wanted.destructionId,
           attempt: attemptEnd({ attempt: attempt + 1, verdict: 'transient', mayHaveActed }),
@@ -242,7 +242,7 @@ describe('numbering attempts', () => {
     const line = await makeLine(ledger);
     const [ended, foreign] = [request(), request()];
     await line.grant(ended);
-    await recordEnds(ledger.database, [
+    await recordEnds(ledger.database, 1_400_000_001, [
       { destructionId: ended.destructionId, attempt: attemptEnd(), end: undefined },
     ]);
     await line.grant(foreign, { worker: 'worker-2' });
@@ -290,7 +290,7 @@ describe('what needs no slot', () => {
     const line = await makeLine(ledger);
     const wanted = request();
     await line.grant(wanted);
-    await recordEnds(ledger.database, [
+    await recordEnds(ledger.database, 1_400_000_001, [
       {
         destructionId: wanted.destructionId,
         attempt: attemptEnd(),
@@ -319,7 +319,7 @@ describe('what needs no slot', () => {
       request(),
     ];
     await line.grant(done);
-    await recordEnds(ledger.database, [
+    await recordEnds(ledger.database, 1_400_000_001, [
       {
         destructionId: done.destructionId,
         attempt: attemptEnd(),

@@ -262,7 +262,7 @@ describe('what needs no slot', () => {
     const limiter = await limiterOf(line);
     const done = wish();
     await line.grant(done);
-    await recordEnds(ledger.database, [
+    await recordEnds(ledger.database, 1_400_000_001, [
       {
         destructionId: done.destructionId,
         attempt: attemptEnd(),

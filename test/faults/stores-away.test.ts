@@ -1,0 +1,79 @@
+/** The stores go away under a worker that has rooms in hand. */
+import { expect, test } from 'vitest';
+import { run, start } from '../e2e/room-reaper.js';
+import { lines, openStage, readDestructions, roomIds, totalsInLedger } from '../e2e/stage.js';
+import {
+  createDatabase,
+  freshRedis,
+  startPostgresServer,
+  startRedisServer,
+} from '../support/servers.js';
+
+test('statistics that arrive while Postgres is down outlive the worker, and no room is asked twice', async () => {
+  const { server, env } = await openStage({ latencyMs: 1_500 });
+  const postgres = await startPostgresServer();
+  const redis = await freshRedis();
+  try {
+    const options = { env: { ...env, QUEUE_URL: redis.url, DATABASE_URL: postgres.url } };
+    const rooms = roomIds(8);
+    const first = start(['worker'], options);
+    await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
+    await server.reached(rooms.length);
+    await postgres.kill('SIGKILL');
+    // The answers come when nobody can save them; then the worker is told to stop.
+    await first.said(/ledger unreachable/);
+    first.kill('SIGTERM');
+    const ended = await first.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toContain('kept in the job');
+
+    await postgres.restart();
+    const second = start(['worker'], options);
+    await expect
+      .poll(
+        async () =>
+          [...(await readDestructions(postgres.url)).values()].filter(
+            (row) => row.outcome === 'destroyed',
+          ).length,
+        { timeout: 40_000, interval: 250 },
+      )
+      .toBe(rooms.length);
+    second.kill('SIGTERM');
+    expect((await second.ended).code).toBe(0);
+
+    const report = await server.report();
+    const ledger = await readDestructions(postgres.url);
+    for (const room of rooms) {
+      expect(report.rooms[room]?.requests).toBe(1);
+      const truth = report.rooms[room];
+      expect(ledger.get(room)).toMatchObject(truth ? totalsInLedger(truth) : {});
+    }
+  } finally {
+    await postgres.stop();
+    await redis.drop();
+  }
+});
+
+test('a worker that is told to stop while Redis is down exits within the deadline', async () => {
+  const { server, env } = await openStage({ latencyMs: 1_000 });
+  const redis = await startRedisServer();
+  const database = await createDatabase();
+  try {
+    const options = { env: { ...env, QUEUE_URL: redis.url, DATABASE_URL: database.url } };
+    const worker = start(['worker'], options);
+    await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(3)) });
+    await server.reached(3);
+    await redis.kill('SIGKILL');
+    const toldAt = performance.now();
+    worker.kill('SIGTERM');
+    const ended = await worker.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(performance.now() - toldAt).toBeLessThan(20_000);
+    // What was answered is saved all the same.
+    const outcomes = [...(await readDestructions(database.url)).values()].map((row) => row.outcome);
+    expect(outcomes).toEqual(['destroyed', 'destroyed', 'destroyed']);
+  } finally {
+    await redis.stop();
+    await database.drop();
+  }
+});
