@@ -14,8 +14,11 @@ const unit = [
   'test/support.test/{choose,keeper}.test.ts',
 ];
 
-/** Tests that measure time or kill servers: alone, after all the others, one after the other. */
-const pacing = ['test/pacing/**/*.test.ts', 'test/faults/**/*.test.ts'];
+/** Tests that measure time: alone, after all the others, one after the other. */
+const pacing = ['test/pacing/**/*.test.ts'];
+
+/** Tests that take servers away and wait for what follows: `npm run test:faults`. */
+const faults = ['test/faults/**/*.test.ts'];
 
 const globalSetup = ['test/support/global-setup.ts'];
 
@@ -35,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...pacing],
+          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults],
           globalSetup,
         },
       },
@@ -48,6 +51,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          include: faults,
+          globalSetup,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
