@@ -48,6 +48,8 @@ export interface ReserveResult {
   reservations: (Reservation | undefined)[];
   /** The database's clock while the statement ran, in milliseconds since the epoch. */
   databaseNowMs: number;
+  /** No slot comes before this (a brake, a new line), in milliseconds since the epoch. */
+  notBeforeMs: number;
   /** False in a fresh or restored database: `ensureLine` makes the row. */
   lineExists: boolean;
 }
@@ -146,6 +148,7 @@ select h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
        n.slot_at, l.probe,
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.stop_code, s.stop_reason,
        s.stop_remedy, extract(epoch from s.probe_at)::float8 * 1000 as probe_at,
+       extract(epoch from s.not_before)::float8 * 1000 as not_before,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from history h
   left join open o on o.id = h.id
@@ -168,6 +171,7 @@ interface Row {
   stop_reason: string | null;
   stop_remedy: string | null;
   probe_at: number | null;
+  not_before: number | null;
   now: number;
 }
 
@@ -200,6 +204,7 @@ export async function reserveSlots(
   return {
     reservations: rows.map(readRow),
     databaseNowMs: rows[0]?.now ?? 0,
+    notBeforeMs: rows[0]?.not_before ?? 0,
     lineExists: rows[0]?.line_exists ?? false,
   };
 }

@@ -148,7 +148,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
       reconsideredAt = monotonic();
       // What lies ahead because others were granted before, not because it must.
-      const queuedMs = newest - clock.now() - leadMs;
+      const queuedMs = newest - Math.max(clock.now() + leadMs, result.notBeforeMs);
       options.onJobsToHold(jobsToHold({ inHand, waiting, leadMs: queuedMs }, options.maximumJobs));
     }
     return result.reservations;
