@@ -1,4 +1,5 @@
 /** Attempts of one destruction until one decides something. */
+import { UnrecoverableError } from 'bullmq';
 import type { Outcome } from '../ledger/outcome.js';
 import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
 import type { Destruction } from '../queue/job.js';
@@ -34,11 +35,15 @@ export async function attemptDestruction(
   context: WorkerContext,
 ): Promise<Ended> {
   const { guard, outage, signer } = context;
+  let failedProbes = 0;
   for (let staleBefore = false; ;) {
-    const sent = await sendAttempt(destruction, job, context);
+    const inTurn = { ...job, lane: job.lane + probeOrder(failedProbes) };
+    const sent = await sendAttempt(destruction, inTurn, context);
     switch (sent.kind) {
       case 'finished':
         return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
+      case 'foreign':
+        throw new UnrecoverableError('the id of the job belongs to another room');
       case 'expired':
         return endUnsent(destruction, 'expired', 'its deadline passed', context);
       case 'stopped':
@@ -90,6 +95,7 @@ export async function attemptDestruction(
         return { outcome: outcome ?? decision.outcome, reason: reasonOf(verdict, details) };
       case 'retry': {
         const unsent = sent.answer.kind === 'network' && !sent.answer.written;
+        if (sent.probe === 'outage') failedProbes += 1;
         const failure = { destructionId: destruction.id, fresh: job.fresh, unsent };
         outage.failed(failure, { code: codeOf(sent, details), reason: verdict.reason });
         if (sent.probe === 'stop') {
@@ -130,6 +136,16 @@ export async function attemptDestruction(
     });
     throw new GiveBack(`the line is stopped: ${verdict.reason}`);
   }
+}
+
+/**
+ * Who tries first in an outage, within one lane: the room that has just tried, so that one
+ * which fails a few times and then works ends the outage soon; after three tries it is the
+ * last, because it may fail for good.
+ */
+function probeOrder(failedProbes: number): number {
+  if (failedProbes === 0) return 0;
+  return failedProbes <= 3 ? -0.5 : 0.5;
 }
 
 /** @throws UnsavedResult where the ledger did not take it before the worker had to stop. */

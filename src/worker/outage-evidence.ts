@@ -11,8 +11,11 @@
 const unsentForSuspicion = 3;
 const roomsForSuspicion = 10;
 
-/** And for so long: connections that are reset all at once are no outage. In milliseconds. */
-const provenAfterMs = 500;
+/**
+ * And for so long: connections that are reset all at once are no outage, and neither are rooms
+ * that all fail their first attempts. In milliseconds.
+ */
+const provenAfterMs = 1_500;
 
 /** What failed so long before is no evidence of now, in milliseconds. */
 const forgottenAfterMs = 30_000;

@@ -4,7 +4,7 @@
  * jobs wait in hand (src/limiter/limiter.ts). The first good answer ends it.
  *
  *   failures in a row ──► suspected: they spend no retry
- *   suspected for half a second ──► is it the API? the row knows when others were answered
+ *   suspected for 1.5 seconds ──► is it the API? the row knows when others were answered
  *       nobody was ──► outage, for all workers
  *       others are ──► this worker holds back alone
  *   a probe is answered ──► the outage is over

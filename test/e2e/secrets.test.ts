@@ -103,12 +103,15 @@ test('no signature, key or query reaches an output, the queue or the ledger, wha
   const wrong = { ...options.env, TENCENT_SECRET_KEY: wrongKey };
   const stopped = await run(['destroy', '--room', 'x'], { env: wrong });
   const status = await run(['status'], options);
-  const unreachable = await run(['destroy', '--room', 'x'], {
-    env: { ...options.env, TENCENT_ENDPOINT: 'http://127.0.0.1:9', LATER_RETRIES: '0' },
+  const waiting = start(['destroy', '--room', 'x'], {
+    env: { ...options.env, TENCENT_ENDPOINT: 'http://127.0.0.1:9' },
   });
+  await waiting.said(/the API does not work: network error ECONNREFUSED/);
+  waiting.kill('SIGINT');
+  const unreachable = await waiting.ended;
   await look();
 
-  expect([destroyed.code, stopped.code, status.code, unreachable.code]).toEqual([1, 3, 0, 1]);
+  expect([destroyed.code, stopped.code, status.code, unreachable.code]).toEqual([1, 3, 0, 130]);
   for (const { stdout, stderr } of [destroyed, stopped, status, unreachable]) {
     seen.push(stdout, stderr);
   }

@@ -117,3 +117,30 @@ test.each<[what: string, endpoint: string, code: string]>([
   expect((await worker.ended).code).toBe(0);
   expect(await jobsLeft(stores, sdkAppId)).toEqual({ ...none, prioritized: 1 });
 });
+
+test('a worker that alone cannot reach the API holds back, and slows nobody', async () => {
+  const { server, env, sdkAppId } = await openStage({ latencyMs: 50 });
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores } };
+  const rooms = roomIds(1_200);
+  const preload = new URL('no-connections.mjs', import.meta.url).href;
+  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) });
+  const well = start(['worker'], options);
+  await server.reached(100);
+  const alone = start(['worker'], {
+    env: {
+      ...options.env,
+      NODE_OPTIONS: `--import ${preload}`,
+      BLOCKED_PORT: new URL(server.url).port,
+    },
+  });
+  await alone.said(/this worker cannot reach the API, others can: holding back/);
+  await expect
+    .poll(() => jobsLeft(stores, sdkAppId), { timeout: 60_000, interval: 250 })
+    .toEqual(none);
+  for (const worker of [well, alone]) worker.kill('SIGTERM');
+  expect((await alone.ended).code).toBe(0);
+  expect((await well.ended).stderr).not.toMatch(/the API does not work|braked/);
+  const ledger = await readDestructions(stores.DATABASE_URL);
+  expect(new Set(rooms.map((room) => ledger.get(room)?.outcome))).toEqual(new Set(['destroyed']));
+});

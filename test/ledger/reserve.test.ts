@@ -338,6 +338,16 @@ describe('what needs no slot', () => {
   });
 });
 
+test('a job under the id of another room is granted nothing, and leaves the row alone', async () => {
+  const line = await makeLine(ledger);
+  const real = request();
+  await line.grant(real);
+  const forged = { ...real, roomId: 'another room' };
+  const { reservations } = await line.reserve([forged], { worker: 'worker-2' });
+  expect(reservations).toEqual([{ kind: 'foreign' }]);
+  expect(await attemptsOf(real.destructionId)).toHaveLength(1);
+});
+
 describe('a stopped line', () => {
   const cause = { code: 70003, reason: 'UserSig is wrong', remedy: 'set the right key' };
 

@@ -54,11 +54,11 @@ describe('failures are suspected to be the fault of the API', () => {
 });
 
 describe('an outage is proven', () => {
-  test('when they went on for half a second', () => {
+  test('when they went on for a second and a half', () => {
     const evidence = createOutageEvidence();
     for (let index = 0; index < 10; index++) evidence.failed(rooms(index), 1_000);
-    expect(evidence.proven(1_499)).toBe(false);
-    expect(evidence.proven(1_500)).toBe(true);
+    expect(evidence.proven(2_499)).toBe(false);
+    expect(evidence.proven(2_500)).toBe(true);
   });
 
   test('not by a burst, such as connections that are all reset at once', () => {
