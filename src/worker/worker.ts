@@ -69,7 +69,7 @@ export interface StartWorkerOptions {
   onOutage?: (outage: StoppedLine | undefined) => void;
   /** Told why attempts fail. */
   onTrouble?: (reason: string) => void;
-  /** A person asks for work now: where the line is stopped, one job may try at once. */
+  /** A person asks for this work: also where the line was stopped for its many rejections. */
   startedByPerson?: boolean;
 }
 
@@ -255,18 +255,22 @@ async function run(
       .catch(() => undefined);
   });
 
+  const begin = () => void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
   const stoppedLine = (await readLines(database, config.sdkAppId, intervalMs)).find(
     (line) => line.id === id,
   )?.stopped;
-  if (stoppedLine !== undefined && options.startedByPerson) {
-    // One job tries whether the cause is gone; where only the list was in doubt, that is said.
-    if (stoppedLine.reason === manyRejected) await resumeLine(database, id);
-    else await probeNow(database, id);
+  if (stoppedLine === undefined) begin();
+  else if (stoppedLine.reason !== manyRejected) {
+    // Whoever starts a worker has probably mended the cause: one job tries it now.
+    await probeNow(database, id);
+    guard.probe();
+  } else if (options.startedByPerson) {
+    // Only the list was in doubt, and a person asks for it again.
+    await resumeLine(database, id);
+    begin();
+  } else {
+    guard.foundStopped(stoppedLine);
   }
-  const mustProbe = stoppedLine !== undefined && stoppedLine.reason !== manyRejected;
-  if (stoppedLine !== undefined && !options.startedByPerson) guard.foundStopped(stoppedLine);
-  else if (mustProbe) guard.probe();
-  else void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
   log.info(
     { workerId, host: lineKey.host, sdkAppId: config.sdkAppId, ratePerSecond: 1000 / intervalMs },
     'worker started',

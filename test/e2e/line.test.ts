@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { folderWith, run, start } from './room-reaper.js';
+import { withPostgres } from '../support/servers.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
 test('a wrong key costs a handful of requests and no room: exit code 3, and with the right key the same command goes on', async () => {
@@ -75,21 +76,44 @@ test('destroy on a stopped line tries one room, and stops again where the key is
   expect(sent, again.stderr).toBe(1);
 });
 
-test('resume lets the workers of a stopped line go on', async () => {
+test('a worker that is started with the mended key goes on by itself', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
   const wrong = { ...options.env, TENCENT_SECRET_KEY: 'wrong-key-'.repeat(6) };
   expect((await run(['destroy', '-'], { env: wrong, stdin: lines(roomIds(30)) })).code).toBe(3);
   const before = (await server.report()).requests.length;
+
   const worker = start(['worker'], options);
+
+  await worker.said(/the probe succeeded: line runs again/);
+  await server.reached(before + 30);
+  worker.kill('SIGTERM');
+  expect((await worker.ended).code).toBe(0);
+  const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(30);
+});
+
+test('resume lets the workers of a stopped line go on', async () => {
+  const { server, env } = await openStage();
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores } };
+  const worker = start(['worker'], options);
+  await worker.said(/worker started/);
+  await withPostgres(stores.DATABASE_URL, (client) =>
+    client.query(`
+      update room_reaper.lines set stopped_at = now(), stop_code = 60020, stop_reason = 'in arrears',
+        probe_at = now() + interval '1 hour', probe_pause_ms = 3600000`),
+  );
+  await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(30)) });
   await worker.said(/line stopped/);
+  expect((await server.report()).requests).toEqual([]);
 
   const resumed = await run(['resume'], options);
 
   expect(resumed).toMatchObject({ code: 0, stdout: expect.stringMatching(/runs again/) as string });
   await worker.said(/line runs again/);
-  await server.reached(before + 30);
+  await server.reached(30);
   worker.kill('SIGTERM');
   expect((await worker.ended).code).toBe(0);
   const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
