@@ -1,5 +1,7 @@
 /** The stores go away under a worker that has rooms in hand. */
+import { Queue } from 'bullmq';
 import { expect, test } from 'vitest';
+import { queueName } from '../../src/queue/job.js';
 import { run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, readDestructions, roomIds, totalsInLedger } from '../e2e/stage.js';
 import {
@@ -9,50 +11,70 @@ import {
   startRedisServer,
 } from '../support/servers.js';
 
-test('statistics that arrive while Postgres is down outlive the worker, and no room is asked twice', async () => {
-  const { server, env } = await openStage({ latencyMs: 1_500 });
-  const postgres = await startPostgresServer();
-  const redis = await freshRedis();
+/** How many jobs hold a result that the ledger does not have. */
+async function keptResults(queueUrl: string, sdkAppId: number): Promise<number> {
+  const queue = new Queue<{ u?: string }>(queueName(sdkAppId), { connection: { url: queueUrl } });
   try {
-    const options = { env: { ...env, QUEUE_URL: redis.url, DATABASE_URL: postgres.url } };
-    const rooms = roomIds(8);
-    const first = start(['worker'], options);
-    await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
-    await server.reached(rooms.length);
-    await postgres.kill('SIGKILL');
-    // The answers come when nobody can save them; then the worker is told to stop.
-    await first.said(/ledger unreachable/);
-    first.kill('SIGTERM');
-    const ended = await first.ended;
-    expect(ended.code, ended.stderr).toBe(0);
-    expect(ended.stderr).toContain('kept in the job');
-
-    await postgres.restart();
-    const second = start(['worker'], options);
-    await expect
-      .poll(
-        async () =>
-          [...(await readDestructions(postgres.url)).values()].filter(
-            (row) => row.outcome === 'destroyed',
-          ).length,
-        { timeout: 40_000, interval: 250 },
-      )
-      .toBe(rooms.length);
-    second.kill('SIGTERM');
-    expect((await second.ended).code).toBe(0);
-
-    const report = await server.report();
-    const ledger = await readDestructions(postgres.url);
-    for (const room of rooms) {
-      expect(report.rooms[room]?.requests).toBe(1);
-      const truth = report.rooms[room];
-      expect(ledger.get(room)).toMatchObject(truth ? totalsInLedger(truth) : {});
-    }
+    return (await queue.getActive()).filter((job) => job.data.u !== undefined).length;
   } finally {
-    await postgres.stop();
-    await redis.drop();
+    await queue.close();
   }
-});
+}
+
+test.each<[how: string, signal: NodeJS.Signals]>([
+  ['that is told to stop', 'SIGTERM'],
+  ['that is killed', 'SIGKILL'],
+])(
+  'statistics that arrive while Postgres is down outlive a worker %s, and no room is asked twice',
+  async (_how, signal) => {
+    const { server, env, sdkAppId } = await openStage({ latencyMs: 1_500 });
+    const postgres = await startPostgresServer();
+    const redis = await freshRedis();
+    try {
+      const options = { env: { ...env, QUEUE_URL: redis.url, DATABASE_URL: postgres.url } };
+      const rooms = roomIds(8);
+      const first = start(['worker'], options);
+      await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
+      await server.reached(rooms.length);
+      await postgres.kill('SIGKILL');
+      // The answers come when nobody can save them; then the worker goes.
+      await first.said(/ledger unreachable/);
+      if (signal === 'SIGKILL') {
+        await expect
+          .poll(() => keptResults(redis.url, sdkAppId), { timeout: 10_000 })
+          .toBe(rooms.length);
+      }
+      first.kill(signal);
+      const ended = await first.ended;
+      expect(ended.signal ?? ended.code, ended.stderr).toBe(signal === 'SIGKILL' ? signal : 0);
+
+      await postgres.restart();
+      const second = start(['worker'], options);
+      await expect
+        .poll(
+          async () =>
+            [...(await readDestructions(postgres.url)).values()].filter(
+              (row) => row.outcome === 'destroyed',
+            ).length,
+          { timeout: 40_000, interval: 250 },
+        )
+        .toBe(rooms.length);
+      second.kill('SIGTERM');
+      expect((await second.ended).code).toBe(0);
+
+      const report = await server.report();
+      const ledger = await readDestructions(postgres.url);
+      for (const room of rooms) {
+        expect(report.rooms[room]?.requests).toBe(1);
+        const truth = report.rooms[room];
+        expect(ledger.get(room)).toMatchObject(truth ? totalsInLedger(truth) : {});
+      }
+    } finally {
+      await postgres.stop();
+      await redis.drop();
+    }
+  },
+);
 
 test('a worker that is told to stop while Redis is down exits within the deadline', async () => {
   const { server, env } = await openStage({ latencyMs: 1_000 });
