@@ -166,6 +166,9 @@ export async function probeNow(database: Database, id: string): Promise<void> {
 /**
  * $1 id, $2 interval (ms) at the full rate, $3 reason.
  *
+ * What the API allowed is the number of slots in the last second, which may be fewer than
+ * the rate in force where the workers have less to do.
+ *
  * Halves the rate in force and keeps the line empty for one window. At most once a
  * window: the answers in flight when the brake was put on say nothing new.
  */
@@ -173,7 +176,11 @@ const brakeSql = `
 update room_reaper.lines l
    set braked_rate = greatest(${slowestRate}, 500 / ${intervalInForce('l', '$2')}),
        braked_at = clock_timestamp(), brake_reason = $3,
-       over_quota_rate = 1000 / ${intervalInForce('l', '$2')}, over_quota_at = clock_timestamp(),
+       over_quota_rate = least(1000 / ${intervalInForce('l', '$2')}, greatest(${slowestRate},
+         (select count(*) from unnest(l.recent) slot
+           where slot between extract(epoch from clock_timestamp()) * 1000 - ${windowMs}
+                          and extract(epoch from clock_timestamp()) * 1000))),
+       over_quota_at = clock_timestamp(),
        not_before = greatest(l.not_before, clock_timestamp() + ${windowMs} * interval '1 millisecond')
  where id = $1 and (braked_at is null or braked_at < clock_timestamp() - ${windowMs} * interval '1 millisecond')
 returning braked_rate`;
@@ -200,7 +207,7 @@ export interface LineState {
   ratePerSecond: number;
   /** Why the rate is below the full one. */
   brakeReason: string | undefined;
-  /** What the API was found to allow: the rate in force when it last said "over quota". */
+  /** What the API was found to allow: what was sent in the second before it last said "over quota". */
   quotaFound: { ratePerSecond: number; atMs: number } | undefined;
   /** The API does not work; one attempt tries at `probeAtMs`. */
   outage:

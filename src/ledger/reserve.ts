@@ -78,17 +78,14 @@ export interface ReserveOptions {
   answeredAtMs: number | undefined;
 }
 
-/** By how much of the full rate a braked line climbs back per second. */
-const climbPerSecond = 0.05;
-
 /** Longest pause between two probes of a stopped line, and of one in an outage, in milliseconds. */
 const longestProbePauseMs = 3_600_000;
 const longestOutagePauseMs = 2_000;
 
 /** SQL: the interval in force of a line, in milliseconds; `full` is the interval when nothing brakes. */
 export function intervalInForce(line: string, full: string): string {
-  return `room_reaper.interval_in_force(${full}::float8, ${line}.braked_rate,
-    extract(epoch from clock_timestamp() - ${line}.braked_at)::float8, ${climbPerSecond})`;
+  return `room_reaper.interval_in_force(${full}::float8, ${line}.braked_rate, ${line}.over_quota_rate,
+    extract(epoch from clock_timestamp() - ${line}.braked_at)::float8)`;
 }
 
 /**

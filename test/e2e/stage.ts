@@ -18,7 +18,7 @@ export interface Stage {
 }
 
 export async function openStage(
-  options: Partial<Pick<CountingServerOptions, 'scripts' | 'latencyMs'>> = {},
+  options: Partial<Pick<CountingServerOptions, 'scripts' | 'latencyMs' | 'quotaPerSecond'>> = {},
 ): Promise<Stage> {
   const sdkAppId = freshSdkAppId();
   const secretKey = randomBytes(32).toString('hex');

@@ -272,18 +272,32 @@ async function run(
 describe('interval_in_force', () => {
   const fullIntervalMs = 5;
 
-  test.each<[rule: string, brakedRate: number | null, seconds: number | null, intervalMs: number]>([
-    ['a line that is not braked has the full interval', null, null, 5],
-    ['a brake is in force at once', 100, 0, 10],
-    ['a brake to a probe rate', 1, 0, 1_000],
-    ['it climbs back by a twentieth of the full rate each second', 100, 1, 1_000 / 110],
-    ['after ten seconds a halved line is at the full rate', 100, 10, 5],
-    ['it never climbs above the full rate', 100, 3_600, 5],
-  ])('%s', async (_rule, brakedRate, seconds, intervalMs) => {
+  test.each<
+    [
+      rule: string,
+      braked: number | null,
+      overQuota: number | null,
+      seconds: number | null,
+      rate: number,
+    ]
+  >([
+    ['a line that is not braked has the full rate', null, null, null, 200],
+    ['a brake is in force at once', 100, 200, 0, 100],
+    ['a brake to a probe rate', 1, 2, 0, 1],
+    ['it climbs fast to nine tenths of what the API allowed', 60, 120, 1, 84],
+    ['and is there in two seconds', 60, 120, 2, 108],
+    ['then slowly, for the quota lies near', 60, 120, 12, 120],
+    ['and is past it in twenty seconds', 60, 120, 22, 132],
+    ['from there fast again, to the full rate', 60, 120, 24, 152],
+    ['it never climbs above the full rate', 60, 120, 3_600, 200],
+    ['a single answer costs little: nine tenths of the full rate in two seconds', 100, 200, 2, 180],
+    ['and all of it in twelve', 100, 200, 12, 200],
+    ['a brake at the slowest rate climbs too', 1, 1, 5, 1.05],
+  ])('%s', async (_rule, braked, overQuota, seconds, rate) => {
     const { rows } = await client.query<{ interval: number }>(
-      'select room_reaper.interval_in_force($1, $2, $3, 0.05) as interval',
-      [fullIntervalMs, brakedRate, seconds],
+      'select room_reaper.interval_in_force($1, $2, $3, $4) as interval',
+      [fullIntervalMs, braked, overQuota, seconds],
     );
-    expect(rows[0]?.interval).toBeCloseTo(intervalMs, 9);
+    expect(1000 / (rows[0]?.interval ?? NaN)).toBeCloseTo(rate, 9);
   });
 });

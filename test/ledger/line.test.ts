@@ -22,6 +22,14 @@ async function state(line: Line) {
   return found;
 }
 
+/** A line that was used at its full rate in the last second. */
+async function busyLine(): Promise<Line> {
+  const line = await makeLine(ledger);
+  await line.reserve(requests(260));
+  await line.letPass(1_050);
+  return line;
+}
+
 const brake = (line: Line, reason = 'over the quota') =>
   brakeLine(ledger.database, line.id, line.intervalMs, reason);
 
@@ -134,7 +142,7 @@ describe('stop and resume', () => {
 
 describe('brake', () => {
   test('it halves the rate for all workers and says why', async () => {
-    const line = await makeLine(ledger);
+    const line = await busyLine();
     expect(await brake(line)).toBeCloseTo(fullRate / 2, 3);
     const found = await state(line);
     expect(found.brakeReason).toBe('over the quota');
@@ -143,7 +151,7 @@ describe('brake', () => {
   });
 
   test('it keeps the line empty for a window, then slots come at the slower rate', async () => {
-    const line = await makeLine(ledger);
+    const line = await busyLine();
     await brake(line);
     const result = await line.reserve(requests(200));
     const slots = slotsOf(result);
@@ -154,22 +162,22 @@ describe('brake', () => {
   });
 
   test('it is put on at most once a window: answers in flight say nothing new', async () => {
-    const line = await makeLine(ledger);
+    const line = await busyLine();
     await brake(line);
     expect(await brake(line, 'again')).toBeUndefined();
-    await line.letPass(900);
+    await line.letPass(500);
     expect(await brake(line, 'again')).toBeUndefined();
     expect((await state(line)).brakeReason).toBe('over the quota');
-    await line.letPass(200);
-    // Climbed by a twentieth of the full rate in the second between.
+    await line.letPass(600);
+    // Climbed by a fifth of the full rate in the second between.
     const rate = (await brake(line, 'again')) ?? NaN;
-    expect(rate / fullRate).toBeGreaterThan(0.275);
-    expect(rate / fullRate).toBeLessThan(0.3);
+    expect(rate / fullRate).toBeGreaterThan(0.35);
+    expect(rate / fullRate).toBeLessThan(0.4);
     expect((await state(line)).brakeReason).toBe('again');
   });
 
   test('of many workers that ask at once, one brakes', async () => {
-    const line = await makeLine(ledger);
+    const line = await busyLine();
     const databases = await Promise.all(Array.from({ length: 4 }, () => ledger.another()));
     const rates = await Promise.all(
       databases.map((database) => brakeLine(database, line.id, line.intervalMs, 'over the quota')),
@@ -177,11 +185,13 @@ describe('brake', () => {
     expect(rates.filter((rate) => rate !== undefined)).toHaveLength(1);
   });
 
-  test('the rate climbs back by a twentieth of the full one each second', async () => {
-    const line = await makeLine(ledger);
+  test('the rate is back at nine tenths in two seconds, and at the full one in twelve', async () => {
+    const line = await busyLine();
     await brake(line);
+    await line.letPass(2_000);
+    expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.9, 2);
     await line.letPass(5_000);
-    expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.75, 1);
+    expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.95, 2);
     await line.letPass(5_000);
     const found = await state(line);
     expect(found.ratePerSecond).toBeCloseTo(fullRate, 3);
@@ -189,7 +199,7 @@ describe('brake', () => {
   });
 
   test('brake upon brake never goes below one request a second', async () => {
-    const line = await makeLine(ledger);
+    const line = await busyLine();
     let rate = 0;
     // Braked as often as it can be, it settles where halving and climbing are even.
     for (let times = 0; times < 12; times++) {
@@ -294,15 +304,15 @@ describe('an outage', () => {
 });
 
 describe('the quota found', () => {
-  test('is the rate in force when the API last said that it was over', async () => {
-    const line = await makeLine(ledger);
+  test('is what was sent in the second before the API last said that it was over', async () => {
+    const line = await busyLine();
     expect((await state(line)).quotaFound).toBeUndefined();
     await brake(line);
-    expect((await state(line)).quotaFound?.ratePerSecond).toBeCloseTo(fullRate, 1);
+    expect((await state(line)).quotaFound?.ratePerSecond).toBeCloseTo(fullRate, -1);
     await line.letPass(2_000);
+    await line.reserve(requests(60));
+    await line.letPass(600);
     await brake(line);
-    const found = (await state(line)).quotaFound?.ratePerSecond ?? NaN;
-    expect(found).toBeGreaterThan(0.5 * fullRate);
-    expect(found).toBeLessThan(0.7 * fullRate);
+    expect((await state(line)).quotaFound?.ratePerSecond).toBe(60);
   });
 });

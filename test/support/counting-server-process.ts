@@ -35,6 +35,9 @@ const problems: string[] = [];
 const signatures = new Set<string>();
 const randoms = new Set<string>();
 let connections = 0;
+let quotaPerSecond = options.quotaPerSecond ?? Number.POSITIVE_INFINITY;
+/** When the requests of the last second were let through. */
+const letThrough: number[] = [];
 let serviceFault: ServiceFault | null = null;
 const waiters: { count: number; id: number }[] = [];
 
@@ -158,6 +161,12 @@ function act(
     fail(checked.code);
     return;
   }
+  while (entry.atMs - (letThrough[0] ?? entry.atMs) >= 1000) letThrough.shift();
+  if (letThrough.length >= quotaPerSecond) {
+    fail(60007);
+    return;
+  }
+  letThrough.push(entry.atMs);
   const { roomId } = checked;
   entry.roomId = roomId;
   const hit = serviceFault !== null && Math.random() < serviceFault.share;
@@ -276,6 +285,10 @@ process.on('message', (message: ToServer) => {
     case 'fault':
       serviceFault = message.fault;
       tell({ type: 'fault', id: message.id, atMs: performance.now() });
+      break;
+    case 'quota':
+      quotaPerSecond = message.perSecond;
+      tell({ type: 'quota', id: message.id });
       break;
     case 'reach':
       if (requests.length >= message.count) tell({ type: 'reached', id: message.id });

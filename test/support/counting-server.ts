@@ -46,6 +46,8 @@ export interface CountingServerOptions {
   scripts?: Record<string, ScriptedAnswer[]>;
   /** Every answer comes this much later. */
   latencyMs?: number;
+  /** Requests in a sliding second that are let through; those above answer 60007. Default: all. */
+  quotaPerSecond?: number;
 }
 
 export interface ServerRequest {
@@ -90,11 +92,13 @@ export interface ServiceFault {
 export type ToServer =
   | { type: 'report'; id: number }
   | { type: 'fault'; id: number; fault: ServiceFault | null }
+  | { type: 'quota'; id: number; perSecond: number }
   | { type: 'reach'; id: number; count: number };
 export type FromServer =
   | { type: 'listening'; port: number }
   | { type: 'report'; id: number; report: ServerReport }
   | { type: 'fault'; id: number; atMs: number }
+  | { type: 'quota'; id: number }
   | { type: 'reached'; id: number };
 
 export interface CountingServer {
@@ -104,6 +108,8 @@ export interface CountingServer {
   report(): Promise<ServerReport>;
   /** A fault for every room from now on; null ends it. @returns when, on the server's clock. */
   setFault(fault: ServiceFault | null): Promise<number>;
+  /** So many requests in a sliding second are let through from now on. */
+  setQuota(perSecond: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -126,6 +132,7 @@ export async function startCountingServer(options: CountingServerOptions): Promi
     message:
       | { type: 'report' }
       | { type: 'fault'; fault: ServiceFault | null }
+      | { type: 'quota'; perSecond: number }
       | { type: 'reach'; count: number },
   ) =>
     new Promise<FromServer>((resolve) => {
@@ -151,6 +158,9 @@ export async function startCountingServer(options: CountingServerOptions): Promi
       async setFault(fault) {
         const answer = await ask({ type: 'fault', fault });
         return answer.type === 'fault' ? answer.atMs : Number.NaN;
+      },
+      async setQuota(perSecond) {
+        await ask({ type: 'quota', perSecond });
       },
       close: () => end(child, gone),
     };
