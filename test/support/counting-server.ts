@@ -78,6 +78,8 @@ export interface ServerReport {
   differentRandoms: number;
   /** TCP connections that were made. */
   connections: number;
+  /** Requests for get_room_info, which nothing above counts but `problems`, `signatures` and `differentRandoms`. */
+  roomInfoRequests: number;
 }
 
 export type ToServer =
