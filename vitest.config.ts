@@ -5,6 +5,7 @@ const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
   'test/cli/{explanation,progress,text,when}.test.ts',
+  'test/doctor/**/*.test.ts',
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job}.test.ts',

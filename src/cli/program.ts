@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
 import { destroyCommand } from './destroy.js';
+import { doctorCommand } from './doctor.js';
 import { enqueueCommand } from './enqueue.js';
 import { explainCommand } from './explain.js';
 import { exitCodes, say, type Io } from './io.js';
@@ -48,6 +49,7 @@ export async function runProgram(
     workerCommand,
     statusCommand,
     explainCommand,
+    doctorCommand,
     pauseCommand,
     resumeCommand,
     (each: Io) => simulatorCommand(each),
