@@ -14,6 +14,7 @@ const layers = {
   limiter: ['ledger'],
   producer: ['queue', 'tencent'],
   worker: ['limiter', 'ledger', 'queue', 'tencent'],
+  doctor: ['limiter', 'ledger', 'queue', 'tencent'],
 };
 
 const layerRules = Object.entries(layers).map(([folder, allowed]) => {

@@ -175,6 +175,13 @@ export interface Config extends StoreConfig {
   logLevel: string;
 }
 
+/** What could be read of a configuration; a value that is wrong or absent is undefined. */
+export interface InspectedConfig {
+  config: { readonly [Name in keyof Config]: Config[Name] | undefined };
+  /** One sentence each; empty where all is well. */
+  problems: readonly string[];
+}
+
 export interface ConfigNeeds {
   /** Whether the command concerns an app, and so needs its SDKAppID. */
   app: boolean;
@@ -193,6 +200,22 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   needs: ConfigNeeds,
 ): Readonly<Config> {
+  const { config, problems } = inspectConfig(environment, needs);
+  if (problems.length > 0) {
+    throw new ReaperError(
+      'USAGE',
+      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n` +
+        problems.map((problem) => `  ${problem}`).join('\n'),
+    );
+  }
+  return Object.freeze({ ...config, sdkAppId: config.sdkAppId ?? 0 } as Config);
+}
+
+/** The same for whoever goes on with what is right (`doctor`). */
+export function inspectConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  needs: ConfigNeeds,
+): InspectedConfig {
   const problems: string[] = [];
 
   function read<N extends VariableName>(name: N): z.output<(typeof variables)[N]['schema']> {
@@ -218,7 +241,7 @@ export function readConfig(
   }
   const region = read('TENCENT_REGION') as Region | undefined;
   const ownEndpoint = read('TENCENT_ENDPOINT') as string | undefined;
-  const adminIdentifier = read('TENCENT_ADMIN_IDENTIFIER');
+  const adminIdentifier = read('TENCENT_ADMIN_IDENTIFIER') as string | undefined;
   const secretKey = needs.credentials ? readSecretKey() : undefined;
 
   function readSecretKey(): string | undefined {
@@ -252,13 +275,18 @@ export function readConfig(
     return undefined;
   }
 
+  // A wrong endpoint must not turn into that of the default region: it would be sent a signature.
+  const endpointIsWrong =
+    region === undefined || (ownEndpoint === undefined && Boolean(environment['TENCENT_ENDPOINT']));
   const config = {
-    sdkAppId: sdkAppId ?? 0,
+    sdkAppId,
     credentials:
-      secretKey !== undefined && sdkAppId !== undefined
+      secretKey !== undefined && sdkAppId !== undefined && adminIdentifier !== undefined
         ? Object.freeze({ sdkAppId, secretKey, adminIdentifier })
         : undefined,
-    endpoint: (ownEndpoint ?? regionEndpoint(region ?? 'china')).replace(/\/$/, ''),
+    endpoint: endpointIsWrong
+      ? undefined
+      : (ownEndpoint ?? regionEndpoint(region)).replace(/\/$/, ''),
     queueUrl: read('QUEUE_URL'),
     databaseUrl: read('DATABASE_URL'),
     dataDir: read('ROOM_REAPER_DATA_DIR'),
@@ -270,14 +298,7 @@ export function readConfig(
     laterRetries: read('LATER_RETRIES'),
     logLevel: read('LOG_LEVEL'),
   };
-  if (problems.length > 0) {
-    throw new ReaperError(
-      'USAGE',
-      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n` +
-        problems.map((problem) => `  ${problem}`).join('\n'),
-    );
-  }
-  return Object.freeze(config);
+  return { config, problems };
 }
 
 /** A variable that is nearly one of ours is a typing error that would be silently ignored. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readEnvironment } from '../src/cli/environment.js';
 import {
+  inspectConfig,
   readConfig,
   variableTable,
   type Config,
@@ -351,6 +352,42 @@ describe('a variable that is nearly one of ours is a typing error', () => {
       expect(problemsOf({ ...complete, [name]: 'x' })).toEqual([]);
     },
   );
+});
+
+describe('inspecting a configuration', () => {
+  const inspect = (environment: Environment) =>
+    inspectConfig({ ...complete, ...environment }, everything);
+
+  test('one that is well has no problems and is what a command gets', () => {
+    const { config, problems } = inspect({});
+    expect(problems).toEqual([]);
+    expect(config).toEqual(read({}));
+  });
+
+  test('what is right is there beside what is wrong', () => {
+    const { config, problems } = inspect({
+      ...{ RATE_LIMIT_PER_SECOND: '-1', TENCENT_SECRET_KEY: '', QUEUE_URL: 'redis://host' },
+    });
+    expect(problems).toHaveLength(2);
+    expect(config).toMatchObject({ sdkAppId: 1_400_000_001, queueUrl: 'redis://host' });
+    expect(config.rateLimitPerSecond).toBeUndefined();
+    expect(config.credentials).toBeUndefined();
+  });
+
+  test.each([
+    ['a wrong endpoint', { TENCENT_ENDPOINT: 'http://example.com' }],
+    ['a wrong region', { TENCENT_REGION: 'mars' }],
+  ])('%s is none, and not that of the default region', (_what, environment) => {
+    expect(inspect(environment).config.endpoint).toBeUndefined();
+  });
+
+  test('an SDKAppID that is wrong or absent is none', () => {
+    for (const id of ['many', '']) {
+      const { config } = inspect({ TENCENT_SDK_APP_ID: id });
+      expect(config.sdkAppId).toBeUndefined();
+      expect(config.credentials).toBeUndefined();
+    }
+  });
 });
 
 describe('the file .env', () => {

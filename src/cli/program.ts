@@ -2,7 +2,9 @@
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
 import { destroyCommand } from './destroy.js';
+import { doctorCommand } from './doctor.js';
 import { enqueueCommand } from './enqueue.js';
+import { explainCommand } from './explain.js';
 import { exitCodes, say, type Io } from './io.js';
 import { pauseCommand, resumeCommand } from './pause.js';
 import { simulatorCommand } from './simulator.js';
@@ -46,6 +48,8 @@ export async function runProgram(
     enqueueCommand,
     workerCommand,
     statusCommand,
+    explainCommand,
+    doctorCommand,
     pauseCommand,
     resumeCommand,
     (each: Io) => simulatorCommand(each),

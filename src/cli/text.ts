@@ -30,3 +30,17 @@ export function table(lines: readonly (readonly [string, string])[]): string {
     .map(([label, value]) => `  ${label.padEnd(left)}  ${value.padStart(right)}`)
     .join('\n');
 }
+
+/**
+ * Local time, with the day where it is another than that of `nowMs`: `02:31:07`,
+ * `2026-11-23 02:31:07`, with milliseconds `02:31:07.123`.
+ */
+export function instant(ms: number, nowMs: number, milliseconds = false): string {
+  const at = new Date(ms);
+  if (Number.isNaN(at.getTime())) return 'no time that a calendar has';
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `;
+  const fraction = milliseconds ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : '';
+  const sameDay = at.toDateString() === new Date(nowMs).toDateString();
+  return `${sameDay ? '' : day}${clockTime(ms)}${fraction}`;
+}

@@ -1,5 +1,6 @@
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
+import type { QueueLookUp } from '../queue/look-up.js';
 import { openQueue, type DestroyQueue } from '../queue/open.js';
 import { openStores } from '../stores.js';
 import { say, type Io } from './io.js';
@@ -12,7 +13,7 @@ import { say, type Io } from './io.js';
 export async function withStores<R>(
   config: Config,
   io: Io,
-  use: (stores: { queue: DestroyQueue; database: Database }) => Promise<R>,
+  use: (stores: { queue: DestroyQueue; lookUp: QueueLookUp; database: Database }) => Promise<R>,
 ): Promise<R> {
   const ignore = () => undefined;
   const stores = await openStores(config, (message) => say(io, message));
@@ -25,7 +26,7 @@ export async function withStores<R>(
         onError: ignore,
       });
       try {
-        return await use({ queue: opened.queue, database });
+        return await use({ queue: opened.queue, lookUp: opened.lookUp, database });
       } finally {
         await opened.close();
       }

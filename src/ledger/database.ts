@@ -110,6 +110,11 @@ async function migrate(pool: pg.Pool): Promise<void> {
   }
 }
 
+/** Version of the schema that this program works with. */
+export function latestMigration(): number {
+  return readMigrations().at(-1)?.version ?? 0;
+}
+
 function readMigrations(): { version: number; sql: string }[] {
   const directory = new URL('./migrations/', import.meta.url);
   return readdirSync(directory)

@@ -12,6 +12,7 @@ import pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { checkRedis, connectRedis, type QueueConnection } from './connection.js';
 import { queueName, type JobData } from './job.js';
+import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 
 export type DestroyJob = Job<JobData, void>;
 export type DestroyQueue = Queue<JobData, void>;
@@ -25,6 +26,7 @@ const eventsKept = 1_000;
 
 export interface OpenQueue {
   readonly queue: DestroyQueue;
+  readonly lookUp: QueueLookUp;
   /** @param processor - called for each job with its lock token. */
   createWorker(
     processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
@@ -68,6 +70,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
   const workers: DestroyWorker[] = [];
   return {
     queue,
+    lookUp: lookUpOnRedis(redis, queue),
     createWorker(processor, workerOptions) {
       const connection = connectRedis(url, false);
       connection.on('error', options.onError);
@@ -142,6 +145,7 @@ async function openOnPostgres(
   await queue.waitUntilReady();
   return {
     queue,
+    lookUp: lookUpOnPostgres(pool, queue),
     createWorker(processor, workerOptions) {
       const worker = new Worker(
         name,

@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { errorInfoOf } from './error-codes.js';
+import type { RoomInfo } from './room-info.js';
 import type { Statistic } from './statistics.js';
 
 /** How a request ends, as its sender sees it. */
 export type Answer =
   | { kind: 'destroyed'; statistic: Statistic }
   | { kind: 'noresponse' }
+  | { kind: 'info'; info: RoomInfo }
   | { kind: 'code'; code: number }
   | { kind: 'status'; status: number }
   | { kind: 'cut' | 'hang' | 'stall' | 'garbage' };
@@ -14,6 +16,7 @@ export type Answer =
 export function wordOf(answer: Answer): string {
   switch (answer.kind) {
     case 'destroyed':
+    case 'info':
       return '0';
     case 'code':
       return String(answer.code);
@@ -34,6 +37,9 @@ export function sendAnswer(response: ServerResponse, answer: Answer, requestId: 
   switch (answer.kind) {
     case 'destroyed':
       sendJson(response, success(requestId, { Statistic: answer.statistic }));
+      return;
+    case 'info':
+      sendJson(response, success(requestId, { RoomInfo: answer.info }));
       return;
     case 'noresponse':
       sendJson(response, success(requestId));
@@ -81,7 +87,10 @@ export function send(response: ServerResponse, status: number, type: string, tex
   response.end(text);
 }
 
-function success(requestId: string, response?: { Statistic: Statistic }): object {
+function success(
+  requestId: string,
+  response?: { Statistic: Statistic } | { RoomInfo: RoomInfo },
+): object {
   return {
     ErrorCode: 0,
     ErrorInfo: '',

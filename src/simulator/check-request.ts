@@ -1,7 +1,8 @@
 import type { Signatures } from './signatures.js';
 
-/** The one URL that exists (https://trtc.io/document/63398). */
+/** The URLs that exist (https://trtc.io/document/63398, https://trtc.io/document/63404). */
 export const DESTROY_ROOM_PATH = '/v4/live_engine_http_srv/destroy_room';
+export const ROOM_INFO_PATH = '/v4/live_engine_http_srv/get_room_info';
 
 const PARAMETERS = ['sdkappid', 'identifier', 'usersig', 'random', 'contenttype'] as const;
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,48}$/;
@@ -28,9 +29,9 @@ export function checkRequest(
   caller: Caller,
 ): CheckedRequest {
   const mark = url.indexOf('?');
-  const path = mark < 0 ? url : url.slice(0, mark);
+  const path = pathOf(url);
   if (method !== 'POST' || !/^\/v4\/\w+\/\w+$/.test(path)) return refuse(60002);
-  if (path !== DESTROY_ROOM_PATH) return refuse(60009);
+  if (path !== DESTROY_ROOM_PATH && path !== ROOM_INFO_PATH) return refuse(60009);
 
   const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
   if (PARAMETERS.some((name) => query.getAll(name).length > 1)) return refuse(60025);
@@ -50,6 +51,12 @@ export function checkRequest(
   if (code !== 0) return refuse(code);
   if (identifier !== caller.adminIdentifier) return refuse(60010);
   return checkBody(body);
+}
+
+/** `url` without its query. */
+export function pathOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? url : url.slice(0, mark);
 }
 
 function checkBody(body: string): CheckedRequest {

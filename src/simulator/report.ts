@@ -19,6 +19,8 @@ export interface SimulatorReport {
   repeatedRandoms: number;
   /** Sums over the destroyed rooms: the truth, whether or not it was told. */
   statistics: Statistic;
+  /** Requests for get_room_info, which nothing above counts. */
+  roomInfoRequests: number;
 }
 
 /** The report for people: one line a fact. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { performance } from 'node:perf_hooks';
 import { sendAnswer, wordOf, type Answer } from './answer.js';
 import { Arrivals } from './arrivals.js';
-import { checkRequest } from './check-request.js';
+import { checkRequest, pathOf, ROOM_INFO_PATH } from './check-request.js';
 import { answerControl, CONTROL_PATH } from './control.js';
 import { destroyRoom } from './destroy-room.js';
 import { listen, stop } from './listen.js';
@@ -11,6 +11,7 @@ import { readFaults, readOptions, type Settings, type SimulatorOptions } from '.
 import { readBody } from './read-body.js';
 import { RepeatedRandoms } from './repeated-randoms.js';
 import type { SimulatorReport } from './report.js';
+import { tellRoomInfo } from './room-info.js';
 import { parseRoomList } from './room-list.js';
 import { Rooms, type RoomState } from './rooms.js';
 import { Signatures } from './signatures.js';
@@ -19,6 +20,9 @@ import { Signatures } from './signatures.js';
  * A stand-in for destroy_room that keeps its documented rules. In the order they are asked
  * for: quota (every arrival counts, refused ones too), URL, parameters,
  * UserSig, administrator, body (check-request.ts); then faults, then the room (destroy-room.ts).
+ *
+ * get_room_info keeps the same rules with a quota of its own. It is no arrival of destroy_room:
+ * but for `roomInfoRequests` the report does not know it, and faults are not meant for it.
  */
 export interface Simulator {
   /** `http://127.0.0.1:PORT`: what TENCENT_ENDPOINT is set to. */
@@ -62,6 +66,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
 class Service {
   readonly arrivals = new Arrivals();
+  readonly #roomInfoArrivals = new Arrivals(1_000, 4_096);
   readonly rooms: Rooms;
   readonly #settings: Settings;
   readonly #signatures: Signatures;
@@ -86,6 +91,10 @@ class Service {
       await answerControl(this, request, response);
       return;
     }
+    if (pathOf(request.url ?? '') === ROOM_INFO_PATH) {
+      await this.#handleRoomInfo(request, response);
+      return;
+    }
     const inWindow = this.arrivals.record(performance.now());
     const overQuota = inWindow > this.#settings.quotaPerSecond;
     if (overQuota) this.#overQuota++;
@@ -98,6 +107,23 @@ class Service {
       ? { answer: refusal(60007), delayMs: 0 }
       : this.#decide(request, body);
     this.#count(wordOf(answer));
+    this.#answer(response, answer, delayMs);
+  }
+
+  async #handleRoomInfo(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const inWindow = this.#roomInfoArrivals.record(performance.now());
+    const body = await readBody(request);
+    if (body === undefined) return;
+    if (inWindow > this.#settings.quotaPerSecond) {
+      this.#answer(response, refusal(60007));
+      return;
+    }
+    const checked = this.#check(request, body, () => undefined);
+    const answer = checked.ok ? tellRoomInfo(this.rooms, checked.roomId) : refusal(checked.code);
+    this.#answer(response, answer);
+  }
+
+  #answer(response: ServerResponse, answer: Answer, delayMs = 0): void {
     const requestId = `${this.#requestIdStart}-${++this.#requestNumber}`;
     const totalDelayMs = this.#settings.latencyMs + delayMs;
     if (totalDelayMs === 0) sendAnswer(response, answer, requestId);
@@ -115,6 +141,7 @@ class Service {
       requestsForDestroyedRooms: this.#forDestroyedRooms,
       repeatedRandoms: this.#randoms.count,
       statistics: this.rooms.destroyedStatistics,
+      roomInfoRequests: this.#roomInfoArrivals.count,
     };
   }
 
@@ -131,12 +158,7 @@ class Service {
   }
 
   #decide(request: IncomingMessage, body: string): { answer: Answer; delayMs: number } {
-    const checked = checkRequest(request.method ?? '', request.url ?? '', body, {
-      signatures: this.#signatures,
-      adminIdentifier: this.#settings.adminIdentifier,
-      nowMs: Date.now(),
-      onRandom: (random) => this.#randoms.record(random),
-    });
+    const checked = this.#check(request, body, (random) => this.#randoms.record(random));
     if (!checked.ok) return { answer: refusal(checked.code), delayMs: 0 };
     const room = this.rooms.get(checked.roomId);
     if (room.state === 'destroyed') this.#forDestroyedRooms++;
@@ -144,6 +166,15 @@ class Service {
       first: this.#switchedFaults,
       last: this.#settings.faults,
       seed: this.#settings.seed,
+    });
+  }
+
+  #check(request: IncomingMessage, body: string, onRandom: (random: number) => void) {
+    return checkRequest(request.method ?? '', request.url ?? '', body, {
+      signatures: this.#signatures,
+      adminIdentifier: this.#settings.adminIdentifier,
+      nowMs: Date.now(),
+      onRandom,
     });
   }
 

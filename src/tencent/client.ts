@@ -7,7 +7,7 @@ import http from 'node:http';
 import https from 'node:https';
 import got from 'got';
 import type { Credentials } from './credentials.js';
-import { destroyRoomCommand } from './endpoint.js';
+import { destroyRoomCommand, roomInfoCommand } from './endpoint.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
 import type { Signer, UserSig } from './user-sig.js';
 
@@ -19,6 +19,8 @@ export interface SignedRequest extends PreparedRequest {
 export interface ApiClient {
   /** Builds a request for one room and takes a connection for it; sends nothing yet. */
   prepareDestroy(roomId: string): SignedRequest;
+  /** The same for a request that only reads the room. */
+  prepareRoomInfo(roomId: string): SignedRequest;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -29,10 +31,12 @@ export interface ApiClientOptions {
   endpoint: string;
   signer: Signer;
   requestTimeoutMs: number;
+  /** Told the headers of each reply. */
+  onHeaders?: (headers: http.IncomingHttpHeaders) => void;
 }
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
-  const { credentials, endpoint, signer } = options;
+  const { credentials, endpoint, signer, onHeaders } = options;
   const agent = {
     http: new http.Agent({ keepAlive: true }),
     https: new https.Agent({ keepAlive: true }),
@@ -46,6 +50,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     followRedirect: false,
     throwHttpErrors: false,
     responseType: 'text',
+    hooks: {
+      afterResponse:
+        onHeaders === undefined ? [] : [(response) => (onHeaders(response.headers), response)],
+    },
   });
   const fixed = new URLSearchParams({
     sdkappid: String(credentials.sdkAppId),
@@ -53,15 +61,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     contenttype: 'json',
   }).toString();
 
+  function prepare(command: string, roomId: string): SignedRequest {
+    const sig = signer.current();
+    // A new random for each attempt, an unsigned 32-bit integer.
+    const random = randomInt(0, 2 ** 32);
+    const url = `${endpoint}/${command}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
+    const body = JSON.stringify({ RoomId: roomId });
+    return Object.assign(prepareRequest(client, url, body, options.requestTimeoutMs), { sig });
+  }
+
   return {
-    prepareDestroy(roomId) {
-      const sig = signer.current();
-      // A new random for each attempt, an unsigned 32-bit integer.
-      const random = randomInt(0, 2 ** 32);
-      const url = `${endpoint}/${destroyRoomCommand}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
-      const body = JSON.stringify({ RoomId: roomId });
-      return Object.assign(prepareRequest(client, url, body, options.requestTimeoutMs), { sig });
-    },
+    prepareDestroy: (roomId) => prepare(destroyRoomCommand, roomId),
+    prepareRoomInfo: (roomId) => prepare(roomInfoCommand, roomId),
     close() {
       agent.http.destroy();
       agent.https.destroy();

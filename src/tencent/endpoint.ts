@@ -24,3 +24,9 @@ export function regionEndpoint(region: Region): string {
 
 /** The command this program sends; part of the key of the limiter's row, because quotas are per command. */
 export const destroyRoomCommand = 'v4/live_engine_http_srv/destroy_room';
+
+/**
+ * Reads a room and changes nothing: what `doctor` tries a signature with. It has a quota of its
+ * own, so it takes no slot of `destroy_room`. Source: https://trtc.io/document/63404
+ */
+export const roomInfoCommand = 'v4/live_engine_http_srv/get_room_info';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clockTime, count, duration, rooms, table } from '../../src/cli/text.js';
+import { clockTime, count, duration, instant, rooms, table } from '../../src/cli/text.js';
 
 test.each<[value: number | bigint, shown: string]>([
   [0, '0'],
@@ -42,6 +42,20 @@ describe('a duration', () => {
 
 test('a time is shown as the clock on the wall does', () => {
   expect(clockTime(new Date(2026, 10, 23, 2, 31, 7).getTime())).toBe('02:31:07');
+});
+
+test.each<[rule: string, at: Date, milliseconds: boolean, shown: string]>([
+  ['an instant of today is a time', new Date(2026, 10, 23, 2, 31, 7, 5), false, '02:31:07'],
+  ['with milliseconds, where asked', new Date(2026, 10, 23, 2, 31, 7, 5), true, '02:31:07.005'],
+  ['one of another day has its day', new Date(2026, 8, 3, 2, 31, 7), false, '2026-09-03 02:31:07'],
+  [
+    'one beyond every calendar is said to be so',
+    new Date(NaN),
+    true,
+    'no time that a calendar has',
+  ],
+])('%s', (_rule, at, milliseconds, shown) => {
+  expect(instant(at.getTime(), new Date(2026, 10, 23, 12).getTime(), milliseconds)).toBe(shown);
 });
 
 test('a table has labels to the left and numbers to the right', () => {

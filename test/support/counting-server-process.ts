@@ -17,6 +17,7 @@ import type {
 } from './counting-server.js';
 
 const path = '/v4/live_engine_http_srv/destroy_room';
+const roomInfoPath = '/v4/live_engine_http_srv/get_room_info';
 const totalNames = [
   'TotalViewers',
   'TotalGiftsSent',
@@ -39,6 +40,7 @@ let quotaPerSecond = options.quotaPerSecond ?? Number.POSITIVE_INFINITY;
 /** When the requests of the last second were let through. */
 const letThrough: number[] = [];
 let serviceFault: ServiceFault | null = null;
+let roomInfoRequests = 0;
 const waiters: { count: number; id: number }[] = [];
 
 /** Any whole numbers, different for every room; one room in fifty is beyond what a double holds. */
@@ -98,7 +100,11 @@ function checkSignature(text: string): number {
 }
 
 /** The RoomId, or the ErrorCode of a request that breaks a rule; rules broken are noted. */
-function check(request: IncomingMessage, body: string): { roomId: string } | { code: number } {
+function check(
+  request: IncomingMessage,
+  body: string,
+  expectedPath = path,
+): { roomId: string } | { code: number } {
   const url = new URL(request.url ?? '/', 'http://server');
   const query = url.searchParams;
   const refuse = (code: number, problem: string) => {
@@ -106,7 +112,7 @@ function check(request: IncomingMessage, body: string): { roomId: string } | { c
     return { code };
   };
   if (request.method !== 'POST') return refuse(60002, `method ${request.method ?? ''}`);
-  if (url.pathname !== path) return refuse(60002, `path ${url.pathname}`);
+  if (url.pathname !== expectedPath) return refuse(60002, `path ${url.pathname}`);
   const names = [...query.keys()].sort().join();
   if (names !== 'contenttype,identifier,random,sdkappid,usersig') {
     return refuse(60025, `parameters ${names}`);
@@ -215,6 +221,16 @@ function act(
   else answerNow();
 }
 
+/** Reads a room and changes nothing: no arrival of the command that is counted. */
+function tellRoomInfo(request: IncomingMessage, response: ServerResponse, body: string): void {
+  roomInfoRequests += 1;
+  const requestId = `Id-info-${roomInfoRequests}-${process.pid}`;
+  const checked = check(request, body, roomInfoPath);
+  const code = 'code' in checked ? checked.code : 100004;
+  // A room that was never asked for does not exist, as far as this command is used.
+  response.writeHead(200, { 'content-type': 'application/json' }).end(failureBody(requestId, code));
+}
+
 /** Most arrivals in any 1,000 ms, both ends counted in only once: [t, t + 1000). */
 function worstWindow(): number {
   let worst = 0;
@@ -250,6 +266,7 @@ function report(): ServerReport {
     signatures: [...signatures],
     differentRandoms: randoms.size,
     connections,
+    roomInfoRequests,
   };
 }
 
@@ -258,6 +275,12 @@ function tell(message: FromServer): void {
 }
 
 const server = createServer((request, response) => {
+  if (request.url?.startsWith(`${roomInfoPath}?`)) {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => tellRoomInfo(request, response, Buffer.concat(parts).toString()));
+    return;
+  }
   const entry: ServerReport['requests'][number] = {
     // The instant that counts: everything else comes after it.
     atMs: performance.now(),

@@ -80,6 +80,8 @@ export interface ServerReport {
   differentRandoms: number;
   /** TCP connections that were made. */
   connections: number;
+  /** Requests for get_room_info, which nothing above counts but `problems`, `signatures` and `differentRandoms`. */
+  roomInfoRequests: number;
 }
 
 /** What the whole service does from now on, before every script of a room. */

@@ -172,6 +172,26 @@ describe('before its release', () => {
   });
 });
 
+test('a request that reads a room is signed alike, goes to get_room_info, and tells the headers of its reply', async () => {
+  const server = await httpServer((_request, response) => {
+    response.setHeader('x-told', 'yes').end('{"ErrorCode":100004,"ErrorInfo":"gone"}');
+  });
+  const told: http.IncomingHttpHeaders[] = [];
+  const client = createApiClient({
+    ...{ credentials, endpoint: server.endpoint, signer: createSigner(credentials) },
+    ...{ requestTimeoutMs: 5_000, onHeaders: (headers) => told.push(headers) },
+  });
+  closers.push(() => client.close());
+  const request = client.prepareRoomInfo('room-1');
+  await request.ready;
+  expect(await release(request)).toMatchObject({ kind: 'reply', errorCode: 100004 });
+  expect(server.seen).toMatchObject([{ method: 'POST', body: '{"RoomId":"room-1"}' }]);
+  const [seen] = server.seen;
+  expect(seen?.url.pathname).toBe('/v4/live_engine_http_srv/get_room_info');
+  expect(seen?.url.searchParams.get('usersig')).toBe(request.sig.text);
+  expect(told).toMatchObject([{ 'x-told': 'yes' }]);
+});
+
 describe('a released request', () => {
   test('goes out in one piece, headers and body', async () => {
     const server = await rawServer();

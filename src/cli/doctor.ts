@@ -1,0 +1,64 @@
+/** `room-reaper doctor`: what is wrong, and what to do about it. */
+import { Command } from 'commander';
+import { inspectConfig } from '../config.js';
+import { checks, examine, type Check, type Findings } from '../doctor/examine.js';
+import type { Finding, Level } from '../doctor/finding.js';
+import { exitCodes, print, type Io } from './io.js';
+
+const help = `
+Examples:
+  room-reaper doctor
+  room-reaper doctor --json
+
+Checks the configuration, the queue, the ledger, the clocks, the endpoint with its
+certificate, the signature (with a call that reads and changes no room) and the line.
+It changes nothing, and each check has a time limit.
+
+Exit codes: 0 nothing is wrong, though there may be warnings; 1 something is wrong.`;
+
+export function doctorCommand(io: Io): Command {
+  return new Command('doctor')
+    .description('check everything, and say what to do about what is wrong')
+    .option('--json', 'print one JSON object on stdout')
+    .addHelpText('after', help)
+    .action(async (flags: { json?: boolean }) => {
+      const inspected = inspectConfig(io.env, { app: true, credentials: true });
+      const findings = await examine(inspected, Date.now);
+      print(io, flags.json ? JSON.stringify(toJson(findings)) : toText(findings));
+      if (countOf(findings, 'problem') > 0) io.exitCode = exitCodes.notGone;
+    });
+}
+
+function inOrder(findings: Findings): (Finding & { check: Check })[] {
+  return checks.flatMap((check) => findings[check].map((finding) => ({ check, ...finding })));
+}
+
+function countOf(findings: Findings, level: Level): number {
+  return inOrder(findings).filter((finding) => finding.level === level).length;
+}
+
+function toJson(findings: Findings): unknown {
+  return {
+    problems: countOf(findings, 'problem'),
+    warnings: countOf(findings, 'warning'),
+    findings: inOrder(findings).map(({ check, level, text, remedy }) => ({
+      ...{ check, level, text, remedy },
+    })),
+  };
+}
+
+function toText(findings: Findings): string {
+  const width = Math.max(...checks.map((check) => check.length));
+  const lines = inOrder(findings).map(({ check, level, text, remedy }) => {
+    const next = remedy === undefined ? '' : `; what to do: ${remedy}`;
+    return `${level.padEnd('problem'.length)}  ${check.padEnd(width)}  ${text}${next}`;
+  });
+  const problems = countOf(findings, 'problem');
+  const warnings = countOf(findings, 'warning');
+  lines.push('', `${numbered(problems, 'problem')}, ${numbered(warnings, 'warning')}`);
+  return lines.join('\n');
+}
+
+function numbered(count: number, what: string): string {
+  return `${count === 0 ? 'no' : count} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,83 @@
+/** Where the embedded database keeps its data. Makes nothing but a file that it takes away again. */
+import {
+  existsSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  accessSync,
+  constants,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { ok, problem, warning, type Finding } from './finding.js';
+
+export interface DirectoryFacts {
+  /** It holds a database; else the first program that uses it makes one. */
+  made: boolean;
+  /** Error code of the file system; undefined: it can be written. */
+  cannotWrite: string | undefined;
+  freeBytes: number | undefined;
+}
+
+export function readDataDirectory(dataDir: string): DirectoryFacts {
+  const directory = resolve(dataDir);
+  // Where it is not made yet, its nearest parent decides.
+  let nearest = directory;
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  let cannotWrite: string | undefined;
+  try {
+    if (!statSync(nearest).isDirectory()) cannotWrite = 'ENOTDIR';
+    else if (nearest === directory) {
+      const probe = join(directory, `.doctor-${process.pid}`);
+      writeFileSync(probe, '');
+      rmSync(probe);
+    } else accessSync(nearest, constants.W_OK);
+  } catch (error) {
+    cannotWrite = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  }
+  return {
+    made: existsSync(join(directory, 'postgres', 'PG_VERSION')),
+    cannotWrite,
+    freeBytes: freeBytes(nearest),
+  };
+}
+
+function freeBytes(path: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}
+
+const megabyte = 1_048_576;
+
+/** An empty database takes about 40 MB, its log up to as much again; 100,000 rooms about 100 MB. */
+const littleSpace = 1_024 * megabyte;
+const tooLittleSpace = 128 * megabyte;
+
+export function judgeDataDirectory(facts: DirectoryFacts, dataDir: string): Finding[] {
+  const { made, cannotWrite, freeBytes: free } = facts;
+  if (cannotWrite !== undefined) {
+    return [
+      problem(
+        `${dataDir} must be a directory that this user may write, got ${cannotWrite}`,
+        'correct its permissions, or set ROOM_REAPER_DATA_DIR to another directory',
+      ),
+    ];
+  }
+  if (free !== undefined && free < littleSpace) {
+    const text = `${Math.round(free / megabyte)} MB are free for ${dataDir}`;
+    const remedy = 'free some, or set ROOM_REAPER_DATA_DIR to a larger disk';
+    return [free < tooLittleSpace ? problem(text, remedy) : warning(text, remedy)];
+  }
+  const space = free === undefined ? '' : `, ${(free / megabyte / 1_024).toFixed(1)} GB free`;
+  return [
+    ok(
+      made
+        ? `${dataDir} can be written${space}`
+        : `${dataDir} holds no database yet; the first program that uses it makes one${space}`,
+    ),
+  ];
+}

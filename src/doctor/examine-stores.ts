@@ -1,0 +1,236 @@
+/** The queue and the ledger, wherever they are, and what they say of the line. */
+import type pg from 'pg';
+import type { InspectedConfig } from '../config.js';
+import { ReaperError } from '../errors.js';
+import { readLastSlot } from '../ledger/explain.js';
+import { readLines } from '../ledger/line.js';
+import { slotInterval } from '../limiter/pace.js';
+import type { QueueConnection } from '../queue/connection.js';
+import { openQueue } from '../queue/open.js';
+import { printable, withoutPassword } from '../redact.js';
+import { openStores, type Stores } from '../stores.js';
+import { judgeDataDirectory, readDataDirectory } from './data-directory.js';
+import { ok, problem, warning, type Finding } from './finding.js';
+import { readWaiting, type LineFacts, type WaitingFacts } from './line.js';
+import {
+  judgePostgres,
+  newestVersion,
+  openPostgres,
+  postgresRemedy,
+  type PostgresSession,
+  type Use,
+} from './postgres.js';
+import { judgeRedis, readRedis, redisRemedy } from './redis.js';
+import { checkLimitMs, embeddedLimitMs, reasonOf, within } from './time-limit.js';
+
+export interface ExaminedStores {
+  embedded: Finding[];
+  queue: Finding[];
+  ledger: Finding[];
+  ledgerOffsetMs: number | undefined;
+  line: LineFacts;
+}
+
+export async function examineStores({ config }: InspectedConfig): Promise<ExaminedStores> {
+  const { queueUrl, databaseUrl, dataDir } = config;
+  const usesEmbedded = queueUrl === 'embedded' || databaseUrl === 'embedded';
+  const embedded = usesEmbedded ? await openEmbeddedIfMade(dataDir) : notNeeded;
+  try {
+    const [queue, ledger] = await Promise.all([
+      examineQueue(config, embedded),
+      examineLedger(config, embedded),
+    ]);
+    return {
+      embedded: embedded.findings,
+      queue: queue.findings,
+      ledger: ledger.findings,
+      ledgerOffsetMs: ledger.clockOffsetMs,
+      line: { lines: ledger.lines, lastSlotAtMs: ledger.lastSlotAtMs, waiting: queue.waiting },
+    };
+  } finally {
+    await within(checkLimitMs, embedded.stores?.close() ?? Promise.resolve()).catch(
+      () => undefined,
+    );
+  }
+}
+
+interface Embedded {
+  findings: Finding[];
+  /** undefined: not open. */
+  stores: Stores | undefined;
+  /** What to say of the queue and the ledger in it then. */
+  otherwise: Finding;
+}
+
+const notOpened = warning(
+  'it is the embedded database, which could not be opened (see "embedded")',
+);
+const notMade = ok('it will be the embedded database');
+const notNeeded: Embedded = { findings: [], stores: undefined, otherwise: notMade };
+
+/** The embedded database, where there is one; examining must not be what makes it. */
+async function openEmbeddedIfMade(dataDir: string | undefined): Promise<Embedded> {
+  if (dataDir === undefined) {
+    const wrong = warning('not looked at: ROOM_REAPER_DATA_DIR is wrong');
+    return { findings: [wrong], stores: undefined, otherwise: notOpened };
+  }
+  const facts = readDataDirectory(dataDir);
+  const findings = judgeDataDirectory(facts, printable(dataDir));
+  if (facts.cannotWrite !== undefined) return { findings, stores: undefined, otherwise: notOpened };
+  if (!facts.made) return { findings, stores: undefined, otherwise: notMade };
+  const places = { queueUrl: 'embedded', databaseUrl: 'embedded', dataDir };
+  try {
+    const opening = openStores(places, () => undefined);
+    const stores = await within(embeddedLimitMs, opening);
+    return { findings, stores, otherwise: notOpened };
+  } catch (error) {
+    const text = error instanceof ReaperError ? error.message : reasonOf(error);
+    findings.push(
+      problem(
+        `the embedded database cannot be opened: ${printable(text, 500)}`,
+        'look at the other processes that use this directory',
+      ),
+    );
+    return { findings, stores: undefined, otherwise: notOpened };
+  }
+}
+
+interface ExaminedQueue {
+  findings: Finding[];
+  waiting: WaitingFacts | undefined;
+}
+
+async function examineQueue(
+  { queueUrl, sdkAppId }: InspectedConfig['config'],
+  embedded: Embedded,
+): Promise<ExaminedQueue> {
+  if (queueUrl === undefined) {
+    return { findings: [warning('not looked at: QUEUE_URL is wrong')], waiting: undefined };
+  }
+  const findings: Finding[] = [];
+  let usable = false;
+  let connection: QueueConnection;
+  if (/^rediss?:/.test(queueUrl)) {
+    connection = { kind: 'redis', url: queueUrl };
+    const shownAs = withoutPassword(queueUrl);
+    try {
+      const facts = await within(checkLimitMs, readRedis(queueUrl));
+      findings.push(...judgeRedis(facts, shownAs));
+      usable = true;
+    } catch (error) {
+      const reason = reasonOf(error);
+      findings.push(problem(`Redis at ${shownAs} cannot be used: ${reason}`, redisRemedy(reason)));
+    }
+  } else {
+    const place = placeOf(queueUrl, embedded.stores);
+    if (place === undefined) return { findings: [embedded.otherwise], waiting: undefined };
+    connection = { kind: 'postgres', ...place };
+    const session = await examinePostgres(place, 'queue', queueUrl === 'embedded', findings);
+    await session?.database.close().catch(() => undefined);
+    // Opening the queue would bring its tables up to date: that is for a worker to do.
+    usable = session !== undefined && isCurrent(session, 'queue');
+  }
+  if (!usable || sdkAppId === undefined) return { findings, waiting: undefined };
+  try {
+    return { findings, waiting: await within(checkLimitMs, lookAtQueue(connection, sdkAppId)) };
+  } catch {
+    return { findings, waiting: undefined };
+  }
+}
+
+async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promise<WaitingFacts> {
+  const opened = await openQueue({ sdkAppId, connection, onError: () => undefined });
+  try {
+    return await readWaiting(opened.queue);
+  } finally {
+    await opened.close();
+  }
+}
+
+interface ExaminedLedger extends Pick<LineFacts, 'lines' | 'lastSlotAtMs'> {
+  findings: Finding[];
+  clockOffsetMs: number | undefined;
+}
+
+async function examineLedger(
+  config: InspectedConfig['config'],
+  embedded: Embedded,
+): Promise<ExaminedLedger> {
+  const nothing = { clockOffsetMs: undefined, lines: undefined, lastSlotAtMs: undefined };
+  const { databaseUrl } = config;
+  if (databaseUrl === undefined) {
+    return { ...nothing, findings: [warning('not looked at: DATABASE_URL is wrong')] };
+  }
+  const place = placeOf(databaseUrl, embedded.stores);
+  if (place === undefined) return { ...nothing, findings: [embedded.otherwise] };
+  const findings: Finding[] = [];
+  const session = await examinePostgres(place, 'ledger', databaseUrl === 'embedded', findings);
+  if (session === undefined) return { ...nothing, findings };
+  const { clockOffsetMs } = session.facts;
+  try {
+    if (!isCurrent(session, 'ledger')) return { ...nothing, findings, clockOffsetMs };
+    const state = await within(checkLimitMs, readLine(config, session));
+    return { findings, clockOffsetMs, ...state };
+  } catch {
+    return { ...nothing, findings, clockOffsetMs };
+  } finally {
+    await session.database.close().catch(() => undefined);
+  }
+}
+
+async function readLine(
+  { sdkAppId, rateLimitPerSecond, arrivalJitterMs, endpoint }: InspectedConfig['config'],
+  { database }: PostgresSession,
+): Promise<Pick<LineFacts, 'lines' | 'lastSlotAtMs'>> {
+  if (sdkAppId === undefined || rateLimitPerSecond === undefined || arrivalJitterMs === undefined) {
+    return { lines: undefined, lastSlotAtMs: undefined };
+  }
+  const intervalMs = slotInterval(rateLimitPerSecond, arrivalJitterMs);
+  const lines = await readLines(database, sdkAppId, intervalMs);
+  const ours = lines.find(({ host }) => endpoint !== undefined && host === new URL(endpoint).host);
+  return { lines, lastSlotAtMs: ours && (await readLastSlot(database, ours.id)) };
+}
+
+/** Its tables are there, at this program's version, and may be used. */
+function isCurrent({ facts }: PostgresSession, use: Use): boolean {
+  return facts.mayUseTables && facts.schemaVersion === newestVersion(use);
+}
+
+interface Place {
+  connection: pg.ClientConfig & pg.PoolConfig;
+  shownAs: string;
+}
+
+/** undefined: the embedded database, which is not open. */
+function placeOf(url: string, embedded: Stores | undefined): Place | undefined {
+  if (url !== 'embedded') {
+    return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
+  }
+  return embedded?.queue.kind === 'postgres'
+    ? { connection: embedded.queue.connection, shownAs: embedded.queue.shownAs }
+    : undefined;
+}
+
+/** Adds what it finds to `findings`. @returns a session to ask more, where there is one. */
+async function examinePostgres(
+  place: Place,
+  use: Use,
+  embedded: boolean,
+  findings: Finding[],
+): Promise<PostgresSession | undefined> {
+  try {
+    const session = await within(checkLimitMs, openPostgres(place.connection, use));
+    findings.push(...judgePostgres(session.facts, use, place.shownAs, embedded));
+    return session;
+  } catch (error) {
+    const reason = reasonOf(error);
+    const variable = use === 'ledger' ? 'DATABASE_URL' : 'QUEUE_URL';
+    findings.push(
+      problem(
+        `Postgres at ${place.shownAs} cannot be used: ${reason}`,
+        postgresRemedy(reason, variable),
+      ),
+    );
+    return undefined;
+  }
+}

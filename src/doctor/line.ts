@@ -1,0 +1,124 @@
+/** Whether rooms move: the line's state, and what waits, failed or is too late on the queue. */
+import type { LineState } from '../ledger/line.js';
+import { readDepth, type QueueDepth } from '../queue/depth.js';
+import { lanes, readDestruction, type Lane } from '../queue/job.js';
+import type { DestroyQueue } from '../queue/open.js';
+import { printable } from '../redact.js';
+import { ok, problem, warning, type Finding } from './finding.js';
+
+export interface WaitingFacts {
+  depth: QueueDepth;
+  /** The first room of each lane. */
+  heads: { lane: Lane; requestedAtMs: number; notAfterMs: number }[];
+}
+
+export interface LineFacts {
+  /** The line of the configured endpoint and those of other hosts; undefined: no ledger to ask. */
+  lines: LineState[] | undefined;
+  lastSlotAtMs: number | undefined;
+  /** undefined: no queue to ask. */
+  waiting: WaitingFacts | undefined;
+}
+
+export async function readWaiting(queue: DestroyQueue): Promise<WaitingFacts> {
+  const depth = await readDepth(queue);
+  const heads: WaitingFacts['heads'] = [];
+  let first = 0;
+  for (const lane of Object.keys(lanes) as Lane[]) {
+    if (depth.lanes[lane] === 0) continue;
+    const [jobId] = await queue.getRanges(['prioritized'], first, first, true);
+    const job = jobId === undefined ? undefined : await queue.getJob(jobId);
+    const destruction = readDestruction(job?.id, job?.data);
+    if (destruction !== undefined) {
+      const { requestedAtMs, notAfterMs } = destruction;
+      heads.push({ lane, requestedAtMs, notAfterMs });
+    }
+    first += depth.lanes[lane];
+  }
+  return { depth, heads };
+}
+
+/** So long without a slot, while a room waits that was asked for before, means that no worker runs. In milliseconds. */
+const silenceMs = 60_000;
+
+/** @param host - of the configured endpoint. */
+export function judgeLine(facts: LineFacts, host: string | undefined, nowMs: number): Finding[] {
+  return [
+    ...(facts.lines === undefined
+      ? [warning('the line was not looked at: the ledger cannot be used, or is not made yet')]
+      : judgeState(facts.lines, host)),
+    ...(facts.waiting === undefined
+      ? [warning('what waits was not looked at: the queue cannot be used, or is not made yet')]
+      : judgeWaiting(facts.waiting, facts, nowMs)),
+  ];
+}
+
+function judgeState(lines: readonly LineState[], host: string | undefined): Finding[] {
+  if (lines.length === 0) return [ok('no worker of this app has run yet')];
+  return lines.map((line) => {
+    const of = line.host === host ? '' : ` of ${line.host}`;
+    if (line.stopped) {
+      const { reason, code, remedy } = line.stopped;
+      const text = `the line${of} is stopped: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`;
+      const next = remedy ?? 'mend the cause, then run `room-reaper resume`';
+      // Another host is a stand-in, or where the app was before.
+      return of === '' ? problem(text, next) : warning(text, next);
+    }
+    if (line.brakeReason !== undefined) {
+      return warning(
+        `the line${of} is braked to ${line.ratePerSecond.toFixed(1)} requests/s: ${printable(line.brakeReason)}`,
+        'it climbs back by itself; if it stays, other programs use the quota: lower RATE_LIMIT_PER_SECOND',
+      );
+    }
+    return ok(`the line${of} runs at ${line.ratePerSecond.toFixed(1)} requests/s`);
+  });
+}
+
+function judgeWaiting(
+  { depth, heads }: WaitingFacts,
+  { lines, lastSlotAtMs }: LineFacts,
+  nowMs: number,
+): Finding[] {
+  const findings: Finding[] = [];
+  if (depth.paused) {
+    findings.push(warning('the queue is paused by hand', 'run `room-reaper resume` to go on'));
+  }
+  for (const { lane, notAfterMs } of heads) {
+    if (notAfterMs >= nowMs) continue;
+    findings.push(
+      warning(
+        `the first room of the ${lane} lane is past its deadline: workers end it, and those like it, unsent`,
+        'run more workers or find out why the line stands, then ask for the rooms again',
+      ),
+    );
+  }
+  const oldest = Math.min(...heads.map(({ requestedAtMs }) => requestedAtMs));
+  const stands = depth.paused || (lines?.some((line) => line.stopped) ?? true);
+  const silentFor = nowMs - Math.max(lastSlotAtMs ?? 0, oldest);
+  if (heads.length > 0 && depth.active === 0 && !stands && silentFor > silenceMs) {
+    findings.push(
+      warning(
+        `rooms wait, and nothing was sent for ${Math.round(silentFor / 1000)} s`,
+        'start a worker',
+      ),
+    );
+  }
+  if (depth.failed > 0) {
+    findings.push(
+      warning(
+        `${rooms(depth.failed)} of the last 14 days ended and ${depth.failed === 1 ? 'is' : 'are'} not gone`,
+        'see "Rooms that are not gone" in docs/operations.md, and `room-reaper explain` for one of them',
+      ),
+    );
+  }
+  findings.push(
+    ok(
+      `${rooms(depth.waiting)} ${depth.waiting === 1 ? 'waits' : 'wait'}, ${depth.active} in hand, ${depth.delayed.toLocaleString('en-US')} delayed`,
+    ),
+  );
+  return findings;
+}
+
+function rooms(count: number): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? 'room' : 'rooms'}`;
+}

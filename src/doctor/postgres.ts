@@ -1,0 +1,312 @@
+/** A Postgres that holds the ledger, the queue, or both. Read only: nothing is made or migrated. */
+import pg from 'pg';
+import { LATEST_SCHEMA_VERSION, MINIMUM_POSTGRES_VERSION } from 'bullmq';
+import { latestMigration, type Database } from '../ledger/database.js';
+import { ok, problem, warning, type Finding } from './finding.js';
+import { checkLimitMs } from './time-limit.js';
+
+/** What is kept there, in a schema of its own. */
+export type Use = 'ledger' | 'queue';
+
+const schemas = { ledger: 'room_reaper', queue: 'bullmq' } as const;
+
+/** Tables with the version of the schema. */
+const versionTables = {
+  ledger: 'room_reaper.migrations',
+  queue: 'bullmq.migration',
+} as const;
+
+/** Version of the schema that this program works with. */
+export function newestVersion(use: Use): number {
+  return use === 'ledger' ? latestMigration() : LATEST_SCHEMA_VERSION;
+}
+
+export interface PostgresFacts {
+  version: string;
+  versionNumber: number;
+  maxConnections: number;
+  /** Kept for superusers. */
+  reservedConnections: number;
+  usedConnections: number;
+  autovacuum: boolean;
+  fsync: boolean;
+  synchronousCommit: string;
+  standby: boolean;
+  readOnly: boolean;
+  mayCreateSchemas: boolean;
+  /** Newest migration applied; undefined: not made yet. */
+  schemaVersion: number | undefined;
+  /** Whether this user may read and write all its tables; true where there are none yet. */
+  mayUseTables: boolean;
+  roundTripMs: number;
+  /** The database's clock minus this machine's, in milliseconds, to within half a round trip. */
+  clockOffsetMs: number;
+}
+
+export interface PostgresSession {
+  database: Database;
+  facts: PostgresFacts;
+}
+
+/** No parameters. One row. */
+const settingsSql = `
+select current_setting('server_version') as version,
+       current_setting('server_version_num')::int as version_number,
+       current_setting('max_connections')::int as max_connections,
+       current_setting('superuser_reserved_connections')::int as reserved_connections,
+       (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as used_connections,
+       current_setting('autovacuum') = 'on' as autovacuum, current_setting('fsync') = 'on' as fsync,
+       current_setting('synchronous_commit') as synchronous_commit,
+       pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only,
+       has_database_privilege(current_database(), 'CREATE') as may_create_schemas`;
+
+/**
+ * $1 schema. One row where the schema exists. Reads catalogues only, which everyone may: what the
+ * user may not do is the answer, not an error.
+ */
+const rightsSql = `
+select has_schema_privilege(n.oid, 'USAGE') and coalesce(bool_and(
+         has_table_privilege(c.oid, 'SELECT') and has_table_privilege(c.oid, 'INSERT')
+         and has_table_privilege(c.oid, 'UPDATE') and has_table_privilege(c.oid, 'DELETE')), true) as may_use_tables,
+       count(c.oid)::int as tables
+  from pg_namespace n left join pg_class c on c.relnamespace = n.oid and c.relkind = 'r'
+ where n.nspname = $1 group by n.oid`;
+
+const clockSql = `select extract(epoch from clock_timestamp())::float8 * 1000 as now`;
+
+interface SettingsRow {
+  version: string;
+  version_number: number;
+  max_connections: number;
+  reserved_connections: number;
+  used_connections: number;
+  autovacuum: boolean;
+  fsync: boolean;
+  synchronous_commit: string;
+  standby: boolean;
+  read_only: boolean;
+  may_create_schemas: boolean;
+}
+
+/**
+ * Looks at a Postgres over one connection.
+ *
+ * @throws the driver's error where it cannot be used.
+ */
+export async function openPostgres(
+  connection: pg.ClientConfig,
+  use: Use,
+): Promise<PostgresSession> {
+  const client = new pg.Client({
+    connectionTimeoutMillis: checkLimitMs,
+    query_timeout: checkLimitMs,
+    application_name: 'room-reaper doctor',
+    ...connection,
+  });
+  // A server that goes away meanwhile: the query in hand reports it.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const facts = await readFacts(client, use);
+    const database: Database = {
+      async query<Row extends pg.QueryResultRow>(
+        _name: string,
+        sql: string,
+        parameters: readonly unknown[],
+      ) {
+        return (await client.query<Row>(sql, [...parameters])).rows;
+      },
+      close: () => client.end(),
+    };
+    return { database, facts };
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function readFacts(client: pg.Client, use: Use): Promise<PostgresFacts> {
+  const clock = await readClock(client);
+  const settings = (await client.query<SettingsRow>(settingsSql)).rows[0];
+  if (settings === undefined) throw new Error('a select without a table gave no row');
+  const rights = (
+    await client.query<{ may_use_tables: boolean; tables: number }>(rightsSql, [schemas[use]])
+  ).rows[0];
+  const mayUseTables = rights?.may_use_tables ?? true;
+  let schemaVersion: number | undefined;
+  if (rights !== undefined && rights.tables > 0 && mayUseTables) {
+    const { rows } = await client.query<{ version: number | null }>(
+      `select max(version)::int as version from ${versionTables[use]}`,
+    );
+    schemaVersion = rows[0]?.version ?? undefined;
+  }
+  return {
+    version: settings.version,
+    versionNumber: settings.version_number,
+    maxConnections: settings.max_connections,
+    reservedConnections: settings.reserved_connections,
+    usedConnections: settings.used_connections,
+    autovacuum: settings.autovacuum,
+    fsync: settings.fsync,
+    synchronousCommit: settings.synchronous_commit,
+    standby: settings.standby,
+    readOnly: settings.read_only,
+    mayCreateSchemas: settings.may_create_schemas,
+    schemaVersion,
+    mayUseTables,
+    ...clock,
+  };
+}
+
+/** The fastest of a few round trips tells both best. */
+async function readClock(
+  client: pg.Client,
+): Promise<{ roundTripMs: number; clockOffsetMs: number }> {
+  let best = { roundTripMs: Number.POSITIVE_INFINITY, clockOffsetMs: 0 };
+  for (let tries = 0; tries < 4; tries++) {
+    const from = performance.now();
+    const { rows } = await client.query<{ now: number }>(clockSql);
+    const roundTripMs = performance.now() - from;
+    const clockOffsetMs = (rows[0]?.now ?? 0) - (Date.now() - roundTripMs / 2);
+    if (roundTripMs < best.roundTripMs) best = { roundTripMs, clockOffsetMs };
+  }
+  return best;
+}
+
+/** A round trip from which on slots are missed (docs/architecture.md, "The limiter"), in milliseconds. */
+const slowRoundTripMs = 100;
+
+/** What one worker may need: 4 for the ledger, 16 for a queue in Postgres. */
+const neededConnections = { ledger: 4, queue: 16 } as const;
+
+/**
+ * @param shownAs - its URL without a password.
+ * @param embedded - the embedded database looks after some of it by itself.
+ */
+export function judgePostgres(
+  facts: PostgresFacts,
+  use: Use,
+  shownAs: string,
+  embedded: boolean,
+): Finding[] {
+  return [
+    ok(`${shownAs} answers in ${facts.roundTripMs.toFixed(1)} ms, Postgres ${facts.version}`),
+    ...judgeServer(facts),
+    ...judgeSchema(facts, use),
+    ...(embedded ? [] : judgeSettings(facts, use)),
+  ];
+}
+
+function judgeServer(facts: PostgresFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (facts.versionNumber < MINIMUM_POSTGRES_VERSION * 10_000) {
+    findings.push(
+      problem(
+        `Postgres must be ${MINIMUM_POSTGRES_VERSION} or later, got ${facts.version}`,
+        'upgrade it',
+      ),
+    );
+  }
+  if (facts.standby) {
+    findings.push(problem('it is a read-only standby', 'set the URL to the primary'));
+  } else if (facts.readOnly) {
+    findings.push(
+      problem(
+        'its sessions are read only',
+        'unset default_transaction_read_only for this user and database',
+      ),
+    );
+  }
+  if (facts.roundTripMs > slowRoundTripMs) {
+    findings.push(
+      warning(
+        `a round trip takes ${Math.round(facts.roundTripMs)} ms, so that slots are missed and the rate stays low`,
+        'run workers near the database',
+      ),
+    );
+  }
+  return findings;
+}
+
+function judgeSchema(facts: PostgresFacts, use: Use): Finding[] {
+  const schema = schemas[use];
+  const newest = newestVersion(use);
+  const { schemaVersion } = facts;
+  if (!facts.mayUseTables) {
+    return [
+      problem(
+        `this user may not read and write all tables of the schema ${schema}`,
+        `grant it to the user, or make it the owner of schema ${schema} and its tables`,
+      ),
+    ];
+  }
+  if (!facts.mayCreateSchemas) {
+    // Also where it is there: "create schema if not exists" asks for the right first.
+    return [
+      problem(
+        'this user may not create schemas in the database, and no program starts without that',
+        'grant create on the database to the user',
+      ),
+    ];
+  }
+  if (schemaVersion === undefined) {
+    return [ok(`schema ${schema} is not made yet; the first program that uses it makes it`)];
+  }
+  if (schemaVersion > newest) {
+    return [
+      problem(
+        `schema ${schema} has version ${schemaVersion}, this program knows ${newest}`,
+        'run the newer room-reaper that made it',
+      ),
+    ];
+  }
+  if (schemaVersion < newest) {
+    return [
+      warning(
+        `schema ${schema} has version ${schemaVersion}, this program needs ${newest}`,
+        'stop the older workers; the next start of this program brings it up to date',
+      ),
+    ];
+  }
+  return [ok(`schema ${schema} is at version ${schemaVersion}`)];
+}
+
+function judgeSettings(facts: PostgresFacts, use: Use): Finding[] {
+  const findings: Finding[] = [];
+  const free = facts.maxConnections - facts.reservedConnections - facts.usedConnections;
+  const needed = neededConnections[use];
+  const connections = `${Math.max(0, free)} of ${facts.maxConnections} connections are free`;
+  findings.push(
+    free < needed
+      ? warning(
+          `${connections}; a worker takes up to ${needed}`,
+          'raise max_connections, or run fewer programs on this server',
+        )
+      : ok(connections),
+  );
+  if (use === 'ledger' && !facts.autovacuum) {
+    findings.push(
+      warning(
+        'autovacuum is off: the row of the limiter is updated many times a second and would grow slow',
+        'set autovacuum on',
+      ),
+    );
+  }
+  if (!facts.fsync || facts.synchronousCommit === 'off') {
+    findings.push(
+      warning(
+        `${facts.fsync ? 'synchronous_commit' : 'fsync'} is off: results of the last moments are lost when the server crashes, and statistics are told once only`,
+        'set it on',
+      ),
+    );
+  }
+  return findings;
+}
+
+/** What to do where it cannot be used. @param reason - SQLSTATE or Node's code. */
+export function postgresRemedy(reason: string, variable: string): string {
+  if (/^28/.test(reason)) return `check user and password in ${variable}`;
+  if (reason === '3D000') return `make the database, or correct its name in ${variable}`;
+  if (reason === '53300') return 'it is out of connections: raise max_connections';
+  return `start it, or set ${variable} to where it is (embedded needs no server)`;
+}

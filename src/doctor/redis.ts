@@ -1,0 +1,215 @@
+/** The queue's Redis: what BullMQ and the promise to every waiting room need of it. */
+import { Redis } from 'ioredis';
+import { problem, ok, warning, type Finding } from './finding.js';
+import { checkLimitMs } from './time-limit.js';
+
+export interface RedisFacts {
+  roundTripMs: number;
+  /** undefined: the server does not allow INFO. */
+  info: ReadonlyMap<string, string> | undefined;
+  /** `hash-max-listpack-value` (before Redis 7 `-ziplist-`); undefined: CONFIG is not allowed. */
+  hashMaxListpackValue: number | undefined;
+}
+
+/** @throws the client's error where Redis cannot be used. */
+export async function readRedis(url: string): Promise<RedisFacts> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: checkLimitMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    // It would ask for INFO, which a managed Redis may refuse.
+    enableReadyCheck: false,
+  });
+  let cause: Error | undefined;
+  redis.on('error', (error: Error) => {
+    cause = error;
+  });
+  try {
+    await redis.connect();
+    let roundTripMs = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 3; tries++) {
+      const from = performance.now();
+      await redis.ping();
+      roundTripMs = Math.min(roundTripMs, performance.now() - from);
+    }
+    const info = await unlessRefused(redis.info());
+    const setting = await unlessRefused(redis.config('GET', 'hash-max-*-value'));
+    return {
+      roundTripMs,
+      info: info === undefined ? undefined : parseInfo(info),
+      hashMaxListpackValue: setting === undefined ? undefined : readSetting(setting),
+    };
+  } catch (error) {
+    throw cause ?? error;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** undefined where the server forbids the command: a managed Redis may. */
+async function unlessRefused<T>(reply: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reply;
+  } catch (error) {
+    const { message } = error as Error;
+    if (/NOPERM|unknown command|not allowed|disabled/i.test(message)) return undefined;
+    throw error;
+  }
+}
+
+function parseInfo(text: string): Map<string, string> {
+  return new Map(
+    text.split(/\r?\n/).flatMap((line) => {
+      const [name = '', value] = line.split(/:(.*)/s);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
+/** Name and value in turn; a Redis 7 knows both names and gives them one value. */
+function readSetting(reply: unknown): number | undefined {
+  const values = Array.isArray(reply) ? reply : Object.entries(reply as object).flat();
+  const at = values.findIndex((name) => /^hash-max-(listpack|ziplist)-value$/.test(String(name)));
+  return at < 0 ? undefined : Number(values[at + 1]);
+}
+
+/** BullMQ runs from 5.0 and asks for this. */
+const leastVersion = [6, 2] as const;
+
+/** Share of `maxmemory` from which a waiting room may soon find no place. */
+const nearlyFull = 0.8;
+const full = 0.95;
+
+/** A waiting room is a hash of values of up to about 200 bytes (deploy/redis.conf). */
+const neededListpackValue = 256;
+
+/** @param shownAs - its URL without a password. */
+export function judgeRedis(facts: RedisFacts, shownAs: string): Finding[] {
+  const { info, roundTripMs } = facts;
+  if (info === undefined) {
+    return [
+      ok(`${shownAs} answers in ${roundTripMs.toFixed(1)} ms`),
+      warning(
+        'INFO is not allowed here, so version, eviction policy, append-only file and memory could not be looked at',
+        'see in the console of its provider: Redis 6.2 or later, maxmemory-policy noeviction, append-only file on',
+      ),
+      ...judgeListpack(facts),
+    ];
+  }
+  const version = info.get('redis_version') ?? '';
+  return [
+    ok(`${shownAs} answers in ${roundTripMs.toFixed(1)} ms, version ${version || 'unknown'}`),
+    ...judgeVersion(version),
+    ...judgeRole(info),
+    ...judgePersistence(info),
+    ...judgeMemory(info),
+    ...judgeListpack(facts),
+  ];
+}
+
+function judgeVersion(version: string): Finding[] {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [leastMajor, leastMinor] = leastVersion;
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return [];
+  return [
+    problem(
+      `Redis must be ${leastVersion.join('.')} or later, got ${version || 'no version'}`,
+      'upgrade it',
+    ),
+  ];
+}
+
+function judgeRole(info: ReadonlyMap<string, string>): Finding[] {
+  const findings: Finding[] = [];
+  if (info.get('role') === 'slave') {
+    findings.push(problem('it is a read-only replica', 'set QUEUE_URL to the primary'));
+  }
+  if (info.get('cluster_enabled') === '1') {
+    findings.push(
+      problem(
+        'it is a cluster, and the keys of a queue must be on one node',
+        'set QUEUE_URL to a Redis that is no cluster',
+      ),
+    );
+  }
+  return findings;
+}
+
+function judgePersistence(info: ReadonlyMap<string, string>): Finding[] {
+  const findings: Finding[] = [];
+  if (info.get('aof_enabled') !== '1') {
+    findings.push(
+      warning(
+        'the append-only file is off: rooms that wait are lost when Redis ends',
+        'set appendonly yes (deploy/redis.conf)',
+      ),
+    );
+  }
+  for (const [name, what] of [
+    ['aof_last_write_status', 'the append-only file'],
+    ['rdb_last_bgsave_status', 'a snapshot'],
+  ] as const) {
+    if (info.get(name) !== 'err') continue;
+    findings.push(
+      problem(
+        `it could not write ${what}, and may refuse new rooms`,
+        'look at its log; most often its disk is full',
+      ),
+    );
+  }
+  return findings;
+}
+
+function judgeMemory(info: ReadonlyMap<string, string>): Finding[] {
+  const findings: Finding[] = [];
+  const policy = info.get('maxmemory_policy');
+  if (policy !== undefined && policy !== 'noeviction') {
+    findings.push(
+      problem(
+        `maxmemory-policy must be noeviction, got ${policy}: a full Redis would throw waiting rooms away`,
+        'set maxmemory-policy noeviction (deploy/redis.conf)',
+      ),
+    );
+  }
+  const most = Number(info.get('maxmemory') ?? 0);
+  const used = Number(info.get('used_memory') ?? 0);
+  if (most > 0 && used / most >= nearlyFull) {
+    const text = `${Math.round((used / most) * 100)} % of maxmemory is used (${megabytes(used)} of ${megabytes(most)})`;
+    const remedy = 'raise maxmemory; a waiting room takes up to 1.1 kB';
+    findings.push(used / most >= full ? problem(text, remedy) : warning(text, remedy));
+  } else {
+    const limit = most > 0 ? `of ${megabytes(most)}` : 'without a limit';
+    findings.push(ok(`memory: ${megabytes(used)} used, ${limit}`));
+  }
+  return findings;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MB`;
+}
+
+function judgeListpack({ hashMaxListpackValue: value }: RedisFacts): Finding[] {
+  if (value === undefined) {
+    return [
+      warning(
+        'CONFIG is not allowed here, so hash-max-listpack-value could not be looked at',
+        `have it set to ${neededListpackValue} where that is possible; it saves about a third of the memory of each waiting room`,
+      ),
+    ];
+  }
+  if (value >= neededListpackValue) return [];
+  return [
+    warning(
+      `hash-max-listpack-value is ${value}: each waiting room takes about half as much memory again`,
+      `set it to ${neededListpackValue} (deploy/redis.conf; before Redis 7 it is hash-max-ziplist-value)`,
+    ),
+  ];
+}
+
+/** What to do where it cannot be used. @param reason - a code, or the first word of its answer. */
+export function redisRemedy(reason: string): string {
+  if (/^(WRONGPASS|NOAUTH|NOPERM)$/.test(reason)) return 'check user and password in QUEUE_URL';
+  if (reason === 'LOADING') return 'wait until it has loaded its data';
+  return 'start it, or set QUEUE_URL to where it is (embedded needs no server)';
+}

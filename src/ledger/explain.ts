@@ -1,0 +1,200 @@
+/** What the ledger knows of one room. */
+import type { Statistics } from '../statistics.js';
+import type { Database } from './database.js';
+import type { Outcome } from './outcome.js';
+
+export interface KnownAttempt {
+  attempt: number;
+  slotAtMs: number;
+  /** undefined: nothing was written to a connection, or nobody recorded it. */
+  sentAtMs: number | undefined;
+  /** undefined: it is under way, or its answer was never recorded. */
+  endedAtMs: number | undefined;
+  httpStatus: number | undefined;
+  errorCode: number | undefined;
+  verdict: string | undefined;
+  reason: string | undefined;
+  /** Whether the room may have been destroyed by it although we were not told so. */
+  mayHaveActed: boolean;
+  requestId: string | undefined;
+}
+
+export interface KnownDestruction {
+  id: string;
+  requestedAtMs: number;
+  notAfterMs: number;
+  batch: { id: string; name: string | undefined } | undefined;
+  /** undefined while it is open. */
+  outcome: Outcome | undefined;
+  errorCode: number | undefined;
+  errorInfo: string | undefined;
+  requestId: string | undefined;
+  finishedAtMs: number | undefined;
+  statistics: Statistics | undefined;
+  statisticsSource: string | undefined;
+  /** In their order; the newest of them where there are more than were asked for. */
+  attempts: KnownAttempt[];
+  /** How many there are in all. */
+  attemptCount: number;
+}
+
+export interface RoomHistory {
+  /** Newest first. */
+  destructions: KnownDestruction[];
+  /** How many there are in all. */
+  total: number;
+}
+
+/** $1 SDKAppID, $2 room, $3 most rows. Newest first. Totals as text: bigints do not fit a double. */
+const destructionsSql = `
+select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
+       extract(epoch from d.not_after)::float8 * 1000 as not_after, d.batch_id, b.name as batch_name,
+       d.outcome, d.error_code, d.error_info, d.request_id,
+       extract(epoch from d.finished_at)::float8 * 1000 as finished_at,
+       d.total_viewers::text, d.total_gifts_sent::text, d.total_gift_coins::text,
+       d.total_unique_gift_senders::text, d.total_likes_received::text, d.statistics_source,
+       count(*) over ()::int as total
+  from room_reaper.destructions d left join room_reaper.batches b on b.id = d.batch_id
+ where d.sdk_app_id = $1 and d.room_id = $2
+ order by d.requested_at desc, d.id desc limit $3`;
+
+interface DestructionRow {
+  id: string;
+  requested_at: number;
+  not_after: number;
+  batch_id: string | null;
+  batch_name: string | null;
+  outcome: Outcome | null;
+  error_code: number | null;
+  error_info: string | null;
+  request_id: string | null;
+  finished_at: number | null;
+  total_viewers: string | null;
+  total_gifts_sent: string | null;
+  total_gift_coins: string | null;
+  total_unique_gift_senders: string | null;
+  total_likes_received: string | null;
+  statistics_source: string | null;
+  total: number;
+}
+
+/** $1 destruction ids, $2 most rows of each: the newest. In the order of the attempts. */
+const attemptsSql = `
+select * from (
+  select a.destruction_id, a.attempt, extract(epoch from a.slot_at)::float8 * 1000 as slot_at,
+         extract(epoch from a.sent_at)::float8 * 1000 as sent_at,
+         extract(epoch from a.ended_at)::float8 * 1000 as ended_at,
+         a.http_status, a.error_code, a.verdict, a.reason, a.request_id,
+         a.ended_at is null or coalesce(a.may_have_acted, false) as may_have_acted,
+         row_number() over (partition by a.destruction_id order by a.attempt desc) as recency,
+         count(*) over (partition by a.destruction_id)::int as total
+    from room_reaper.attempts a where a.destruction_id = any ($1::text[])) newest
+ where recency <= $2
+ order by destruction_id, attempt`;
+
+interface AttemptRow {
+  destruction_id: string;
+  attempt: number;
+  slot_at: number;
+  sent_at: number | null;
+  ended_at: number | null;
+  http_status: number | null;
+  error_code: number | null;
+  verdict: string | null;
+  reason: string | null;
+  request_id: string | null;
+  may_have_acted: boolean;
+  total: number;
+}
+
+/** @param most - of destructions, and of attempts of each: the newest are read. */
+export async function readRoomHistory(
+  database: Database,
+  sdkAppId: number,
+  roomId: string,
+  most: { destructions: number; attempts: number },
+): Promise<RoomHistory> {
+  const rows = await database.query<DestructionRow>('explain-destructions', destructionsSql, [
+    sdkAppId,
+    roomId,
+    most.destructions,
+  ]);
+  const attempts = await database.query<AttemptRow>('explain-attempts', attemptsSql, [
+    rows.map((row) => row.id),
+    most.attempts,
+  ]);
+  return {
+    destructions: rows.map((row) => {
+      const own = attempts.filter((attempt) => attempt.destruction_id === row.id);
+      return readDestruction(row, own);
+    }),
+    total: rows[0]?.total ?? 0,
+  };
+}
+
+function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): KnownDestruction {
+  return {
+    id: row.id,
+    requestedAtMs: row.requested_at,
+    notAfterMs: row.not_after,
+    batch: row.batch_id === null ? undefined : { id: row.batch_id, name: text(row.batch_name) },
+    outcome: row.outcome ?? undefined,
+    errorCode: row.error_code ?? undefined,
+    errorInfo: text(row.error_info),
+    requestId: text(row.request_id),
+    finishedAtMs: row.finished_at ?? undefined,
+    statistics: readStatistics(row),
+    statisticsSource: text(row.statistics_source),
+    attempts: attempts.map((attempt) => ({
+      attempt: attempt.attempt,
+      slotAtMs: attempt.slot_at,
+      sentAtMs: attempt.sent_at ?? undefined,
+      endedAtMs: attempt.ended_at ?? undefined,
+      httpStatus: attempt.http_status ?? undefined,
+      errorCode: attempt.error_code ?? undefined,
+      verdict: text(attempt.verdict),
+      reason: text(attempt.reason),
+      mayHaveActed: attempt.may_have_acted,
+      requestId: text(attempt.request_id),
+    })),
+    attemptCount: attempts[0]?.total ?? 0,
+  };
+}
+
+function text(value: string | null): string | undefined {
+  return value ?? undefined;
+}
+
+function readStatistics(row: DestructionRow): Statistics | undefined {
+  const { total_viewers, total_gifts_sent, total_gift_coins } = row;
+  const { total_unique_gift_senders, total_likes_received } = row;
+  if (
+    total_viewers === null ||
+    total_gifts_sent === null ||
+    total_gift_coins === null ||
+    total_unique_gift_senders === null ||
+    total_likes_received === null
+  ) {
+    return undefined;
+  }
+  return {
+    totalViewers: BigInt(total_viewers),
+    totalGiftsSent: BigInt(total_gifts_sent),
+    totalGiftCoins: BigInt(total_gift_coins),
+    totalUniqueGiftSenders: BigInt(total_unique_gift_senders),
+    totalLikesReceived: BigInt(total_likes_received),
+  };
+}
+
+/** $1 line id. */
+const lastSlotSql = `
+select recent[cardinality(recent)] as slot_at from room_reaper.lines where id = $1`;
+
+/** When the newest slot of a line is or was, in milliseconds since the epoch, on the database's clock. */
+export async function readLastSlot(
+  database: Database,
+  lineId: string,
+): Promise<number | undefined> {
+  const rows = await database.query<{ slot_at: number | null }>('last-slot', lastSlotSql, [lineId]);
+  return rows[0]?.slot_at ?? undefined;
+}

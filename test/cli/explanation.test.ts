@@ -1,0 +1,269 @@
+import { describe, expect, test } from 'vitest';
+import { summaryOf, toJson, toText, type Explanation } from '../../src/cli/explanation.js';
+import type { KnownAttempt, KnownDestruction } from '../../src/ledger/explain.js';
+import type { LineState } from '../../src/ledger/line.js';
+import type { JobPlace, LocatedJob } from '../../src/queue/locate.js';
+
+const nowMs = new Date(2026, 10, 23, 2, 31, 7).getTime();
+const hour = 3_600_000;
+
+const running: LineState = {
+  ...{ id: 'line', host: 'api.example', ratePerSecond: 196, brakeReason: undefined },
+  ...{ stopped: undefined, databaseNowMs: nowMs },
+};
+const stopped: LineState = {
+  ...running,
+  stopped: {
+    ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
+    ...{ sinceMs: nowMs - 60_000, probeAtMs: nowMs + 60_000 },
+  },
+};
+
+function explanation(changes: Partial<Explanation> = {}): Explanation {
+  return {
+    ...{ roomId: 'live-room-42', nowMs, paused: false, host: 'api.example', line: running },
+    ...{ lastSlotAtMs: nowMs - 100, fullRatePerSecond: 196, pending: undefined, jobs: new Map() },
+    history: { destructions: [], total: 0 },
+    ...changes,
+  };
+}
+
+const id = '01a2073e-32c4-70d0-899f-5e9c7571380b';
+
+function job(place: JobPlace, changes: Partial<LocatedJob> = {}): LocatedJob {
+  return {
+    ...{ id, lane: 'bulk', failedRuns: 0, place },
+    destruction: {
+      ...{ id, roomId: 'live-room-42', batchId: undefined },
+      ...{ requestedAtMs: nowMs - hour, notAfterMs: nowMs + hour },
+    },
+    ...changes,
+  };
+}
+
+const waiting = (ahead = 1_204, exact = true): JobPlace => ({ state: 'waiting', ahead, exact });
+
+function attempt(changes: Partial<KnownAttempt> = {}): KnownAttempt {
+  return {
+    ...{
+      attempt: 1,
+      slotAtMs: nowMs - 60_000,
+      sentAtMs: nowMs - 60_000,
+      endedAtMs: nowMs - 59_950,
+    },
+    ...{ httpStatus: 200, errorCode: 0, verdict: 'destroyed', reason: 'destroyed' },
+    ...{ mayHaveActed: false, requestId: 'Id-1' },
+    ...changes,
+  };
+}
+
+const lost = attempt({
+  ...{ httpStatus: undefined, errorCode: undefined, requestId: undefined },
+  ...{ verdict: 'transient', reason: 'no answer in time', mayHaveActed: true },
+});
+
+function destruction(changes: Partial<KnownDestruction> = {}): KnownDestruction {
+  return {
+    ...{ id, requestedAtMs: nowMs - hour, notAfterMs: nowMs + hour, batch: undefined },
+    ...{ outcome: 'destroyed', errorCode: 0, errorInfo: undefined, requestId: 'Id-1' },
+    ...{ finishedAtMs: nowMs, statistics: undefined, statisticsSource: 'response' },
+    ...{ attempts: [attempt()], attemptCount: 1 },
+    ...changes,
+  };
+}
+
+const ended = (changes: Partial<KnownDestruction>) =>
+  explanation({ history: { destructions: [destruction(changes)], total: 1 } });
+
+describe('the summary', () => {
+  test.each<[rule: string, of: Explanation, summary: string]>([
+    [
+      'a room that nobody asked for',
+      explanation(),
+      'nothing is known of this room: it was never asked for, or its record was removed',
+    ],
+    [
+      'a waiting room has those ahead, the lane and about how long',
+      explanation({ pending: job(waiting()) }),
+      'waiting: 1,204 rooms ahead in the bulk lane, about 6 s',
+    ],
+    [
+      'the next one takes a moment',
+      explanation({ pending: job(waiting(0), { lane: 'urgent' }) }),
+      'waiting: next in the urgent lane, about 1 s',
+    ],
+    [
+      'a place that is not exact is said to be so',
+      explanation({ pending: job(waiting(10, false)) }),
+      'waiting: at most 10 rooms ahead in the bulk lane, about 1 s',
+    ],
+    [
+      'the rate in force counts, and why it is low',
+      explanation({
+        pending: job(waiting()),
+        line: { ...running, ratePerSecond: 10, brakeReason: 'too frequent (60018)' },
+      }),
+      'waiting: 1,204 rooms ahead in the bulk lane, about 2 min 00 s (braked: too frequent (60018))',
+    ],
+    [
+      'a line that never ran has no worker',
+      explanation({ pending: job(waiting()), line: undefined, lastSlotAtMs: undefined }),
+      'waiting: 1,204 rooms ahead in the bulk lane; no worker has run yet, start one',
+    ],
+    [
+      'a line that is silent while rooms wait may have no worker',
+      explanation({ pending: job(waiting()), lastSlotAtMs: nowMs - 67_000 }),
+      'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00: look whether a worker runs',
+    ],
+    [
+      'a stopped line is the answer, with what to do',
+      explanation({ pending: job(waiting()), line: stopped }),
+      'waiting: the line is stopped: UserSig was made with the wrong key (70009); check the key',
+    ],
+    [
+      'a pause by hand is the answer, before all others',
+      explanation({ pending: job(waiting()), line: stopped, paused: true }),
+      'waiting: the queue is paused by hand; run `room-reaper resume` to go on',
+    ],
+    [
+      'a room in hand has a worker',
+      explanation({ pending: job({ state: 'in_hand', sinceMs: nowMs - 7_000 }) }),
+      'in hand of a worker since 02:31:00',
+    ],
+    [
+      'a room for later is due when it was asked for',
+      explanation({ pending: job({ state: 'delayed', dueAtMs: nowMs + 53_000 }) }),
+      'not due yet: due in 53 s, at 02:32:00',
+    ],
+    [
+      'a later retry is due too, and waits behind a pause all the same',
+      explanation({
+        pending: job({ state: 'delayed', dueAtMs: nowMs + 53_000 }, { failedRuns: 2 }),
+        paused: true,
+      }),
+      'waiting for a later retry: due in 53 s, at 02:32:00; the queue is paused by hand; run `room-reaper resume` to go on',
+    ],
+    [
+      'a deadline that is over decides',
+      explanation({
+        pending: job(waiting(), {
+          destruction: {
+            ...{ id, roomId: 'live-room-42', batchId: undefined },
+            ...{ requestedAtMs: nowMs - hour, notAfterMs: nowMs - 67_000 },
+          },
+        }),
+      }),
+      'its deadline passed at 02:30:00; the next worker to take it up ends it unsent',
+    ],
+    [
+      'a result that the ledger could not take is not lost',
+      explanation({
+        pending: job(waiting(), {
+          destruction: {
+            ...{ id, roomId: 'live-room-42', batchId: undefined, unsavedResult: '{}' },
+            ...{ requestedAtMs: nowMs, notAfterMs: nowMs + hour },
+          },
+        }),
+      }),
+      'it was answered; its result is in the job, until the ledger takes it',
+    ],
+    [
+      'a job that another program wrote is no destruction',
+      explanation({ pending: job(waiting(), { destruction: undefined }) }),
+      'its job on the queue holds no valid destruction; a worker will refuse it',
+    ],
+    [
+      'a room that was asked for again is pending, whatever became of it before',
+      { ...ended({}), pending: job(waiting(0)) },
+      'waiting: next in the bulk lane, about 1 s',
+    ],
+    [
+      'destroyed has the attempt that did it, also where a later one was told "gone"',
+      ended({
+        attempts: [
+          lost,
+          attempt({ attempt: 2 }),
+          attempt({ attempt: 3, verdict: 'gone', errorCode: 100004 }),
+        ],
+      }),
+      'destroyed at 02:31:07 by attempt 2; statistics saved',
+    ],
+    [
+      'statistics that were lost',
+      ended({ outcome: 'destroyed_statistics_lost', statisticsSource: 'lost' }),
+      'destroyed, known at 02:31:07; its statistics were lost on the way',
+    ],
+    [
+      'already gone',
+      ended({ outcome: 'already_gone', statisticsSource: 'none' }),
+      'already gone: it did not exist at 02:31:07',
+    ],
+    [
+      'rejected, with the code',
+      ended({
+        ...{ outcome: 'rejected', errorCode: 100006 },
+        attempts: [attempt({ verdict: 'rejected', reason: 'no permission, or not a live room' })],
+      }),
+      'not destroyed: the API refused it for good at 02:31:07: no permission, or not a live room (100006)',
+    ],
+    [
+      'failed does not claim that the room lives where an attempt may have acted',
+      ended({ outcome: 'failed', errorCode: undefined, attempts: [lost] }),
+      'not known to be gone: every attempt was used up at 02:31:07, the last with no answer in time; an attempt may have destroyed it all the same',
+    ],
+    [
+      'expired',
+      ended({ outcome: 'expired', attempts: [] }),
+      'not known to be gone: its deadline passed at 02:31:07',
+    ],
+    [
+      'cancelled',
+      ended({ outcome: 'cancelled', attempts: [] }),
+      'not destroyed: it was taken back at 02:31:07, before it was sent',
+    ],
+    [
+      'open without a job is not passed over',
+      ended({ outcome: undefined, finishedAtMs: undefined, attempts: [] }),
+      'open in the ledger, and its job is not on the queue: it has just ended, or the job was removed; ask for the room again if this stays',
+    ],
+  ])('%s', (_rule, of, summary) => {
+    expect(summaryOf(of)).toBe(summary);
+  });
+});
+
+test('text from outside cannot move the cursor', () => {
+  const shown = toText({
+    ...ended({
+      ...{ outcome: 'rejected', errorInfo: 'bad\u001b[2Jinfo', requestId: 'r\u0007' },
+      batch: { id, name: 'evening\u001b[31m' },
+      attempts: [attempt({ reason: 'because\u009b1m', requestId: 'Id\u001b[1A' })],
+    }),
+    jobs: new Map([[id, job({ state: 'failed', reason: 'failed\u001b[3J', atMs: nowMs })]]),
+  });
+  expect(shown).toMatch(/bad\\u001b\[2Jinfo/);
+  expect(shown).toMatch(/evening\\u001b/);
+  expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+});
+
+test('a time in a job that no calendar has is no crash', () => {
+  const absurd = Number.MAX_SAFE_INTEGER;
+  const of = explanation({
+    pending: job(waiting(), {
+      destruction: {
+        ...{ id, roomId: 'live-room-42', batchId: undefined },
+        ...{ requestedAtMs: absurd, notAfterMs: absurd },
+      },
+    }),
+  });
+  expect(toText(of)).toMatch(/asked for no time that a calendar has/);
+  expect(JSON.parse(toJson(of))).toMatchObject({ pending: { state: 'waiting', ahead: 1_204 } });
+});
+
+test('what is not shown is counted', () => {
+  const shown = toText({
+    ...ended({ attempts: [attempt({ attempt: 60 })], attemptCount: 60 }),
+    history: { destructions: [destruction({ attemptCount: 60 })], total: 3 },
+  });
+  expect(shown).toMatch(/^ {2}59 earlier attempts not shown$/m);
+  expect(shown).toMatch(/^2 older destructions of it not shown$/m);
+});

@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { judgeLine, type LineFacts, type WaitingFacts } from '../../src/doctor/line.js';
+import type { LineState } from '../../src/ledger/line.js';
+
+const now = Date.parse('2026-11-23T02:31:07Z');
+
+const running: LineState = {
+  ...{ id: 'line', host: 'api.example', ratePerSecond: 196.1, brakeReason: undefined },
+  ...{ stopped: undefined, databaseNowMs: now },
+};
+const stop = {
+  ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
+  ...{ sinceMs: now, probeAtMs: now },
+};
+const stopped: LineState = { ...running, stopped: stop };
+
+function waiting(
+  changes: Partial<WaitingFacts['depth']> = {},
+  heads: WaitingFacts['heads'] = [],
+): WaitingFacts {
+  const lanes = { urgent: 0, retry: 0, normal: 0, bulk: heads.length };
+  const depth = { paused: false, waiting: heads.length, active: 0, delayed: 0, failed: 0, lanes };
+  return { depth: { ...depth, ...changes }, heads };
+}
+
+const head = (changes: Partial<WaitingFacts['heads'][number]> = {}) => ({
+  ...{ lane: 'bulk' as const, requestedAtMs: now - 600_000, notAfterMs: now + 600_000 },
+  ...changes,
+});
+
+function trouble(changes: Partial<LineFacts>) {
+  const facts = { lines: [running], lastSlotAtMs: now - 1_000, waiting: waiting() };
+  return judgeLine({ ...facts, ...changes }, 'api.example', now).filter(
+    ({ level }) => level !== 'ok',
+  );
+}
+
+test('a line that runs and a queue that is worked on are well', () => {
+  expect(trouble({})).toEqual([]);
+  expect(trouble({ waiting: waiting({}, [head()]) })).toEqual([]);
+  expect(trouble({ lines: [] })).toEqual([]);
+});
+
+test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegExp]>([
+  ['a stopped line', { lines: [stopped] }, 'problem', /is stopped: .*wrong key \(70009\)/],
+  [
+    'that of another host is not in the way',
+    { lines: [running, { ...stopped, host: 'old.example' }] },
+    'warning',
+    /of old\.example is stopped/,
+  ],
+  [
+    'a braked line',
+    { lines: [{ ...running, ratePerSecond: 24.5, brakeReason: 'too frequent (60018)' }] },
+    'warning',
+    /braked to 24\.5 requests\/s: too frequent/,
+  ],
+  ['a pause by hand', { waiting: waiting({ paused: true }) }, 'warning', /paused by hand/],
+  [
+    'rooms that ended and are not gone',
+    { waiting: waiting({ failed: 1_204 }) },
+    'warning',
+    /^1,204 rooms/,
+  ],
+  [
+    'a room past its deadline at the head of its lane',
+    { waiting: waiting({}, [head({ lane: 'retry', notAfterMs: now - 1 })]) },
+    'warning',
+    /first room of the retry lane is past its deadline/,
+  ],
+  [
+    'rooms that wait while nothing is sent',
+    { waiting: waiting({}, [head()]), lastSlotAtMs: now - 61_000 },
+    'warning',
+    /nothing was sent for 61 s/,
+  ],
+])('%s', (_rule, changes, level, text) => {
+  expect(trouble(changes)).toMatchObject([
+    { level, text: expect.stringMatching(text) as string, remedy: expect.any(String) as string },
+  ]);
+});
+
+test.each<[rule: string, changes: Partial<LineFacts>]>([
+  [
+    'a room that was just asked for',
+    { waiting: waiting({}, [head({ requestedAtMs: now - 5_000 })]) },
+  ],
+  ['rooms in hand of a worker', { waiting: waiting({ active: 1 }, [head()]) }],
+])('%s is no sign that no worker runs', (_rule, changes) => {
+  expect(trouble({ ...changes, lastSlotAtMs: now - 600_000 })).toEqual([]);
+});
+
+test('a store that could not be asked is said to be so', () => {
+  expect(trouble({ lines: undefined, waiting: undefined }).map(({ text }) => text)).toEqual([
+    expect.stringMatching(/line was not looked at/) as string,
+    expect.stringMatching(/waits was not looked at/) as string,
+  ]);
+});
+
+test('a reason from the ledger cannot move the cursor', () => {
+  const forged = { ...stopped, stopped: { ...stop, reason: 'a\u001b[2Jb' } };
+  expect(trouble({ lines: [forged] })[0]?.text).toContain('a\\u001b[2Jb');
+});

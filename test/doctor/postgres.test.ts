@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import {
+  judgePostgres,
+  newestVersion,
+  postgresRemedy,
+  type PostgresFacts,
+} from '../../src/doctor/postgres.js';
+
+function facts(changes: Partial<PostgresFacts> = {}): PostgresFacts {
+  return {
+    ...{ version: '15.4', versionNumber: 150_004, maxConnections: 100, reservedConnections: 3 },
+    ...{ usedConnections: 10, autovacuum: true, fsync: true, synchronousCommit: 'on' },
+    ...{ standby: false, readOnly: false, mayCreateSchemas: true, mayUseTables: true },
+    ...{ schemaVersion: newestVersion('ledger'), roundTripMs: 0.5, clockOffsetMs: 0 },
+    ...changes,
+  };
+}
+
+const trouble = (of: PostgresFacts, embedded = false) =>
+  judgePostgres(of, 'ledger', 'postgres://host', embedded).filter(({ level }) => level !== 'ok');
+
+test('a server with its defaults is well', () => {
+  expect(trouble(facts())).toEqual([]);
+  expect(trouble(facts({ schemaVersion: undefined }))).toEqual([]);
+});
+
+test.each<[rule: string, changes: Partial<PostgresFacts>, level: string, text: RegExp]>([
+  [
+    '12 is too old',
+    { version: '12.1', versionNumber: 120_001 },
+    'problem',
+    /13 or later, got 12\.1/,
+  ],
+  ['a standby cannot be written', { standby: true, readOnly: true }, 'problem', /standby/],
+  ['nor can read-only sessions', { readOnly: true }, 'problem', /read only/],
+  ['far away slots are missed', { roundTripMs: 140 }, 'warning', /takes 140 ms/],
+  ['tables must be usable', { mayUseTables: false }, 'problem', /schema room_reaper/],
+  [
+    'without the right to create schemas no program starts, also where they are there',
+    { mayCreateSchemas: false },
+    'problem',
+    /may not create schemas/,
+  ],
+  ['a newer schema needs the newer program', { schemaVersion: 999 }, 'problem', /version 999/],
+  ['an older schema is brought up to date', { schemaVersion: 0 }, 'warning', /has version 0/],
+  ['connections run out', { usedConnections: 95 }, 'warning', /^2 of 100 connections are free/],
+  ['reserved connections are not free', { reservedConnections: 88 }, 'warning', /^2 of 100/],
+  ['the row of the limiter needs autovacuum', { autovacuum: false }, 'warning', /autovacuum/],
+  ['results must reach the disk', { fsync: false }, 'warning', /^fsync is off/],
+  ['at each commit', { synchronousCommit: 'off' }, 'warning', /^synchronous_commit is off/],
+])('%s', (_rule, changes, level, text) => {
+  expect(trouble(facts(changes))).toEqual([
+    { level, text: expect.stringMatching(text) as string, remedy: expect.any(String) as string },
+  ]);
+});
+
+test('the embedded database looks after connections, vacuum and the disk by itself', () => {
+  const own = facts({ maxConnections: 1, autovacuum: false, fsync: false });
+  expect(trouble(own, true)).toEqual([]);
+});
+
+test('a queue needs more connections, and no autovacuum', () => {
+  const of = facts({
+    ...{ usedConnections: 85, autovacuum: false, schemaVersion: newestVersion('queue') },
+  });
+  const found = judgePostgres(of, 'queue', 'postgres://host', false);
+  expect(found.filter(({ level }) => level !== 'ok').map(({ text }) => text)).toEqual([
+    '12 of 100 connections are free; a worker takes up to 16',
+  ]);
+});
+
+test('the remedy goes with the reason', () => {
+  expect(postgresRemedy('28P01', 'DATABASE_URL')).toBe('check user and password in DATABASE_URL');
+  expect(postgresRemedy('3D000', 'QUEUE_URL')).toMatch(/make the database.* in QUEUE_URL/);
+  expect(postgresRemedy('53300', 'QUEUE_URL')).toMatch(/max_connections/);
+  expect(postgresRemedy('ECONNREFUSED', 'DATABASE_URL')).toMatch(/start it, or set DATABASE_URL/);
+});

@@ -1,0 +1,505 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import net, { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { freePort } from '../support/program.js';
+import { startRedisServer, withPostgres, withRedis } from '../support/servers.js';
+import { expired, key, valid } from './certificates.js';
+import { afterThisTest, folderWith, run, type Ended, type RunOptions } from './room-reaper.js';
+import { lines, openStage, postgresOnly, redisAndPostgres, roomIds } from './stage.js';
+
+interface Finding {
+  check: string;
+  level: 'ok' | 'warning' | 'problem';
+  text: string;
+  remedy?: string;
+}
+
+interface Examined {
+  code: number | null;
+  seconds: number;
+  findings: Finding[];
+  /** Those of one check that are not ok. */
+  of: (check: string) => Finding[];
+}
+
+async function doctor(options: RunOptions): Promise<Examined> {
+  const ended = await run(['doctor', '--json'], options);
+  expect(ended.stdout, ended.stderr).toMatch(/^\{/);
+  const { findings } = JSON.parse(ended.stdout) as { findings: Finding[] };
+  return {
+    ...{ code: ended.code, seconds: ended.seconds, findings },
+    of: (check) => findings.filter((each) => each.check === check && each.level !== 'ok'),
+  };
+}
+
+const text = (pattern: RegExp) => expect.stringMatching(pattern) as string;
+
+/** Listens on loopback until the test's end. */
+async function listen(server: net.Server): Promise<string> {
+  const sockets = new Set<net.Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  afterThisTest(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('where nothing is wrong', () => {
+  test('every check has its line in a fixed order, nothing is destroyed or made, and the exit code is 0', async () => {
+    const { server, env, sdkAppId } = await openStage();
+    const stores = await redisAndPostgres();
+    const options = { env: { ...env, ...stores } };
+
+    const ended = await run(['doctor'], options);
+
+    expect(ended.code, ended.stdout).toBe(0);
+    const words = ended.stdout.split('\n').flatMap((line) => {
+      const [, level, check] = /^(ok|warning|problem) +(\w+) /.exec(line) ?? [];
+      return check === undefined ? [] : [{ level, check }];
+    });
+    expect([...new Set(words.map(({ check }) => check))]).toEqual([
+      ...['configuration', 'queue', 'ledger', 'clock', 'endpoint', 'signature', 'line'],
+    ]);
+    expect(words.filter(({ level }) => level === 'problem')).toEqual([]);
+    expect(ended.stdout).toMatch(new RegExp(`ok +configuration +app ${sdkAppId}, `));
+    expect(ended.stdout).toMatch(/ok +signature +the API took the signature in /);
+    expect(ended.stdout).toMatch(/^no problems, \d+ warnings?$/m);
+    const report = await server.report();
+    expect(report).toMatchObject({ requests: [], roomInfoRequests: 1, problems: [] });
+    const schemas = await withPostgres(stores.DATABASE_URL, (client) =>
+      client.query("select from pg_namespace where nspname in ('room_reaper', 'bullmq')"),
+    );
+    expect(schemas.rowCount).toBe(0);
+  });
+
+  test('queue and ledger in use are looked at too, in one Postgres', async () => {
+    const { env } = await openStage();
+    const options = { env: { ...env, ...(await postgresOnly()) } };
+    expect((await run(['destroy', '-'], { ...options, stdin: lines(roomIds(3)) })).code).toBe(0);
+
+    const { code, findings } = await doctor(options);
+
+    expect(code, JSON.stringify(findings)).toBe(0);
+    expect(findings).toEqual(
+      expect.arrayContaining([
+        { check: 'queue', level: 'ok', text: text(/^schema bullmq is at version \d+$/) },
+        { check: 'ledger', level: 'ok', text: text(/^schema room_reaper is at version \d+$/) },
+        { check: 'clock', level: 'ok', text: text(/agrees with the clock of the ledger/) },
+        { check: 'line', level: 'ok', text: text(/^the line runs at 196\.1 requests\/s$/) },
+        { check: 'line', level: 'ok', text: text(/^0 rooms wait, 0 in hand, 0 delayed$/) },
+      ]),
+    );
+  });
+
+  // Three processes open the embedded database, the first of them makes it.
+  test(
+    'the embedded default is examined where it is, and not made where it is not',
+    { timeout: 90_000 },
+    async () => {
+      const { env } = await openStage();
+      const options = { cwd: folderWith(), env };
+
+      const before = await doctor(options);
+
+      expect(before.code, JSON.stringify(before.findings)).toBe(0);
+      expect(before.findings).toContainEqual({
+        ...{ check: 'embedded', level: 'ok' },
+        text: text(/^\.room-reaper holds no database yet/),
+      });
+      expect(existsSync(join(options.cwd, '.room-reaper'))).toBe(false);
+
+      expect((await run(['enqueue', '--room', 'one'], options)).code).toBe(0);
+      const after = await doctor(options);
+
+      expect(after.code, JSON.stringify(after.findings)).toBe(0);
+      expect(after.findings).toEqual(
+        expect.arrayContaining([
+          { check: 'embedded', level: 'ok', text: text(/^\.room-reaper can be written, /) },
+          { check: 'queue', level: 'ok', text: text(/^the embedded database in .* answers in/) },
+          { check: 'ledger', level: 'ok', text: text(/^schema room_reaper is at version/) },
+          { check: 'line', level: 'ok', text: text(/^1 room waits/) },
+        ]),
+      );
+    },
+  );
+});
+
+describe('what is wrong is a problem, with what to do, and the exit code is 1', () => {
+  test('a wrong key: the code and its remedy', async () => {
+    const { server, env } = await openStage();
+    const wrong = { ...env, ...(await redisAndPostgres()), TENCENT_SECRET_KEY: 'wrong-'.repeat(9) };
+    const ended = await run(['doctor'], { env: wrong });
+    expect(ended.code, ended.stdout).toBe(1);
+    expect(ended.stdout).toMatch(
+      /^problem +signature +the API refused: UserSig was made with the wrong key \(70009\); what to do: check .*TENCENT_SECRET_KEY/m,
+    );
+    expect(ended.stdout).toMatch(/^1 problem, /m);
+    expect((await server.report()).requests).toEqual([]);
+  });
+
+  test('every problem of the configuration; what is left is checked all the same', async () => {
+    const { server, env } = await openStage();
+    const stores = await redisAndPostgres();
+    const wrong = { TENCENT_SECRET_KEY: '', RATE_LIMIT_PER_SECOND: '-1', QUEUE_URL: 'amqp://host' };
+    const { code, of, findings } = await doctor({ env: { ...env, ...stores, ...wrong } });
+    expect(code).toBe(1);
+    expect(of('configuration').map((each) => each.text)).toEqual([
+      text(/^TENCENT_SECRET_KEY .* must be set/),
+      text(/^QUEUE_URL must be/),
+      text(/^RATE_LIMIT_PER_SECOND must be/),
+    ]);
+    expect(of('queue')).toMatchObject([
+      { level: 'warning', text: 'not looked at: QUEUE_URL is wrong' },
+    ]);
+    expect(of('signature')).toMatchObject([{ text: text(/^not tried: .* credentials/) }]);
+    expect(of('ledger').filter(({ level }) => level === 'problem')).toEqual([]);
+    expect(findings.filter(({ check }) => check === 'ledger').length).toBeGreaterThan(1);
+    expect((await server.report()).roomInfoRequests).toBe(0);
+  });
+
+  test('a wrong endpoint is sent no signature: also not that of the default region', async () => {
+    const { env } = await openStage();
+    const { code, of } = await doctor({
+      env: { ...env, ...(await redisAndPostgres()), TENCENT_ENDPOINT: 'http://example.com' },
+    });
+    expect(code).toBe(1);
+    expect(of('endpoint')).toMatchObject([{ level: 'warning', text: text(/^not looked at/) }]);
+    expect(of('signature')).toMatchObject([{ level: 'warning', text: text(/^not tried/) }]);
+  });
+
+  test('Redis, Postgres and the endpoint that nobody listens for', async () => {
+    const { env } = await openStage();
+    const [redis, postgres, api] = [await freePort(), await freePort(), await freePort()];
+    const { code, of } = await doctor({
+      env: {
+        ...env,
+        QUEUE_URL: `redis://:hidden@127.0.0.1:${redis}`,
+        DATABASE_URL: `postgres://u:hidden@127.0.0.1:${postgres}/ledger`,
+        TENCENT_ENDPOINT: `http://127.0.0.1:${api}`,
+      },
+    });
+    expect(code).toBe(1);
+    expect(of('queue')).toEqual([
+      {
+        ...{ check: 'queue', level: 'problem', remedy: text(/^start it, or set QUEUE_URL/) },
+        text: `Redis at redis://:***@127.0.0.1:${redis} cannot be used: ECONNREFUSED`,
+      },
+    ]);
+    expect(of('ledger')).toMatchObject([
+      {
+        level: 'problem',
+        text: text(/cannot be used: ECONNREFUSED$/),
+        remedy: text(/DATABASE_URL/),
+      },
+    ]);
+    expect(of('endpoint')).toMatchObject([
+      { level: 'problem', text: text(/cannot be reached: ECONNREFUSED$/) },
+    ]);
+    expect(of('line')).toHaveLength(2);
+  });
+
+  test(
+    'servers that take a connection and never answer do not hang it',
+    { timeout: 60_000 },
+    async () => {
+      const { env } = await openStage();
+      const silent = await listen(net.createServer());
+      const { code, of, seconds } = await doctor({
+        env: {
+          ...env,
+          QUEUE_URL: `redis://${silent}`,
+          DATABASE_URL: `postgres://u@${silent}/ledger`,
+          TENCENT_ENDPOINT: `http://${silent}`,
+        },
+      });
+      expect(code).toBe(1);
+      expect(of('queue')).toMatchObject([
+        { level: 'problem', text: text(/no answer within 5 s$/) },
+      ]);
+      expect(of('ledger')).toMatchObject([
+        { level: 'problem', text: text(/no answer (within 5 s|in time)$/) },
+      ]);
+      expect(of('signature')).toMatchObject([
+        { level: 'problem', text: text(/no answer in time$/) },
+      ]);
+      // All of them wait side by side; the start of a process on a busy machine comes on top.
+      expect(seconds).toBeLessThan(15);
+    },
+  );
+
+  test('an eviction policy under which waiting rooms are thrown away', async () => {
+    const { env } = await openStage();
+    const redis = await startRedisServer({
+      settings: {
+        'maxmemory-policy': 'allkeys-lru',
+        appendonly: 'no',
+        'hash-max-listpack-value': '64',
+      },
+    });
+    afterThisTest(() => redis.stop());
+    const { DATABASE_URL } = await redisAndPostgres();
+    const { code, of } = await doctor({ env: { ...env, DATABASE_URL, QUEUE_URL: redis.url } });
+    expect(code).toBe(1);
+    expect(of('queue')).toEqual([
+      {
+        ...{ check: 'queue', level: 'warning', text: text(/append-only file is off/) },
+        remedy: text(/appendonly yes/),
+      },
+      {
+        ...{ check: 'queue', level: 'problem', text: text(/must be noeviction, got allkeys-lru/) },
+        remedy: text(/noeviction/),
+      },
+      {
+        ...{ check: 'queue', level: 'warning', text: text(/^hash-max-listpack-value is 64/) },
+        remedy: text(/256/),
+      },
+    ]);
+  });
+
+  test('a clock a minute and a half ahead, told by the ledger, the endpoint and the refused signature', async () => {
+    const { env } = await openStage();
+    const { code, of } = await doctor({
+      env: { ...env, ...(await redisAndPostgres()), ...clockOff(90_000) },
+    });
+    expect(code).toBe(1);
+    expect(of('clock')).toMatchObject([
+      {
+        level: 'problem',
+        text: text(/is (89|90)\.\d s ahead of the clock of the ledger/),
+        remedy: text(/NTP/),
+      },
+      { level: 'problem', text: text(/is (8[89]|90)\.\d s ahead of the clock of the API/) },
+    ]);
+    expect(of('signature')).toMatchObject([
+      { level: 'problem', text: text(/\(70001\)$/), remedy: text(/clock of this machine/) },
+    ]);
+  });
+
+  test('a certificate that has expired: no signature is sent over it', async () => {
+    const { env } = await openStage();
+    const seen: string[] = [];
+    const server = https.createServer({ key, cert: expired }, (request) => {
+      seen.push(request.url ?? '');
+    });
+    server.on('tlsClientError', () => undefined);
+    const host = await listen(server);
+    const { code, of } = await doctor({
+      env: {
+        ...{ ...env, ...(await redisAndPostgres()), TENCENT_ENDPOINT: `https://${host}` },
+        NODE_EXTRA_CA_CERTS: join(folderWith({ 'ca.pem': expired }), 'ca.pem'),
+      },
+    });
+    expect(code).toBe(1);
+    expect(of('endpoint')).toMatchObject([
+      { level: 'problem', text: 'its certificate expired on 2021-01-01', remedy: text(/renew it/) },
+    ]);
+    expect(of('signature')).toMatchObject([{ text: text(/^not tried: the certificate/) }]);
+    expect(seen).toEqual([]);
+  });
+
+  test('a stopped line, with its remedy', async () => {
+    const { env } = await openStage();
+    const stores = await redisAndPostgres();
+    const wrong = { ...env, ...stores, TENCENT_SECRET_KEY: 'wrong-key-'.repeat(6) };
+    expect((await run(['destroy', '-'], { env: wrong, stdin: lines(roomIds(3)) })).code).toBe(3);
+    const { code, of } = await doctor({ env: { ...env, ...stores } });
+    expect(code).toBe(1);
+    expect(of('line')).toMatchObject([
+      {
+        level: 'problem',
+        text: text(/^the line is stopped: .* \(70009\)$/),
+        remedy: text(/SECRET_KEY/),
+      },
+    ]);
+    expect(of('signature')).toEqual([]);
+  });
+});
+
+describe('what works and somebody should know is a warning, and the exit code is 0', () => {
+  test('a clock that is seconds off', async () => {
+    const { env } = await openStage();
+    const { code, of } = await doctor({
+      env: { ...env, ...(await redisAndPostgres()), ...clockOff(-20_000) },
+    });
+    expect(code).toBe(0);
+    expect(of('clock')).toMatchObject([
+      { level: 'warning', text: text(/is (19|20)\.\d s behind the clock of the ledger/) },
+      { level: 'warning', text: text(/is (1[89]|20)\.\d s behind the clock of the API/) },
+    ]);
+  });
+
+  test('a Redis that forbids INFO and CONFIG', async () => {
+    const { env } = await openStage();
+    const redis = await startRedisServer();
+    afterThisTest(() => redis.stop());
+    await withRedis(redis.url, (admin) =>
+      admin.call(
+        ...([
+          'ACL',
+          'SETUSER',
+          'limited',
+          'on',
+          '>hidden',
+          '~*',
+          '&*',
+          '+@all',
+          '-info',
+          '-config',
+        ] as const),
+      ),
+    );
+    const url = new URL(redis.url);
+    url.username = 'limited';
+    url.password = 'hidden';
+    const { DATABASE_URL } = await redisAndPostgres();
+    const { code, of } = await doctor({ env: { ...env, DATABASE_URL, QUEUE_URL: url.href } });
+    expect(code).toBe(0);
+    expect(of('queue')).toMatchObject([
+      { level: 'warning', text: text(/^INFO is not allowed here/) },
+      { level: 'warning', text: text(/^CONFIG is not allowed here/) },
+    ]);
+  });
+
+  test('a pause by hand, rooms that ended and are not gone, and one that waits past its deadline', async () => {
+    const { env } = await openStage({ scripts: { bad: [{ kind: 'code', code: 100006 }] } });
+    const stores = await redisAndPostgres();
+    const options = { env: { ...env, ...stores } };
+    expect((await run(['destroy', '--room', 'bad'], options)).code).toBe(1);
+    expect((await run(['pause'], options)).code).toBe(0);
+    const soon = { env: { ...options.env, DESTROY_DEADLINE_HOURS: '0.0001' } };
+    expect((await run(['enqueue', '--room', 'late'], soon)).code).toBe(0);
+    const { code, of } = await doctor(options);
+    expect(code).toBe(0);
+    expect(of('line').map((each) => each.text)).toEqual([
+      'the queue is paused by hand',
+      text(/^the first room of the normal lane is past its deadline/),
+      text(/^1 room of the last 14 days ended and is not gone$/),
+    ]);
+  });
+
+  test('a trusted certificate over TLS is none', async () => {
+    const { env } = await openStage();
+    const server = https.createServer({ key, cert: valid }, (_request, response) => {
+      response.end('{"ErrorCode":100004,"ErrorInfo":"","ActionStatus":"FAIL","RequestId":"Id"}');
+    });
+    const host = await listen(server);
+    const { code, of, findings } = await doctor({
+      env: {
+        ...{ ...env, ...(await redisAndPostgres()), TENCENT_ENDPOINT: `https://${host}` },
+        NODE_EXTRA_CA_CERTS: join(folderWith({ 'ca.pem': valid }), 'ca.pem'),
+      },
+    });
+    expect(code, JSON.stringify(findings)).toBe(0);
+    expect([...of('endpoint'), ...of('signature')]).toEqual([]);
+    expect(findings).toContainEqual({
+      ...{
+        check: 'endpoint',
+        level: 'ok',
+        text: text(/^its certificate is trusted, for \d+ more days$/),
+      },
+    });
+  });
+});
+
+describe('secrets show nowhere, at LOG_LEVEL=trace', () => {
+  const rubbish: [what: string, answer: (url: string, response: http.ServerResponse) => void][] = [
+    [
+      'repeats the URL in ErrorInfo',
+      (url, response) => {
+        const reply = { ErrorCode: 70009, ErrorInfo: url, ActionStatus: 'FAIL', RequestId: url };
+        response.end(JSON.stringify(reply));
+      },
+    ],
+    ['repeats the URL in a page', (url, response) => response.writeHead(502).end(`<html>${url}`)],
+    [
+      'repeats the URL in its headers',
+      (url, response) => {
+        response.writeHead(302, url, { date: url, location: `http://127.0.0.1:1${url}` }).end();
+      },
+    ],
+    ['cuts the connection', (_url, response) => response.destroy()],
+    ['answers no HTTP', (url, response) => response.socket?.end(`rubbish ${url}\r\n\r\n`)],
+  ];
+
+  test.each(rubbish)('an endpoint that %s', async (_what, answer) => {
+    const { secretKey, env } = await openStage();
+    const signatures: string[] = [];
+    const host = await listen(
+      http.createServer((request, response) => {
+        const url = request.url ?? '';
+        signatures.push(new URL(url, 'http://server').searchParams.get('usersig') ?? '');
+        answer(url, response);
+      }),
+    );
+    const ended: Ended = await run(['doctor'], {
+      env: {
+        ...{ ...env, ...(await redisAndPostgres()) },
+        ...{ TENCENT_ENDPOINT: `http://${host}`, LOG_LEVEL: 'trace' },
+      },
+    });
+    expect(ended.code, ended.stdout).toBe(1);
+    expect(signatures).toHaveLength(1);
+    expect(signatures[0]?.length).toBeGreaterThan(50);
+    const said = ended.stdout + ended.stderr;
+    expect(said).not.toContain(secretKey);
+    expect(said).not.toContain(signatures[0]?.slice(0, 40));
+    expect(said).not.toMatch(/usersig=/i);
+  });
+
+  test('passwords of stores that refuse them', async () => {
+    const { secretKey, env } = await openStage();
+    const redis = await startRedisServer();
+    afterThisTest(() => redis.stop());
+    await withRedis(redis.url, (admin) => admin.config('SET', 'requirepass', 'right-password'));
+    const url = new URL(redis.url);
+    url.password = 'hidden-redis';
+    const { DATABASE_URL } = await redisAndPostgres();
+    const database = new URL(DATABASE_URL);
+    database.username = 'nobody-by-this-name';
+    database.password = 'hidden-postgres';
+    const ended = await run(['doctor'], {
+      env: { ...env, QUEUE_URL: url.href, DATABASE_URL: database.href, LOG_LEVEL: 'trace' },
+    });
+    expect(ended.code, ended.stdout).toBe(1);
+    expect(ended.stdout).toMatch(
+      /queue .*WRONGPASS; what to do: check user and password in QUEUE_URL/,
+    );
+    expect(ended.stdout).toMatch(
+      /ledger .*28\w+; what to do: check user and password in DATABASE_URL/,
+    );
+    const said = ended.stdout + ended.stderr;
+    for (const secret of ['hidden', secretKey]) expect(said).not.toContain(secret);
+  });
+});
+
+test('a flag that it does not know is a usage error', async () => {
+  const ended = await run(['doctor', '--fix'], { env: {} });
+  expect(ended).toMatchObject({ code: 2, stdout: '' });
+});
+
+/** The variables of a process whose clock differs from this machine's by so many milliseconds. */
+function clockOff(ms: number): { NODE_OPTIONS: string } {
+  const folder = folderWith({
+    'clock.mjs': `
+      const { Date: RealDate } = globalThis;
+      globalThis.Date = class Date extends RealDate {
+        constructor(...given) {
+          super(...(given.length === 0 ? [RealDate.now() + ${ms}] : given));
+        }
+        static now() {
+          return RealDate.now() + ${ms};
+        }
+      };`,
+  });
+  return { NODE_OPTIONS: `--import=${join(folder, 'clock.mjs')}` };
+}

@@ -1,0 +1,191 @@
+/** Finding a room on the queue, the same on each place where a queue can live. */
+import { UnrecoverableError } from 'bullmq';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openEmbedded } from '../../src/embedded/index.js';
+import { addDestructions, type Placement } from '../../src/producer/add.js';
+import type { QueueConnection } from '../../src/queue/connection.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { locateJob, locateRoom, type LocatedJob } from '../../src/queue/locate.js';
+import { openQueue, type DestroyJob, type OpenQueue } from '../../src/queue/open.js';
+import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
+
+interface Place {
+  connection: QueueConnection;
+  drop(): Promise<void>;
+}
+
+const places: [name: string, open: () => Promise<Place>][] = [
+  [
+    'Redis',
+    async () => {
+      const { url, drop } = await freshRedis();
+      return { connection: { kind: 'redis', url }, drop };
+    },
+  ],
+  [
+    'Postgres',
+    async () => {
+      const { url, drop } = await createDatabase();
+      const connection = { connectionString: url };
+      return { connection: { kind: 'postgres', connection, shownAs: 'the test database' }, drop };
+    },
+  ],
+  [
+    'the embedded database',
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'rr-'));
+      const embedded = await openEmbedded(folder);
+      const { connection } = embedded;
+      return {
+        connection: { kind: 'postgres', connection, shownAs: 'the embedded database' },
+        async drop() {
+          await embedded.close();
+          rmSync(folder, { recursive: true, force: true });
+        },
+      };
+    },
+  ],
+];
+
+const now = Date.now();
+
+describe.each(places)('a room on %s', (_name, open) => {
+  let place: Place;
+  let opened: OpenQueue;
+
+  beforeAll(async () => {
+    place = await open();
+  });
+  beforeEach(async () => {
+    opened = await openQueue({
+      sdkAppId: freshSdkAppId(),
+      connection: place.connection,
+      onError: (error) => {
+        throw error;
+      },
+    });
+  });
+  afterEach(() => opened.close());
+  afterAll(() => place.drop());
+
+  async function add(roomIds: string[], placement: Placement): Promise<string[]> {
+    const added = await addDestructions(
+      opened.queue,
+      roomIds.map((roomId) => ({
+        ...{ id: newId(), roomId, batchId: undefined },
+        ...{ requestedAtMs: now, notAfterMs: now + 3_600_000 },
+      })),
+      placement,
+    );
+    return added.map(({ destructionId }) => destructionId);
+  }
+
+  const locate = (roomId: string) => locateRoom(opened.queue, opened.lookUp, roomId);
+
+  /** Lets a worker take up the first job and shows what becomes of it while `look` runs. */
+  async function takeUp(
+    end: (job: DestroyJob) => void,
+    look: () => Promise<LocatedJob | undefined>,
+  ): Promise<LocatedJob | undefined> {
+    let seen: LocatedJob | undefined;
+    const ended = new Promise<void>((resolve) => {
+      const worker = opened.createWorker(
+        async (job) => {
+          seen = await look();
+          end(job);
+        },
+        { concurrency: 1, removeOnComplete: { count: 0 }, removeOnFail: { age: 3_600 } },
+      );
+      for (const event of ['completed', 'failed'] as const) {
+        worker.once(event, () => void worker.close().then(resolve));
+      }
+    });
+    await ended;
+    return seen;
+  }
+
+  test('that was never asked for is not found', async () => {
+    await add(['another'], { lane: 'bulk', delayMs: 0 });
+    expect(await locate('live-room-42')).toBeUndefined();
+    expect(await locateJob(opened.queue, opened.lookUp, newId())).toBeUndefined();
+  });
+
+  test('waits behind exactly those that BullMQ takes up before it, those of better lanes included', async () => {
+    await add(['a', 'b', 'c', 'd'], { lane: 'bulk', delayMs: 0 });
+    await add(['normal'], { lane: 'normal', delayMs: 0 });
+    await add(['urgent'], { lane: 'urgent', delayMs: 0 });
+    await add(['later'], { lane: 'bulk', delayMs: 60_000 });
+
+    const places = await Promise.all(['urgent', 'normal', 'a', 'd'].map(locate));
+
+    expect(places).toMatchObject([
+      { lane: 'urgent', place: { state: 'waiting', ahead: 0, exact: true } },
+      { lane: 'normal', place: { state: 'waiting', ahead: 1, exact: true } },
+      { lane: 'bulk', place: { state: 'waiting', ahead: 2, exact: true } },
+      { lane: 'bulk', place: { state: 'waiting', ahead: 5, exact: true } },
+    ]);
+    expect(places[2]?.destruction).toMatchObject({ roomId: 'a', requestedAtMs: now });
+  });
+
+  test('whose exact place cannot be read is behind at most those of its lane and before', async () => {
+    await add(['a', 'b', 'c'], { lane: 'bulk', delayMs: 0 });
+    await add(['normal', 'other'], { lane: 'normal', delayMs: 0 });
+    const lookUp = {
+      ...opened.lookUp,
+      ahead: () => Promise.reject(new Error('other tables than those of BullMQ 6')),
+    };
+    expect(await locateRoom(opened.queue, lookUp, 'a')).toMatchObject({
+      place: { state: 'waiting', ahead: 4, exact: false },
+    });
+    expect(await locateRoom(opened.queue, lookUp, 'normal')).toMatchObject({
+      place: { state: 'waiting', ahead: 1, exact: false },
+    });
+  });
+
+  test('that is not due yet says when it will be, also after that was changed', async () => {
+    const before = Date.now();
+    const [id = ''] = await add(['later'], { lane: 'normal', delayMs: 60_000 });
+    // BullMQ counts the delay from the job's timestamp or from now, by a difference of milliseconds.
+    const first = await locate('later');
+    expect(first).toMatchObject({ id, lane: 'normal', failedRuns: 0, place: { state: 'delayed' } });
+    const dueAt = first?.place.state === 'delayed' ? (first.place.dueAtMs ?? 0) : 0;
+    expect(Math.abs(dueAt - (now + 60_000))).toBeLessThan(5_000 + before - now);
+
+    const job = await opened.queue.getJob(id);
+    const changedAt = Date.now();
+    await job?.changeDelay(600_000);
+    const second = await locate('later');
+    const dueAgain = second?.place.state === 'delayed' ? (second.place.dueAtMs ?? 0) : 0;
+    expect(dueAgain).toBeGreaterThanOrEqual(changedAt + 600_000 - 1_000);
+    expect(dueAgain).toBeLessThanOrEqual(Date.now() + 600_000);
+  });
+
+  test('is in hand while a worker has it, and off the queue when it is done', async () => {
+    const [id = ''] = await add(['a'], { lane: 'bulk', delayMs: 0 });
+    const seen = await takeUp(
+      () => undefined,
+      () => locate('a'),
+    );
+    expect(seen).toMatchObject({ id, place: { state: 'in_hand' } });
+    expect(seen?.place.state === 'in_hand' && seen.place.sinceMs).toBeGreaterThanOrEqual(now);
+    expect(await locate('a')).toBeUndefined();
+    expect(await locateJob(opened.queue, opened.lookUp, id)).toBeUndefined();
+  });
+
+  test('that ended and is not gone is found by its destruction, with the reason', async () => {
+    const [id = ''] = await add(['a'], { lane: 'bulk', delayMs: 0 });
+    await takeUp(
+      () => {
+        throw new UnrecoverableError('rejected: no permission');
+      },
+      () => locate('a'),
+    );
+    expect(await locate('a')).toBeUndefined();
+    expect(await locateJob(opened.queue, opened.lookUp, id)).toMatchObject({
+      place: { state: 'failed', reason: 'rejected: no permission' },
+    });
+  });
+});
