@@ -33,15 +33,19 @@ export async function checkRedis(url: string): Promise<void> {
     await redis.ping();
   } catch (error) {
     const reason = cause ?? (error as Error);
-    const { code } = reason as NodeJS.ErrnoException;
-    throw new ReaperError(
-      'UNAVAILABLE',
-      `Redis at ${withoutPassword(url)} cannot be used: ${code ?? reason.message}; start it, or set QUEUE_URL (embedded needs no server)`,
-      { cause: error },
-    );
+    throw redisUnavailable(url, reason);
   } finally {
     redis.disconnect();
   }
+}
+
+export function redisUnavailable(url: string, reason: Error): ReaperError {
+  const { code } = reason as NodeJS.ErrnoException;
+  return new ReaperError(
+    'UNAVAILABLE',
+    `Redis at ${withoutPassword(url)} cannot be used: ${code ?? reason.message}; start it, or set QUEUE_URL (embedded needs no server)`,
+    { cause: reason },
+  );
 }
 
 /**
