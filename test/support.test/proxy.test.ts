@@ -91,6 +91,19 @@ test('in a silence nothing arrives and nobody is told; its end resets the connec
   expect(heard).toEqual([]);
 });
 
+test('a forgotten connection stays silent, and new ones work', async () => {
+  const socket = await dial();
+  await said(socket, 'hello');
+  let heard = 0;
+  socket.on('data', () => (heard += 1));
+  await proxy.forget();
+  socket.write('is anybody there');
+  expect((await said(await dial(), 'again')).toString()).toBe('again');
+  await proxy.set({ kind: 'silence' });
+  await proxy.set({ kind: 'none' });
+  expect([heard, socket.destroyed]).toEqual([0, false]);
+});
+
 test('while it refuses no connection is taken, and afterwards it listens where it did', async () => {
   const socket = await dial();
   const failure = failed(socket);

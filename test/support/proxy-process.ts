@@ -107,6 +107,14 @@ function reset(link: Link): void {
   }
 }
 
+/** The server is told that the client is gone; the client is told nothing, ever. */
+function forget(link: Link): void {
+  link.silent = true;
+  links.delete(link);
+  link.server.resetAndDestroy();
+  link.client.resume();
+}
+
 function cut(): void {
   for (const link of links) reset(link);
 }
@@ -149,6 +157,10 @@ process.on('message', (message: ToProxy) => {
       break;
     case 'refuse after':
       left = message.connections;
+      tell({ type: 'done', id: message.id });
+      break;
+    case 'forget':
+      for (const link of links) forget(link);
       tell({ type: 'done', id: message.id });
       break;
     case 'cut':

@@ -37,6 +37,7 @@ type Order =
   | { type: 'set'; fault: NetworkFault }
   | { type: 'refuse after'; connections: number }
   | { type: 'cut' }
+  | { type: 'forget' }
   | { type: 'report' };
 
 export type ToProxy = Order & { id: number };
@@ -49,6 +50,8 @@ export interface Proxy {
   readonly port: number;
   /** Resolves once the fault, or the end of the last one, is in force. */
   set(fault: NetworkFault): Promise<void>;
+  /** The other side is gone for good and never says so: what exists goes silent and stays so; new connections work. */
+  forget(): Promise<void>;
   /** Takes so many more connections; those after them are reset. */
   refuseAfter(connections: number): Promise<void>;
   /** Resets every connection that exists. */
@@ -106,6 +109,9 @@ export async function startProxy(target: number): Promise<Proxy> {
     },
     async refuseAfter(connections) {
       await ask({ type: 'refuse after', connections });
+    },
+    async forget() {
+      await ask({ type: 'forget' });
     },
     async cut() {
       await ask({ type: 'cut' });
