@@ -102,6 +102,8 @@ async function carryOutOne(
       return redis.kill('SIGCONT');
     case 'cut':
       return proxies[deed.link].cut();
+    case 'forget':
+      return proxies[deed.link].forget();
     case 'network':
       await proxies[deed.link].set(deed.fault);
       await sleep(forMs);

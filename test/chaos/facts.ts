@@ -1,7 +1,7 @@
 /** The history, by room: what the invariants look things up in. */
 import { earliest } from '../support/stalls.js';
 import { groupBy } from './group.js';
-import type { AttemptRow, DestructionRow, History, Process } from './history.js';
+import type { AttemptRow, DestructionRow, Done, History, Process } from './history.js';
 import type { Link } from './schedule.js';
 
 /** A request as the server saw it, with its time on everybody's clock. */
@@ -27,8 +27,10 @@ export interface Facts {
   rooms: Map<string, RoomFacts>;
   attemptsOf(destructionId: string): AttemptRow[];
   processOf(workerId: string): Process | undefined;
-  /** Whether something kept answers or requests on the way to the API in this time. */
-  apiLinkFaulted(fromMs: number, untilMs: number): boolean;
+  /** Whether something kept answers of the API from arriving in this time. */
+  answerMetFault(fromMs: number, untilMs: number): boolean;
+  /** Whether something kept requests from arriving at the API in this time. */
+  requestMetFault(fromMs: number, untilMs: number): boolean;
   /** Whether this store could not be used for some of this time. */
   storeAway(link: Link, fromMs: number, untilMs: number): boolean;
   /** Whether bytes from a store were garbled in this time. */
@@ -37,6 +39,9 @@ export interface Facts {
 
 /** All clocks are one machine's; this is for what lies between reading one and writing it down. */
 export const clockErrorMs = 100;
+
+/** A forgotten connection is noticed when a question on it runs into its time limit, in milliseconds. */
+const forgottenForMs = 35_000;
 
 export function gatherFacts(history: History): Facts {
   const { server, apiProxy } = history;
@@ -69,11 +74,19 @@ export function gatherFacts(history: History): Facts {
   function faulted(
     fromMs: number,
     untilMs: number,
-    isIt: (target: History['done'][number]) => boolean,
+    isIt: (done: Done) => boolean,
+    forgottenForMs = 0,
   ) {
-    return history.done.some(
-      (done) => done.fromMs <= untilMs && done.untilMs >= fromMs && isIt(done),
-    );
+    return history.done.some((done) => {
+      const lasts = done.deed.kind === 'forget' ? forgottenForMs : 0;
+      return done.fromMs <= untilMs && done.untilMs + lasts >= fromMs && isIt(done);
+    });
+  }
+
+  function isApiLink({ deed }: Done): boolean {
+    if (deed.kind === 'cut' || deed.kind === 'forget') return deed.link === 'api';
+    // A delay loses nothing: it is shorter than the timeout.
+    return deed.kind === 'network' && deed.link === 'api' && deed.fault.kind !== 'delay';
   }
 
   return {
@@ -82,18 +95,19 @@ export function gatherFacts(history: History): Facts {
     rooms,
     attemptsOf: (id) => attempts.get(id) ?? [],
     processOf: (workerId) => processes.get(workerId),
-    apiLinkFaulted: (fromMs, untilMs) =>
-      faulted(fromMs, untilMs, ({ deed }) => {
-        if (deed.kind === 'cut') return deed.link === 'api';
-        // A delay loses nothing: it is shorter than the timeout.
-        return deed.kind === 'network' && deed.link === 'api' && deed.fault.kind !== 'delay';
-      }),
+    answerMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink),
+    requestMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink, forgottenForMs),
     storeAway: (link, fromMs, untilMs) =>
-      faulted(fromMs, untilMs, ({ deed }) => {
-        if (deed.kind === 'kill server') return deed.server === link;
-        if (deed.kind === 'freeze redis') return link === 'redis';
-        return (deed.kind === 'cut' || deed.kind === 'network') && deed.link === link;
-      }),
+      faulted(
+        fromMs,
+        untilMs,
+        ({ deed }) => {
+          if (deed.kind === 'kill server') return deed.server === link;
+          if (deed.kind === 'freeze redis') return link === 'redis';
+          return 'link' in deed && deed.link === link;
+        },
+        forgottenForMs,
+      ),
     storeGarbled: (fromMs, untilMs) =>
       faulted(
         fromMs,

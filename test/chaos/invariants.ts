@@ -128,7 +128,7 @@ export const invariants = {
       const [firstAttempt] = facts.attemptsOf(row.id);
       if (firstAttempt !== undefined && death.atMs < firstAttempt.slotAtMs) return undefined;
       const untilMs = death.atMs + facts.history.requestTimeoutMs + 500;
-      if (facts.apiLinkFaulted(death.atMs - clockErrorMs, untilMs)) return undefined;
+      if (facts.answerMetFault(death.atMs - clockErrorMs, untilMs)) return undefined;
       const fatal = facts
         .attemptsOf(row.id)
         .filter(({ slotAtMs }) => Math.abs(slotAtMs - death.atMs) < 2 * clockErrorMs + 500)
@@ -192,7 +192,7 @@ export const invariants = {
       const faulted = sent.filter(({ sentAtMs, endedAtMs, http_status }) => {
         const from = (sentAtMs ?? 0) - 3 * clockErrorMs;
         return (
-          http_status === null && facts.apiLinkFaulted(from, (endedAtMs ?? from) + clockErrorMs)
+          http_status === null && facts.requestMetFault(from, (endedAtMs ?? from) + clockErrorMs)
         );
       });
       return sent.length - faulted.length <= arrivals.length

@@ -59,7 +59,8 @@ function describe(deed: Done['deed']): string {
     case 'network':
       return `${deed.fault.kind} on ${targetOf(deed)}`;
     case 'cut':
-      return `cut ${targetOf(deed)}`;
+    case 'forget':
+      return `${deed.kind} ${targetOf(deed)}`;
     case 'api faults':
       return `answers: ${deed.name}`;
     case 'kill server':

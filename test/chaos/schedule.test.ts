@@ -38,8 +38,8 @@ test('a minute of trouble, in ten seeds, holds every kind of it', () => {
         ].join(' '),
       ),
   );
-  // 3 for workers, 3 for servers, 3 cuts, 3 each of delay, silence, refusal and garbling, 3 kinds of answers, signatures.
-  expect(kinds.size).toBe(3 + 3 + 3 + 12 + 3 + 1);
+  // 3 for workers, 3 for servers, 3 cuts, 3 forgotten, 3 each of delay, silence, refusal and garbling, 3 kinds of answers, signatures.
+  expect(kinds.size).toBe(3 + 3 + 3 + 3 + 12 + 3 + 1);
 });
 
 test('the waves ask for as many rooms as are wanted, of every kind, some of them twice', () => {

@@ -16,6 +16,8 @@ export type Deed =
   /** SIGSTOP, and SIGCONT when it is over. */
   | { kind: 'freeze redis' }
   | { kind: 'cut'; link: Link }
+  /** The connections that exist are silent for good; new ones work. */
+  | { kind: 'forget'; link: Link }
   | { kind: 'network'; link: Link; fault: Exclude<NetworkFault, { kind: 'none' }> }
   /** The API answers this share of the requests with faults of these kinds. */
   | { kind: 'api faults'; name: 'all 502' | 'all 100001' | 'a fifth fails'; share: number }
@@ -42,6 +44,7 @@ export function targetOf(deed: Deed): string {
     case 'freeze redis':
       return 'redis';
     case 'cut':
+    case 'forget':
     case 'network':
       return `connections to ${deed.link}`;
     case 'api faults':
@@ -84,6 +87,9 @@ const deck: readonly ((random: Random, workers: number) => Draft)[] = [
   () => ({ forMs: 0, deed: { kind: 'cut', link: 'postgres' } }),
   () => ({ forMs: 0, deed: { kind: 'cut', link: 'api' } }),
   () => ({ forMs: 0, deed: { kind: 'cut', link: 'api' } }),
+  () => ({ forMs: 0, deed: { kind: 'forget', link: 'redis' } }),
+  () => ({ forMs: 0, deed: { kind: 'forget', link: 'postgres' } }),
+  () => ({ forMs: 0, deed: { kind: 'forget', link: 'api' } }),
   (random) => network(random, 'redis', delay(random, 200)),
   (random) => network(random, 'postgres', delay(random, 200)),
   // Towards the API nothing is held up: arrivals later than ARRIVAL_JITTER_MS are not promised.
