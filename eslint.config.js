@@ -62,7 +62,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/cli/main.ts', 'test/**', 'bench/**', 'examples/**'],
+    files: ['src/cli/main.ts', 'test/**', 'bench/**', 'examples/**', 'scripts/**'],
     rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['bench/**', 'examples/**', 'scripts/**'], rules: { 'no-console': 'off' } },

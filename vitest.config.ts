@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{explanation,progress,text,when}.test.ts',
+  'test/cli/{explanation,program,progress,text,when}.test.ts',
   'test/doctor/**/*.test.ts',
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
@@ -12,7 +12,8 @@ const unit = [
   'test/worker/{backoff,decide,outage-evidence,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
   'test/producer/room-list*.test.ts',
-  'test/support.test/{choose,keeper}.test.ts',
+  'test/chaos/{invariants,schedule}.test.ts',
+  'test/support.test/{choose,keeper,proxy}.test.ts',
 ];
 
 /** Tests that measure time: alone, after all the others, one after the other. */
@@ -20,6 +21,9 @@ const pacing = ['test/pacing/**/*.test.ts'];
 
 /** Tests that take servers away and wait for what follows: `npm run test:faults`. */
 const faults = ['test/faults/**/*.test.ts'];
+
+/** The history check, which has a command of its own: `npm run test:chaos`. */
+const chaos = ['test/chaos/history.test.ts'];
 
 const globalSetup = ['test/support/global-setup.ts'];
 
@@ -39,7 +43,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults],
+          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...chaos],
           globalSetup,
         },
       },
@@ -64,6 +68,10 @@ export default defineConfig({
           testTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'chaos', include: chaos, globalSetup, sequence: { groupOrder: 3 } },
       },
     ],
   },

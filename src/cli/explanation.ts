@@ -79,6 +79,10 @@ function holdUp({ paused, line }: Explanation, before: string): string {
     const { reason, code, remedy } = line.stopped;
     return `${before}the line is stopped: ${withCode(reason, code)}${remedy === undefined ? '' : `; ${remedy}`}`;
   }
+  if (line?.outage) {
+    const { reason, code } = line.outage;
+    return `${before}the API does not work: ${withCode(reason, code)}; it goes on by itself when it does`;
+  }
   return '';
 }
 
@@ -257,6 +261,10 @@ function describeLine(explanation: Explanation): string {
     const { code, reason, sinceMs, probeAtMs } = line.stopped;
     return `line of ${host}: STOPPED since ${instant(sinceMs, nowMs)}: ${withCode(reason, code)}; one room tries again at ${instant(probeAtMs, nowMs)}`;
   }
+  if (line.outage) {
+    const { code, reason, sinceMs } = line.outage;
+    return `line of ${host}: BRAKED, the API does not work since ${instant(sinceMs, nowMs)}: ${withCode(reason, code)}; one room tries every two seconds${last}`;
+  }
   const brake = line.brakeReason === undefined ? '' : `, braked: ${printable(line.brakeReason)}`;
   return `line of ${host}: ${paused ? 'paused by hand' : 'running'}, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${last}`;
 }
@@ -282,6 +290,12 @@ export function toJson(explanation: Explanation): string {
           since: iso(line.stopped.sinceMs),
           probeAt: iso(line.stopped.probeAtMs),
         },
+        outage: line?.outage && {
+          code: line.outage.code,
+          reason: line.outage.reason,
+          since: iso(line.outage.sinceMs),
+          probeAt: iso(line.outage.probeAtMs),
+        },
         lastSlotAt: iso(lastSlotAtMs),
       },
       pending: pending && { ...jobJson(pending), takenUp: shown.has(pending.id) },
@@ -298,7 +312,7 @@ function lineState({ paused, line }: Explanation): string {
   if (paused) return 'paused';
   if (line === undefined) return 'never_used';
   if (line.stopped) return 'stopped';
-  return line.brakeReason === undefined ? 'running' : 'braked';
+  return (line.outage ?? line.brakeReason) ? 'braked' : 'running';
 }
 
 function jobJson({ id, destruction, lane, failedRuns, place }: LocatedJob) {

@@ -1,6 +1,8 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
+import { isPassing } from '../ledger/database.js';
+import { printable } from '../redact.js';
 import { destroyCommand } from './destroy.js';
 import { doctorCommand } from './doctor.js';
 import { enqueueCommand } from './enqueue.js';
@@ -60,15 +62,21 @@ export async function runProgram(
     io.env = readEnv();
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    io.exitCode = report(error, io);
+    io.exitCode = reportError(error, io);
   }
 }
 
-function report(error: unknown, io: Io): number {
+/** Says what went wrong. @returns the exit code for it. */
+export function reportError(error: unknown, io: Io): number {
   // Commander has said it already; help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof ReaperError) {
     say(io, `room-reaper: ${error.message}`);
+    return exitCodes.usage;
+  }
+  if (isServerAway(error)) {
+    const { message } = error as Error;
+    say(io, `room-reaper: a server went away: ${printable(message)}; run it again when it is back`);
     return exitCodes.usage;
   }
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
@@ -76,4 +84,15 @@ function report(error: unknown, io: Io): number {
   say(io, 'This is a bug: please report it with the lines below.');
   say(io, (stack ?? '').split('\n').slice(1, 6).join('\n'));
   return exitCodes.notGone;
+}
+
+/** A store that answered at first and then did not: no bug, and nothing that a flag would mend. */
+function isServerAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'MaxRetriesPerRequestError') return true;
+  const { code } = error as NodeJS.ErrnoException;
+  // Codes of files begin with E too, and are about this machine.
+  const isSystem = code !== undefined && /^E[A-Z_]+$/.test(code);
+  if (isSystem) return /^E(CONN|PIPE|TIMEDOUT|HOST|NET|NOTFOUND|AI_)/.test(code);
+  return isPassing(error);
 }

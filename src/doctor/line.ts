@@ -64,6 +64,13 @@ function judgeState(lines: readonly LineState[], host: string | undefined): Find
       // Another host is a stand-in, or where the app was before.
       return of === '' ? problem(text, next) : warning(text, next);
     }
+    if (line.outage) {
+      const { reason, code } = line.outage;
+      return warning(
+        `the line${of} is braked, the API does not work: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`,
+        'it goes on by itself when the API works; see the findings about the endpoint',
+      );
+    }
     if (line.brakeReason !== undefined) {
       return warning(
         `the line${of} is braked to ${line.ratePerSecond.toFixed(1)} requests/s: ${printable(line.brakeReason)}`,
@@ -93,7 +100,7 @@ function judgeWaiting(
     );
   }
   const oldest = Math.min(...heads.map(({ requestedAtMs }) => requestedAtMs));
-  const stands = depth.paused || (lines?.some((line) => line.stopped) ?? true);
+  const stands = depth.paused || (lines?.some((line) => line.stopped ?? line.outage) ?? true);
   const silentFor = nowMs - Math.max(lastSlotAtMs ?? 0, oldest);
   if (heads.length > 0 && depth.active === 0 && !stands && silentFor > silenceMs) {
     findings.push(

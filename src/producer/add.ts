@@ -1,8 +1,8 @@
 /** Putting destructions on the queue. */
 import type { JobsOptions } from 'bullmq';
-import { ReaperError } from '../errors.js';
 import { jobName, lanes, toJobData, type Destruction, type Lane } from '../queue/job.js';
 import type { DestroyQueue } from '../queue/open.js';
+import { changePending, queueUnavailable } from './pending.js';
 
 export interface Added {
   roomId: string;
@@ -43,11 +43,7 @@ export async function addDestructions(
       })),
     )
     .catch((error: unknown) => {
-      throw new ReaperError(
-        'UNAVAILABLE',
-        `the queue did not take the rooms: ${(error as Error).message}; ask again when it does, nothing is added twice`,
-        { cause: error },
-      );
+      throw queueUnavailable(error);
     });
   return destructions.map((destruction, index) => {
     const id = jobs[index]?.id ?? destruction.id;
@@ -75,6 +71,8 @@ const deadlineSlackMs = 60_000;
 /**
  * Brings a pending destruction forward where the new request is more urgent, or due
  * sooner, and gives it the new request's deadline where that is later.
+ *
+ * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked; ask again.
  */
 export async function bringForward(
   queue: DestroyQueue,
@@ -82,25 +80,25 @@ export async function bringForward(
   placement: Placement,
   notAfterMs: number,
 ): Promise<void> {
-  const job = await queue.getJob(jobId);
+  const job = await changePending(() => queue.getJob(jobId));
   if (job === undefined) return;
   if (lanes[placement.lane] < job.priority) {
-    await job.changePriority({ priority: lanes[placement.lane] });
+    await changePending(() => job.changePriority({ priority: lanes[placement.lane] }));
   }
   const data = { ...job.data };
   if (notAfterMs > data.n + deadlineSlackMs) data.n = notAfterMs;
   // It may end or be taken up this very moment: then there is nothing to bring forward.
-  if (await job.isDelayed()) {
+  if (await changePending(() => job.isDelayed())) {
     const dueAtMs = Date.now() + placement.delayMs;
     if (placement.delayMs === 0) {
-      await job.promote().catch(() => undefined);
+      await changePending(() => job.promote());
     } else if (job.attemptsMade === 0 && (data.d ?? job.timestamp + job.delay) > dueAtMs) {
       // A later retry is left alone: when it is due cannot be read here, and it is soon.
-      await job.changeDelay(placement.delayMs).catch(() => undefined);
+      await changePending(() => job.changeDelay(placement.delayMs));
       data.d = dueAtMs;
     }
   }
   if (data.n !== job.data.n || data.d !== job.data.d) {
-    await job.updateData(data).catch(() => undefined);
+    await changePending(() => job.updateData(data));
   }
 }

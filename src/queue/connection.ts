@@ -16,6 +16,13 @@ export type QueueConnection =
 /** How long a first connection may take, in milliseconds. */
 const connectTimeoutMs = 5_000;
 
+/**
+ * How long Redis may say nothing while it owes an answer, in milliseconds. A peer that is
+ * gone without a word (a failover, a firewall that forgot) would otherwise hold up every
+ * command for a quarter of an hour. BullMQ waits for a job for ten seconds at most.
+ */
+const answerTimeoutMs = 20_000;
+
 /** @throws ReaperError `UNAVAILABLE` that names the URL without its password and says what to do. */
 export async function checkRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
@@ -33,15 +40,19 @@ export async function checkRedis(url: string): Promise<void> {
     await redis.ping();
   } catch (error) {
     const reason = cause ?? (error as Error);
-    const { code } = reason as NodeJS.ErrnoException;
-    throw new ReaperError(
-      'UNAVAILABLE',
-      `Redis at ${withoutPassword(url)} cannot be used: ${code ?? reason.message}; start it, or set QUEUE_URL (embedded needs no server)`,
-      { cause: error },
-    );
+    throw redisUnavailable(url, reason);
   } finally {
     redis.disconnect();
   }
+}
+
+export function redisUnavailable(url: string, reason: Error): ReaperError {
+  const { code } = reason as NodeJS.ErrnoException;
+  return new ReaperError(
+    'UNAVAILABLE',
+    `Redis at ${withoutPassword(url)} cannot be used: ${code ?? reason.message}; start it, or set QUEUE_URL (embedded needs no server)`,
+    { cause: reason },
+  );
 }
 
 /**
@@ -53,6 +64,7 @@ export function connectRedis(url: string, failFast: boolean): Redis {
     maxRetriesPerRequest: failFast ? 1 : null,
     enableOfflineQueue: !failFast,
     connectTimeout: connectTimeoutMs,
+    socketTimeout: answerTimeoutMs,
     retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 6), 2_000),
   });
 }

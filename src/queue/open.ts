@@ -10,7 +10,7 @@ import {
 import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
-import { checkRedis, connectRedis, type QueueConnection } from './connection.js';
+import { checkRedis, connectRedis, redisUnavailable, type QueueConnection } from './connection.js';
 import { queueName, type JobData } from './job.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 
@@ -63,9 +63,15 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
     ...(failFast ? { skipWaitingForReady: true, skipVersionCheck: true } : {}),
   });
   queue.on('error', options.onError);
-  // With skipWaitingForReady nothing else waits for the first connection.
-  if (redis.status !== 'ready') await once(redis, 'ready');
-  await queue.waitUntilReady();
+  try {
+    // With skipWaitingForReady nothing else waits for the first connection.
+    if (redis.status !== 'ready') await once(redis, 'ready');
+    await queue.waitUntilReady();
+  } catch (error) {
+    // It went away after it was checked. Left open, the connection would try again for good.
+    redis.disconnect();
+    throw redisUnavailable(url, error as Error);
+  }
   const connections = [redis];
   const workers: DestroyWorker[] = [];
   return {

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import got from 'got';
+import type { Answer } from './answer.js';
 import type { Credentials } from './credentials.js';
 import { destroyRoomCommand, roomInfoCommand } from './endpoint.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
@@ -67,7 +68,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const random = randomInt(0, 2 ** 32);
     const url = `${endpoint}/${command}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
     const body = JSON.stringify({ RoomId: roomId });
-    return Object.assign(prepareRequest(client, url, body, options.requestTimeoutMs), { sig });
+    const prepared = prepareRequest(client, url, body, options.requestTimeoutMs);
+    return {
+      ...prepared,
+      sig,
+      release: async () => withoutSecret(await prepared.release(), sig.text),
+    };
   }
 
   return {
@@ -77,5 +83,17 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       agent.http.destroy();
       agent.https.destroy();
     },
+  };
+}
+
+/** Whatever answered may repeat the request's URL; what it says reaches logs and the ledger. */
+function withoutSecret(answer: Answer, secret: string): Answer {
+  if (answer.kind !== 'reply') return answer;
+  const { errorInfo, requestId } = answer;
+  if (!errorInfo.includes(secret) && !requestId?.includes(secret)) return answer;
+  return {
+    ...answer,
+    errorInfo: errorInfo.replaceAll(secret, '…'),
+    requestId: requestId?.replaceAll(secret, '…'),
   };
 }

@@ -50,9 +50,12 @@ export function readReply(httpStatus: number, body: string): Answer {
   };
 }
 
-/** Text from outside, fit for a log line and a column: a NUL would make Postgres refuse the row. */
+/**
+ * Text from outside, fit for a log line and a column: a NUL would make Postgres refuse the row,
+ * and whatever answers may repeat the URL with the signature in it.
+ */
 function storable(text: string): string {
-  return printable(text, maximumText);
+  return printable(text.replace(/(usersig=)[^&\s"'<>]*/gi, '$1…'), maximumText);
 }
 
 function readStatistics(value: unknown): Statistics | undefined {

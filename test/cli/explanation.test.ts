@@ -9,12 +9,14 @@ const hour = 3_600_000;
 
 const running: LineState = {
   ...{ id: 'line', host: 'api.example', ratePerSecond: 196, brakeReason: undefined },
+  ...{ quotaFound: undefined, outage: undefined },
   ...{ stopped: undefined, databaseNowMs: nowMs },
 };
 const stopped: LineState = {
   ...running,
   stopped: {
     ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
+    outage: false,
     ...{ sinceMs: nowMs - 60_000, probeAtMs: nowMs + 60_000 },
   },
 };

@@ -6,10 +6,12 @@ const now = Date.parse('2026-11-23T02:31:07Z');
 
 const running: LineState = {
   ...{ id: 'line', host: 'api.example', ratePerSecond: 196.1, brakeReason: undefined },
+  ...{ quotaFound: undefined, outage: undefined },
   ...{ stopped: undefined, databaseNowMs: now },
 };
 const stop = {
   ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
+  outage: false,
   ...{ sinceMs: now, probeAtMs: now },
 };
 const stopped: LineState = { ...running, stopped: stop };
@@ -94,6 +96,20 @@ test('a store that could not be asked is said to be so', () => {
   expect(trouble({ lines: undefined, waiting: undefined }).map(({ text }) => text)).toEqual([
     expect.stringMatching(/line was not looked at/) as string,
     expect.stringMatching(/waits was not looked at/) as string,
+  ]);
+});
+
+test('an outage of the API is a warning that goes by itself', () => {
+  const out: LineState = {
+    ...running,
+    outage: { reason: 'HTTP 502', code: undefined, sinceMs: now, probeAtMs: now },
+  };
+  expect(trouble({ lines: [out] })).toMatchObject([
+    {
+      level: 'warning',
+      text: expect.stringMatching(/the API does not work: HTTP 502/) as string,
+      remedy: expect.stringMatching(/goes on by itself/) as string,
+    },
   ]);
 });
 

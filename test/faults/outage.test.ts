@@ -46,7 +46,8 @@ test.each<[what: string, answer: ScriptedAnswer]>([
     const workers = [start(['worker'], options), start(['worker'], options)];
     await server.reached(400);
 
-    const outAt = await server.setFault({ answer, share: 1 });
+    await server.setFaults({ seed: 1, shares: [{ answer, share: 1 }] });
+    const outSince = Date.now();
     await workers[0]?.said(/the API does not work/);
     await sleep(outageMs / 2);
     const status = JSON.parse((await run(['status', '--json'], options)).stdout) as {
@@ -54,7 +55,8 @@ test.each<[what: string, answer: ScriptedAnswer]>([
       queue: { delayed: number; failed: number };
     };
     await sleep(outageMs / 2);
-    const backAt = await server.setFault(null);
+    const backSince = Date.now();
+    await server.setFaults(undefined);
     await server.reached(rooms.length);
     await expect
       .poll(() => jobsLeft(stores, sdkAppId), { timeout: 60_000, interval: 250 })
@@ -66,7 +68,8 @@ test.each<[what: string, answer: ScriptedAnswer]>([
       { state: 'braked', outage: { reason: expect.any(String) as string } },
     ]);
     expect(status.queue).toMatchObject({ delayed: 0, failed: 0 });
-    const { requests, worstWindow } = await server.report();
+    const { requests, worstWindow, startedAtMs } = await server.report();
+    const [outAt, backAt] = [outSince - startedAtMs, backSince - startedAtMs];
     expect(worstWindow).toBeLessThanOrEqual(200);
     // Braked within five seconds: one probe every two seconds, over both workers.
     const braked = between(requests, outAt + 5_000, backAt);
@@ -87,7 +90,10 @@ test('a fifth of the answers failing brakes nothing', async () => {
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
   const rooms = roomIds(1_000);
-  await server.setFault({ answer: { kind: 'status', status: 502 }, share: 0.2 });
+  await server.setFaults({
+    seed: 1,
+    shares: [{ answer: { kind: 'status', status: 502 }, share: 0.2 }],
+  });
   await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) });
   const worker = start(['worker'], options);
   await expect

@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { bringForward } from '../../src/producer/add.js';
 import { openProducer, ReaperError, type Producer } from '../../src/producer/index.js';
 import { readDepth } from '../../src/queue/depth.js';
+import { newId } from '../../src/queue/destruction-id.js';
 import { lanes, queueName } from '../../src/queue/job.js';
 import { openQueue, type OpenQueue } from '../../src/queue/open.js';
+import { startProxy } from '../support/proxy.js';
 import { freshRedis, freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
 
 const minute = 60_000;
@@ -178,6 +181,21 @@ describe('a room that has a pending destruction', () => {
     await producer.destroyMany(['room']);
     expect((await jobOf(destructionId)).priority).toBe(lanes.urgent);
     expect(await depth()).toMatchObject({ waiting: 1, lanes: { urgent: 1, bulk: 0 } });
+  });
+
+  test('one that ends at that very moment is no error', async () => {
+    const { destructionId } = await producer
+      .destroyMany(['room'])
+      .then(() => producer.destroy('room', { delayMs: minute }));
+    const getJob = opened.queue.getJob.bind(opened.queue);
+    vi.spyOn(opened.queue, 'getJob').mockImplementationOnce(async (id) => {
+      const job = await getJob(id);
+      await job?.remove();
+      return job;
+    });
+    const placement = { lane: 'urgent', delayMs: 0 } as const;
+    await bringForward(opened.queue, destructionId, placement, Date.now() + hour);
+    expect(await opened.queue.getJob(destructionId)).toBeUndefined();
   });
 
   test('a delayed one that is wanted now is due now', async () => {
@@ -473,6 +491,36 @@ describe('a Redis that is away', () => {
       await mine.close();
       await server.stop();
     }
+  });
+
+  test('a pending room that could not be brought forward is said to be unavailable, not accepted', async () => {
+    const server = await startRedisServer();
+    const mine = await openQueue({
+      ...{ sdkAppId, connection: { kind: 'redis', url: server.url }, failFast: true },
+      onError: () => undefined,
+    });
+    try {
+      await server.kill();
+      await expect(
+        bringForward(mine.queue, newId(), { lane: 'urgent', delayMs: 0 }, Date.now()),
+      ).rejects.toMatchObject({ name: 'ReaperError', code: 'UNAVAILABLE' });
+    } finally {
+      await mine.close();
+      await server.stop();
+    }
+  });
+
+  test('one that goes away between two questions of the opening is said to be unavailable', async () => {
+    const proxy = await startProxy(Number(new URL(url).port));
+    // The first connection checks that Redis is there; the ones after it meet a reset.
+    await proxy.refuseAfter(1);
+    const opening = openProducer({
+      ...{ queueUrl: `redis://127.0.0.1:${proxy.port}`, sdkAppId },
+    });
+    await expect(opening).rejects.toMatchObject({
+      ...{ name: 'ReaperError', code: 'UNAVAILABLE' },
+    });
+    await proxy.close();
   });
 
   test('closing does not hang while Redis is away', async () => {

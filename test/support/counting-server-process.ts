@@ -2,19 +2,20 @@
  * The process of the counting server (counting-server.ts forks it). It shares no code with
  * src/: what it finds is evidence about src/, also about its stand-in API.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { inflateSync } from 'node:zlib';
 import type {
   CountingServerOptions,
   FromServer,
   ScriptedAnswer,
   ServerReport,
-  ServiceFault,
   ToServer,
   TotalName,
 } from './counting-server.js';
+import { faultFor, type FaultShares } from './counting-server-faults.js';
+import { checkSignature } from './counting-server-signature.js';
+import { watchStalls } from './stalls.js';
 
 const path = '/v4/live_engine_http_srv/destroy_room';
 const roomInfoPath = '/v4/live_engine_http_srv/get_room_info';
@@ -34,12 +35,16 @@ const requests: ServerReport['requests'] = [];
 const destroyed = new Set<string>();
 const problems: string[] = [];
 const signatures = new Set<string>();
+let invalidated = new Set<string>();
+let faults: FaultShares | undefined;
+const stalls = watchStalls();
+/** How often a room was asked for. */
+const asked = new Map<string, number>();
 const randoms = new Set<string>();
 let connections = 0;
 let quotaPerSecond = options.quotaPerSecond ?? Number.POSITIVE_INFINITY;
 /** When the requests of the last second were let through. */
 const letThrough: number[] = [];
-let serviceFault: ServiceFault | null = null;
 let roomInfoRequests = 0;
 const waiters: { count: number; id: number }[] = [];
 
@@ -74,31 +79,6 @@ function failureBody(requestId: string, code: number): string {
   });
 }
 
-/** 0, or the ErrorCode for this signature. */
-function checkSignature(text: string): number {
-  let fields: Record<string, unknown>;
-  try {
-    const base64 = text.replaceAll('*', '+').replaceAll('-', '/').replaceAll('_', '=');
-    fields = JSON.parse(inflateSync(Buffer.from(base64, 'base64')).toString()) as typeof fields;
-  } catch {
-    return 70003;
-  }
-  const time = Number(fields['TLS.time']);
-  const expire = Number(fields['TLS.expire']);
-  const signed =
-    `TLS.identifier:${options.adminIdentifier}\nTLS.sdkappid:${options.sdkAppId}\n` +
-    `TLS.time:${time}\nTLS.expire:${expire}\n`;
-  const expected = createHmac('sha256', options.secretKey).update(signed).digest('base64');
-  if (fields['TLS.ver'] !== '2.0') return 70003;
-  if (fields['TLS.identifier'] !== options.adminIdentifier) return 70013;
-  if (fields['TLS.sdkappid'] !== options.sdkAppId) return 70014;
-  if (fields['TLS.sig'] !== expected) return 70009;
-  const age = Date.now() / 1000 - time;
-  if (age < -60 || age > expire) return 70001;
-  if (expire - age < 24 * 3600) problems.push(`signature with ${expire - age} s left`);
-  return 0;
-}
-
 /** The RoomId, or the ErrorCode of a request that breaks a rule; rules broken are noted. */
 function check(
   request: IncomingMessage,
@@ -130,7 +110,9 @@ function check(
   }
   const signature = query.get('usersig') ?? '';
   signatures.add(signature);
-  const code = checkSignature(signature);
+  if (invalidated.has(signature)) return { code: 70052 };
+  const { code, problem } = checkSignature(signature, options);
+  if (problem !== undefined) problems.push(problem);
   if (code !== 0) return { code };
   let parsed: unknown;
   try {
@@ -145,6 +127,23 @@ function check(
     return refuse(100002, 'RoomId is not one');
   }
   return { roomId };
+}
+
+/** A room that is refused for good, or never existed, is never destroyed. */
+function exists(roomId: string): boolean {
+  const never = options.permanent?.some(({ prefix }) => roomId.startsWith(prefix));
+  return !never && !destroyed.has(roomId);
+}
+
+/** A script has the first word, then what is so for good, then chance. */
+function answerFor(roomId: string): ScriptedAnswer {
+  const before = asked.get(roomId) ?? 0;
+  asked.set(roomId, before + 1);
+  return (
+    scripts.get(roomId)?.shift() ??
+    (faults && faultFor(faults, roomId, before)) ??
+    options.permanent?.find(({ prefix }) => roomId.startsWith(prefix))?.answer ?? { kind: 'usual' }
+  );
 }
 
 function act(
@@ -162,6 +161,8 @@ function act(
     entry.errorCode = code;
     send(200, failureBody(requestId, code));
   };
+  const [, askedFor] = /^\{"RoomId":"(.*)"\}$/.exec(body) ?? [];
+  if (askedFor !== undefined) entry.askedFor = askedFor;
   const checked = check(request, body);
   if ('code' in checked) {
     fail(checked.code);
@@ -175,19 +176,20 @@ function act(
   letThrough.push(entry.atMs);
   const { roomId } = checked;
   entry.roomId = roomId;
-  const hit = serviceFault !== null && Math.random() < serviceFault.share;
-  const answer: ScriptedAnswer = hit
-    ? (serviceFault as ServiceFault).answer
-    : (scripts.get(roomId)?.shift() ?? { kind: 'usual' });
+  const answer = answerFor(roomId);
   entry.answer = answer.kind;
 
-  const existed = !destroyed.has(roomId) && answer.kind !== 'unknown';
+  const existed = exists(roomId) && answer.kind !== 'unknown';
   const acts =
     answer.kind === 'usual' || answer.kind === 'noresponse' || ('acts' in answer && answer.acts);
-  if (acts && existed) destroyed.add(roomId);
+  if (acts && existed) {
+    destroyed.add(roomId);
+    entry.acted = true;
+  }
 
   const answerNow = () => {
-    if (answer.kind === 'unknown' || (answer.kind === 'usual' && !existed)) {
+    const toldGone = answer.kind === 'usual' || answer.kind === 'noresponse';
+    if (answer.kind === 'unknown' || (toldGone && !existed)) {
       fail(100004);
       return;
     }
@@ -267,6 +269,8 @@ function report(): ServerReport {
     differentRandoms: randoms.size,
     connections,
     roomInfoRequests,
+    startedAtMs: performance.timeOrigin,
+    stalls,
   };
 }
 
@@ -289,7 +293,7 @@ const server = createServer((request, response) => {
   requests.push(entry);
   for (const waiter of waiters.filter(({ count }) => count <= requests.length)) {
     waiters.splice(waiters.indexOf(waiter), 1);
-    tell({ type: 'reached', id: waiter.id });
+    tell({ type: 'done', id: waiter.id });
   }
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -305,17 +309,21 @@ process.on('message', (message: ToServer) => {
     case 'report':
       tell({ type: 'report', id: message.id, report: report() });
       break;
-    case 'fault':
-      serviceFault = message.fault;
-      tell({ type: 'fault', id: message.id, atMs: performance.now() });
-      break;
     case 'quota':
       quotaPerSecond = message.perSecond;
-      tell({ type: 'quota', id: message.id });
+      tell({ type: 'done', id: message.id });
       break;
     case 'reach':
-      if (requests.length >= message.count) tell({ type: 'reached', id: message.id });
+      if (requests.length >= message.count) tell({ type: 'done', id: message.id });
       else waiters.push(message);
+      break;
+    case 'faults':
+      faults = message.faults;
+      tell({ type: 'done', id: message.id });
+      break;
+    case 'invalidate':
+      invalidated = new Set(signatures);
+      tell({ type: 'done', id: message.id });
       break;
     default:
       message satisfies never;

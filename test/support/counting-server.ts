@@ -5,12 +5,11 @@
  *
  * Every room exists until it is destroyed.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import ts from 'typescript';
+import type { FaultShares } from './counting-server-faults.js';
+import type { Stall } from './stalls.js';
+import { forkTypeScript, giveWay } from './typescript-process.js';
 
 /** What one request for a room is answered; `acts`: the room is destroyed all the same. */
 export type ScriptedAnswer = { latencyMs?: number } & (
@@ -44,6 +43,8 @@ export interface CountingServerOptions {
   adminIdentifier: string;
   /** The answers to the first requests for a room; those after them are answered as usual. */
   scripts?: Record<string, ScriptedAnswer[]>;
+  /** What all requests for rooms with such a name are answered, for good. */
+  permanent?: readonly { prefix: string; answer: ScriptedAnswer }[];
   /** Every answer comes this much later. */
   latencyMs?: number;
   /** Requests in a sliding second that are let through; those above answer 60007. Default: all. */
@@ -56,6 +57,10 @@ export interface ServerRequest {
   requestId: string;
   /** Absent where the request was refused. */
   roomId?: string;
+  /** The RoomId in its body, also where it was refused. */
+  askedFor?: string;
+  /** This request destroyed the room. */
+  acted?: boolean;
   answer?: ScriptedAnswer['kind'];
   httpStatus?: number;
   errorCode?: number;
@@ -82,42 +87,50 @@ export interface ServerReport {
   connections: number;
   /** Requests for get_room_info, which nothing above counts but `problems`, `signatures` and `differentRandoms`. */
   roomInfoRequests: number;
+  /** The instant 0 of `atMs`, in milliseconds since the epoch. */
+  startedAtMs: number;
+  /** When the server itself did not run. */
+  stalls: Stall[];
 }
 
-/** What the whole service does from now on, before every script of a room. */
-export interface ServiceFault {
-  answer: ScriptedAnswer;
-  /** Share of the requests that meet it, from 0 to 1. */
-  share: number;
-}
+type Question =
+  | { type: 'report' }
+  | { type: 'quota'; perSecond: number }
+  | { type: 'reach'; count: number }
+  | { type: 'faults'; faults: FaultShares | undefined }
+  | { type: 'invalidate' };
 
-export type ToServer =
-  | { type: 'report'; id: number }
-  | { type: 'fault'; id: number; fault: ServiceFault | null }
-  | { type: 'quota'; id: number; perSecond: number }
-  | { type: 'reach'; id: number; count: number };
+export type ToServer = Question & { id: number };
 export type FromServer =
   | { type: 'listening'; port: number }
   | { type: 'report'; id: number; report: ServerReport }
-  | { type: 'fault'; id: number; atMs: number }
-  | { type: 'quota'; id: number }
-  | { type: 'reached'; id: number };
+  | { type: 'done'; id: number };
 
 export interface CountingServer {
   readonly url: string;
   /** Resolves once so many requests have arrived, in all. */
   reached(count: number): Promise<void>;
+  /** From now on, faults by chance for requests that no script answers; undefined: none. */
+  setFaults(faults: FaultShares | undefined): Promise<void>;
+  /** Every signature that arrived so far is stale from now on (70052). */
+  invalidateSignatures(): Promise<void>;
   report(): Promise<ServerReport>;
-  /** A fault for every room from now on; null ends it. @returns when, on the server's clock. */
-  setFault(fault: ServiceFault | null): Promise<number>;
   /** So many requests in a sliding second are let through from now on. */
   setQuota(perSecond: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function startCountingServer(options: CountingServerOptions): Promise<CountingServer> {
-  const { script, remove } = compile();
-  const child = fork(script, [JSON.stringify(options)], { execArgv: [] });
+  const { child, remove } = forkTypeScript(
+    [
+      'counting-server-process.ts',
+      'counting-server-faults.ts',
+      'counting-server-signature.ts',
+      'stalls.ts',
+    ],
+    options,
+  );
+  giveWay(child);
   const gone = once(child, 'exit');
   const waiting = new Map<number, (message: FromServer) => void>();
   let lastId = 0;
@@ -130,13 +143,7 @@ export async function startCountingServer(options: CountingServerOptions): Promi
     child.once('exit', () => reject(new Error('the counting server ended')));
   });
 
-  const ask = (
-    message:
-      | { type: 'report' }
-      | { type: 'fault'; fault: ServiceFault | null }
-      | { type: 'quota'; perSecond: number }
-      | { type: 'reach'; count: number },
-  ) =>
+  const ask = (message: Question) =>
     new Promise<FromServer>((resolve) => {
       const id = (lastId += 1);
       waiting.set(id, (answer) => {
@@ -152,14 +159,16 @@ export async function startCountingServer(options: CountingServerOptions): Promi
       async reached(count) {
         await ask({ type: 'reach', count });
       },
+      async setFaults(faults) {
+        await ask({ type: 'faults', faults });
+      },
+      async invalidateSignatures() {
+        await ask({ type: 'invalidate' });
+      },
       async report() {
         const answer = await ask({ type: 'report' });
         if (answer.type !== 'report') throw new Error('the counting server gave no report');
         return answer.report;
-      },
-      async setFault(fault) {
-        const answer = await ask({ type: 'fault', fault });
-        return answer.type === 'fault' ? answer.atMs : Number.NaN;
       },
       async setQuota(perSecond) {
         await ask({ type: 'quota', perSecond });
@@ -175,20 +184,4 @@ export async function startCountingServer(options: CountingServerOptions): Promi
 async function end(child: ChildProcess, gone: Promise<unknown>): Promise<void> {
   child.kill('SIGKILL');
   await gone;
-}
-
-/** As JavaScript, because Node 20 runs no .ts. */
-function compile(): { script: string; remove: () => void } {
-  const source = readFileSync(new URL('counting-server-process.ts', import.meta.url), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-    },
-  });
-  const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
-  const script = join(folder, 'counting-server.mjs');
-  writeFileSync(script, outputText);
-  return { script, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

@@ -334,6 +334,16 @@ function openSockets(server: http.Server): Promise<number> {
   });
 }
 
+test('a server that repeats the signed URL does not get the signature into an answer', async () => {
+  const server = await httpServer((request, response) => {
+    const info = `no such path ${request.url ?? ''}`;
+    response.end(JSON.stringify({ ErrorCode: 60002, ErrorInfo: info, RequestId: request.url }));
+  });
+  const answer = await destroy(clientOf(server.endpoint));
+  expect(answer).toMatchObject({ kind: 'reply', errorCode: 60002 });
+  expect(JSON.stringify(answer)).toContain('usersig=…');
+});
+
 describe('the timeout', () => {
   const timeoutMs = 8_000;
   /** The timeout reads its socket once more before it gives up. */
