@@ -7,7 +7,7 @@ const unit = [
   'test/cli/{progress,text,when}.test.ts',
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
-  'test/queue/{destruction-id,job}.test.ts',
+  'test/queue/{destruction-id,job,refusal}.test.ts',
   'test/worker/{backoff,decide,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
   'test/producer/room-list*.test.ts',

@@ -3,6 +3,7 @@ import type { JobsOptions } from 'bullmq';
 import { ReaperError } from '../errors.js';
 import { jobName, lanes, toJobData, type Destruction, type Lane } from '../queue/job.js';
 import type { DestroyQueue } from '../queue/open.js';
+import { refusalReason } from '../queue/refusal.js';
 
 export interface Added {
   roomId: string;
@@ -42,13 +43,7 @@ export async function addDestructions(
         opts: jobOptions(destruction, placement),
       })),
     )
-    .catch((error: unknown) => {
-      throw new ReaperError(
-        'UNAVAILABLE',
-        `the queue did not take the rooms: ${(error as Error).message}; ask again when it does, nothing is added twice`,
-        { cause: error },
-      );
-    });
+    .catch(refused);
   return destructions.map((destruction, index) => {
     const id = jobs[index]?.id ?? destruction.id;
     return {
@@ -57,6 +52,14 @@ export async function addDestructions(
       status: id === destruction.id ? 'added' : 'pending',
     };
   });
+}
+
+function refused(error: unknown): never {
+  throw new ReaperError(
+    'UNAVAILABLE',
+    `the queue did not take the rooms: ${refusalReason(error)}; ask again then, nothing is added twice`,
+    { cause: error },
+  );
 }
 
 function jobOptions(destruction: Destruction, placement: Placement): JobsOptions {
@@ -75,6 +78,8 @@ const deadlineSlackMs = 60_000;
 /**
  * Brings a pending destruction forward where the new request is more urgent, or due
  * sooner, and gives it the new request's deadline where that is later.
+ *
+ * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked.
  */
 export async function bringForward(
   queue: DestroyQueue,
@@ -82,15 +87,15 @@ export async function bringForward(
   placement: Placement,
   notAfterMs: number,
 ): Promise<void> {
-  const job = await queue.getJob(jobId);
+  const job = await queue.getJob(jobId).catch(refused);
   if (job === undefined) return;
   if (lanes[placement.lane] < job.priority) {
-    await job.changePriority({ priority: lanes[placement.lane] });
+    await job.changePriority({ priority: lanes[placement.lane] }).catch(refused);
   }
   const data = { ...job.data };
   if (notAfterMs > data.n + deadlineSlackMs) data.n = notAfterMs;
   // It may end or be taken up this very moment: then there is nothing to bring forward.
-  if (await job.isDelayed()) {
+  if (await job.isDelayed().catch(refused)) {
     const dueAtMs = Date.now() + placement.delayMs;
     if (placement.delayMs === 0) {
       await job.promote().catch(() => undefined);

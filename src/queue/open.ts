@@ -10,7 +10,7 @@ import {
 import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
-import { checkRedis, connectRedis, type QueueConnection } from './connection.js';
+import { answerLimitMs, checkRedis, connectRedis, type QueueConnection } from './connection.js';
 import { queueName, type JobData } from './job.js';
 
 export type DestroyJob = Job<JobData, void>;
@@ -107,6 +107,7 @@ async function openOnPostgres(
     const pool = new pg.Pool({
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
+      ...(options.failFast ? { query_timeout: answerLimitMs } : {}),
       ...place.connection,
       max: 8,
       options: `-c search_path=${schema}`,
