@@ -8,7 +8,8 @@ import {
   withPostgres,
   type OwnServer,
 } from '../support/servers.js';
-import { Scene, sideBySide, until } from './scene.js';
+import { startHangingProxy, type HangingProxy } from './hanging-proxy.js';
+import { long, Scene, sideBySide, until } from './scene.js';
 
 /** Beside each other, five lines would want more than two cores have: each is a fifth as fast. */
 const ratePerSecond = 40;
@@ -25,37 +26,52 @@ interface Trouble {
 type Meanwhile = <T>(away: () => Promise<T>) => Promise<T>;
 
 /**
- * Two workers on 160 rooms; when 40 requests have arrived, `trouble` begins and ends. What
+ * Two workers on 120 rooms; when 40 requests have arrived, `trouble` begins and ends. What
  * it runs within `meanwhile` is the time in which no slot can be reserved.
  */
 async function under(
-  trouble: (postgres: OwnServer, scene: Scene, meanwhile: Meanwhile) => Promise<void>,
+  trouble: (
+    postgres: OwnServer,
+    scene: Scene,
+    meanwhile: Meanwhile,
+    proxy: HangingProxy,
+  ) => Promise<void>,
   settings: Record<string, string> = {},
 ): Promise<Trouble> {
   const postgres = await startPostgresServer({ settings });
   const redis = await freshRedis();
+  const workersUrl = new URL(postgres.url);
+  const proxy = await startHangingProxy(Number(workersUrl.port));
+  workersUrl.hostname = '127.0.0.1';
+  workersUrl.port = String(proxy.port);
   afterThisTest(async () => {
+    await proxy.close();
     await postgres.stop();
     await redis.drop();
   });
   const scene = await Scene.open({
     queueUrl: redis.url,
-    databaseUrl: postgres.url,
-    rooms: 160,
+    databaseUrl: workersUrl.href,
+    rooms: 120,
     latencyMs,
     ratePerSecond,
   });
   const count = async () => (await scene.server.report()).requests.length;
   let sentMeanwhile = 0;
   await scene.server.reached(40);
-  await trouble(postgres, scene, async (away) => {
-    // Slots granted before are used: they lie at most about a quarter of a second ahead.
-    await seconds(0.7);
-    const before = await count();
-    const result = await away();
-    sentMeanwhile += (await count()) - before;
-    return result;
-  });
+  await trouble(
+    postgres,
+    scene,
+    async (away) => {
+      // Slots granted before are used: they lie at most about a quarter of a second ahead.
+      await seconds(0.7);
+      const before = await count();
+      const result = await away();
+      sentMeanwhile += (await count()) - before;
+      return result;
+    },
+    proxy,
+  );
   await scene.roomsEnded();
   await scene.queueEmpty();
   const said = await scene.stopWorkers();
@@ -91,19 +107,11 @@ const troubles = {
     }),
 
   'that hangs': () =>
-    under(async (postgres, _scene, meanwhile) => {
-      // Each connection has a process of its own; stopping the first one stops new connections only.
-      const pids = await withPostgres(postgres.url, async (client) => {
-        const { rows } = await client.query<{ pid: number }>(
-          `select pid from pg_stat_activity where application_name = 'room-reaper'`,
-        );
-        return rows.map((row) => row.pid);
-      });
-      await postgres.kill('SIGSTOP');
-      for (const pid of pids) process.kill(pid, 'SIGSTOP');
-      await meanwhile(() => seconds(5));
-      for (const pid of pids) process.kill(pid, 'SIGCONT');
-      await postgres.kill('SIGCONT');
+    under(async (_postgres, _scene, meanwhile, proxy) => {
+      proxy.hang();
+      // Long: beyond the time after which a statement is run anew on another connection.
+      await meanwhile(() => seconds(long ? 45 : 6));
+      proxy.resume();
     }),
 
   'out of connections': () =>
@@ -170,7 +178,7 @@ describe.each(Object.keys(troubles) as Name[])('a Postgres %s', (name) => {
   test('loses nothing that was answered: every room is destroyed once, with its statistics', () => {
     const { findings } = result(name);
     expect(findings.wrong).toEqual([]);
-    expect(findings.outcomes).toEqual({ destroyed: 160 });
+    expect(findings.outcomes).toEqual({ destroyed: 120 });
     const again = Object.values(findings.report.rooms).filter(({ requests }) => requests !== 1);
     expect(again).toEqual([]);
   });

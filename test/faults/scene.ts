@@ -3,6 +3,8 @@
  * fault runs end with: does the ledger say of every room what the server says?
  */
 import { expect } from 'vitest';
+import { readDepth } from '../../src/queue/depth.js';
+import { openQueue, type OpenQueue } from '../../src/queue/open.js';
 import { run, start, type Run } from '../e2e/room-reaper.js';
 import { lines, openStage, roomIds, totalsInLedger, type DestructionRow } from '../e2e/stage.js';
 import type { CountingServer, ScriptedAnswer, ServerReport } from '../support/counting-server.js';
@@ -102,17 +104,27 @@ export class Scene {
 
   /** Waits until no job is left anywhere on the queue. */
   async queueEmpty(timeoutMs = 40_000): Promise<void> {
-    await until('the queue is empty', timeoutMs, async () => {
-      const { waiting, active, delayed, failed } = await this.depth();
-      return waiting + active + delayed + failed === 0
-        ? undefined
-        : `${waiting} waiting, ${active} active, ${delayed} delayed, ${failed} failed`;
-    });
+    const { queue, close } = await this.openQueue();
+    try {
+      await until('the queue is empty', timeoutMs, async () => {
+        const { waiting, active, delayed, failed } = await readDepth(queue);
+        return waiting + active + delayed + failed === 0
+          ? undefined
+          : `${waiting} waiting, ${active} active, ${delayed} delayed, ${failed} failed`;
+      });
+    } finally {
+      await close();
+    }
   }
 
-  async depth(): Promise<Record<'waiting' | 'active' | 'delayed' | 'failed', number>> {
-    const { stdout } = await run(['status', '--json'], { env: this.env });
-    return (JSON.parse(stdout) as { queue: Awaited<ReturnType<Scene['depth']>> }).queue;
+  /** The queue as the program opens it. Close it. */
+  openQueue(): Promise<OpenQueue> {
+    const { queueUrl } = this.options;
+    return openQueue({
+      sdkAppId: Number(this.env['TENCENT_SDK_APP_ID']),
+      connection: { kind: 'redis', url: queueUrl },
+      onError: () => undefined,
+    });
   }
 
   /** Tells the workers that are left to stop. @returns what they said, in the order of their start. */
