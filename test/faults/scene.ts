@@ -104,16 +104,16 @@ export class Scene {
 
   /** Waits until no job is left anywhere on the queue. */
   async queueEmpty(timeoutMs = 40_000): Promise<void> {
-    const { queue, close } = await this.openQueue();
+    const opened = await this.openQueue();
     try {
       await until('the queue is empty', timeoutMs, async () => {
-        const { waiting, active, delayed, failed } = await readDepth(queue);
+        const { waiting, active, delayed, failed } = await readDepth(opened.queue);
         return waiting + active + delayed + failed === 0
           ? undefined
           : `${waiting} waiting, ${active} active, ${delayed} delayed, ${failed} failed`;
       });
     } finally {
-      await close();
+      await opened.close();
     }
   }
 
