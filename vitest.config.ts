@@ -8,7 +8,7 @@ const unit = [
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job,refusal}.test.ts',
-  'test/worker/{backoff,decide,rejections,send,unsaved-result}.test.ts',
+  'test/worker/{backoff,decide,outage-evidence,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
   'test/producer/room-list*.test.ts',
   'test/support.test/{choose,keeper}.test.ts',

@@ -113,7 +113,11 @@ async function workUntilEnded(
   { config, io, stores, database, signal }: Surroundings,
 ): Promise<StoppedLine | undefined> {
   const line = createProgressLine(io);
-  const found: { stopped?: StoppedLine; trouble?: { reason: string; at: number } } = {};
+  const found: {
+    stopped?: StoppedLine;
+    outage?: StoppedLine | undefined;
+    trouble?: { reason: string; at: number };
+  } = {};
   const log = createLog({
     // The progress line and the report say what there is to say, unless more is asked for.
     level: io.env['LOG_LEVEL'] ? config.logLevel : 'error',
@@ -126,6 +130,15 @@ async function workUntilEnded(
     startedByPerson: true,
     onLineStopped: (stopped) => {
       found.stopped = stopped;
+    },
+    onOutage: (outage) => {
+      found.outage = outage;
+      say(
+        io,
+        outage === undefined
+          ? 'the API works again: going on'
+          : `the API does not work: ${outage.reason}. Nothing is spent; one room tries every two seconds, and the rest follows by itself`,
+      );
     },
     onTrouble: (reason) => {
       found.trouble = { reason, at: Date.now() };
@@ -141,8 +154,10 @@ async function workUntilEnded(
         const ratePerSecond = rate(finishedCount(progress), now);
         const { trouble } = found;
         const recent = trouble !== undefined && now - trouble.at < troubleShownMs;
+        const why =
+          found.outage === undefined ? (recent ? trouble.reason : '') : 'outage of the API';
         line.update(
-          describeProgress(progress, ratePerSecond, now) + (recent ? ` · ${trouble.reason}` : ''),
+          describeProgress(progress, ratePerSecond, now) + (why === '' ? '' : ` · ${why}`),
         );
         if (finishedCount(progress) >= progress.total) break;
       }

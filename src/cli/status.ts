@@ -99,19 +99,35 @@ function toJson(status: Status): unknown {
       : status.lines.some((line) => line.stopped)
         ? 'stopped'
         : 'running',
-    lines: status.lines.map(({ host, ratePerSecond, brakeReason, stopped }) => ({
-      host,
-      state: stopped ? 'stopped' : brakeReason === undefined ? 'running' : 'braked',
-      ratePerSecond: Math.round(ratePerSecond * 10) / 10,
-      brakeReason,
-      stopped: stopped && {
-        code: stopped.code,
-        reason: stopped.reason,
-        remedy: stopped.remedy,
-        since: new Date(stopped.sinceMs).toISOString(),
-        probeAt: new Date(stopped.probeAtMs).toISOString(),
-      },
-    })),
+    lines: status.lines.map(
+      ({ host, ratePerSecond, brakeReason, quotaFound, outage, stopped }) => ({
+        host,
+        state: stopped
+          ? 'stopped'
+          : outage !== undefined || brakeReason !== undefined
+            ? 'braked'
+            : 'running',
+        ratePerSecond: Math.round(ratePerSecond * 10) / 10,
+        brakeReason,
+        quotaFound: quotaFound && {
+          ratePerSecond: Math.round(quotaFound.ratePerSecond * 10) / 10,
+          at: new Date(quotaFound.atMs).toISOString(),
+        },
+        outage: outage && {
+          code: outage.code,
+          reason: outage.reason,
+          since: new Date(outage.sinceMs).toISOString(),
+          probeAt: new Date(outage.probeAtMs).toISOString(),
+        },
+        stopped: stopped && {
+          code: stopped.code,
+          reason: stopped.reason,
+          remedy: stopped.remedy,
+          since: new Date(stopped.sinceMs).toISOString(),
+          probeAt: new Date(stopped.probeAtMs).toISOString(),
+        },
+      }),
+    ),
     queue: status.queue,
     etaSeconds: Math.round(status.etaSeconds * 10) / 10,
     batches: status.batches.map((batch) => ({
@@ -139,7 +155,7 @@ function toText(status: Status, now: number): string {
     `${rooms(queue.waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(queue.active)} in hand, ` +
       `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
   );
-  const moving = !status.paused && !status.lines.some((line) => line.stopped);
+  const moving = !status.paused && !status.lines.some((line) => line.stopped ?? line.outage);
   if (moving && status.etaSeconds > 0) {
     lines.push(
       `${duration(status.etaSeconds)} left, done ${clockTime(now + status.etaSeconds * 1000)}`,
@@ -158,8 +174,19 @@ function describeLine(line: LineState): string[] {
       `  one room tries again at ${clockTime(probeAtMs)}`,
     ];
   }
+  if (line.outage) {
+    const { code, reason, sinceMs } = line.outage;
+    return [
+      `${line.host}: BRAKED, the API does not work since ${clockTime(sinceMs)}: ${printable(reason)}${code === undefined ? '' : ` (${code})`}; ` +
+        'nothing is spent, one room tries every two seconds, and the rest follows when it works',
+    ];
+  }
   const brake = line.brakeReason === undefined ? '' : `, braked: ${printable(line.brakeReason)}`;
-  return [`${line.host}: running, ${line.ratePerSecond.toFixed(1)} requests/s${brake}`];
+  const found =
+    line.quotaFound === undefined
+      ? ''
+      : `; quota found: ${line.quotaFound.ratePerSecond.toFixed(0)} requests/s, at ${clockTime(line.quotaFound.atMs)}`;
+  return [`${line.host}: running, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${found}`];
 }
 
 function describeBatch(batch: BatchProgress): string[] {

@@ -11,6 +11,16 @@ export const firstProbePauseMs = 60_000;
 /** The slowest a brake goes, in requests per second. */
 const slowestRate = 1;
 
+/** Pause before the first probe of an outage, and before the second, in milliseconds. */
+const firstOutagePauseMs = 500;
+const secondOutagePauseMs = 1_000;
+
+/**
+ * An outage is the API's, not one worker's, where no worker had a good answer for so long, in
+ * milliseconds; on a slow line, for three intervals.
+ */
+const silentForMs = 400;
+
 export interface LineKey {
   host: string;
   sdkAppId: number;
@@ -53,13 +63,17 @@ export async function ensureLine(
 
 /**
  * $1 id, $2 code, $3 reason, $4 remedy. Where it is stopped already, as after a probe, the
- * newest reason is shown; since when, and when the next probe is, stay as they were.
+ * newest reason is shown; since when, and when the next probe is, stay as they were. A stop
+ * takes the place of an outage.
  */
 const stopSql = `
 update room_reaper.lines
-   set stopped_at = coalesce(stopped_at, clock_timestamp()), stop_code = $2, stop_reason = $3, stop_remedy = $4,
-       probe_at = coalesce(probe_at, clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond'),
-       probe_pause_ms = coalesce(probe_pause_ms, ${firstProbePauseMs} * 2)
+   set stopped_at = case when outage then clock_timestamp() else coalesce(stopped_at, clock_timestamp()) end,
+       stop_code = $2, stop_reason = $3, stop_remedy = $4,
+       probe_at = coalesce(case when not outage then probe_at end,
+         clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond'),
+       probe_pause_ms = coalesce(case when not outage then probe_pause_ms end, ${firstProbePauseMs} * 2),
+       outage = false
  where id = $1`;
 
 /** Stops the line for all workers. */
@@ -80,13 +94,64 @@ export async function stopLine(
 const resumeSql = `
 update room_reaper.lines
    set stopped_at = null, stop_code = null, stop_reason = null, stop_remedy = null,
-       probe_at = null, probe_pause_ms = null
+       probe_at = null, probe_pause_ms = null, outage = false
  where id = $1 and stopped_at is not null
 returning id`;
 
-/** Lets a stopped line run again. @returns false where it was not stopped. */
+/** Lets a stopped line run again, or one in an outage. @returns false where it was neither. */
 export async function resumeLine(database: Database, id: string): Promise<boolean> {
   return (await database.query('line-resume', resumeSql, [id])).length > 0;
+}
+
+/**
+ * $1 id, $2 code, $3 reason. Not where the line is stopped, and not where another worker had a
+ * good answer a moment ago. Locks the row.
+ */
+const beginOutageSql = `
+update room_reaper.lines
+   set stopped_at = clock_timestamp(), outage = true, stop_code = $2, stop_reason = $3, stop_remedy = null,
+       probe_at = clock_timestamp() + ${firstOutagePauseMs} * interval '1 millisecond',
+       probe_pause_ms = ${secondOutagePauseMs}
+ where id = $1 and stopped_at is null
+   and (answered_at is null or answered_at <
+     clock_timestamp() - greatest(${silentForMs}, 3 * interval_ms) * interval '1 millisecond')
+returning id`;
+
+/** $1 id. */
+const isStoppedSql = `
+select stopped_at is not null as stopped from room_reaper.lines where id = $1`;
+
+/**
+ * Brakes the line to probes, for all workers, because the API does not work.
+ *
+ * @returns false where it works for other workers.
+ */
+export async function beginOutage(
+  database: Database,
+  id: string,
+  cause: { code: number | undefined; reason: string },
+): Promise<boolean> {
+  const begun = await database.query('outage-begin', beginOutageSql, [
+    id,
+    cause.code ?? null,
+    cause.reason,
+  ]);
+  if (begun.length > 0) return true;
+  const [row] = await database.query<{ stopped: boolean }>('line-is-stopped', isStoppedSql, [id]);
+  return row?.stopped ?? false;
+}
+
+/** $1 id. A stop that took the outage's place in the meantime stays. */
+const endOutageSql = `
+update room_reaper.lines
+   set stopped_at = null, stop_code = null, stop_reason = null, probe_at = null, probe_pause_ms = null,
+       outage = false, answered_at = clock_timestamp()
+ where id = $1 and outage
+returning id`;
+
+/** The API works again. @returns false where another worker has said so. */
+export async function endOutage(database: Database, id: string): Promise<boolean> {
+  return (await database.query('outage-end', endOutageSql, [id])).length > 0;
 }
 
 /** $1 id. */
@@ -108,6 +173,7 @@ const brakeSql = `
 update room_reaper.lines l
    set braked_rate = greatest(${slowestRate}, 500 / ${intervalInForce('l', '$2')}),
        braked_at = clock_timestamp(), brake_reason = $3,
+       over_quota_rate = 1000 / ${intervalInForce('l', '$2')}, over_quota_at = clock_timestamp(),
        not_before = greatest(l.not_before, clock_timestamp() + ${windowMs} * interval '1 millisecond')
  where id = $1 and (braked_at is null or braked_at < clock_timestamp() - ${windowMs} * interval '1 millisecond')
 returning braked_rate`;
@@ -134,15 +200,25 @@ export interface LineState {
   ratePerSecond: number;
   /** Why the rate is below the full one. */
   brakeReason: string | undefined;
+  /** What the API was found to allow: the rate in force when it last said "over quota". */
+  quotaFound: { ratePerSecond: number; atMs: number } | undefined;
+  /** The API does not work; one attempt tries at `probeAtMs`. */
+  outage:
+    { sinceMs: number; code: number | undefined; reason: string; probeAtMs: number } | undefined;
+  /** Something that a person must mend. */
   stopped: (StoppedLine & { sinceMs: number }) | undefined;
   databaseNowMs: number;
 }
 
+/** How long the quota that was found is worth showing, in milliseconds. */
+const quotaFoundShownMs = 3_600_000;
+
 /** $1 SDKAppID, $2 interval (ms) at the full rate. */
 const stateSql = `
 select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
-       brake_reason, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason,
-       stop_remedy, extract(epoch from probe_at)::float8 * 1000 as probe_at,
+       brake_reason, over_quota_rate, extract(epoch from over_quota_at)::float8 * 1000 as over_quota_at,
+       outage, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason, stop_remedy,
+       extract(epoch from probe_at)::float8 * 1000 as probe_at,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from room_reaper.lines where sdk_app_id = $1 order by id`;
 
@@ -151,6 +227,9 @@ interface StateRow {
   host: string;
   rate: number;
   brake_reason: string | null;
+  over_quota_rate: number | null;
+  over_quota_at: number | null;
+  outage: boolean;
   stopped_at: number | null;
   stop_code: number | null;
   stop_reason: string | null;
@@ -171,16 +250,27 @@ export async function readLines(
     host: row.host,
     ratePerSecond: row.rate,
     brakeReason: row.rate < 1000 / intervalMs - 0.01 ? (row.brake_reason ?? undefined) : undefined,
-    stopped:
-      row.stopped_at === null
-        ? undefined
-        : {
-            code: row.stop_code ?? undefined,
-            reason: row.stop_reason ?? '',
-            remedy: row.stop_remedy ?? undefined,
-            probeAtMs: row.probe_at ?? row.now,
-            sinceMs: row.stopped_at,
-          },
+    quotaFound: readQuotaFound(row),
+    outage: row.outage ? readStop(row) : undefined,
+    stopped: row.outage ? undefined : readStop(row),
     databaseNowMs: row.now,
   }));
+}
+
+function readQuotaFound(row: StateRow): LineState['quotaFound'] {
+  if (row.over_quota_rate === null || row.over_quota_at === null) return undefined;
+  if (row.now - row.over_quota_at > quotaFoundShownMs) return undefined;
+  return { ratePerSecond: row.over_quota_rate, atMs: row.over_quota_at };
+}
+
+function readStop(row: StateRow): LineState['stopped'] {
+  if (row.stopped_at === null) return undefined;
+  return {
+    outage: row.outage,
+    code: row.stop_code ?? undefined,
+    reason: row.stop_reason ?? '',
+    remedy: row.stop_remedy ?? undefined,
+    probeAtMs: row.probe_at ?? row.now,
+    sinceMs: row.stopped_at,
+  };
 }

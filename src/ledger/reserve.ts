@@ -16,6 +16,8 @@ export interface SlotRequest {
 }
 
 export interface StoppedLine {
+  /** An outage of the API, which passes by itself; else something that a person must mend. */
+  outage: boolean;
   code: number | undefined;
   reason: string;
   remedy: string | undefined;
@@ -36,9 +38,12 @@ export type Reservation =
       slotAtMs: number;
       /** Whether an earlier attempt may have destroyed the room: the label of a later "gone". */
       mayHaveActedBefore: boolean;
-      /** The line was stopped and this is the one attempt that tries whether it may run again. */
-      probe: boolean;
+      /** The line was stopped, or in an outage: this is the one attempt that tries whether it may run again. */
+      probe: Probe | undefined;
     };
+
+/** What a probe tries: whether the cause of a stop was mended, or whether an outage is over. */
+export type Probe = 'stop' | 'outage';
 
 export interface ReserveResult {
   /**
@@ -64,10 +69,19 @@ export interface ReserveOptions {
   windowSlots: number;
   /** How far ahead of now the first slot lies at least, in milliseconds: the way back of the reply. */
   leadMs: number;
+  /**
+   * When this process last had an answer that shows the API at work, in milliseconds since the
+   * epoch, on the database's clock: others know by it that an outage is theirs alone.
+   */
+  answeredAtMs: number | undefined;
 }
 
 /** By how much of the full rate a braked line climbs back per second. */
 const climbPerSecond = 0.05;
+
+/** Longest pause between two probes of a stopped line, and of one in an outage, in milliseconds. */
+const longestProbePauseMs = 3_600_000;
+const longestOutagePauseMs = 2_000;
 
 /** SQL: the interval in force of a line, in milliseconds; `full` is the interval when nothing brakes. */
 export function intervalInForce(line: string, full: string): string {
@@ -81,7 +95,8 @@ export function intervalInForce(line: string, full: string): string {
  *
  * $1 line id, $2 worker id, $3 interval (ms), $4 lead (ms), $5 SDKAppID; $6–$10 arrays
  * of one element per destruction: id, room, batch, requested at (epoch ms), not after
- * (epoch ms). $11 slots given up (epoch ms), $12 slots in a window.
+ * (epoch ms). $11 slots given up (epoch ms), $12 slots in a window, $13 when this worker
+ * last had an answer that shows the API at work (epoch ms, or null).
  *
  * Returns a row per destruction in the order given; `slot_at` is null where none was
  * granted. Locks the line's row until it commits: reservations of all workers follow
@@ -127,10 +142,13 @@ line as (
            ${intervalInForce('l', '$3')}, $12),
          probe_at = case when l.stopped_at is null then null
            else clock_timestamp() + l.probe_pause_ms * interval '1 millisecond' end,
-         probe_pause_ms = least(l.probe_pause_ms * 2, 3600000)
+         probe_pause_ms = least(l.probe_pause_ms * 2,
+           case when l.outage then ${longestOutagePauseMs} else ${longestProbePauseMs} end),
+         answered_at = greatest(l.answered_at, to_timestamp($13::float8 / 1000))
    where l.id = $1 and exists (select from open)
      and (l.stopped_at is null or l.probe_at <= clock_timestamp())
-  returning l.recent, cardinality(l.recent) as remembered, l.stopped_at is not null as probe,
+  returning l.recent, cardinality(l.recent) as remembered, l.probe_at,
+    case when l.stopped_at is null then null when l.outage then 'outage' else 'stop' end as probe,
     case when l.stopped_at is null then (select count(*) from open) else 1 end as granted
 ),
 slots as (
@@ -146,8 +164,9 @@ granted as (
 )
 select h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
        n.slot_at, l.probe,
-       s.id is not null as line_exists, s.stopped_at is not null as stopped, s.stop_code, s.stop_reason,
-       s.stop_remedy, extract(epoch from s.probe_at)::float8 * 1000 as probe_at,
+       s.id is not null as line_exists, s.stopped_at is not null as stopped, s.outage, s.stop_code,
+       s.stop_reason, s.stop_remedy,
+       extract(epoch from coalesce(l.probe_at, s.probe_at))::float8 * 1000 as probe_at,
        extract(epoch from s.not_before)::float8 * 1000 as not_before,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from history h
@@ -164,9 +183,10 @@ interface Row {
   may_have_acted: boolean;
   attempt: number | null;
   slot_at: number | null;
-  probe: boolean | null;
+  probe: Probe | null;
   line_exists: boolean;
   stopped: boolean;
+  outage: boolean | null;
   stop_code: number | null;
   stop_reason: string | null;
   stop_remedy: string | null;
@@ -200,6 +220,7 @@ export async function reserveSlots(
       request.givenUpSlotMs === undefined ? [] : [request.givenUpSlotMs],
     ),
     options.windowSlots,
+    options.answeredAtMs ?? null,
   ]);
   return {
     reservations: rows.map(readRow),
@@ -218,13 +239,14 @@ function readRow(row: Row): Reservation | undefined {
       attempt: row.attempt,
       slotAtMs: row.slot_at,
       mayHaveActedBefore: row.may_have_acted,
-      probe: row.probe ?? false,
+      probe: row.probe ?? undefined,
     };
   }
   if (row.stopped) {
     return {
       kind: 'stopped',
       line: {
+        outage: row.outage ?? false,
         code: row.stop_code ?? undefined,
         reason: row.stop_reason ?? '',
         remedy: row.stop_remedy ?? undefined,

@@ -13,7 +13,13 @@ import type { Database } from '../ledger/database.js';
 import { isPassing } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import { ensureLine, lineId, type LineKey } from '../ledger/line.js';
-import { reserveSlots, type Reservation, type SlotRequest } from '../ledger/reserve.js';
+import {
+  reserveSlots,
+  type Probe,
+  type Reservation,
+  type SlotRequest,
+  type StoppedLine,
+} from '../ledger/reserve.js';
 import { createDatabaseClock } from './clock.js';
 import { jobsToHold, latenessToleranceMs, reconsiderEveryMs } from './pace.js';
 import { createSlotTimer } from './slot-timer.js';
@@ -36,6 +42,15 @@ const firstLeadMs = 500;
 /** How often the database's clock is read, in milliseconds. */
 const clockReadEveryMs = 1000;
 
+/** How soon a reservation that could not be made is asked for again, in milliseconds; doubles with each failure. */
+const askAgainMs = 50;
+
+/** Shortest wait for the next probe of an outage, in milliseconds. */
+const shortestProbeWaitMs = 100;
+
+/** The probe of a stopped line, which is empty but for it, may be this late, in milliseconds. */
+const probeToleranceMs = 500;
+
 export interface LimiterOptions {
   database: Database;
   line: LineKey;
@@ -52,6 +67,10 @@ export interface LimiterOptions {
   maximumJobs: number;
   /** Told when the database cannot be used (an error), and when it can again (undefined). */
   onDatabase: (error: Error | undefined) => void;
+  /** Told, with each reservation, whether the line is in an outage. */
+  onOutage: (outage: StoppedLine | undefined) => void;
+  /** When this process last had an answer that shows the API at work, on the database's clock. */
+  answeredAtMs: () => number | undefined;
 }
 
 export interface SlotWish extends SlotRequest {
@@ -64,13 +83,14 @@ export interface Limiter {
   /**
    * Records the next attempt and waits for its slot. A granted slot is due now: use it at
    * once or give it up. One that could not be had in time is given up and reserved anew.
-   * While the database is away, waits for it. Rejects when `signal` aborts, or, where a
+   * While the database is away, waits for it; in an outage of the API, waits for its end or
+   * for its own turn to try. Rejects when `signal` aborts, or, where a
    * reservation is under way, when that has returned; an attempt that was recorded by
    * then is still there, un-ended.
    */
   takeSlot(wish: SlotWish, signal: AbortSignal): Promise<Reservation>;
   /** Whether a slot is over: it must be given up. */
-  isLate(slotAtMs: number): boolean;
+  isLate(slotAtMs: number, probe: Probe | undefined): boolean;
   /** Database time now, in milliseconds since the epoch. */
   now(): number;
   /** A job was taken in hand (+1), or left (-1). */
@@ -102,8 +122,9 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   }, clockReadEveryMs);
   clockReader.unref();
 
-  function isLate(slotAtMs: number): boolean {
-    return clock.now() - slotAtMs > latenessToleranceMs;
+  function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
+    const tolerance = probe === 'stop' ? probeToleranceMs : latenessToleranceMs;
+    return clock.now() - slotAtMs > tolerance;
   }
 
   async function readClock(): Promise<void> {
@@ -135,6 +156,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         intervalMs,
         windowSlots,
         leadMs,
+        answeredAtMs: options.answeredAtMs(),
       },
       wishes,
     );
@@ -143,6 +165,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     for (const reservation of result.reservations) {
       if (reservation?.kind !== 'granted') continue;
       granted += 1;
+      // A probe says nothing about how many jobs keep a running line busy.
+      if (reservation.probe !== undefined) continue;
       newest = Math.max(newest, reservation.slotAtMs);
     }
     if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
@@ -157,17 +181,30 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   async function reserve(wish: SlotWish, signal: AbortSignal): Promise<Reservation> {
     for (let failures = 0; ;) {
       signal.throwIfAborted();
+      let askAgainAt: number;
       try {
         const reservation = await reservations.add(wish);
         if (failures > 0) options.onDatabase(undefined);
-        if (reservation !== undefined) return reservation;
         failures = 0;
+        if (reservation?.kind === 'stopped' && reservation.line.outage) {
+          options.onOutage(reservation.line);
+          const probeAt = clock.toLocal(reservation.line.probeAtMs);
+          askAgainAt = Math.max(probeAt, monotonic() + shortestProbeWaitMs);
+        } else if (reservation !== undefined) {
+          if (reservation.kind === 'granted' && reservation.probe !== 'outage') {
+            options.onOutage(undefined);
+          }
+          return reservation;
+        } else {
+          askAgainAt = monotonic() + askAgainMs;
+        }
       } catch (error) {
         if (!isPassing(error)) throw error;
         failures += 1;
         options.onDatabase(error as Error);
+        askAgainAt = monotonic() + Math.min(askAgainMs * 2 ** failures, 2000);
       }
-      await timer.until(monotonic() + Math.min(50 * 2 ** failures, 2000), signal);
+      await timer.until(askAgainAt, signal);
     }
   }
 
@@ -181,8 +218,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
           const reservation = await reserve(current, signal);
           if (reservation.kind !== 'granted') return reservation;
           await timer.until(clock.toLocal(reservation.slotAtMs), signal);
-          // A stopped line is empty but for its one probe: late is harmless there.
-          if (reservation.probe || !isLate(reservation.slotAtMs)) return reservation;
+          if (!isLate(reservation.slotAtMs, reservation.probe)) return reservation;
           givenUp += 1;
           // A stall beyond what the interval allows for disturbs the arrivals around it too: its
           // slots stay lost, and the gap they leave is a margin.

@@ -18,13 +18,23 @@ import { readReply } from './response.js';
 /** Longest body read, in bytes. A documented one has about 300. */
 const maximumBodyBytes = 1_048_576;
 
+/** Longest wait for a connection, in milliseconds: a shorter one sees sooner that a network is back. */
+const connectTimeoutMs = 4_000;
+
+/**
+ * A timeout reads once more before it gives up, in milliseconds: where the process was busy or
+ * stopped, the answer may lie in its socket already, with statistics that come only once.
+ */
+const lastLookMs = 20;
+const lastLookAfterStallMs = 1_000;
+
 export type PreparedRequest = ReturnType<typeof prepareRequest>;
 
 /**
  * @param client - got, without retries, redirects or timeouts of its own.
  * @param url - whole, with the signature in its query: never to be logged.
- * @param timeoutMs - one attempt, whole, counted from its release; and, before it, the
- *   longest wait for a connection.
+ * @param timeoutMs - one attempt, whole, counted from its release. A connection may take
+ *   four seconds of it at most.
  */
 export function prepareRequest(client: Got, url: string, body: string, timeoutMs: number) {
   const gate = new Readable({ read: () => undefined });
@@ -37,12 +47,18 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
   let timer: NodeJS.Timeout | undefined;
   let abortedBy: 'timeout' | 'size' | undefined;
 
-  function startTimer(): void {
+  function startTimer(ms: number): void {
     clearTimeout(timer);
+    const dueAt = performance.now() + ms;
     timer = setTimeout(() => {
-      abortedBy = 'timeout';
-      abort.abort();
-    }, timeoutMs);
+      const stalled = performance.now() - dueAt > lastLookMs;
+      timer = setTimeout(giveUp, stalled ? lastLookAfterStallMs : lastLookMs);
+    }, ms);
+  }
+
+  function giveUp(): void {
+    abortedBy = 'timeout';
+    abort.abort();
   }
 
   function onConnected(): void {
@@ -56,7 +72,7 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
     headers: { 'content-length': String(Buffer.byteLength(body)) },
     signal: abort.signal,
   });
-  startTimer();
+  startTimer(Math.min(timeoutMs, connectTimeoutMs));
   void response.on('request', (request: ClientRequest) => {
     request.once('response', ({ statusCode }) => {
       httpStatus = statusCode ?? httpStatus;
@@ -103,7 +119,7 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
     release(): Promise<Answer> {
       if (answer === undefined) {
         written = true;
-        startTimer();
+        startTimer(timeoutMs);
         gate.push(body);
         gate.push(null);
       }

@@ -3,11 +3,13 @@ import type { Outcome } from '../ledger/outcome.js';
 import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
 import type { Destruction } from '../queue/job.js';
 import { judge, type Verdict } from '../tencent/verdicts.js';
-import type { WorkerContext } from './context.js';
+import { quickRetryDelayMs } from './backoff.js';
+import type { JobInHand, WorkerContext } from './context.js';
 import { decide } from './decide.js';
 import { manyRejected, manyRejectedRemedy } from './rejections.js';
 import { sendAttempt, type SentAttempt } from './send.js';
 import { GiveBack, TransientFailure } from './signals.js';
+import { abortableSleep } from './sleep.js';
 import { UnsavedResult } from './unsaved-result.js';
 
 export interface Ended {
@@ -15,21 +17,25 @@ export interface Ended {
   reason: string;
 }
 
+/** A result that the ledger does not take is written into the job too, after so long, in milliseconds. */
+const keepEveryMs = 500;
+
 /**
  * Sends attempts until one ends the destruction. Answers that are about the line and not
- * about the room (over quota, a stale signature) are dealt with here and spend nothing.
+ * about the room (over quota, a stale signature, an outage) are dealt with here and spend
+ * nothing.
  *
  * @throws TransientFailure where an attempt failed in a way that may pass.
  * @throws GiveBack where the line is stopped.
  */
 export async function attemptDestruction(
   destruction: Destruction,
-  lane: number,
+  job: JobInHand,
   context: WorkerContext,
 ): Promise<Ended> {
-  const { guard, signer } = context;
+  const { guard, outage, signer } = context;
   for (let staleBefore = false; ;) {
-    const sent = await sendAttempt(destruction, lane, context);
+    const sent = await sendAttempt(destruction, job, context);
     switch (sent.kind) {
       case 'finished':
         return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
@@ -45,6 +51,10 @@ export async function attemptDestruction(
     }
 
     const verdict = judge(sent.answer);
+    if (verdict.word !== 'transient') {
+      outage.worked(sent);
+      if (sent.probe === 'outage') await outage.probeWorked();
+    }
     // An earlier answer that could not be recorded: what it may have done must not be forgotten.
     const unrecordedBefore = context.unrecorded.has(destruction.id);
     const decision = decide(verdict, sent.mayHaveActedBefore || unrecordedBefore);
@@ -59,6 +69,7 @@ export async function attemptDestruction(
             ? { outcome: decision.outcome, ...details, statistics: verdict.statistics }
             : undefined,
       },
+      job,
       context,
     );
     logAttempt(destruction, sent, verdict, context);
@@ -74,16 +85,28 @@ export async function attemptDestruction(
             remedy: manyRejectedRemedy,
           });
         } else {
-          await guard.foundRunning(sent.probe);
+          await guard.foundRunning(sent.probe === 'stop');
         }
         return { outcome: outcome ?? decision.outcome, reason: reasonOf(verdict, details) };
-      case 'retry':
-        if (sent.answer.kind === 'reply') await guard.foundRunning(sent.probe);
-        else if (sent.probe) throw new GiveBack('the probe of the stopped line got no answer');
+      case 'retry': {
+        const unsent = sent.answer.kind === 'network' && !sent.answer.written;
+        const failure = { destructionId: destruction.id, fresh: job.fresh, unsent };
+        outage.failed(failure, { code: codeOf(sent, details), reason: verdict.reason });
+        if (sent.probe === 'stop') {
+          if (sent.answer.kind !== 'reply')
+            throw new GiveBack('the probe of the stopped line got no answer');
+          await guard.foundRunning(true);
+        }
+        // Not the room's fault, as far as can be known: it spends nothing.
+        if (unsent || outage.suspected) {
+          await abortableSleep(quickRetryDelayMs(1, context.random()), guard.signal);
+          continue;
+        }
         throw new TransientFailure(reasonOf(verdict, details), details);
+      }
       case 'brake':
         await context.brake(reasonOf(verdict, details));
-        await guard.foundRunning(sent.probe);
+        await guard.foundRunning(sent.probe === 'stop');
         continue;
       case 'renew_signature':
         if (staleBefore && sent.sig.proven) {
@@ -110,15 +133,31 @@ export async function attemptDestruction(
 }
 
 /** @throws UnsavedResult where the ledger did not take it before the worker had to stop. */
-async function record(item: RecordItem, context: WorkerContext): Promise<Outcome | undefined> {
+async function record(
+  item: RecordItem,
+  job: JobInHand,
+  context: WorkerContext,
+): Promise<Outcome | undefined> {
   context.unrecorded.add(item.destructionId);
+  // Statistics come once: where the ledger is away, this worker may be killed before it is back.
+  let kept: Promise<boolean> | undefined;
+  const keeping = setInterval(() => {
+    kept ??= job.keep(item).then((written) => {
+      if (!written) kept = undefined;
+      return written;
+    });
+  }, keepEveryMs);
+  let outcome: Outcome | undefined;
   try {
-    const outcome = await context.writer.record(item);
-    context.unrecorded.delete(item.destructionId);
-    return outcome;
+    outcome = await context.writer.record(item);
   } catch (error) {
     throw new UnsavedResult(item, error);
+  } finally {
+    clearInterval(keeping);
   }
+  context.unrecorded.delete(item.destructionId);
+  if (await kept) await job.keep(undefined);
+  return outcome;
 }
 
 /** Records an end that no attempt brought about. */

@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
 import type { LineKey } from '../ledger/line.js';
 import type { Outcome } from '../ledger/outcome.js';
+import type { RecordItem } from '../ledger/record.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
 import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
+import type { OutageWatch } from './outage-watch.js';
 import type { Rejections } from './rejections.js';
 
 /** What every job of one worker shares. */
@@ -15,6 +17,7 @@ export interface WorkerContext {
   readonly client: ApiClient;
   readonly signer: Signer;
   readonly guard: LineGuard;
+  readonly outage: OutageWatch;
   readonly rejections: Rejections;
   readonly log: Logger;
   readonly lineKey: LineKey;
@@ -34,4 +37,17 @@ export interface WorkerContext {
   readonly unrecorded: Set<string>;
   /** Requests sent and not answered yet: abandoned when a shutdown runs out of time. */
   readonly inFlight: Set<SignedRequest>;
+}
+
+/** What the steps of one run know of the job that they work on. */
+export interface JobInHand {
+  /** Lower goes first. */
+  readonly lane: number;
+  /** Whether no run of it failed before. */
+  readonly fresh: boolean;
+  /**
+   * Writes a result that the ledger cannot take now into the job, for whoever runs it next;
+   * undefined takes it out. @returns false where the queue did not take it.
+   */
+  keep(item: RecordItem | undefined): Promise<boolean>;
 }

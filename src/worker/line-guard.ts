@@ -13,6 +13,11 @@
  *
  * Halting aborts every wait for a slot, so only requests already in flight are spent;
  * the jobs go back to the queue.
+ *
+ * A worker that cannot reach the API while others can halts itself alone, for 5 s doubling to
+ * a minute, and then begins again with one job.
+ *
+ * An outage of the API is no halt: the jobs stay in hand and wait (src/worker/outage-watch.ts).
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,6 +29,10 @@ import { GiveBack } from './signals.js';
 
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
 const lookEveryMs = 1_000;
+
+/** How long a worker that alone cannot reach the API holds back, in milliseconds. */
+const firstHoldMs = 5_000;
+const longestHoldMs = 60_000;
 
 export interface StopCause {
   /** The API's code, or an HTTP status. */
@@ -46,6 +55,8 @@ export interface LineGuard {
   foundStopped(line: StoppedLine): void;
   /** The API answered a request with something other than a reason to stop. */
   foundRunning(probe: boolean): Promise<void>;
+  /** This worker cannot reach the API, others can: leaves the rooms to them for a while. */
+  holdBack(reason: string): void;
   close(): void;
 }
 
@@ -76,16 +87,16 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   let halts = 0;
   let looking = false;
   let unwritten = false;
+  /** While this worker alone holds back: for how long, and until when on the database's clock. */
+  let hold: { ms: number; until: number } | undefined;
 
   function halt(line: StoppedLine): void {
     if (closed) return;
     const isNew = stopped === undefined;
     stopped = line;
+    hold = undefined;
     if (phase === 'halted') return;
-    phase = 'halted';
-    halts += 1;
-    options.pause();
-    controller.abort(new GiveBack(`the line is stopped: ${line.reason}`));
+    takeNothing(`the line is stopped: ${line.reason}`);
     if (isNew) {
       log.error(
         { code: line.code, reason: line.reason, remedy: line.remedy },
@@ -93,12 +104,23 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       );
       options.onStopped(line);
     }
+  }
+
+  function takeNothing(reason: string): void {
+    phase = 'halted';
+    halts += 1;
+    options.pause();
+    controller.abort(new GiveBack(reason));
     clearInterval(looker);
     looker = setInterval(() => void look(), lookEveryMs);
   }
 
   async function look(): Promise<void> {
     if (phase !== 'halted' || looking || unwritten) return;
+    if (hold !== undefined) {
+      if (options.now() >= hold.until) run('probing');
+      return;
+    }
     const halt = halts;
     looking = true;
     let state;
@@ -136,7 +158,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
 
   function run(next: 'running' | 'probing'): void {
     if (closed) return;
-    if (next === 'running') stopped = undefined;
+    if (next === 'running') stopped = hold = undefined;
     phase = next;
     controller = manyListeners();
     clearInterval(looker);
@@ -152,7 +174,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     },
     stop(cause) {
       unwritten = true;
-      halt({ ...cause, probeAtMs: options.now() + firstProbePauseMs });
+      halt({ ...cause, outage: false, probeAtMs: options.now() + firstProbePauseMs });
       // The job goes back at once; the other workers hear of it as soon as the ledger does.
       void writeStop(cause);
     },
@@ -164,6 +186,16 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
         log.info('the probe succeeded: line runs again');
       }
       if (phase === 'probing') run('running');
+    },
+    holdBack(reason) {
+      if (closed || phase === 'halted') return;
+      const ms = Math.min(hold === undefined ? firstHoldMs : hold.ms * 2, longestHoldMs);
+      hold = { ms, until: options.now() + ms };
+      log.error(
+        { reason, forSeconds: ms / 1000 },
+        'this worker cannot reach the API, others can: holding back',
+      );
+      takeNothing(`this worker cannot reach the API: ${reason}`);
     },
     close() {
       closed = true;

@@ -5,11 +5,12 @@
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
 import pRetry from 'p-retry';
 import { isGone } from '../ledger/outcome.js';
+import type { RecordItem } from '../ledger/record.js';
 import { lanes, readDestruction, type Destruction } from '../queue/job.js';
 import type { DestroyJob } from '../queue/open.js';
 import { attemptDestruction, endUnsent, type Ended } from './attempt.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
-import type { WorkerContext } from './context.js';
+import type { JobInHand, WorkerContext } from './context.js';
 import { GiveBack, RetryLater, TransientFailure } from './signals.js';
 import { abortableSleep } from './sleep.js';
 import { readUnsaved, UnsavedResult, writeUnsaved } from './unsaved-result.js';
@@ -70,7 +71,7 @@ export async function processJob(
         { destructionId: destruction.id, result: writeUnsaved(error.item) },
         'result not saved to the ledger; kept in the job',
       );
-      await job.updateData({ ...job.data, u: writeUnsaved(error.item) }).catch(() => undefined);
+      await keep(error.item, job);
       return await giveBack(job, token);
     }
     if (!context.unrecorded.has(destruction.id)) {
@@ -100,9 +101,7 @@ async function saveEarlierResult(
   const item = readUnsaved(destruction.unsavedResult, destruction.id);
   if (item === undefined) return undefined;
   const outcome = await context.writer.record({ ...item, destruction });
-  const data = { ...job.data };
-  delete data.u;
-  await job.updateData(data).catch(() => undefined);
+  await keep(undefined, job);
   return outcome && { outcome, reason: 'the result of an earlier run' };
 }
 
@@ -112,9 +111,13 @@ async function run(
   job: DestroyJob,
   context: WorkerContext,
 ): Promise<Ended> {
-  const lane = job.priority;
+  const inHand: JobInHand = {
+    lane: job.priority,
+    fresh: job.attemptsMade === 0,
+    keep: (item) => keep(item, job),
+  };
   try {
-    return await pRetry(() => attemptDestruction(destruction, lane, context), {
+    return await pRetry(() => attemptDestruction(destruction, inHand, context), {
       retries: attemptsPerRun - 1,
       // The delay is ours, with full jitter.
       minTimeout: 0,
@@ -162,6 +165,17 @@ async function retryLaterOrEnd(
     );
   }
   throw new RetryLater(failure.message, delayMs);
+}
+
+/** Writes a result into the job, so that it outlives this process; undefined takes it out. */
+async function keep(item: RecordItem | undefined, job: DestroyJob): Promise<boolean> {
+  const data = { ...job.data };
+  delete data.u;
+  if (item !== undefined) data.u = writeUnsaved(item);
+  return job.updateData(data).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A retry must not wait behind a hundred thousand others. */

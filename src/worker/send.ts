@@ -1,15 +1,15 @@
 /** One attempt: connection, slot, request, answer. */
-import type { Reservation } from '../ledger/reserve.js';
+import type { Probe, Reservation } from '../ledger/reserve.js';
 import type { Destruction } from '../queue/job.js';
 import type { Answer } from '../tencent/answer.js';
 import type { UserSig } from '../tencent/user-sig.js';
-import type { WorkerContext } from './context.js';
+import type { JobInHand, WorkerContext } from './context.js';
 
 export interface SentAttempt {
   kind: 'sent';
   attempt: number;
   mayHaveActedBefore: boolean;
-  probe: boolean;
+  probe: Probe | undefined;
   answer: Answer;
   sig: UserSig;
   /** Milliseconds since the epoch, on the database's clock. */
@@ -27,10 +27,10 @@ export interface SentAttempt {
  */
 export async function sendAttempt(
   destruction: Destruction,
-  lane: number,
+  { lane, fresh }: Pick<JobInHand, 'lane' | 'fresh'>,
   context: WorkerContext,
 ): Promise<SentAttempt | Exclude<Reservation, { kind: 'granted' }>> {
-  const { client, limiter, guard, signer, writer, inFlight } = context;
+  const { client, limiter, guard, signer, writer, outage, inFlight } = context;
   const wish = {
     destructionId: destruction.id,
     roomId: destruction.roomId,
@@ -40,6 +40,7 @@ export async function sendAttempt(
     lane,
   };
   let request = client.prepareDestroy(destruction.roomId);
+  let overdue: NodeJS.Timeout | undefined;
   try {
     await request.ready;
     let reservation = await limiter.takeSlot(wish, guard.signal);
@@ -50,8 +51,7 @@ export async function sendAttempt(
       await request.ready;
       if (
         reservation.kind === 'granted' &&
-        !reservation.probe &&
-        limiter.isLate(reservation.slotAtMs)
+        limiter.isLate(reservation.slotAtMs, reservation.probe)
       ) {
         reservation = await limiter.takeSlot(
           { ...wish, givenUpSlotMs: reservation.slotAtMs },
@@ -66,6 +66,13 @@ export async function sendAttempt(
       return { kind: 'expired' };
     }
     inFlight.add(request);
+    const { overdueAfterMs } = outage;
+    overdue = setTimeout(() => {
+      outage.failed(
+        { destructionId: destruction.id, fresh, unsent: false },
+        { code: undefined, reason: `no answer for ${overdueAfterMs / 1000} s` },
+      );
+    }, overdueAfterMs);
     const sentAtMs = limiter.now();
     const answer = await request.release();
     return {
@@ -79,6 +86,7 @@ export async function sendAttempt(
       endedAtMs: limiter.now(),
     };
   } finally {
+    clearTimeout(overdue);
     inFlight.delete(request);
     request.abandon();
   }

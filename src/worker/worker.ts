@@ -37,6 +37,7 @@ import { createSigner } from '../tencent/user-sig.js';
 import type { WorkerContext } from './context.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
+import { createOutageWatch } from './outage-watch.js';
 import { processJob, toRetryLane } from './process-job.js';
 import { createRejections, manyRejected } from './rejections.js';
 import { RetryLater } from './signals.js';
@@ -64,6 +65,8 @@ export interface StartWorkerOptions {
   log: Logger;
   /** Told when the line is stopped for a reason that a person must mend. */
   onLineStopped?: (line: StoppedLine) => void;
+  /** Told when an outage of the API begins, and when it is over (undefined). */
+  onOutage?: (outage: StoppedLine | undefined) => void;
   /** Told why attempts fail. */
   onTrouble?: (reason: string) => void;
   /** A person asks for work now: where the line is stopped, one job may try at once. */
@@ -127,6 +130,13 @@ async function run(
   const id = lineId(lineKey);
   const onDatabase = databaseReporter(log);
 
+  const outage = createOutageWatch({
+    database,
+    lineId: id,
+    log,
+    onAlone: (reason) => guard.holdBack(reason),
+    onOutage: (found) => options.onOutage?.(found),
+  });
   const limiter = await createLimiter({
     database,
     line: lineKey,
@@ -139,6 +149,8 @@ async function run(
       if (guard.phase === 'running') bullWorker.concurrency = jobs;
     },
     onDatabase,
+    onOutage: (found) => outage.found(found),
+    answeredAtMs: () => outage.answeredAtMs,
   });
   const writer = createLedgerWriter({
     database,
@@ -190,6 +202,7 @@ async function run(
     client,
     signer,
     guard,
+    outage,
     rejections,
     log,
     lineKey,

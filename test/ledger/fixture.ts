@@ -87,7 +87,7 @@ export interface Line {
   /** Reserves as `worker` (default: one and the same). */
   reserve(
     requests: readonly SlotRequest[],
-    by?: { worker?: string; database?: Database; leadMs?: number },
+    by?: { worker?: string; database?: Database; leadMs?: number; answeredAtMs?: number },
   ): Promise<ReserveResult>;
   /** Reserves for one destruction, which must be granted a slot. */
   grant(
@@ -110,7 +110,8 @@ export async function makeLine(
 
   const made: Line = {
     ...line,
-    reserve(requests, { worker = 'worker-1', database = ledger.database, leadMs = 0 } = {}) {
+    reserve(requests, by = {}) {
+      const { worker = 'worker-1', database = ledger.database, leadMs = 0, answeredAtMs } = by;
       const reserveOptions: ReserveOptions = {
         lineId: line.id,
         sdkAppId: line.sdkAppId,
@@ -118,6 +119,7 @@ export async function makeLine(
         intervalMs: line.intervalMs,
         windowSlots: line.windowSlots,
         leadMs,
+        answeredAtMs,
       };
       return reserveSlots(database, reserveOptions, requests);
     },

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
+  beginOutage,
   brakeLine,
+  endOutage,
   firstProbePauseMs,
   probeNow,
   readLines,
@@ -68,7 +70,7 @@ describe('stop and resume', () => {
     const line = await makeLine(ledger);
     await stopLine(ledger.database, line.id, cause);
     await line.letPass(firstProbePauseMs);
-    expect(await line.grant(request())).toMatchObject({ probe: true });
+    expect(await line.grant(request())).toMatchObject({ probe: 'stop' });
     const { stopped: before } = await state(line);
     await stopLine(ledger.database, line.id, cause);
     const { stopped, databaseNowMs } = await state(line);
@@ -92,7 +94,7 @@ describe('stop and resume', () => {
     await stopLine(ledger.database, line.id, cause);
     expect(await resumeLine(ledger.database, line.id)).toBe(true);
     expect((await state(line)).stopped).toBeUndefined();
-    expect(await line.grant(request())).toMatchObject({ probe: false });
+    expect(await line.grant(request())).toMatchObject({ probe: undefined });
   });
 
   test('a line that runs cannot be resumed', async () => {
@@ -126,7 +128,7 @@ describe('stop and resume', () => {
     const [mine, other] = [await makeLine(ledger), await makeLine(ledger)];
     await stopLine(ledger.database, mine.id, cause);
     expect((await state(other)).stopped).toBeUndefined();
-    expect((await other.grant(request())).probe).toBe(false);
+    expect((await other.grant(request())).probe).toBeUndefined();
   });
 });
 
@@ -198,5 +200,109 @@ describe('brake', () => {
     expect(rate / fullRate).toBeLessThan(0.06);
     const slow = await makeLine(ledger, { intervalMs: 1_020, windowSlots: 1 });
     expect(await brake(slow)).toBe(1);
+  });
+});
+
+describe('an outage', () => {
+  const outage = { code: undefined, reason: 'HTTP 502' };
+  const begin = (line: Line) => beginOutage(ledger.database, line.id, outage);
+
+  test('is told apart from a stop, with since when, why, and when one attempt tries', async () => {
+    const line = await makeLine(ledger);
+    expect(await begin(line)).toBe(true);
+    const found = await state(line);
+    expect(found.stopped).toBeUndefined();
+    expect(found.outage).toMatchObject(outage);
+    expect((found.outage?.probeAtMs ?? NaN) - (found.outage?.sinceMs ?? NaN)).toBeCloseTo(500, -1);
+  });
+
+  test('lets one attempt through at 0.5 s, then every second, then every two seconds', async () => {
+    const line = await makeLine(ledger);
+    await begin(line);
+    const pauses: number[] = [];
+    for (let probe = 0; probe < 4; probe++) {
+      const { reservations } = await line.reserve(requests(3));
+      expect(reservations.map((each) => each?.kind)).toEqual(['stopped', 'stopped', 'stopped']);
+      await line.letPass(2_000);
+      const later = await line.reserve(requests(3));
+      expect(later.reservations).toMatchObject([
+        { kind: 'granted', probe: 'outage' },
+        { kind: 'stopped', line: { outage: true } },
+        { kind: 'stopped', line: { outage: true } },
+      ]);
+      const [, waiting] = later.reservations;
+      if (waiting?.kind !== 'stopped') throw new Error('expected it to wait');
+      pauses.push(Math.round((waiting.line.probeAtMs - later.databaseNowMs) / 100) / 10);
+    }
+    expect(pauses).toEqual([1, 2, 2, 2]);
+  });
+
+  test('is over for all when one says so, once', async () => {
+    const line = await makeLine(ledger);
+    await begin(line);
+    expect(await endOutage(ledger.database, line.id)).toBe(true);
+    expect(await endOutage(ledger.database, line.id)).toBe(false);
+    expect((await state(line)).outage).toBeUndefined();
+    expect(await line.grant(request())).toMatchObject({ probe: undefined });
+  });
+
+  test('is not believed while another worker has good answers', async () => {
+    const line = await makeLine(ledger);
+    const now = Date.now();
+    await line.reserve([request()], { answeredAtMs: now });
+    expect(await begin(line)).toBe(false);
+    expect((await state(line)).outage).toBeUndefined();
+    // An older answer does not take a newer one back.
+    await line.reserve([request()], { answeredAtMs: now - 60_000 });
+    expect(await begin(line)).toBe(false);
+    await expect.poll(() => begin(line), { timeout: 3_000 }).toBe(true);
+  });
+
+  test('that another worker saw first is one', async () => {
+    const line = await makeLine(ledger);
+    await begin(line);
+    expect(await begin(line)).toBe(true);
+  });
+
+  test('gives way to a stop, which it cannot end', async () => {
+    const line = await makeLine(ledger);
+    await begin(line);
+    await stopLine(ledger.database, line.id, cause);
+    const found = await state(line);
+    expect(found.outage).toBeUndefined();
+    expect(found.stopped).toMatchObject(cause);
+    expect((found.stopped?.probeAtMs ?? NaN) - found.databaseNowMs).toBeGreaterThan(
+      0.9 * firstProbePauseMs,
+    );
+    expect(await endOutage(ledger.database, line.id)).toBe(false);
+    expect((await state(line)).stopped).toMatchObject(cause);
+  });
+
+  test('never takes the place of a stop', async () => {
+    const line = await makeLine(ledger);
+    await stopLine(ledger.database, line.id, cause);
+    await begin(line);
+    expect((await state(line)).stopped).toMatchObject(cause);
+  });
+
+  test('ends by hand too', async () => {
+    const line = await makeLine(ledger);
+    await begin(line);
+    expect(await resumeLine(ledger.database, line.id)).toBe(true);
+    expect((await state(line)).outage).toBeUndefined();
+  });
+});
+
+describe('the quota found', () => {
+  test('is the rate in force when the API last said that it was over', async () => {
+    const line = await makeLine(ledger);
+    expect((await state(line)).quotaFound).toBeUndefined();
+    await brake(line);
+    expect((await state(line)).quotaFound?.ratePerSecond).toBeCloseTo(fullRate, 1);
+    await line.letPass(2_000);
+    await brake(line);
+    const found = (await state(line)).quotaFound?.ratePerSecond ?? NaN;
+    expect(found).toBeGreaterThan(0.5 * fullRate);
+    expect(found).toBeLessThan(0.7 * fullRate);
   });
 });

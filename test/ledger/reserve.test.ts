@@ -39,7 +39,7 @@ describe('granting slots', () => {
       kind: 'granted',
       attempt: 1,
       mayHaveActedBefore: false,
-      probe: false,
+      probe: undefined,
     });
     const slotAtMs = granted?.kind === 'granted' ? granted.slotAtMs : NaN;
     expect(slotAtMs).toBeGreaterThan(databaseNowMs + 20);
@@ -364,7 +364,7 @@ describe('a stopped line', () => {
       ),
     );
     const answers = results.flatMap((result) => result.reservations);
-    expect(answers.filter((each) => each?.kind === 'granted')).toMatchObject([{ probe: true }]);
+    expect(answers.filter((each) => each?.kind === 'granted')).toMatchObject([{ probe: 'stop' }]);
     expect(answers.filter((each) => each?.kind === 'stopped')).toHaveLength(19);
   });
 
@@ -374,7 +374,7 @@ describe('a stopped line', () => {
     const pauses: number[] = [];
     for (let probe = 0; probe < 8; probe++) {
       await line.letPass(3_600_001);
-      expect((await line.grant(request())).probe).toBe(true);
+      expect((await line.grant(request())).probe).toBe('stop');
       const { reservations, databaseNowMs } = await line.reserve([request()]);
       const [answer] = reservations;
       if (answer?.kind !== 'stopped') throw new Error('expected the line to be stopped');

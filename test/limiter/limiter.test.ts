@@ -41,6 +41,8 @@ async function limiterOf(line: Line, options: Partial<LimiterOptions> = {}): Pro
     onJobsToHold: () => undefined,
     maximumJobs: 100,
     onDatabase: () => undefined,
+    onOutage: () => undefined,
+    answeredAtMs: () => undefined,
     ...options,
   });
   limiters.push(limiter);
@@ -221,9 +223,9 @@ describe('a slot that comes too late', () => {
   test('it is over once it may not be used any more', async () => {
     const limiter = await limiterOf(await makeLine(ledger));
     const now = limiter.now();
-    expect(limiter.isLate(now + 100)).toBe(false);
-    expect(limiter.isLate(now)).toBe(false);
-    expect(limiter.isLate(now - latenessToleranceMs - 1)).toBe(true);
+    expect(limiter.isLate(now + 100, undefined)).toBe(false);
+    expect(limiter.isLate(now, undefined)).toBe(false);
+    expect(limiter.isLate(now - latenessToleranceMs - 1, undefined)).toBe(true);
   });
 });
 

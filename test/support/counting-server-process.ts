@@ -11,6 +11,7 @@ import type {
   FromServer,
   ScriptedAnswer,
   ServerReport,
+  ServiceFault,
   ToServer,
   TotalName,
 } from './counting-server.js';
@@ -34,6 +35,7 @@ const problems: string[] = [];
 const signatures = new Set<string>();
 const randoms = new Set<string>();
 let connections = 0;
+let serviceFault: ServiceFault | null = null;
 const waiters: { count: number; id: number }[] = [];
 
 /** Any whole numbers, different for every room; one room in fifty is beyond what a double holds. */
@@ -158,7 +160,10 @@ function act(
   }
   const { roomId } = checked;
   entry.roomId = roomId;
-  const answer: ScriptedAnswer = scripts.get(roomId)?.shift() ?? { kind: 'usual' };
+  const hit = serviceFault !== null && Math.random() < serviceFault.share;
+  const answer: ScriptedAnswer = hit
+    ? (serviceFault as ServiceFault).answer
+    : (scripts.get(roomId)?.shift() ?? { kind: 'usual' });
   entry.answer = answer.kind;
 
   const existed = !destroyed.has(roomId) && answer.kind !== 'unknown';
@@ -267,6 +272,10 @@ process.on('message', (message: ToServer) => {
   switch (message.type) {
     case 'report':
       tell({ type: 'report', id: message.id, report: report() });
+      break;
+    case 'fault':
+      serviceFault = message.fault;
+      tell({ type: 'fault', id: message.id, atMs: performance.now() });
       break;
     case 'reach':
       if (requests.length >= message.count) tell({ type: 'reached', id: message.id });

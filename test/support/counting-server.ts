@@ -80,11 +80,21 @@ export interface ServerReport {
   connections: number;
 }
 
+/** What the whole service does from now on, before every script of a room. */
+export interface ServiceFault {
+  answer: ScriptedAnswer;
+  /** Share of the requests that meet it, from 0 to 1. */
+  share: number;
+}
+
 export type ToServer =
-  { type: 'report'; id: number } | { type: 'reach'; id: number; count: number };
+  | { type: 'report'; id: number }
+  | { type: 'fault'; id: number; fault: ServiceFault | null }
+  | { type: 'reach'; id: number; count: number };
 export type FromServer =
   | { type: 'listening'; port: number }
   | { type: 'report'; id: number; report: ServerReport }
+  | { type: 'fault'; id: number; atMs: number }
   | { type: 'reached'; id: number };
 
 export interface CountingServer {
@@ -92,6 +102,8 @@ export interface CountingServer {
   /** Resolves once so many requests have arrived, in all. */
   reached(count: number): Promise<void>;
   report(): Promise<ServerReport>;
+  /** A fault for every room from now on; null ends it. @returns when, on the server's clock. */
+  setFault(fault: ServiceFault | null): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -110,7 +122,12 @@ export async function startCountingServer(options: CountingServerOptions): Promi
     child.once('exit', () => reject(new Error('the counting server ended')));
   });
 
-  const ask = (message: { type: 'report' } | { type: 'reach'; count: number }) =>
+  const ask = (
+    message:
+      | { type: 'report' }
+      | { type: 'fault'; fault: ServiceFault | null }
+      | { type: 'reach'; count: number },
+  ) =>
     new Promise<FromServer>((resolve) => {
       const id = (lastId += 1);
       waiting.set(id, (answer) => {
@@ -130,6 +147,10 @@ export async function startCountingServer(options: CountingServerOptions): Promi
         const answer = await ask({ type: 'report' });
         if (answer.type !== 'report') throw new Error('the counting server gave no report');
         return answer.report;
+      },
+      async setFault(fault) {
+        const answer = await ask({ type: 'fault', fault });
+        return answer.type === 'fault' ? answer.atMs : Number.NaN;
       },
       close: () => end(child, gone),
     };

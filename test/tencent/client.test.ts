@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Answer } from '../../src/tencent/answer.js';
 import { createApiClient, type ApiClient, type SignedRequest } from '../../src/tencent/client.js';
 import { createSigner } from '../../src/tencent/user-sig.js';
+import { startCountingServer } from '../support/counting-server.js';
 
 const credentials = {
   sdkAppId: 1_400_000_001,
@@ -315,6 +316,8 @@ function openSockets(server: http.Server): Promise<number> {
 
 describe('the timeout', () => {
   const timeoutMs = 8_000;
+  /** The timeout reads its socket once more before it gives up. */
+  const lastLookMs = 20;
 
   /** A server that does not answer, or not to the end; `arrived` resolves with the request. */
   async function stallingServer(begin: (response: http.ServerResponse) => void = () => undefined) {
@@ -343,7 +346,7 @@ describe('the timeout', () => {
     vi.advanceTimersByTime(timeoutMs - 1);
     await manyTurns();
     expect(answer).toBeUndefined();
-    vi.advanceTimersByTime(1);
+    vi.advanceTimersByTime(1 + lastLookMs);
     expect(await answered).toEqual({ kind: 'timeout' });
   });
 
@@ -357,7 +360,7 @@ describe('the timeout', () => {
     const answered = release(request);
     await server.arrived;
     await manyTurns();
-    vi.advanceTimersByTime(timeoutMs);
+    vi.advanceTimersByTime(timeoutMs + lastLookMs);
     expect(await answered).toEqual({ kind: 'timeout' });
   });
 
@@ -372,6 +375,20 @@ describe('the timeout', () => {
     expect(request.isUsable()).toBe(true);
     expect(server.chunks).toEqual([]);
     request.abandon();
+  });
+
+  test('an answer that arrived while the process was stopped is read, though its time is over', async () => {
+    vi.useRealTimers();
+    // In a process of its own: it answers while this one stands still.
+    const server = await startCountingServer({ ...credentials, latencyMs: 150 });
+    closers.push(() => server.close());
+    const request = clientOf(server.url, { requestTimeoutMs: 300 }).prepareDestroy('room-1');
+    await request.ready;
+    const answered = release(request);
+    await server.reached(1);
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+    expect(await answered).toMatchObject({ kind: 'reply', errorCode: 0 });
   });
 
   test('no timer is left behind by an answer', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Reservation } from '../../src/ledger/reserve.js';
+import type { Probe, Reservation } from '../../src/ledger/reserve.js';
 import type { Answer } from '../../src/tencent/answer.js';
 import type { WorkerContext } from '../../src/worker/context.js';
 import { sendAttempt } from '../../src/worker/send.js';
@@ -16,7 +16,7 @@ const granted: Reservation = {
   attempt: 1,
   slotAtMs: 5_000,
   mayHaveActedBefore: false,
-  probe: false,
+  probe: undefined,
 };
 const gone: Answer = {
   kind: 'reply',
@@ -60,7 +60,8 @@ function contextOf(options: {
         done.push(wish.givenUpSlotMs === undefined ? 'slot' : 'slot anew');
         return Promise.resolve(reservations.shift());
       },
-      isLate: () => options.late ?? false,
+      isLate: (_slotAtMs: number, probe: Probe | undefined) =>
+        probe === undefined && (options.late ?? false),
       now: () => options.nowMs,
     },
     writer: {
@@ -70,6 +71,7 @@ function contextOf(options: {
       },
     },
     guard: { signal: new AbortController().signal },
+    outage: { overdueAfterMs: 4_000, failed: () => undefined },
     signer: { current: () => sig },
     inFlight: new Set(),
   } as unknown as WorkerContext;
@@ -79,39 +81,53 @@ function contextOf(options: {
 describe('an attempt', () => {
   test('has its connection before it asks for a slot, and is sent at it', async () => {
     const { context, done } = contextOf({ nowMs: 5_000 });
-    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent', attempt: 1 });
+    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
+      kind: 'sent',
+      attempt: 1,
+    });
     expect(done).toEqual(['prepare', 'slot', 'send', 'abandon']);
   });
 
   test('whose deadline passed while it waited for its slot is not sent, and leaves no row', async () => {
     const { context, done } = contextOf({ nowMs: 10_001 });
-    expect(await sendAttempt(destruction, 4, context)).toEqual({ kind: 'expired' });
+    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toEqual({
+      kind: 'expired',
+    });
     expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
   });
 
   test('without a slot is not sent', async () => {
     const { context, done } = contextOf({ nowMs: 0, reservations: [{ kind: 'expired' }] });
-    expect(await sendAttempt(destruction, 4, context)).toEqual({ kind: 'expired' });
+    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toEqual({
+      kind: 'expired',
+    });
     expect(done).toEqual(['prepare', 'slot', 'abandon']);
   });
 
   test('whose connection was closed while it waited gets another, within the slot', async () => {
     const { context, done } = contextOf({ nowMs: 5_000, unusable: 1 });
-    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent' });
+    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
+      kind: 'sent',
+    });
     expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'abandon']);
   });
 
   test('that is late by then gives its slot up for another', async () => {
     const reservations = [granted, { ...granted, slotAtMs: 5_100 }];
     const { context, done } = contextOf({ nowMs: 5_100, unusable: 1, late: true, reservations });
-    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent' });
+    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
+      kind: 'sent',
+    });
     expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'slot anew', 'send', 'abandon']);
   });
 
   test('that probes a stopped line is sent late rather than given up', async () => {
-    const reservations: Reservation[] = [{ ...granted, probe: true }];
+    const reservations: Reservation[] = [{ ...granted, probe: 'stop' }];
     const { context, done } = contextOf({ nowMs: 5_100, unusable: 1, late: true, reservations });
-    expect(await sendAttempt(destruction, 4, context)).toMatchObject({ kind: 'sent', probe: true });
+    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
+      kind: 'sent',
+      probe: 'stop',
+    });
     expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'abandon']);
   });
 });
