@@ -1,6 +1,7 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
+import { printableLines } from '../redact.js';
 import { destroyCommand } from './destroy.js';
 import { enqueueCommand } from './enqueue.js';
 import { exitCodes, say, type Io } from './io.js';
@@ -35,8 +36,9 @@ export async function runProgram(
     .description('Destroys Tencent live rooms in bulk, within the quota of the API.')
     .version('0.1.0')
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => io.stdout.write(printableLines(text)),
+      // It repeats arguments that it does not know.
+      writeErr: (text) => io.stderr.write(printableLines(text)),
     })
     .showHelpAfterError('(room-reaper --help lists the commands and flags)')
     .exitOverride()

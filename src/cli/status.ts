@@ -170,7 +170,7 @@ function describeLine(line: LineState): string[] {
     const { code, reason, remedy, sinceMs, probeAtMs } = line.stopped;
     return [
       `${line.host}: STOPPED since ${clockTime(sinceMs)}: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`,
-      ...(remedy === undefined ? [] : [`  what to do: ${remedy}`]),
+      ...(remedy === undefined ? [] : [`  what to do: ${printable(remedy)}`]),
       `  one room tries again at ${clockTime(probeAtMs)}`,
     ];
   }
