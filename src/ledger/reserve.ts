@@ -28,6 +28,8 @@ export interface StoppedLine {
 export type Reservation =
   /** The ledger knows how it ended: send nothing. */
   | { kind: 'finished'; outcome: Outcome }
+  /** The destruction is of another room: somebody forged the job. Send nothing. */
+  | { kind: 'foreign' }
   /** Its deadline is over: send nothing. */
   | { kind: 'expired' }
   | { kind: 'stopped'; line: StoppedLine }
@@ -117,7 +119,7 @@ known as (
   on conflict (id) do nothing
 ),
 history as materialized (
-  select a.id, a.ord, a.not_after, d.outcome,
+  select a.id, a.ord, a.not_after, d.outcome, coalesce(d.room_id <> a.room_id, false) as foreign_room,
          coalesce(h.attempts, 0) as attempts, coalesce(h.may_have_acted, false) as may_have_acted
     from asked a
     left join room_reaper.destructions d on d.id = a.id
@@ -131,7 +133,7 @@ history as materialized (
 open as materialized (
   select *, row_number() over (order by ord) - 1 as position
     from history
-   where outcome is null and not_after > extract(epoch from clock_timestamp()) * 1000
+   where outcome is null and not foreign_room and not_after > extract(epoch from clock_timestamp()) * 1000
 ),
 line as (
   update room_reaper.lines l
@@ -162,7 +164,7 @@ granted as (
     where attempts.worker_id = excluded.worker_id and attempts.ended_at is null
   returning destruction_id, attempt
 )
-select h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
+select h.outcome, h.foreign_room, o.id is null as closed, h.may_have_acted, g.attempt,
        n.slot_at, l.probe,
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.outage, s.stop_code,
        s.stop_reason, s.stop_remedy,
@@ -179,6 +181,7 @@ select h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
 
 interface Row {
   outcome: Outcome | null;
+  foreign_room: boolean;
   closed: boolean;
   may_have_acted: boolean;
   attempt: number | null;
@@ -231,6 +234,7 @@ export async function reserveSlots(
 }
 
 function readRow(row: Row): Reservation | undefined {
+  if (row.foreign_room) return { kind: 'foreign' };
   if (row.outcome !== null) return { kind: 'finished', outcome: row.outcome };
   if (row.closed) return { kind: 'expired' };
   if (row.attempt !== null && row.slot_at !== null) {

@@ -1,4 +1,5 @@
 /** Attempts of one destruction until one decides something. */
+import { UnrecoverableError } from 'bullmq';
 import type { Outcome } from '../ledger/outcome.js';
 import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
 import type { Destruction } from '../queue/job.js';
@@ -39,6 +40,10 @@ export async function attemptDestruction(
     switch (sent.kind) {
       case 'finished':
         return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
+      case 'foreign':
+        throw new UnrecoverableError(
+          'the id of the job is of the destruction of another room; another program wrote it',
+        );
       case 'expired':
         return endUnsent(destruction, 'expired', 'its deadline passed', context);
       case 'stopped':
