@@ -20,6 +20,9 @@ const pacing = ['test/pacing/**/*.test.ts'];
 /** Tests that take servers away and wait for what follows: `npm run test:faults`. */
 const faults = ['test/faults/**/*.test.ts'];
 
+/** Memory over many rooms: `npm run test:soak`; its short form runs with the faults. */
+const soak = ['test/soak/**/*.test.ts'];
+
 const globalSetup = ['test/support/global-setup.ts'];
 
 export default defineConfig({
@@ -38,7 +41,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults],
+          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...soak],
           globalSetup,
         },
       },
@@ -62,6 +65,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'soak',
+          include: soak,
+          globalSetup,
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
