@@ -4,11 +4,11 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{explanation,program,progress,text,when}.test.ts',
+  'test/cli/{explanation,program,progress,terminal,text,when}.test.ts',
   'test/doctor/**/*.test.ts',
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
-  'test/queue/{destruction-id,job}.test.ts',
+  'test/queue/{destruction-id,job,refusal}.test.ts',
   'test/worker/{backoff,decide,outage-evidence,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
   'test/producer/room-list*.test.ts',
@@ -24,6 +24,9 @@ const faults = ['test/faults/**/*.test.ts'];
 
 /** The history check, which has a command of its own: `npm run test:chaos`. */
 const chaos = ['test/chaos/history.test.ts'];
+
+/** Memory over many rooms: `npm run test:soak`; its short form runs with the faults. */
+const soak = ['test/soak/**/*.test.ts'];
 
 const globalSetup = ['test/support/global-setup.ts'];
 
@@ -43,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...chaos],
+          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...soak, ...chaos],
           globalSetup,
         },
       },
@@ -67,6 +70,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'soak',
+          include: soak,
+          globalSetup,
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          sequence: { groupOrder: 3 },
         },
       },
       {

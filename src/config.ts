@@ -264,7 +264,7 @@ export function inspectConfig(
       const key = readFileSync(file, 'utf8').trim();
       if (key !== '') return key;
       problems.push(
-        `TENCENT_SECRET_KEY_FILE must hold the secret key of the app; ${file} does not`,
+        `TENCENT_SECRET_KEY_FILE must hold the secret key of the app; ${JSON.stringify(file)} does not`,
       );
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

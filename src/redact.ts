@@ -19,7 +19,24 @@ export function withoutPassword(text: string): string {
  */
 export function printable(text: string, maximumLength = 200): string {
   const cut = text.length > maximumLength ? `${text.slice(0, maximumLength)}…` : text;
-  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return cut.replace(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    escaped,
+  );
+}
+
+/**
+ * A whole screen, fit for a terminal: as {@link printable}, but its lines stay lines and
+ * nothing is cut. In a JSON text only strings can hold what is escaped, and the escapes are
+ * JSON's own: it means the same.
+ */
+export function printableLines(text: string): string {
+  return text.replace(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    escaped,
+  );
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -112,3 +112,15 @@ test('without colour, a line for people has no escape sequence; with it, it has'
   expect(await lineOf(false)).not.toContain('\x1b[');
   expect(await lineOf(true)).toContain('\x1b[');
 });
+
+test.each(forms)('in a log %s, no text from outside can act on a terminal', async (_form, make) => {
+  const hostile = '\u001b]0;owned\u0007\u009b31m\u202e\u007f\r';
+  const log = make();
+  log.warn({ jobId: hostile, nested: { hostile }, err: new Error(hostile) }, `about ${hostile}`);
+  log.warn('at the end');
+  await expect.poll(() => written).toContain('at the end');
+  // The codes for colours are the log's own.
+  const text = written.replace(/\u001b\[\d+m/g, '').replace(/\n/g, '');
+  expect(text).toContain('owned');
+  expect(text).not.toMatch(/\p{Cc}|[\u202a-\u202e]/u);
+});

@@ -8,6 +8,7 @@ import { summarizeBatch } from '../ledger/report.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLog } from '../log.js';
 import { openQueue } from '../queue/open.js';
+import { printable } from '../redact.js';
 import { openStores, type Stores } from '../stores.js';
 import { startWorker } from '../worker/worker.js';
 import { toJson, toText } from './destroy-report.js';
@@ -137,7 +138,7 @@ async function workUntilEnded(
         io,
         outage === undefined
           ? 'the API works again: going on'
-          : `the API does not work: ${outage.reason}. Nothing is spent; one room tries every two seconds, and the rest follows by itself`,
+          : `the API does not work: ${printable(outage.reason)}. Nothing is spent; one room tries every two seconds, and the rest follows by itself`,
       );
     },
     onTrouble: (reason) => {
@@ -181,8 +182,11 @@ function exitCode(
   const left = progress.total - finishedCount(progress);
   if (left > 0 && stopped !== undefined) {
     const code = stopped.code === undefined ? '' : ` (${stopped.code})`;
-    say(io, `the line is stopped: ${stopped.reason}${code}. ${rooms(left)} still to do.`);
-    if (stopped.remedy !== undefined) say(io, `What to do: ${stopped.remedy}.`);
+    say(
+      io,
+      `the line is stopped: ${printable(stopped.reason)}${code}. ${rooms(left)} still to do.`,
+    );
+    if (stopped.remedy !== undefined) say(io, `What to do: ${printable(stopped.remedy)}.`);
     say(io, 'Then run the same command again to go on.');
     return exitCodes.stopped;
   }

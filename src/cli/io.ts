@@ -1,3 +1,5 @@
+import { printableLines } from '../redact.js';
+
 /** The streams and surroundings of one run of the program; tests pass their own. */
 export interface Io {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
@@ -23,12 +25,18 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
+/*
+ * All that the program shows goes through these two, so that no untrusted text (a RoomId, an
+ * ErrorInfo, a file name, an argument) can move a cursor or change a colour, whoever forgot
+ * to escape it. Where it could forge a line, its own place calls `printable`.
+ */
+
 /** Talk, on stderr. */
 export function say(io: Io, text: string): void {
-  io.stderr.write(`${text}\n`);
+  io.stderr.write(`${printableLines(text)}\n`);
 }
 
 /** Data, on stdout. */
 export function print(io: Io, text: string): void {
-  io.stdout.write(`${text}\n`);
+  io.stdout.write(`${printableLines(text)}\n`);
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import { readLines, resumeLine } from '../ledger/line.js';
 import { slotInterval } from '../limiter/pace.js';
+import { printable } from '../redact.js';
 import { print, type Io } from './io.js';
 import { withStores } from './with-stores.js';
 
@@ -35,7 +36,7 @@ export function resumeCommand(io: Io): Command {
         for (const line of stopped) {
           print(
             io,
-            `line of ${line.host} runs again; it was stopped: ${line.stopped?.reason ?? ''}`,
+            `line of ${printable(line.host)} runs again; it was stopped: ${printable(line.stopped?.reason ?? '')}`,
           );
         }
         if (stopped.length === 0) print(io, 'the line runs');

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
 import { isPassing } from '../ledger/database.js';
-import { printable } from '../redact.js';
+import { printable, printableLines } from '../redact.js';
 import { destroyCommand } from './destroy.js';
 import { doctorCommand } from './doctor.js';
 import { enqueueCommand } from './enqueue.js';
@@ -39,8 +39,9 @@ export async function runProgram(
     .description('Destroys Tencent live rooms in bulk, within the quota of the API.')
     .version('0.1.0')
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => io.stdout.write(printableLines(text)),
+      // It repeats arguments that it does not know.
+      writeErr: (text) => io.stderr.write(printableLines(text)),
     })
     .showHelpAfterError('(room-reaper --help lists the commands and flags)')
     .exitOverride()

@@ -1,6 +1,7 @@
 /** The line of live progress, on a terminal only. */
 import { finishedCount, type BatchProgress } from '../ledger/batches.js';
 import type { Io } from './io.js';
+import { printable } from '../redact.js';
 import { clockTime, count, duration } from './text.js';
 
 export interface ProgressLine {
@@ -16,7 +17,7 @@ export function createProgressLine(io: Io): ProgressLine {
     update(text) {
       // 0 where the terminal does not know.
       const width = (io.stderr as { columns?: number }).columns || 80;
-      io.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);
+      io.stderr.write(`\r\u001b[K${printable(text, width - 2)}`);
       shown = true;
     },
     end() {

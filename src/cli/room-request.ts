@@ -12,6 +12,7 @@ import {
   type RoomListFormat,
   type RoomListSummary,
 } from '../producer/room-list/index.js';
+import { printable } from '../redact.js';
 import { print, say, type Io } from './io.js';
 import { clockTime, count, duration, rooms } from './text.js';
 
@@ -64,7 +65,7 @@ export async function readRoomRequest(
   if (flags.format !== undefined && !['lines', 'csv', 'ndjson'].includes(flags.format)) {
     throw new ReaperError(
       'USAGE',
-      `--format must be lines, csv or ndjson, got ${JSON.stringify(flags.format)}`,
+      `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(flags.format))}`,
     );
   }
   const lists: RoomList[] = [];

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { ReaperError } from '../errors.js';
+import { printable, printableLines } from '../redact.js';
 import {
   DEMO_SDK_APP_ID,
   DEMO_SECRET_KEY,
@@ -53,8 +54,8 @@ export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalle
   return new Command('simulator')
     .description("run a stand-in for Tencent's API that keeps its documented rules")
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => io.stdout.write(printableLines(text)),
+      writeErr: (text) => io.stderr.write(printableLines(text)),
     })
     .option('--port <N>', 'port to listen on; 0 takes a free one', '0')
     .option('--host <HOST>', 'address to listen on', '127.0.0.1')
@@ -83,7 +84,9 @@ async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>):
   await stop;
   const report = simulator.report();
   await simulator.close();
-  io.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+  io.stdout.write(
+    printableLines(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report)),
+  );
 }
 
 /** Flags to options. Throws ReaperError USAGE. */
@@ -136,7 +139,7 @@ function readKeyFile(path: string | undefined): string | undefined {
   } catch (cause) {
     throw new ReaperError(
       'USAGE',
-      `TENCENT_SECRET_KEY_FILE must be a readable file, got ${path}; check its path`,
+      `TENCENT_SECRET_KEY_FILE must be a readable file, got ${printable(path)}; check its path`,
       { cause },
     );
   }
@@ -144,7 +147,10 @@ function readKeyFile(path: string | undefined): string | undefined {
 
 function toInteger(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new ReaperError('USAGE', `${name} must be a whole number, got "${text}"; correct it`);
+  throw new ReaperError(
+    'USAGE',
+    `${name} must be a whole number, got "${printable(text)}"; correct it`,
+  );
 }
 
 function gather(spec: string, before: string[]): string[] {

@@ -79,7 +79,7 @@ export async function readStatus(
   if (batch !== undefined && batches.length === 0) {
     throw new ReaperError(
       'USAGE',
-      `--batch must be the id or name of a batch, got ${JSON.stringify(printable(batch))}; room-reaper status lists them`,
+      `--batch must be the id or name of a batch, got ${printable(JSON.stringify(batch))}; room-reaper status lists them`,
     );
   }
   const rate = Math.max(...lines.map((line) => line.ratePerSecond), 0) || 1000 / intervalMs;
@@ -170,7 +170,7 @@ function describeLine(line: LineState): string[] {
     const { code, reason, remedy, sinceMs, probeAtMs } = line.stopped;
     return [
       `${line.host}: STOPPED since ${clockTime(sinceMs)}: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`,
-      ...(remedy === undefined ? [] : [`  what to do: ${remedy}`]),
+      ...(remedy === undefined ? [] : [`  what to do: ${printable(remedy)}`]),
       `  one room tries again at ${clockTime(probeAtMs)}`,
     ];
   }

@@ -1,4 +1,5 @@
 import { ReaperError } from '../errors.js';
+import { printable } from '../redact.js';
 
 const unitMs: Readonly<Record<string, number>> = {
   s: 1000,
@@ -13,7 +14,7 @@ export function readDuration(flag: string, text: string): number {
   if (match?.[1] === undefined || match[2] === undefined) {
     throw new ReaperError(
       'USAGE',
-      `${flag} must be a duration such as 90s, 30m, 2h or 1d, got ${JSON.stringify(text)}`,
+      `${flag} must be a duration such as 90s, 30m, 2h or 1d, got ${printable(JSON.stringify(text))}`,
     );
   }
   return Number(match[1]) * (unitMs[match[2]] ?? 0);
@@ -39,11 +40,14 @@ export function readTime(flag: string, text: string, now: number): number {
   if (Number.isNaN(at)) {
     throw new ReaperError(
       'USAGE',
-      `${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, got ${JSON.stringify(text)}`,
+      `${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, got ${printable(JSON.stringify(text))}`,
     );
   }
   if (at <= now)
-    throw new ReaperError('USAGE', `${flag} must be in the future, got ${JSON.stringify(text)}`);
+    throw new ReaperError(
+      'USAGE',
+      `${flag} must be in the future, got ${printable(JSON.stringify(text))}`,
+    );
   return at;
 }
 

@@ -136,6 +136,15 @@ function unavailable(shownAs: string, error: unknown): ReaperError {
   );
 }
 
+/** What a person can do about a database that cannot be used, where its error tells. */
+export function remedyFor(error: unknown): string | undefined {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (code === '53100' || (typeof message === 'string' && /no space left/i.test(message)))
+    return 'its disk is full: free some space, and it goes on by itself';
+  if (code === '53300') return 'it has no connection left: raise max_connections, or close others';
+  return undefined;
+}
+
 /** Whether the database refused a statement for the values in it: it will again. */
 export function isDataError(error: unknown): boolean {
   const { code } = error as { code?: unknown };

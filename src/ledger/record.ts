@@ -43,7 +43,10 @@ export interface RecordItem {
  * so a success with statistics replaces any outcome without them. (Two workers can hold
  * the same job at once; the one told "gone" may be the first to commit.)
  *
- * $1–$19: arrays of one element per item; times in epoch milliseconds.
+ * An item names its room ($20): where the destruction is of another one, somebody forged
+ * the job, and nothing of it is written.
+ *
+ * $1–$20: arrays of one element per item; times in epoch milliseconds.
  * Returns the outcome that now stands, per destruction.
  * Locks the destructions, then their batches, each in the order of their ids, so that
  * two workers cannot wait for each other.
@@ -52,10 +55,10 @@ const recordSql = `
 with ended as materialized (
   select * from unnest($1::text[], $2::int[], $3::float8[], $4::float8[], $5::int[], $6::int[], $7::text[],
     $8::text[], $9::bool[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[],
-    $16::text[], $17::text[], $18::text[], $19::text[])
+    $16::text[], $17::text[], $18::text[], $19::text[], $20::text[])
     as e (id, attempt, sent_at, ended_at, http_status, attempt_code, verdict, reason, may_have_acted,
       attempt_request_id, outcome, error_code, error_info, request_id, total_viewers, total_gifts_sent,
-      total_gift_coins, total_unique_gift_senders, total_likes_received)
+      total_gift_coins, total_unique_gift_senders, total_likes_received, room_id)
 ),
 attempt_ends as (
   update room_reaper.attempts t
@@ -64,11 +67,13 @@ attempt_ends as (
          may_have_acted = e.may_have_acted, request_id = e.attempt_request_id
     from ended e
    where t.destruction_id = e.id and t.attempt = e.attempt
+     and not exists (select from room_reaper.destructions d where d.id = e.id and d.room_id <> e.room_id)
 ),
 before as materialized (
   select d.id, d.outcome
     from room_reaper.destructions d
-   where d.id in (select id from ended where outcome is not null)
+   where exists (select from ended e where e.id = d.id and e.outcome is not null
+                    and coalesce(e.room_id, d.room_id) = d.room_id)
    order by d.id
      for update
 ),
@@ -190,6 +195,7 @@ async function record(
     total('totalGiftCoins'),
     total('totalUniqueGiftSenders'),
     total('totalLikesReceived'),
+    items.map((item) => item.destruction?.roomId ?? null),
   ]);
   return new Map(rows.map((row) => [row.id, row.outcome ?? undefined]));
 }

@@ -1,4 +1,5 @@
 import { ReaperError } from '../errors.js';
+import { refusalReason } from '../queue/refusal.js';
 
 /**
  * Reads or changes a pending destruction's job. It may end, or be taken up, at this very
@@ -20,7 +21,7 @@ export async function changePending<R>(change: () => Promise<R>): Promise<R | un
 export function queueUnavailable(error: unknown): ReaperError {
   return new ReaperError(
     'UNAVAILABLE',
-    `the queue did not take the rooms: ${(error as Error).message}; ask again when it does, nothing is added twice`,
+    `the queue did not take the rooms: ${refusalReason(error)}; ask again then, nothing is added twice`,
     { cause: error },
   );
 }

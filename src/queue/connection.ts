@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { withoutPassword } from '../redact.js';
+import { refusalReason } from './refusal.js';
 
 export type QueueConnection =
   | { kind: 'redis'; url: string }
@@ -23,11 +24,18 @@ const connectTimeoutMs = 5_000;
  */
 const answerTimeoutMs = 20_000;
 
+/**
+ * How long a producer, and the first look at a server, wait for an answer, in milliseconds.
+ * A server can hang without hanging up; workers wait for it, callers must be told.
+ */
+export const answerLimitMs = 10_000;
+
 /** @throws ReaperError `UNAVAILABLE` that names the URL without its password and says what to do. */
 export async function checkRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
+    commandTimeout: answerLimitMs,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
   });
@@ -50,7 +58,7 @@ export function redisUnavailable(url: string, reason: Error): ReaperError {
   const { code } = reason as NodeJS.ErrnoException;
   return new ReaperError(
     'UNAVAILABLE',
-    `Redis at ${withoutPassword(url)} cannot be used: ${code ?? reason.message}; start it, or set QUEUE_URL (embedded needs no server)`,
+    `Redis at ${withoutPassword(url)} cannot be used: ${code ?? refusalReason(reason)}; start it, or set QUEUE_URL (embedded needs no server)`,
     { cause: reason },
   );
 }
@@ -63,6 +71,7 @@ export function connectRedis(url: string, failFast: boolean): Redis {
     // Workers wait for Redis however long it takes.
     maxRetriesPerRequest: failFast ? 1 : null,
     enableOfflineQueue: !failFast,
+    ...(failFast ? { commandTimeout: answerLimitMs } : {}),
     connectTimeout: connectTimeoutMs,
     socketTimeout: answerTimeoutMs,
     retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 6), 2_000),

@@ -10,7 +10,13 @@ import {
 import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
-import { checkRedis, connectRedis, redisUnavailable, type QueueConnection } from './connection.js';
+import {
+  answerLimitMs,
+  checkRedis,
+  connectRedis,
+  redisUnavailable,
+  type QueueConnection,
+} from './connection.js';
 import { queueName, type JobData } from './job.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 
@@ -116,6 +122,7 @@ async function openOnPostgres(
     const pool = new pg.Pool({
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
+      ...(options.failFast ? { query_timeout: answerLimitMs } : {}),
       ...place.connection,
       max: 8,
       options: `-c search_path=${schema}`,

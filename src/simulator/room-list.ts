@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ReaperError } from '../errors.js';
+import { printable } from '../redact.js';
 import { isRoomId } from './check-request.js';
 import { parseFaults, type Fault } from './faults.js';
 
@@ -54,9 +55,13 @@ export async function readRoomList(path: string): Promise<RoomEntry[]> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ReaperError('USAGE', `rooms file must be readable, got ${reason}; check its path`, {
-      cause,
-    });
+    throw new ReaperError(
+      'USAGE',
+      `rooms file must be readable, got ${printable(reason)}; check its path`,
+      {
+        cause,
+      },
+    );
   }
   return parseRoomList(text.split('\n'), path);
 }
@@ -66,5 +71,5 @@ function listProblems(name: string, problems: string[]): ReaperError {
   const shown = problems.slice(0, SHOWN).map((problem) => `  ${problem}`);
   if (more > 0) shown.push(`  and ${more} more`);
   const lines = `lines must be ROOMID or ROOMID<TAB>FAULTS, got ${problems.length} problem(s)`;
-  return new ReaperError('USAGE', `${name}: ${lines}; mend them:\n${shown.join('\n')}`);
+  return new ReaperError('USAGE', `${printable(name)}: ${lines}; mend them:\n${shown.join('\n')}`);
 }

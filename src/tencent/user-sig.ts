@@ -1,12 +1,18 @@
 /**
- * UserSigs: made with Tencent's `tls-sig-api-v2`, kept, and renewed at half their life.
+ * UserSigs: made with Tencent's `tls-sig-api-v2`, kept, and renewed after a day.
  * Source: https://trtc.io/document/60027; validity of at least 24 h is recommended.
  */
 import tlsSigApi from 'tls-sig-api-v2';
 import type { Credentials } from './credentials.js';
 
-/** Life of a UserSig, in seconds. Renewed at half, so that each one used has a day left. */
-export const userSigLifeSeconds = 48 * 3600;
+/** A UserSig is replaced after so long, in milliseconds. */
+export const userSigRenewAfterMs = 24 * 3_600_000;
+
+/**
+ * Life of a UserSig, in seconds: each one used has a day left, and an hour more for the
+ * request's way and for clocks that differ.
+ */
+export const userSigLifeSeconds = 49 * 3600;
 
 /**
  * So many renewed signatures in a row called stale, and no success: renewing does not help.
@@ -37,14 +43,20 @@ export interface Signer {
 
 /**
  * @param now - milliseconds since the epoch; the signature itself is dated by the system clock.
+ * @param monotonic - milliseconds of a clock that never jumps: a system clock that is set back
+ *   must not make a signature last longer.
  */
-export function createSigner(credentials: Credentials, now: () => number = Date.now): Signer {
+export function createSigner(
+  credentials: Credentials,
+  now: () => number = Date.now,
+  monotonic: () => number = () => performance.now(),
+): Signer {
   // The package checks nothing: a wrong type would give a signature with null fields, silently.
   // The configuration has checked both.
   const api = new tlsSigApi.Api(credentials.sdkAppId, credentials.secretKey);
   let generation = 0;
   let sig: UserSig | undefined;
-  let renewAt = 0;
+  let madeAt = { now: 0, monotonic: 0 };
   let staleInARow = 0;
 
   function make(renewed: boolean): UserSig {
@@ -52,15 +64,22 @@ export function createSigner(credentials: Credentials, now: () => number = Date.
     // predecessor would be the same text, so each generation lives a second longer.
     const text = api.genSig(credentials.adminIdentifier, userSigLifeSeconds + (generation % 3600));
     generation += 1;
-    renewAt = now() + (userSigLifeSeconds / 2) * 1000;
+    madeAt = { now: now(), monotonic: monotonic() };
     sig = { text, renewed, proven: false };
     return sig;
   }
 
+  /** Too old by either clock, or dated in the future since the system clock was set back. */
+  function isOver(): boolean {
+    const age = now() - madeAt.now;
+    return (
+      age < 0 || age >= userSigRenewAfterMs || monotonic() - madeAt.monotonic >= userSigRenewAfterMs
+    );
+  }
+
   return {
     current() {
-      if (sig === undefined || now() >= renewAt) return make(false);
-      return sig;
+      return sig === undefined || isOver() ? make(false) : sig;
     },
     renew(used) {
       // Many requests in flight can carry one old signature: that is one event.

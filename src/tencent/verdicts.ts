@@ -179,7 +179,10 @@ function judgeReply(answer: Extract<Answer, { kind: 'reply' }>): Verdict {
       reason: meaning.reason,
       mayHaveActed: meaning.mayHaveActed ?? false,
       ...(meaning.remedy === undefined ? {} : { remedy: meaning.remedy }),
-      ...(answer.statistics === undefined ? {} : { statistics: answer.statistics }),
+      // Beside a failure they would be somebody's mistake: they are not of a room that was destroyed now.
+      ...(meaning.word !== 'destroyed' || answer.statistics === undefined
+        ? {}
+        : { statistics: answer.statistics }),
     };
   }
   if (byStatus !== undefined) return byStatus;

@@ -43,7 +43,9 @@ export async function attemptDestruction(
       case 'finished':
         return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
       case 'foreign':
-        throw new UnrecoverableError('the id of the job belongs to another room');
+        throw new UnrecoverableError(
+          'the id of the job is of the destruction of another room; another program wrote it',
+        );
       case 'expired':
         return endUnsent(destruction, 'expired', 'its deadline passed', context);
       case 'stopped':

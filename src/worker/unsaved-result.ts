@@ -16,25 +16,33 @@ export class UnsavedResult extends Error {
   }
 }
 
-const text = z.string().max(1_000).optional();
-const whole = z.int().optional();
+/** What the columns hold: a value that the ledger refuses would be tried for ever. */
+const line = z
+  .string()
+  .max(1_000)
+  // No text to Postgres.
+  .refine((value) => !value.includes('\0'));
+const text = line.optional();
+const whole = z.int32().optional();
+const instant = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const total = z
   .string()
   .regex(/^\d{1,19}$/)
-  .transform(BigInt);
+  .transform(BigInt)
+  .refine((value) => value < 2n ** 63n);
 
 /** Anyone with access to the queue can write a job: what comes back is checked. */
 const stored = z.object({
   destructionId: z.string(),
   attempt: z
     .object({
-      attempt: z.int().positive(),
-      sentAtMs: z.number().optional(),
-      endedAtMs: z.number(),
+      attempt: z.int32().positive(),
+      sentAtMs: instant.optional(),
+      endedAtMs: instant,
       httpStatus: whole,
       errorCode: whole,
-      verdict: z.string(),
-      reason: z.string(),
+      verdict: line,
+      reason: line,
       mayHaveActed: z.boolean(),
       requestId: text,
     })
@@ -55,6 +63,8 @@ const stored = z.object({
         })
         .optional(),
     })
+    // Without them it would say that unknown is known.
+    .refine(({ outcome, statistics }) => outcome !== 'destroyed' || statistics !== undefined)
     .optional(),
 });
 
@@ -90,7 +100,7 @@ export function readUnsaved(json: string, destructionId: string): RecordItem | u
       errorCode: end.errorCode,
       errorInfo: end.errorInfo,
       requestId: end.requestId,
-      statistics: end.statistics,
+      statistics: end.outcome === 'destroyed' ? end.statistics : undefined,
     },
   };
 }

@@ -15,7 +15,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
-import { isPassing, type Database } from '../ledger/database.js';
+import { isPassing, remedyFor, type Database } from '../ledger/database.js';
 import {
   brakeLine,
   lineId,
@@ -330,7 +330,10 @@ function databaseReporter(log: Logger): (error: Error | undefined) => void {
   let away = false;
   return (error) => {
     if (error !== undefined && !away)
-      log.error({ reason: error.message }, 'ledger unreachable: nothing is sent');
+      log.error(
+        { reason: error.message, remedy: remedyFor(error) },
+        'ledger unreachable: nothing is sent',
+      );
     if (error === undefined && away) log.info('ledger reachable again');
     away = error !== undefined;
   };

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/tencent/answer.js';
+import { readReply } from '../../src/tencent/response.js';
 import { documentedCodes, judge, type VerdictWord } from '../../src/tencent/verdicts.js';
 
 const words: readonly VerdictWord[] = [
@@ -276,4 +277,77 @@ test('nothing but code 0 is destroyed, and nothing but 100004 is gone', () => {
       expect(['destroyed', 'gone']).not.toContain(judge(unreadable(status)).word);
     }),
   );
+});
+
+test('whatever the API says, there is a verdict, and statistics are those of a success, as they were told', () => {
+  const number = fc.oneof(fc.nat(), fc.jsonValue());
+  const body = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc
+      .record({
+        ErrorCode: fc.constant(0),
+        Response: fc.record({
+          Statistic: fc.record({
+            TotalViewers: fc.nat(),
+            TotalGiftsSent: fc.nat(),
+            TotalGiftCoins: fc.nat(),
+            TotalUniqueGiftSenders: fc.nat(),
+            TotalLikesReceived: number,
+          }),
+        }),
+      })
+      .map((value) => JSON.stringify(value)),
+    fc
+      .record(
+        {
+          ErrorCode: fc.oneof(fc.constantFrom(0, ...documentedCodes), fc.integer(), fc.jsonValue()),
+          ErrorInfo: fc.jsonValue(),
+          RequestId: fc.jsonValue(),
+          Response: fc.oneof(
+            fc.jsonValue(),
+            fc.record({
+              Statistic: fc.record(
+                {
+                  TotalViewers: number,
+                  TotalGiftsSent: number,
+                  TotalGiftCoins: number,
+                  TotalUniqueGiftSenders: number,
+                  TotalLikesReceived: number,
+                },
+                { requiredKeys: [] },
+              ),
+            }),
+          ),
+        },
+        { requiredKeys: [] },
+      )
+      .map((value) => JSON.stringify(value)),
+  );
+  let successes = 0;
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.constant(200), fc.integer({ min: 100, max: 599 })),
+      body,
+      (status, text) => {
+        const verdict = judge(readReply(status, text));
+        expect(words).toContain(verdict.word);
+        expect(verdict.reason).not.toBe('');
+        if (verdict.statistics === undefined) return;
+        successes += 1;
+        expect(verdict.word).toBe('destroyed');
+        const told = JSON.parse(text) as {
+          ErrorCode: number;
+          Response: { Statistic: Record<string, number> };
+        };
+        expect(told.ErrorCode).toBe(0);
+        for (const [name, value] of Object.entries(verdict.statistics)) {
+          const field = `T${name.slice(1)}`;
+          expect(value).toBe(BigInt(told.Response.Statistic[field] ?? -1));
+        }
+      },
+    ),
+    { numRuns: 5_000 },
+  );
+  expect(successes).toBeGreaterThan(0);
 });

@@ -1,0 +1,29 @@
+/**
+ * Why a queue did not take something, in the words of somebody who can mend it. Pure.
+ *
+ * What drivers say then ("Stream isn't writeable and enableOfflineQueue options is
+ * false") is about themselves.
+ */
+import { printable } from '../redact.js';
+
+const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [
+    /Stream isn't writeable|Connection is closed|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|terminated/i,
+    'it cannot be reached; start it, or wait until it is back',
+  ],
+  [/Command timed out|Query read timeout|timeout exceeded/i, 'it does not answer'],
+  [/^OOM /, 'Redis is full (OOM); raise its maxmemory, or let workers empty it'],
+  [/^READONLY /, 'Redis is read-only: a replica, or a failover that is under way'],
+  [/^LOADING /, 'Redis is loading its data; wait until it has'],
+  [/^MISCONF /, 'Redis cannot write to its disk (MISCONF); look at its log'],
+];
+
+/** @param error - what BullMQ or its driver threw. */
+export function refusalReason(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const texts = [code, message].filter((text) => typeof text === 'string');
+  for (const [pattern, reason] of reasons) {
+    if (texts.some((text) => pattern.test(text))) return reason;
+  }
+  return printable(texts.at(-1) ?? 'unknown error');
+}

@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+import { refusalReason } from '../../src/queue/refusal.js';
+
+describe('why a queue did not take something, in words that say what to do', () => {
+  test.each<[said: string, reason: RegExp]>([
+    ["Stream isn't writeable and enableOfflineQueue options is false", /cannot be reached; start/],
+    ['Connection is closed.', /cannot be reached; start/],
+    ['connect ECONNREFUSED 127.0.0.1:6379', /cannot be reached; start/],
+    ['Connection terminated unexpectedly', /cannot be reached; start/],
+    ['Command timed out', /does not answer/],
+    ['Query read timeout', /does not answer/],
+    ["OOM command not allowed when used memory > 'maxmemory'. script: 29", /full \(OOM\); raise/],
+    ["READONLY You can't write against a read only replica.", /read-only/],
+    ['LOADING Redis is loading the dataset in memory', /loading/],
+    ['MISCONF Redis is configured to save RDB snapshots', /write to its disk/],
+  ])('%s', (said, reason) => {
+    expect(refusalReason(new Error(said))).toMatch(reason);
+  });
+
+  test('anything else in its own words, made printable', () => {
+    expect(refusalReason(new Error('some\u001b[31mthing'))).toBe('some\\u001b[31mthing');
+    expect(refusalReason({})).toBe('unknown error');
+  });
+
+  test('by its code, where it has one', () => {
+    expect(refusalReason(Object.assign(new Error(''), { code: 'ECONNREFUSED' }))).toMatch(
+      /cannot be reached/,
+    );
+  });
+});
