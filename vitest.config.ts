@@ -4,8 +4,8 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{progress,text,when}.test.ts',
-  'test/ledger/gather.test.ts',
+  'test/cli/{progress,report-formats,text,when}.test.ts',
+  'test/ledger/{gather,sliding-window,tally}.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job}.test.ts',
   'test/worker/{backoff,decide,rejections,send,unsaved-result}.test.ts',
