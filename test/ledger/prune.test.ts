@@ -241,4 +241,4 @@ test('the embedded database does the same', async () => {
     await database?.close();
     await embedded.close();
   }
-});
+}, 120_000);
