@@ -4,9 +4,9 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{explanation,program,progress,terminal,text,when}.test.ts',
+  'test/cli/{explanation,program,progress,report-formats,terminal,text,when}.test.ts',
   'test/doctor/**/*.test.ts',
-  'test/ledger/gather.test.ts',
+  'test/ledger/{gather,sliding-window,tally}.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job,refusal}.test.ts',
   'test/worker/{backoff,decide,outage-evidence,rejections,send,unsaved-result}.test.ts',

@@ -137,6 +137,11 @@ const variables = {
     fallback: '8',
     meaning: 'how often a room that keeps failing is tried again later, before it is `failed`',
   },
+  FAILED_JOBS_DAYS: {
+    schema: integer(1, 3_650),
+    fallback: '14',
+    meaning: "how long what failed stays in BullMQ's failed set",
+  },
   LOG_LEVEL: {
     schema: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }),
     fallback: 'info',
@@ -172,6 +177,7 @@ export interface Config extends StoreConfig {
   requestTimeoutMs: number;
   deadlineHours: number;
   laterRetries: number;
+  failedJobsDays: number;
   logLevel: string;
 }
 
@@ -296,6 +302,7 @@ export function inspectConfig(
     requestTimeoutMs: read('REQUEST_TIMEOUT_MS'),
     deadlineHours: read('DESTROY_DEADLINE_HOURS'),
     laterRetries: read('LATER_RETRIES'),
+    failedJobsDays: read('FAILED_JOBS_DAYS'),
     logLevel: read('LOG_LEVEL'),
   };
   return { config, problems };

@@ -59,6 +59,7 @@ test('the contract of the configuration: every variable and its default', () => 
     REQUEST_TIMEOUT_MS: '8000',
     DESTROY_DEADLINE_HOURS: '24',
     LATER_RETRIES: '8',
+    FAILED_JOBS_DAYS: '14',
     LOG_LEVEL: 'info',
   });
 });
@@ -76,6 +77,7 @@ const defaults: Config = {
   requestTimeoutMs: 8_000,
   deadlineHours: 24,
   laterRetries: 8,
+  failedJobsDays: 14,
   logLevel: 'info',
 };
 
@@ -124,6 +126,8 @@ describe('a valid value is taken', () => {
     ['DESTROY_DEADLINE_HOURS', '8760', { deadlineHours: 8_760 }],
     ['LATER_RETRIES', '0', { laterRetries: 0 }],
     ['LATER_RETRIES', '1000', { laterRetries: 1_000 }],
+    ['FAILED_JOBS_DAYS', '1', { failedJobsDays: 1 }],
+    ['FAILED_JOBS_DAYS', '3650', { failedJobsDays: 3_650 }],
     ['LOG_LEVEL', 'silent', { logLevel: 'silent' }],
     ['LOG_LEVEL', 'trace', { logLevel: 'trace' }],
   ])('%s=%s', (name, value, expected) => {
@@ -193,6 +197,8 @@ describe('an invalid value is refused, with its variable, the rule and what it g
     ['DESTROY_DEADLINE_HOURS', '1d'],
     ['LATER_RETRIES', '-1'],
     ['LATER_RETRIES', '1001'],
+    ['FAILED_JOBS_DAYS', '0'],
+    ['FAILED_JOBS_DAYS', '3651'],
     ['LOG_LEVEL', 'loud'],
     ['LOG_LEVEL', 'INFO'],
   ])('%s=%s', (name, value) => {

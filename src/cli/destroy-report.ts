@@ -1,11 +1,12 @@
 /** What `destroy` prints at its end. */
 import { stringify } from 'lossless-json';
-import type { BatchProgress } from '../ledger/batches.js';
+import { finishedCount, type BatchProgress } from '../ledger/batches.js';
 import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 import type { BatchSummary } from '../ledger/report.js';
 import type { RoomListSummary } from '../producer/room-list/index.js';
 import { printable } from '../redact.js';
-import { count, duration, rooms, table } from './text.js';
+import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
+import { count, duration, rooms } from './text.js';
 
 export interface DestroyResult {
   progress: BatchProgress;
@@ -35,51 +36,18 @@ export function toJson({ progress, summary, list, seconds }: DestroyResult): str
   );
 }
 
-const outcomeWords: Readonly<Record<keyof OutcomeCounts, string>> = {
-  destroyed: 'destroyed, statistics saved',
-  destroyed_statistics_lost: 'destroyed, statistics lost',
-  already_gone: 'already gone',
-  rejected: 'rejected',
-  failed: 'failed',
-  expired: 'expired',
-  cancelled: 'cancelled',
-};
-
 export function toText({ progress, summary, list, seconds }: DestroyResult): string {
-  const finished = outcomes.reduce((sum, outcome) => sum + progress[outcome], 0);
-  const shown = outcomes.filter((outcome) => progress[outcome] > 0);
-  const lines = [
+  const finished = finishedCount(progress);
+  return [
     `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
     ...(list.duplicates > 0
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
-    ...(shown.length > 0
-      ? ['', table(shown.map((outcome) => [outcomeWords[outcome], count(progress[outcome])]))]
-      : []),
-    '',
-    'Statistics of the rooms destroyed',
-    table([
-      ['viewers', count(summary.statistics.totalViewers)],
-      ['gifts sent', count(summary.statistics.totalGiftsSent)],
-      ['gift coins', count(summary.statistics.totalGiftCoins)],
-      ['gift senders', count(summary.statistics.totalUniqueGiftSenders)],
-      ['likes', count(summary.statistics.totalLikesReceived)],
-    ]),
-  ];
-  if (summary.problems.length > 0) {
-    lines.push('', 'Not gone');
-    for (const problem of summary.problems) {
-      const code = problem.errorCode === undefined ? '' : ` ${problem.errorCode}`;
-      const info = problem.errorInfo === undefined ? '' : `: ${printable(problem.errorInfo)}`;
-      lines.push(
-        `  ${problem.outcome}${code}${info} (${rooms(problem.rooms)}, such as ${printable(problem.example)})`,
-      );
-    }
-  }
-  lines.push(
+    ...describeOutcomes(progress),
+    ...describeStatistics(summary.statistics),
+    ...describeProblems(summary.problems),
     '',
     `batch ${progress.id}${progress.name === undefined ? '' : ` (${printable(progress.name)})`}`,
-  );
-  return lines.join('\n');
+  ].join('\n');
 }

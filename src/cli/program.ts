@@ -3,12 +3,15 @@ import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
 import { isPassing } from '../ledger/database.js';
 import { printable, printableLines } from '../redact.js';
+import { auditCommand } from './audit.js';
 import { destroyCommand } from './destroy.js';
 import { doctorCommand } from './doctor.js';
 import { enqueueCommand } from './enqueue.js';
 import { explainCommand } from './explain.js';
 import { exitCodes, say, type Io } from './io.js';
 import { pauseCommand, resumeCommand } from './pause.js';
+import { pruneCommand } from './prune.js';
+import { reportCommand } from './report.js';
 import { simulatorCommand } from './simulator.js';
 import { statusCommand } from './status.js';
 import { workerCommand } from './worker.js';
@@ -20,6 +23,7 @@ Examples:
   room-reaper enqueue rooms.txt --delay 30m    put them on the queue for later
   room-reaper worker                           work on the queue until stopped
   room-reaper status                           what waits, how fast, how long
+  room-reaper report new-year                  what became of every room of a batch
 
 Exit codes: 0 every room is gone; 1 some room is not; 2 usage or configuration;
 3 the line is stopped; 130 interrupted.
@@ -53,6 +57,9 @@ export async function runProgram(
     statusCommand,
     explainCommand,
     doctorCommand,
+    reportCommand,
+    auditCommand,
+    pruneCommand,
     pauseCommand,
     resumeCommand,
     (each: Io) => simulatorCommand(each),

@@ -1,5 +1,4 @@
 /** What `destroy` and `enqueue` have in common: reading the list, checking it, asking for consent. */
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { ReaperError } from '../errors.js';
 import { slotInterval } from '../limiter/pace.js';
@@ -13,6 +12,7 @@ import {
   type RoomListSummary,
 } from '../producer/room-list/index.js';
 import { printable } from '../redact.js';
+import { confirmNumber } from './confirm.js';
 import { print, say, type Io } from './io.js';
 import { clockTime, count, duration, rooms } from './text.js';
 
@@ -159,20 +159,10 @@ export async function askConsent(
 ): Promise<void> {
   const { unique } = request.summary;
   if (unique <= consentAbove || flags.yes) return;
-  if (!io.stdin.isTTY || !io.stderr.isTTY) {
-    throw new ReaperError(
-      'USAGE',
-      `${rooms(unique)} need consent; add --yes to ${verb} them all, or --dry-run to see how long it takes`,
-    );
-  }
-  const prompt = createInterface({ input: io.stdin, output: io.stderr });
-  try {
-    const answer = await prompt.question(
-      `${verb} ${rooms(unique)} for good? Type the number to go on: `,
-    );
-    if (answer.replace(/[,\s]/g, '') === String(unique)) return;
-    throw new ReaperError('USAGE', 'not confirmed; nothing was sent');
-  } finally {
-    prompt.close();
-  }
+  await confirmNumber(
+    unique,
+    `${verb} ${rooms(unique)} for good?`,
+    `${rooms(unique)} need consent; add --yes to ${verb} them all, or --dry-run to see how long it takes`,
+    io,
+  );
 }

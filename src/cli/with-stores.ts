@@ -2,8 +2,32 @@ import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
 import type { QueueLookUp } from '../queue/look-up.js';
 import { openQueue, type DestroyQueue } from '../queue/open.js';
-import { openStores } from '../stores.js';
+import { openStores, type Stores } from '../stores.js';
 import { say, type Io } from './io.js';
+
+/**
+ * Lends the ledger to `use`, and closes it however it ends. `stores` is for those that may
+ * need the queue too.
+ *
+ * @throws ReaperError `UNAVAILABLE` where it cannot be reached.
+ */
+export async function withLedger<R>(
+  config: Config,
+  io: Io,
+  use: (opened: { database: Database; stores: Stores }) => Promise<R>,
+): Promise<R> {
+  const stores = await openStores(config, (message) => say(io, message));
+  try {
+    const database = await stores.openLedger(() => undefined);
+    try {
+      return await use({ database, stores });
+    } finally {
+      await database.close();
+    }
+  } finally {
+    await stores.close();
+  }
+}
 
 /**
  * Lends the queue and the ledger to `use`, and closes them however it ends.
@@ -15,25 +39,16 @@ export async function withStores<R>(
   io: Io,
   use: (stores: { queue: DestroyQueue; lookUp: QueueLookUp; database: Database }) => Promise<R>,
 ): Promise<R> {
-  const ignore = () => undefined;
-  const stores = await openStores(config, (message) => say(io, message));
-  try {
-    const database = await stores.openLedger(ignore);
+  return withLedger(config, io, async ({ database, stores }) => {
+    const opened = await openQueue({
+      sdkAppId: config.sdkAppId,
+      connection: stores.queue,
+      onError: () => undefined,
+    });
     try {
-      const opened = await openQueue({
-        sdkAppId: config.sdkAppId,
-        connection: stores.queue,
-        onError: ignore,
-      });
-      try {
-        return await use({ queue: opened.queue, lookUp: opened.lookUp, database });
-      } finally {
-        await opened.close();
-      }
+      return await use({ queue: opened.queue, lookUp: opened.lookUp, database });
     } finally {
-      await database.close();
+      await opened.close();
     }
-  } finally {
-    await stores.close();
-  }
+  });
 }

@@ -146,17 +146,17 @@ line as (
          answered_at = greatest(l.answered_at, to_timestamp($13::float8 / 1000))
    where l.id = $1 and exists (select from open)
      and (l.stopped_at is null or l.probe_at <= clock_timestamp())
-  returning l.recent, cardinality(l.recent) as remembered, l.probe_at,
+  returning l.number, l.recent, cardinality(l.recent) as remembered, l.probe_at,
     case when l.stopped_at is null then null when l.outage then 'outage' else 'stop' end as probe,
     case when l.stopped_at is null then (select count(*) from open) else 1 end as granted
 ),
 slots as (
-  select o.id, o.attempts + 1 as attempt, l.recent[l.remembered - l.granted + o.position + 1] as slot_at
+  select o.id, l.number as line, o.attempts + 1 as attempt, l.recent[l.remembered - l.granted + o.position + 1] as slot_at
     from open o join line l on o.position < l.granted
 ),
 granted as (
-  insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at)
-  select id, attempt, $2, to_timestamp(slot_at / 1000) from slots
+  insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, line)
+  select id, attempt, $2, to_timestamp(slot_at / 1000), line from slots
   on conflict (destruction_id, attempt) do update set slot_at = excluded.slot_at
     where attempts.worker_id = excluded.worker_id and attempts.ended_at is null
   returning destruction_id, attempt

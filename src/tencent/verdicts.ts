@@ -149,6 +149,14 @@ const meanings: Readonly<Record<number, Meaning>> = {
 /** The meaning of every documented code, for reports and documentation. */
 export const documentedCodes: readonly number[] = Object.keys(meanings).map(Number);
 
+/** What a documented code means and what to do about it; undefined for any other. */
+export function meaningOf(
+  code: number,
+): { word: VerdictWord; reason: string; remedy: string | undefined } | undefined {
+  const meaning = meanings[code];
+  return meaning && { word: meaning.word, reason: meaning.reason, remedy: meaning.remedy };
+}
+
 /** Judges one answer. Total: every answer has a verdict. */
 export function judge(answer: Answer): Verdict {
   switch (answer.kind) {

@@ -45,9 +45,6 @@ import { RetryLater } from './signals.js';
 const lockDurationMs = 15_000;
 const stalledIntervalMs = 10_000;
 
-/** How long failed jobs stay in BullMQ's failed set, in seconds. The ledger keeps them for good. */
-const keepFailedSeconds = 14 * 24 * 3600;
-
 /** Jobs in hand at the start, until the limiter knows how many are right. */
 const firstConcurrency = 20;
 
@@ -239,7 +236,7 @@ async function run(
       // While Redis is away, how soon the next try, in milliseconds.
       runRetryDelay: 1_000,
       removeOnComplete: { count: 0 },
-      removeOnFail: { age: keepFailedSeconds },
+      removeOnFail: { age: config.failedJobsDays * 24 * 3600 },
       settings: {
         backoffStrategy: (_runs, _type, error) =>
           error instanceof RetryLater ? error.delayMs : 10_000,

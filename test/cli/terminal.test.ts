@@ -3,6 +3,7 @@
  * arguments hold. A control character could move the cursor, hide a line or start a program
  * in a terminal that has such features.
  */
+import { createTally } from '../../src/ledger/tally.js';
 import fc from 'fast-check';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -89,8 +90,10 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       finishedAtMs: undefined,
     },
     summary: {
+      ...createTally().result(),
       attempts: 3,
       worstWindow: 3,
+      meanRatePerSecond: 196,
       statistics: {
         totalViewers: 1n,
         totalGiftsSent: 1n,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { joinDestructions, openBatch } from '../../src/ledger/batches.js';
-import type { Outcome } from '../../src/ledger/outcome.js';
+import { outcomes, type Outcome } from '../../src/ledger/outcome.js';
 import { summarizeBatch } from '../../src/ledger/report.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { freshSdkAppId } from '../support/servers.js';
@@ -31,7 +31,9 @@ interface Row {
   sentAt?: (number | null)[];
 }
 
-/** A destruction as hand-made rows; its id. */
+let made = 0;
+
+/** A destruction as hand-made rows, of a room of its own; its id. */
 async function destruction(row: Row = {}): Promise<string> {
   const id = newId();
   const { outcome = 'destroyed', totals, sentAt = [] } = row;
@@ -43,7 +45,7 @@ async function destruction(row: Row = {}): Promise<string> {
     [
       id,
       row.sdkAppId ?? sdkAppId,
-      row.roomId ?? 'room',
+      row.roomId ?? `room-${(made += 1)}`,
       row.batchId === undefined ? batchId : row.batchId,
       outcome,
       row.errorCode ?? null,
@@ -110,7 +112,21 @@ describe('worst window', () => {
 describe('totals', () => {
   test('an empty batch comes to nothing', async () => {
     expect(await summary()).toEqual({
+      rooms: 0,
+      open: 0,
+      waiting: 0,
+      joined: 0,
+      outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, 0])),
       attempts: 0,
+      attemptsRecorded: 0,
+      attemptsNotSent: 0,
+      attemptsLost: 0,
+      roomsByRetries: new Map(),
+      meanRatePerSecond: undefined,
+      topByViewers: [],
+      topByGiftCoins: [],
+      firstSentUs: undefined,
+      lastSentUs: undefined,
       worstWindow: 0,
       statistics: {
         totalViewers: 0n,

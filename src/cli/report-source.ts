@@ -1,0 +1,104 @@
+/**
+ * Where the rooms of a report come from.
+ *
+ * While the batch is worked on, rooms move from the queue into the ledger. The queue is read
+ * first, so that a room that leaves it is found in the ledger; what was seen already is left
+ * out there. What is seen in neither is counted, not made up.
+ */
+import type { Config } from '../config.js';
+import { finishedCount, type BatchProgress } from '../ledger/batches.js';
+import type { Database } from '../ledger/database.js';
+import {
+  countKnownRooms,
+  knownAmong,
+  readReportRows,
+  type ReportRow,
+} from '../ledger/report-rows.js';
+import { RoomSet } from '../producer/room-list/room-set.js';
+import type { Destruction } from '../queue/job.js';
+import { openQueue } from '../queue/open.js';
+import { waitingOfBatch } from '../queue/waiting.js';
+import { printable } from '../redact.js';
+import type { Stores } from '../stores.js';
+import { say, type Io } from './io.js';
+
+export interface RoomSource {
+  config: Config;
+  io: Io;
+  database: Database;
+  stores: Stores;
+}
+
+/** The rooms of the batch, each once. */
+export async function* reportedRooms(
+  run: RoomSource,
+  batch: BatchProgress,
+): AsyncGenerator<ReportRow[]> {
+  const { database } = run;
+  const known = finishedCount(batch) >= batch.total ? batch.total : undefined;
+  if ((known ?? (await countKnownRooms(database, batch.id))) >= batch.total) {
+    yield* readReportRows(database, batch.id);
+    return;
+  }
+  const seen = new RoomSet();
+  const unseen = (row: ReportRow) => seen.add(row.roomId);
+  try {
+    for await (const page of waitingRows(run, batch.id)) yield* notEmpty(page.filter(unseen));
+  } catch (error) {
+    const { message } = error as Error;
+    say(run.io, `the rooms that wait cannot be listed: ${printable(message)}`);
+  }
+  for await (const page of readReportRows(database, batch.id)) yield* notEmpty(page.filter(unseen));
+}
+
+function notEmpty(page: ReportRow[]): ReportRow[][] {
+  return page.length > 0 ? [page] : [];
+}
+
+async function* waitingRows(
+  { config, stores, database }: RoomSource,
+  batchId: string,
+): AsyncGenerator<ReportRow[]> {
+  const opened = await openQueue({
+    sdkAppId: config.sdkAppId,
+    connection: stores.queue,
+    failFast: true,
+    onError: () => undefined,
+  });
+  try {
+    for await (const page of waitingOfBatch(opened.queue, batchId)) {
+      // One that waits for a later retry, or is in hand, has a row in the ledger.
+      const known = await knownAmong(
+        database,
+        page.map((each) => each.id),
+      );
+      yield page.filter((each) => !known.has(each.id)).map(toRow);
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+function toRow(destruction: Destruction): ReportRow {
+  return {
+    roomId: destruction.roomId,
+    state: 'waiting',
+    outcome: undefined,
+    statisticsSource: undefined,
+    totals: {
+      totalViewers: undefined,
+      totalGiftsSent: undefined,
+      totalGiftCoins: undefined,
+      totalUniqueGiftSenders: undefined,
+      totalLikesReceived: undefined,
+    },
+    attempts: 0,
+    errorCode: undefined,
+    errorInfo: undefined,
+    requestId: undefined,
+    requestedAtMs: destruction.requestedAtMs,
+    finishedAtMs: undefined,
+    destructionId: destruction.id,
+    joined: false,
+  };
+}

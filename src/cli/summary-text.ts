@@ -1,0 +1,82 @@
+/** What a batch came to, in words: the end of `destroy`, and `report`. */
+import { outcomes, type Outcome, type OutcomeCounts } from '../ledger/outcome.js';
+import type { Problem, TopRoom } from '../ledger/tally.js';
+import { printable } from '../redact.js';
+import type { Statistics } from '../statistics.js';
+import { meaningOf } from '../tencent/verdicts.js';
+import { count, rooms, table } from './text.js';
+
+const outcomeWords: Readonly<Record<Outcome, string>> = {
+  destroyed: 'destroyed, statistics saved',
+  destroyed_statistics_lost: 'destroyed, statistics lost',
+  already_gone: 'already gone',
+  rejected: 'rejected',
+  failed: 'failed',
+  expired: 'expired',
+  cancelled: 'cancelled',
+};
+
+/** Outcomes that there are, and `others` that there are; no lines where there are none. */
+export function describeOutcomes(
+  counts: OutcomeCounts,
+  others: readonly (readonly [label: string, value: number])[] = [],
+): string[] {
+  const shown = [
+    ...outcomes.map((outcome) => [outcomeWords[outcome], counts[outcome]] as const),
+    ...others,
+  ].filter(([, value]) => value > 0);
+  return shown.length === 0
+    ? []
+    : ['', table(shown.map(([label, value]) => [label, count(value)] as const))];
+}
+
+export function describeStatistics(statistics: Statistics): string[] {
+  return [
+    '',
+    'Statistics of the rooms destroyed',
+    table([
+      ['viewers', count(statistics.totalViewers)],
+      ['gifts sent', count(statistics.totalGiftsSent)],
+      ['gift coins', count(statistics.totalGiftCoins)],
+      ['gift senders', count(statistics.totalUniqueGiftSenders)],
+      ['likes', count(statistics.totalLikesReceived)],
+    ]),
+  ];
+}
+
+export function describeTop(title: string, top: readonly TopRoom[]): string[] {
+  if (top.length === 0) return [];
+  return ['', title, table(top.map(({ roomId, value }) => [printable(roomId), count(value)]))];
+}
+
+/** What to do about rooms that ended so, where their code does not say. */
+const remedies: Readonly<Partial<Record<Outcome, string>>> = {
+  rejected: 'the API will refuse it again: check the RoomId and that it is a live room of this app',
+  failed: 'ask for it again when the API is well',
+  expired: 'ask for it again if it is still the same room',
+};
+
+/** Why rooms are not gone, what it means and what to do. */
+export function explainProblem(problem: Problem): {
+  meaning: string | undefined;
+  remedy: string | undefined;
+} {
+  const known = problem.errorCode === undefined ? undefined : meaningOf(problem.errorCode);
+  return { meaning: known?.reason, remedy: known?.remedy ?? remedies[problem.outcome] };
+}
+
+export function describeProblems(problems: readonly Problem[]): string[] {
+  if (problems.length === 0) return [];
+  const lines = ['', 'Not gone'];
+  for (const problem of problems) {
+    const code = problem.errorCode === undefined ? '' : ` ${problem.errorCode}`;
+    const info = problem.errorInfo === undefined ? '' : `: ${printable(problem.errorInfo)}`;
+    lines.push(
+      `  ${problem.outcome}${code}${info} (${rooms(problem.rooms)}, such as ${printable(problem.example)})`,
+    );
+    const { meaning, remedy } = explainProblem(problem);
+    const said = [meaning, remedy].filter((each) => each !== undefined);
+    if (said.length > 0) lines.push(`    ${said.join('; ')}`);
+  }
+  return lines;
+}

@@ -1,0 +1,270 @@
+/**
+ * Deleting what ended long ago, in small transactions.
+ *
+ * What stays, however old: a destruction without an outcome; one whose deadline is not over
+ * (its job may still be somewhere, and without the row it would be sent again; after the
+ * deadline nothing is); and everything of a batch that is unfinished or that finished after the
+ * cutoff, also what it joined, so that the report of a batch is whole for as long as the batch
+ * is there, and running its list again knows what is done.
+ *
+ * A statement here takes a few thousand rows and commits: no lock is held for long, and it can
+ * be ended between any two of them. Rows that the workers touch are those of now; these are not.
+ */
+import type { Database } from './database.js';
+import { instant, microseconds, readLineNumbers } from './sent.js';
+
+export interface PruneOptions {
+  sdkAppId: number;
+  /** What finished before this goes; microseconds since the epoch, on the database's clock. */
+  beforeUs: number;
+  /** Count only. */
+  dryRun: boolean;
+  /** Also where the deadline is not over. */
+  force: boolean;
+  /** Ends it between two statements. */
+  signal?: AbortSignal;
+  onProgress?: (pruned: Readonly<Pruned>) => void;
+  /** Rows of one transaction; default 5,000. */
+  chunk?: number;
+}
+
+export interface Pruned {
+  destructions: number;
+  /** Attempts of those, and of destructions that are not there any more. */
+  attempts: number;
+  batches: number;
+}
+
+/** Rows of one transaction. */
+const chunkSize = 5_000;
+
+/** $1 milliseconds. The cutoff, on the clock that dated what finished. */
+const cutoffSql = `select ${microseconds(`(clock_timestamp() - $1::float8 * interval '1 millisecond')`)} as cutoff`;
+
+export async function readCutoff(database: Database, olderThanMs: number): Promise<number> {
+  const [row] = await database.query<{ cutoff: number }>('prune-cutoff', cutoffSql, [olderThanMs]);
+  if (row === undefined) throw new Error('the database did not say what time it is');
+  return row.cutoff;
+}
+
+/** SQL: whether a batch stays; `cutoff` is an instant. */
+const batchStays = (batch: string, cutoff: string) =>
+  `(${batch}.finished_at is null or ${batch}.finished_at >= ${cutoff})`;
+
+/** SQL: whether a destruction may go; `force` is a boolean. */
+const mayGo = (destruction: string, cutoff: string, force: string) => `
+  ${destruction}.outcome is not null and ${destruction}.finished_at < ${cutoff}
+  and (${force} or ${destruction}.not_after < clock_timestamp())
+  and not exists (
+    select from room_reaper.batches b where b.id = ${destruction}.batch_id and ${batchStays('b', cutoff)})
+  and not exists (
+    select from room_reaper.batch_joins j join room_reaper.batches b on b.id = j.batch_id
+     where j.destruction_id = ${destruction}.id and ${batchStays('b', cutoff)})`;
+
+/**
+ * $1 cutoff (µs), $2 SDKAppID, $3 after requested at (µs), $4 after id, $5 rows, $6 force,
+ * $7 whether to delete.
+ *
+ * Walks by requested_at, which is not later than finished_at. Returns what was deleted, or
+ * would be, and where the walk has come to; no `last_id` at its end. Locks what it deletes.
+ */
+const destructionsSql = `
+with page as materialized (
+  select d.id, d.sdk_app_id, d.batch_id, d.outcome, d.requested_at, d.finished_at, d.not_after
+    from room_reaper.destructions d
+   where d.requested_at < ${instant('$1')} and (d.requested_at, d.id) > (${instant('$3')}, $4::text)
+   order by d.requested_at, d.id
+   limit $5
+),
+old as materialized (
+  select p.id from page p where p.sdk_app_id = $2 and ${mayGo('p', instant('$1'), '$6::bool')}
+),
+attempts_gone as (
+  delete from room_reaper.attempts
+   where $7::bool and destruction_id = any (array(select id from old))
+  returning 1
+),
+destructions_gone as (
+  delete from room_reaper.destructions
+   where $7::bool and id = any (array(select id from old))
+  returning 1
+)
+select case when $7::bool then (select count(*) from destructions_gone)
+         else (select count(*) from old) end::int as destructions,
+       case when $7::bool then (select count(*) from attempts_gone)
+         else (select count(*) from room_reaper.attempts where destruction_id = any (array(select id from old))) end::int as attempts,
+       l.id as last_id, ${microseconds('l.requested_at')} as last_at
+  from (select 1) as one
+  left join lateral (select id, requested_at from page order by requested_at desc, id desc limit 1) l on true`;
+
+/**
+ * $1 cutoff (µs), $2 numbers of the app's lines, $3 sent after (µs), $4 rows, $5 whether to
+ * delete. Attempts whose destruction is not there, sent before the cutoff.
+ */
+const orphansSql = `
+with page as materialized (
+  select a.destruction_id, a.attempt, a.sent_at, a.line
+    from room_reaper.attempts a
+   where a.sent_at > ${instant('$3')} and a.sent_at < ${instant('$1')}
+   order by a.sent_at
+   fetch first ($4::int) rows with ties
+),
+orphans as materialized (
+  select p.destruction_id from page p where ${isOrphan('p', '$2')}
+),
+gone as (
+  delete from room_reaper.attempts
+   where $5::bool and destruction_id = any (array(select destruction_id from orphans))
+     and sent_at < ${instant('$1')}
+  returning 1
+)
+select case when $5::bool then (select count(*) from gone) else (select count(*) from orphans) end::int as attempts,
+       ${microseconds('max(sent_at)')} as last_at
+  from page`;
+
+/**
+ * $1 cutoff (µs), $2 numbers of the app's lines, $3 rows (null: all), $4 whether to delete.
+ * Those that were never sent, by their slots: few, and together in the index on sent_at.
+ */
+const unsentOrphansSql = `
+with orphans as materialized (
+  select a.destruction_id
+    from room_reaper.attempts a
+   where a.sent_at is null and a.slot_at < ${instant('$1')} and ${isOrphan('a', '$2')}
+   limit $3
+),
+gone as (
+  delete from room_reaper.attempts
+   where $4::bool and destruction_id = any (array(select destruction_id from orphans))
+     and sent_at is null and slot_at < ${instant('$1')}
+  returning 1
+)
+select case when $4::bool then (select count(*) from gone) else (select count(*) from orphans) end::int as attempts`;
+
+/**
+ * SQL: whether an attempt has no destruction; those that name no line are anybody's. (Looked
+ * up one by one: as `not exists` it may become a join that reads all destructions.)
+ */
+function isOrphan(attempt: string, lines: string): string {
+  return `(${attempt}.line is null or ${attempt}.line = any (${lines}::int[]))
+     and (select d.id from room_reaper.destructions d where d.id = ${attempt}.destruction_id) is null`;
+}
+
+/** $1 cutoff (µs), $2 SDKAppID, $3 force. Batches that go, while their destructions are still there. */
+const oldBatchesSql = `
+select b.id from room_reaper.batches b
+ where b.sdk_app_id = $2 and b.finished_at < ${instant('$1')}
+   and not exists (
+     select from room_reaper.destructions d
+      where d.batch_id = b.id and not (${mayGo('d', instant('$1'), '$3::bool')}))`;
+
+/** $1 batch id, $2 rows. */
+const joinsSql = `
+delete from room_reaper.batch_joins
+ where batch_id = $1 and destruction_id in (
+   select destruction_id from room_reaper.batch_joins where batch_id = $1 limit $2)
+returning 1 as gone`;
+
+/** $1 batch id. Stays where one of its destructions does. */
+const batchSql = `
+delete from room_reaper.batches b
+ where b.id = $1 and not exists (select from room_reaper.destructions d where d.batch_id = b.id)
+returning b.id`;
+
+/**
+ * Deletes, or counts, what ended before a time.
+ *
+ * @throws the driver's error where the database cannot be used; what was deleted by then stays so.
+ */
+export async function prune(database: Database, options: PruneOptions): Promise<Pruned> {
+  const pruned: Pruned = { destructions: 0, attempts: 0, batches: 0 };
+  const batches = await database.query<{ id: string }>('prune-old-batches', oldBatchesSql, [
+    options.beforeUs,
+    options.sdkAppId,
+    options.force,
+  ]);
+  await pruneDestructions(database, options, pruned);
+  await pruneOrphans(database, options, pruned);
+  if (options.dryRun) pruned.batches = batches.length;
+  else await pruneBatches(database, options, pruned, batches);
+  return pruned;
+}
+
+async function pruneDestructions(
+  database: Database,
+  options: PruneOptions,
+  pruned: Pruned,
+): Promise<void> {
+  let after = { us: 0, id: '' };
+  while (!options.signal?.aborted) {
+    const [row] = await database.query<{
+      destructions: number;
+      attempts: number;
+      last_id: string | null;
+      last_at: number | null;
+    }>('prune-destructions', destructionsSql, [
+      options.beforeUs,
+      options.sdkAppId,
+      after.us,
+      after.id,
+      options.chunk ?? chunkSize,
+      options.force,
+      !options.dryRun,
+    ]);
+    if (row === undefined || row.last_id === null || row.last_at === null) return;
+    pruned.destructions += row.destructions;
+    pruned.attempts += row.attempts;
+    options.onProgress?.(pruned);
+    after = { us: row.last_at, id: row.last_id };
+  }
+}
+
+async function pruneOrphans(
+  database: Database,
+  options: PruneOptions,
+  pruned: Pruned,
+): Promise<void> {
+  const { beforeUs, dryRun, chunk = chunkSize } = options;
+  const lines = (await readLineNumbers(database, options.sdkAppId)).map((line) => line.number);
+  let afterUs = 0;
+  while (!options.signal?.aborted) {
+    const [row] = await database.query<{ attempts: number; last_at: number | null }>(
+      'prune-orphans',
+      orphansSql,
+      [beforeUs, lines, afterUs, chunk, !dryRun],
+    );
+    if (row === undefined || row.last_at === null) break;
+    pruned.attempts += row.attempts;
+    afterUs = row.last_at;
+    options.onProgress?.(pruned);
+  }
+  let found = 0;
+  do {
+    if (options.signal?.aborted) return;
+    const [row] = await database.query<{ attempts: number }>(
+      'prune-unsent-orphans',
+      unsentOrphansSql,
+      [beforeUs, lines, dryRun ? null : chunk, !dryRun],
+    );
+    found = row?.attempts ?? 0;
+    pruned.attempts += found;
+  } while (!dryRun && found > 0);
+}
+
+async function pruneBatches(
+  database: Database,
+  options: PruneOptions,
+  pruned: Pruned,
+  batches: readonly { id: string }[],
+): Promise<void> {
+  const { chunk = chunkSize } = options;
+  for (const { id } of batches) {
+    let joins = chunk;
+    while (joins === chunk) {
+      if (options.signal?.aborted) return;
+      joins = (await database.query('prune-joins', joinsSql, [id, chunk])).length;
+    }
+    pruned.batches += (await database.query('prune-batch', batchSql, [id])).length;
+    options.onProgress?.(pruned);
+  }
+}

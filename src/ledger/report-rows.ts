@@ -1,0 +1,184 @@
+/** The rooms of a batch, each exactly once, page by page in the order of their RoomIds. */
+import type { Statistics } from '../statistics.js';
+import type { Database } from './database.js';
+import type { Outcome } from './outcome.js';
+import { isLost, microseconds } from './sent.js';
+
+export type Totals = Record<keyof Statistics, bigint | undefined>;
+
+export interface ReportRow {
+  roomId: string;
+  /** `ended` has an outcome; `open` was taken up by a worker; `waiting` never was. */
+  state: 'ended' | 'open' | 'waiting';
+  outcome: Outcome | undefined;
+  statisticsSource: string | undefined;
+  totals: Totals;
+  attempts: number;
+  errorCode: number | undefined;
+  errorInfo: string | undefined;
+  requestId: string | undefined;
+  requestedAtMs: number | undefined;
+  finishedAtMs: number | undefined;
+  destructionId: string;
+  /** Whether the destruction was pending already, for another request, and this batch joined it. */
+  joined: boolean;
+}
+
+/** What the totals of a batch need besides. */
+export interface LedgerRow extends ReportRow {
+  /** Attempts whose end is recorded. */
+  endedAttempts: number;
+  /** Attempts of which something was written to a connection, as far as is recorded. */
+  sentAttempts: number;
+  /** Attempts whose slot is long over and whose end nobody recorded. */
+  lostAttempts: number;
+  /** When its first and its last attempt were sent, in microseconds since the epoch. */
+  firstSentUs: number | undefined;
+  lastSentUs: number | undefined;
+}
+
+/** Rooms read by one statement. */
+const pageSize = 500;
+
+const totalColumns = {
+  totalViewers: 'total_viewers',
+  totalGiftsSent: 'total_gifts_sent',
+  totalGiftCoins: 'total_gift_coins',
+  totalUniqueGiftSenders: 'total_unique_gift_senders',
+  totalLikesReceived: 'total_likes_received',
+} as const satisfies Record<keyof Statistics, string>;
+
+/**
+ * $1 batch id, $2 after this room, $3 rows.
+ *
+ * A room can be there more than once: the batch may have joined a destruction that was lost
+ * with its queue, and have made its own when it was continued. Then the one that has ended
+ * counts, else its own. (`with ties` keeps them on one page.)
+ */
+const pageSql = `
+with members as (
+  (select d.room_id, d.id, false as joined
+     from room_reaper.destructions d
+    where d.batch_id = $1 and d.room_id collate "C" > $2
+    order by d.room_id collate "C" fetch first ($3::int) rows with ties)
+  union all
+  (select j.room_id, j.destruction_id, true
+     from room_reaper.batch_joins j
+    where j.batch_id = $1 and j.room_id collate "C" > $2
+    order by j.room_id collate "C" fetch first ($3::int) rows with ties)
+),
+page as (
+  select distinct on (m.room_id collate "C") m.room_id as asked_room, m.id as asked_id, m.joined, d.*
+    from members m left join room_reaper.destructions d on d.id = m.id
+   order by m.room_id collate "C", d.outcome is null, m.joined, d.finished_at desc, m.id
+   limit $3
+)
+select p.asked_room, p.asked_id, p.joined, p.id is not null as known, p.outcome, p.statistics_source,
+       ${Object.values(totalColumns)
+         .map((column) => `p.${column}`)
+         .join(', ')},
+       case when p.outcome is null then t.recorded else p.attempts end as attempts,
+       p.error_code, p.error_info, p.request_id,
+       extract(epoch from p.requested_at)::float8 * 1000 as requested_at,
+       extract(epoch from p.finished_at)::float8 * 1000 as finished_at,
+       t.ended, t.sent, t.lost, t.first_sent, t.last_sent
+  from page p
+  left join lateral (
+    select count(*)::int as recorded, count(a.ended_at)::int as ended, count(a.sent_at)::int as sent,
+           (count(*) filter (where ${isLost('a')}))::int as lost,
+           ${microseconds('min(a.sent_at)')} as first_sent, ${microseconds('max(a.sent_at)')} as last_sent
+      from room_reaper.attempts a where a.destruction_id = p.id
+  ) t on true
+ order by p.asked_room collate "C"`;
+
+type PageRow = Record<(typeof totalColumns)[keyof Statistics], string | null> & {
+  asked_room: string;
+  asked_id: string;
+  joined: boolean;
+  known: boolean;
+  outcome: Outcome | null;
+  statistics_source: string | null;
+  attempts: number;
+  error_code: number | null;
+  error_info: string | null;
+  request_id: string | null;
+  requested_at: number | null;
+  finished_at: number | null;
+  ended: number;
+  sent: number;
+  lost: number;
+  first_sent: number | null;
+  last_sent: number | null;
+};
+
+/**
+ * Reads the rooms of a batch that the ledger knows: those that a worker has taken up, and
+ * those that the batch joined to other destructions.
+ *
+ * @throws the driver's error where the database cannot be used.
+ */
+export async function* readReportRows(
+  database: Database,
+  batchId: string,
+): AsyncGenerator<LedgerRow[]> {
+  let after = '';
+  for (;;) {
+    const rows = await database.query<PageRow>('report-page', pageSql, [batchId, after, pageSize]);
+    if (rows.length > 0) yield rows.map(readRow);
+    if (rows.length < pageSize) return;
+    after = rows.at(-1)?.asked_room ?? after;
+  }
+}
+
+function readRow(row: PageRow): LedgerRow {
+  const total = (name: keyof Statistics) => {
+    const value = row[totalColumns[name]];
+    return value === null ? undefined : BigInt(value);
+  };
+  return {
+    roomId: row.asked_room,
+    state: row.outcome !== null ? 'ended' : row.known ? 'open' : 'waiting',
+    outcome: row.outcome ?? undefined,
+    statisticsSource: row.statistics_source ?? undefined,
+    totals: {
+      totalViewers: total('totalViewers'),
+      totalGiftsSent: total('totalGiftsSent'),
+      totalGiftCoins: total('totalGiftCoins'),
+      totalUniqueGiftSenders: total('totalUniqueGiftSenders'),
+      totalLikesReceived: total('totalLikesReceived'),
+    },
+    attempts: row.attempts,
+    errorCode: row.error_code ?? undefined,
+    errorInfo: row.error_info ?? undefined,
+    requestId: row.request_id ?? undefined,
+    requestedAtMs: row.requested_at === null ? undefined : Math.floor(row.requested_at),
+    finishedAtMs: row.finished_at === null ? undefined : Math.floor(row.finished_at),
+    destructionId: row.asked_id,
+    joined: row.joined,
+    endedAttempts: row.ended,
+    sentAttempts: row.sent,
+    lostAttempts: row.lost,
+    firstSentUs: row.first_sent ?? undefined,
+    lastSentUs: row.last_sent ?? undefined,
+  };
+}
+
+/** $1 batch id. */
+const knownSql = `
+select (select count(*) from room_reaper.destructions where batch_id = $1)::float8
+     + (select count(*) from room_reaper.batch_joins where batch_id = $1)::float8 as known`;
+
+/** How many rooms `readReportRows` will find at least, each counted once unless it is there twice. */
+export async function countKnownRooms(database: Database, batchId: string): Promise<number> {
+  const [row] = await database.query<{ known: number }>('report-known', knownSql, [batchId]);
+  return row?.known ?? 0;
+}
+
+/** $1 destruction ids. */
+const knownAmongSql = `select id from room_reaper.destructions where id = any ($1::text[])`;
+
+/** Which of these destructions a worker has taken up. */
+export async function knownAmong(database: Database, ids: readonly string[]): Promise<Set<string>> {
+  const found = await database.query<{ id: string }>('known-among', knownAmongSql, [ids]);
+  return new Set(found.map((row) => row.id));
+}

@@ -1,0 +1,89 @@
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { csvCell, csvHeader, toCsv, toNdjson, toTableLine } from '../../src/cli/report-formats.js';
+import type { ReportRow } from '../../src/ledger/report-rows.js';
+
+const row = (changes: Partial<ReportRow> = {}): ReportRow => ({
+  roomId: 'live-42',
+  state: 'ended',
+  outcome: 'destroyed',
+  statisticsSource: 'response',
+  totals: {
+    totalViewers: 2n ** 63n - 1n,
+    totalGiftsSent: 0n,
+    totalGiftCoins: 3n,
+    totalUniqueGiftSenders: undefined,
+    totalLikesReceived: 5n,
+  },
+  attempts: 2,
+  errorCode: 0,
+  errorInfo: undefined,
+  requestId: 'Id-1',
+  requestedAtMs: 1_700_000_000_000,
+  finishedAtMs: undefined,
+  destructionId: '01a2073e-32c4-70d0-899f-5e9c7571380b',
+  joined: true,
+  ...changes,
+});
+
+describe('CSV', () => {
+  test('a line has a cell for every column, empty where there is nothing, and ends in CRLF', () => {
+    expect(toCsv(row())).toBe(
+      'live-42,destroyed,ended,response,9223372036854775807,0,3,,5,2,0,,Id-1,2023-11-14T22:13:20.000Z,,01a2073e-32c4-70d0-899f-5e9c7571380b,true\r\n',
+    );
+    expect(csvHeader.split(',')).toHaveLength(17);
+  });
+
+  test.each<[text: string, cell: string]>([
+    ['=1+1', "'=1+1"],
+    ['+1', "'+1"],
+    ['-1', "'-1"],
+    ['@SUM(A1)', "'@SUM(A1)"],
+    ['\t=1', "'\t=1"],
+    ['\r=1', '"\'\r=1"'],
+    ['=a,"b"', '"\'=a,""b"""'],
+    ['a=1', 'a=1'],
+    ['a,b', '"a,b"'],
+    ['say "x"', '"say ""x"""'],
+    [' leading', '" leading"'],
+  ])('%j becomes %j', (text, cell) => {
+    expect(csvCell(text)).toBe(cell);
+  });
+
+  test('numbers stay numbers, also negative ones', () => {
+    expect(csvCell(-5)).toBe('-5');
+    expect(csvCell(12345678901234567890n)).toBe('12345678901234567890');
+  });
+
+  test('a parser reads back what was written, apart from the apostrophe; no cell begins like a formula', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string(), (roomId, errorInfo) => {
+        const [, read] = parse(csvHeader + toCsv(row({ roomId, errorInfo })), {
+          record_delimiter: '\r\n',
+        }) as [string[], string[]];
+        const [room = '', info = ''] = [read[0], read[11]];
+        expect([roomId, `'${roomId}`]).toContain(room);
+        expect([errorInfo, `'${errorInfo}`]).toContain(info);
+        for (const cell of [room, info]) expect(cell).not.toMatch(/^[=+\-@\t\r\n]/);
+      }),
+    );
+  });
+});
+
+test('NDJSON has every text as it is, every digit, and null for what there is not', () => {
+  const line = toNdjson(row({ roomId: '="\\', errorInfo: 'a\nb' }));
+  expect(line).not.toContain('\n');
+  expect(line).toContain('"totalViewers":9223372036854775807,');
+  expect(JSON.parse(line)).toMatchObject({
+    roomId: '="\\',
+    errorInfo: 'a\nb',
+    totalUniqueGiftSenders: null,
+    finishedAt: null,
+    joined: true,
+  });
+});
+
+test('nothing in the table moves the cursor', () => {
+  expect(toTableLine(row({ roomId: '\u001b[2Jx' }), 10)).toMatch(/^\\u001b\[2Jx {2}destroyed/);
+});
