@@ -28,6 +28,8 @@ export async function checkRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
+    // One that takes the connection and then says nothing cannot be used either.
+    socketTimeout: connectTimeoutMs,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
   });
