@@ -59,6 +59,9 @@ export const invariants = {
     ];
   },
 
+  'each request is answered: taken, or refused and asked again': ({ history }) =>
+    history.unanswered,
+
   'each destroyed row holds the statistics of the server to the digit': (facts) =>
     eachDestruction(facts, (row, { roomId, arrivals }) => {
       const held = [
