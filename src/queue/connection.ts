@@ -35,7 +35,8 @@ export async function checkRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
-    commandTimeout: answerLimitMs,
+    // One that takes the connection and then says nothing cannot be used either.
+    socketTimeout: connectTimeoutMs,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
   });

@@ -96,7 +96,9 @@ export function gatherFacts(history: History): Facts {
     attemptsOf: (id) => attempts.get(id) ?? [],
     processOf: (workerId) => processes.get(workerId),
     answerMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink),
-    requestMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink, forgottenForMs),
+    // A kept connection that was forgotten while it was idle may be used at any later time.
+    requestMetFault: (fromMs, untilMs) =>
+      faulted(fromMs, untilMs, isApiLink, Number.POSITIVE_INFINITY),
     storeAway: (link, fromMs, untilMs) =>
       faulted(
         fromMs,

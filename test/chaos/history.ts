@@ -87,6 +87,8 @@ export interface History {
   emptyAtMs: number | undefined;
   done: Done[];
   accepted: Accepted[];
+  /** Requests that the queue neither took nor refused. */
+  unanswered: string[];
   /** Names of the batches that the command line took. */
   batchesAccepted: string[];
   server: ServerReport;

@@ -9,6 +9,9 @@ import { kindOf } from './rooms.js';
 /** The API's quota. */
 export const quota = 200;
 
+/** Ten seconds for what is in flight, and a few for connections that answer nothing, in milliseconds. */
+const shutdownLimitMs = 20_000;
+
 type Invariant = (facts: Facts) => string[];
 
 const gone = ['destroyed', 'destroyed_statistics_lost', 'already_gone'];
@@ -58,6 +61,9 @@ export const invariants = {
       ),
     ];
   },
+
+  'each request is answered: taken, or refused and asked again': ({ history }) =>
+    history.unanswered,
 
   'each destroyed row holds the statistics of the server to the digit': (facts) =>
     eachDestruction(facts, (row, { roomId, arrivals }) => {
@@ -268,13 +274,13 @@ export const invariants = {
         : [`worker ${place} ended with ${end.signal ?? end.code ?? '?'}: ${last}`];
     }),
 
-  'a worker that is told to stop exits within 15 s': ({ history }) =>
+  'a worker that is told to stop exits within 20 s': ({ history }) =>
     history.processes.flatMap(({ place, end, signals }) => {
       const told = signals.find(({ name }) => name === 'SIGTERM');
       const frozen = signals.some(({ name }) => name === 'SIGSTOP');
       if (told === undefined || end === undefined || frozen) return [];
       const tookMs = end.atMs - told.atMs;
-      return tookMs <= 15_000 ? [] : [`worker ${place} took ${Math.round(tookMs)} ms`];
+      return tookMs <= shutdownLimitMs ? [] : [`worker ${place} took ${Math.round(tookMs)} ms`];
     }),
 
   'every request keeps the rules of the documentation': ({ history }) => [

@@ -12,8 +12,13 @@ const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 const askAgainAfterMs = 250;
 
+/** No command of the command line takes longer than this, in milliseconds, whatever is away. */
+const commandLimitMs = 90_000;
+
 export interface ProducerRun {
   accepted: Accepted[];
+  /** Requests that were neither taken nor refused. */
+  unanswered: string[];
   batchesAccepted: string[];
   /** What the command line printed. */
   outputs: string[];
@@ -26,9 +31,15 @@ export interface ProducerOptions {
   env: Record<string, string>;
 }
 
-/** Resolves when every wave is on the queue. */
-export async function produce({ waves, sdkAppId, env }: ProducerOptions): Promise<ProducerRun> {
-  const run: ProducerRun = { accepted: [], batchesAccepted: [], outputs: [] };
+export function newProducerRun(): ProducerRun {
+  return { accepted: [], unanswered: [], batchesAccepted: [], outputs: [] };
+}
+
+/** Resolves when every wave is on the queue; `run` holds what was so far. */
+export async function produce(
+  { waves, sdkAppId, env }: ProducerOptions,
+  run: ProducerRun,
+): Promise<void> {
   const open = (deadlineHours: number) =>
     untilTaken(() => openProducer({ queueUrl: env['QUEUE_URL'] ?? '', sdkAppId, deadlineHours }));
   const producers: Producer[] = [await open(24), await open(briefHours)];
@@ -40,7 +51,7 @@ export async function produce({ waves, sdkAppId, env }: ProducerOptions): Promis
 
   async function put(wave: Wave): Promise<void> {
     if (wave.how === 'batch') {
-      run.outputs.push(await enqueueBatch(wave, env));
+      await enqueueBatch(wave, env, run);
       run.batchesAccepted.push(wave.name);
       for (const roomId of wave.rooms) note(roomId);
       return;
@@ -66,14 +77,16 @@ export async function produce({ waves, sdkAppId, env }: ProducerOptions): Promis
   const startedAt = performance.now();
   const waiting = waves.map(async (wave) => {
     await sleep(Math.max(0, wave.atMs - (performance.now() - startedAt)));
+    const open = `a wave of ${wave.rooms.length} at ${wave.atMs} ms`;
+    run.unanswered.push(open);
     await put(wave);
+    run.unanswered.splice(run.unanswered.indexOf(open), 1);
   });
   try {
     await Promise.all(waiting);
   } finally {
     await Promise.all(producers.map((producer) => producer.close()));
   }
-  return run;
 }
 
 async function untilTaken<R>(ask: () => Promise<R>): Promise<R> {
@@ -91,11 +104,14 @@ async function untilTaken<R>(ask: () => Promise<R>): Promise<R> {
 async function enqueueBatch(
   wave: Extract<Wave, { how: 'batch' }>,
   env: Record<string, string>,
-): Promise<string> {
-  let output = '';
+  run: ProducerRun,
+): Promise<void> {
   for (;;) {
+    let output = '';
     const child = spawn(process.execPath, [main, 'enqueue', '-', '--batch', wave.name, '--yes'], {
       env: { PATH: process.env.PATH, ...env },
+      timeout: commandLimitMs,
+      killSignal: 'SIGKILL',
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -105,7 +121,9 @@ async function enqueueBatch(
     child.stdin.on('error', () => undefined);
     child.stdin.end(wave.rooms.map((roomId) => `${roomId}\n`).join(''));
     const [code] = (await once(child, 'close')) as [number | null];
-    if (code === 0) return output;
+    run.outputs.push(output);
+    if (code === 0) return;
+    if (code === null) run.unanswered.push(`enqueue of ${wave.name}`);
     await sleep(askAgainAfterMs);
   }
 }

@@ -8,7 +8,7 @@ import { epochNow } from '../support/stalls.js';
 import { carryOut, usualFaults } from './agent.js';
 import { startFleet } from './fleet.js';
 import type { History } from './history.js';
-import { produce } from './producer.js';
+import { newProducerRun, produce } from './producer.js';
 import { countPending, dumpLedger, dumpRedis, readLedger, readQueue } from './read-stores.js';
 import { makeWaves, prefixes } from './rooms.js';
 import { makeSchedule } from './schedule.js';
@@ -82,11 +82,9 @@ export async function runChaos(options: RunOptions): Promise<History> {
     const stage = { fleet, api, redis, postgres, proxies };
     await usualFaults(stage, seed);
     const fromMs = epochNow();
-    const producing = produce({
-      waves: makeWaves(seed, options.rooms, options.faultsMs),
-      sdkAppId,
-      env,
-    });
+    const produced = newProducerRun();
+    const waves = makeWaves(seed, options.rooms, options.faultsMs);
+    const producing = produce({ waves, sdkAppId, env }, produced);
     // Awaited after the faults: a failure before that must not go unhandled.
     producing.catch(() => undefined);
     const done = await carryOut(makeSchedule(seed, options.faultsMs, options.workers), stage, seed);
@@ -94,7 +92,8 @@ export async function runChaos(options: RunOptions): Promise<History> {
     await api.setFaults(undefined);
     say(`faults are over after ${Math.round((untilMs - fromMs) / 1000)} s; waiting for the queue`);
 
-    const produced = await producing;
+    // One that is never answered is a finding, not a reason to wait for ever.
+    await Promise.race([producing, sleep(options.drainMs, undefined, { ref: false })]);
     await fleet.working();
     const emptyAtMs = await untilEmpty(redis.url, sdkAppId, options.drainMs);
     await fleet.close();
@@ -106,6 +105,7 @@ export async function runChaos(options: RunOptions): Promise<History> {
       emptyAtMs,
       done,
       accepted: produced.accepted,
+      unanswered: produced.unanswered,
       batchesAccepted: produced.batchesAccepted,
       server,
       apiProxy: await proxies.api.report(),

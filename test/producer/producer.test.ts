@@ -510,6 +510,14 @@ describe('a Redis that is away', () => {
     }
   });
 
+  test('opening does not hang on one that takes the connection and says nothing', async () => {
+    const proxy = await startProxy(Number(new URL(url).port));
+    await proxy.set({ kind: 'silence' });
+    const opening = openProducer({ queueUrl: `redis://127.0.0.1:${proxy.port}`, sdkAppId });
+    await expect(opening).rejects.toMatchObject({ name: 'ReaperError', code: 'UNAVAILABLE' });
+    await proxy.close();
+  });
+
   test('one that goes away between two questions of the opening is said to be unavailable', async () => {
     const proxy = await startProxy(Number(new URL(url).port));
     // The first connection checks that Redis is there; the ones after it meet a reset.

@@ -130,10 +130,10 @@ function listen(): Promise<void> {
   });
 }
 
-function stopListening(): Promise<void> {
-  const closed = new Promise<void>((resolve) => server?.close(() => resolve()));
+function stopListening(): void {
+  // From here on it takes none; that it ends when all are gone is not waited for.
+  server?.close();
   cut();
-  return closed;
 }
 
 async function set(next: NetworkFault): Promise<void> {
@@ -142,7 +142,7 @@ async function set(next: NetworkFault): Promise<void> {
   if (before.kind === 'silence') for (const link of links) if (link.silent) reset(link);
   if (next.kind === 'garble') random = randomFrom(next.seed);
   if (next.kind === 'silence') for (const link of links) link.silent = true;
-  if (next.kind === 'refuse' && before.kind !== 'refuse') await stopListening();
+  if (next.kind === 'refuse' && before.kind !== 'refuse') stopListening();
   if (next.kind !== 'refuse' && before.kind === 'refuse') await listen();
 }
 
