@@ -15,6 +15,7 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
   const simulator = await readdir(join(root, 'src/simulator'));
   const sources = [
     'errors.ts',
+    'redact.ts',
     'cli/simulator.ts',
     ...simulator.map((name) => `simulator/${name}`),
   ];
