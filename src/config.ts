@@ -137,6 +137,10 @@ const variables = {
     fallback: '8',
     meaning: 'how often a room that keeps failing is tried again later, before it is `failed`',
   },
+  PROTECTED_ROOMS_FILE: {
+    schema: z.string(),
+    meaning: 'file of rooms that are never destroyed: one RoomId or `*` pattern a line',
+  },
   LOG_LEVEL: {
     schema: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }),
     fallback: 'info',
@@ -172,6 +176,8 @@ export interface Config extends StoreConfig {
   requestTimeoutMs: number;
   deadlineHours: number;
   laterRetries: number;
+  /** Path of the list of rooms that are never destroyed. */
+  protectedRoomsFile: string | undefined;
   logLevel: string;
 }
 
@@ -268,6 +274,7 @@ export function readConfig(
     requestTimeoutMs: read('REQUEST_TIMEOUT_MS'),
     deadlineHours: read('DESTROY_DEADLINE_HOURS'),
     laterRetries: read('LATER_RETRIES'),
+    protectedRoomsFile: read('PROTECTED_ROOMS_FILE') as string | undefined,
     logLevel: read('LOG_LEVEL'),
   };
   if (problems.length > 0) {

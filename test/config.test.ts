@@ -75,6 +75,7 @@ const defaults: Config = {
   requestTimeoutMs: 8_000,
   deadlineHours: 24,
   laterRetries: 8,
+  protectedRoomsFile: undefined,
   logLevel: 'info',
 };
 

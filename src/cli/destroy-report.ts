@@ -11,12 +11,14 @@ export interface DestroyResult {
   progress: BatchProgress;
   summary: BatchSummary;
   list: RoomListSummary;
+  /** Entries of the list that were left out because they are protected. */
+  protected: number;
   /** Wall time of this run. */
   seconds: number;
 }
 
 /** The shape is a contract with scripts. Statistics are exact, also beyond 2⁵³. */
-export function toJson({ progress, summary, list, seconds }: DestroyResult): string {
+export function toJson({ progress, summary, list, seconds, ...more }: DestroyResult): string {
   return (
     stringify({
       batchId: progress.id,
@@ -24,6 +26,7 @@ export function toJson({ progress, summary, list, seconds }: DestroyResult): str
       unique: list.unique,
       duplicates: list.duplicates,
       invalid: list.invalid,
+      ...(more.protected > 0 ? { protected: more.protected } : {}),
       outcomes: Object.fromEntries(
         outcomes.map((outcome) => [outcome, progress[outcome]]),
       ) as OutcomeCounts,
@@ -45,7 +48,7 @@ const outcomeWords: Readonly<Record<keyof OutcomeCounts, string>> = {
   cancelled: 'cancelled',
 };
 
-export function toText({ progress, summary, list, seconds }: DestroyResult): string {
+export function toText({ progress, summary, list, seconds, ...more }: DestroyResult): string {
   const finished = outcomes.reduce((sum, outcome) => sum + progress[outcome], 0);
   const shown = outcomes.filter((outcome) => progress[outcome] > 0);
   const lines = [
@@ -54,6 +57,7 @@ export function toText({ progress, summary, list, seconds }: DestroyResult): str
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
+    ...(more.protected > 0 ? [`${count(more.protected)} protected rooms were left out`] : []),
     ...(shown.length > 0
       ? ['', table(shown.map((outcome) => [outcomeWords[outcome], count(progress[outcome])]))]
       : []),

@@ -2,9 +2,11 @@
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
 import { destroyCommand } from './destroy.js';
+import { cancelCommand } from './cancel.js';
 import { enqueueCommand } from './enqueue.js';
 import { exitCodes, say, type Io } from './io.js';
 import { pauseCommand, resumeCommand } from './pause.js';
+import { replayCommand } from './replay.js';
 import { simulatorCommand } from './simulator.js';
 import { statusCommand } from './status.js';
 import { workerCommand } from './worker.js';
@@ -16,6 +18,8 @@ Examples:
   room-reaper enqueue rooms.txt --delay 30m    put them on the queue for later
   room-reaper worker                           work on the queue until stopped
   room-reaper status                           what waits, how fast, how long
+  room-reaper cancel evening                   take back what was not sent yet
+  room-reaper replay --batch evening           ask again for what is not gone
 
 Exit codes: 0 every room is gone; 1 some room is not; 2 usage or configuration;
 3 the line is stopped; 130 interrupted.
@@ -46,6 +50,8 @@ export async function runProgram(
     enqueueCommand,
     workerCommand,
     statusCommand,
+    cancelCommand,
+    replayCommand,
     pauseCommand,
     resumeCommand,
     (each: Io) => simulatorCommand(each),

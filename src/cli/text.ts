@@ -1,4 +1,5 @@
 /** How numbers and times are shown to people. */
+import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 
 export function count(value: number | bigint): string {
   return value.toLocaleString('en-US');
@@ -29,4 +30,12 @@ export function table(lines: readonly (readonly [string, string])[]): string {
   return lines
     .map(([label, value]) => `  ${label.padEnd(left)}  ${value.padStart(right)}`)
     .join('\n');
+}
+
+/** `3 destroyed, 1 rejected`; empty where there are none. */
+export function outcomeList(counts: Partial<OutcomeCounts>): string {
+  return outcomes
+    .filter((outcome) => (counts[outcome] ?? 0) > 0)
+    .map((outcome) => `${count(counts[outcome] ?? 0)} ${outcome}`)
+    .join(', ');
 }

@@ -150,6 +150,15 @@ async function restore(
   const known = items.flatMap(({ destructionId, destruction }) =>
     destruction === undefined ? [] : [{ destructionId, ...destruction }],
   );
+  await ensureDestructions(database, sdkAppId, known);
+}
+
+/** Makes the rows of these destructions where there are none. */
+export async function ensureDestructions(
+  database: Database,
+  sdkAppId: number,
+  known: readonly SlotRequest[],
+): Promise<void> {
   await database.query('record-restore', restoreSql, [
     sdkAppId,
     known.map((each) => each.destructionId),

@@ -1,4 +1,5 @@
 /** Attempts of one destruction until one decides something. */
+import { cancelledEnd } from '../ledger/cancel.js';
 import type { Outcome } from '../ledger/outcome.js';
 import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
 import type { Destruction } from '../queue/job.js';
@@ -13,6 +14,8 @@ import { UnsavedResult } from './unsaved-result.js';
 export interface Ended {
   outcome: Outcome;
   reason: string;
+  /** It had ended before this run: the ledger knew it. */
+  known?: true;
 }
 
 /**
@@ -32,7 +35,11 @@ export async function attemptDestruction(
     const sent = await sendAttempt(destruction, lane, context);
     switch (sent.kind) {
       case 'finished':
-        return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
+        return { outcome: sent.outcome, reason: 'the ledger knows it as finished', known: true };
+      case 'cancelled': {
+        const { outcome, reason } = cancelledEnd(sent.sentBefore);
+        return endUnsent(destruction, outcome, reason, context);
+      }
       case 'expired':
         return endUnsent(destruction, 'expired', 'its deadline passed', context);
       case 'stopped':

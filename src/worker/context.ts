@@ -2,8 +2,10 @@ import type { Logger } from 'pino';
 import type { LineKey } from '../ledger/line.js';
 import type { Outcome } from '../ledger/outcome.js';
 import type { Limiter } from '../limiter/limiter.js';
+import type { ProtectedRooms } from '../protected-rooms.js';
 import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
+import type { CameBack } from './came-back.js';
 import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
 import type { Rejections } from './rejections.js';
@@ -16,6 +18,11 @@ export interface WorkerContext {
   readonly signer: Signer;
   readonly guard: LineGuard;
   readonly rejections: Rejections;
+  readonly cameBack: CameBack;
+  /** Rooms that are never destroyed. */
+  readonly protectedRooms: ProtectedRooms;
+  /** Whether the ledger knows a request for this destruction that was, or may have been, sent. */
+  readonly sentBefore: (destructionId: string) => Promise<boolean>;
   readonly log: Logger;
   readonly lineKey: LineKey;
   /** Slows the line for all workers, because the API said it is over its quota. */
