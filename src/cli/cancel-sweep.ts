@@ -14,7 +14,7 @@ import {
   markDestructionsCancelled,
   openDestructions,
 } from '../ledger/cancel.js';
-import type { Database } from '../ledger/database.js';
+import { isPassing, type Database } from '../ledger/database.js';
 import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 import { ensureDestructions, recordEnds } from '../ledger/record.js';
 import type { SlotRequest } from '../ledger/reserve.js';
@@ -152,7 +152,7 @@ export async function sweep(
       taken = 0;
       const running = new Set<Promise<void>>();
       for (const page of inPages(await findWaiting())) {
-        const one = takeBack(page).then((count) => {
+        const one = untilPassed(() => takeBack(page)).then((count) => {
           taken += count;
           running.delete(one);
         });
@@ -229,6 +229,22 @@ export async function sweep(
 function* inPages(ids: readonly string[]): Generator<readonly string[]> {
   for (let from = 0; from < ids.length; from += waitingPage) {
     yield ids.slice(from, from + waitingPage);
+  }
+}
+
+/** How often a page is tried while the ledger is troubled, and how long the pause is, in milliseconds. */
+const tries = 20;
+const pauseMs = 500;
+
+/** A page may be begun again at any point. */
+async function untilPassed<R>(run: () => Promise<R>): Promise<R> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isPassing(error) || failures === tries) throw error;
+      await sleep(pauseMs);
+    }
   }
 }
 

@@ -36,7 +36,7 @@ function createTerminal(io: Io): Screen {
       const all = text.split('\n');
       const hidden = all.length - height;
       const lines =
-        hidden > 0 ? [...all.slice(0, height - 1), `… and ${hidden + 1} lines more than fit`] : all;
+        hidden > 0 ? [...all.slice(0, height - 1), `… and ${hidden + 1} lines more`] : all;
       const body = lines.map((line) => `${line.slice(0, width - 1)}${clearToEndOfLine}`);
       io.stdout.write(
         `${drawn ? '' : hideCursor + clearAll}${home}${body.join('\r\n')}\r\n${clearBelow}`,

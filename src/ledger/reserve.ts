@@ -102,6 +102,7 @@ known as (
   insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
   select id, $5, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
     from asked
+   order by id
   on conflict (id) do nothing
 ),
 history as materialized (
