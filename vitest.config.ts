@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{progress,screen,text,when}.test.ts',
+  'test/cli/{made-up-name,progress,screen,text,when}.test.ts',
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job}.test.ts',

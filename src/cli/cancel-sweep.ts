@@ -13,6 +13,7 @@ import {
   cancelledEnd,
   markDestructionsCancelled,
   openDestructions,
+  sentAmong,
 } from '../ledger/cancel.js';
 import { isPassing, type Database } from '../ledger/database.js';
 import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
@@ -121,13 +122,16 @@ export async function sweep(
   async function end(taken: readonly SlotRequest[]): Promise<void> {
     if (taken.length === 0) return;
     // Asked once the jobs are off the queue: until then a worker may have sent one.
-    const known = await cancelledAmong(database, taken);
+    const sent = await sentAmong(
+      database,
+      taken.map((each) => each.destructionId),
+    );
     const standing = await recordEnds(
       database,
       target.sdkAppId,
       taken.map((each) => {
         const { destructionId, ...destruction } = each;
-        const { outcome, reason } = cancelledEnd(known.get(destructionId)?.sentBefore ?? true);
+        const { outcome, reason } = cancelledEnd(sent.has(destructionId));
         return {
           destructionId,
           destruction,

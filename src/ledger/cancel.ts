@@ -73,38 +73,32 @@ export async function unfinishedBatches(database: Database, sdkAppId: number): P
   return rows.map((row) => row.id);
 }
 
-/** $1 destruction ids, $2 their batch ids. Each with whether a request for it was, or may have been, sent. */
+/** $1 destruction ids, $2 their batch ids. */
 const cancelledAmongSql = `
-select a.id, exists (select from room_reaper.attempts t where t.destruction_id = a.id and ${wasSent('t')}) as sent
-  from unnest($1::text[], $2::text[]) as a (id, batch_id)
+select a.id from unnest($1::text[], $2::text[]) as a (id, batch_id)
  where ${isCancelled('a.id', 'a.batch_id')}`;
 
-/** Which of these are cancelled, each with whether it was sent before. */
+/** Which of these are cancelled. */
 export async function cancelledAmong(
   database: Database,
   destructions: readonly Pick<SlotRequest, 'destructionId' | 'batchId'>[],
-): Promise<Map<string, { sentBefore: boolean }>> {
-  const rows = await database.query<{ id: string; sent: boolean }>(
-    'cancelled-among',
-    cancelledAmongSql,
-    [
-      destructions.map((each) => each.destructionId),
-      destructions.map((each) => each.batchId ?? null),
-    ],
-  );
-  return new Map(rows.map((row) => [row.id, { sentBefore: row.sent }]));
+): Promise<Set<string>> {
+  const rows = await database.query<{ id: string }>('cancelled-among', cancelledAmongSql, [
+    destructions.map((each) => each.destructionId),
+    destructions.map((each) => each.batchId ?? null),
+  ]);
+  return new Set(rows.map((row) => row.id));
 }
 
-/** $1 destruction id. */
-const sentBeforeSql = `
-select exists (select from room_reaper.attempts t where t.destruction_id = $1 and ${wasSent('t')}) as sent`;
+/** $1 destruction ids. */
+const sentAmongSql = `
+select distinct t.destruction_id from room_reaper.attempts t
+ where t.destruction_id = any ($1::text[]) and ${wasSent('t')}`;
 
-/** Whether a request for this destruction was, or may have been, sent. */
-export async function sentBefore(database: Database, destructionId: string): Promise<boolean> {
-  const rows = await database.query<{ sent: boolean }>('sent-before', sentBeforeSql, [
-    destructionId,
-  ]);
-  return rows[0]?.sent ?? false;
+/** For which of these destructions a request was, or may have been, sent. */
+export async function sentAmong(database: Database, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await database.query<{ destruction_id: string }>('sent-among', sentAmongSql, [ids]);
+  return new Set(rows.map((row) => row.destruction_id));
 }
 
 /**

@@ -13,6 +13,10 @@ export async function endProtected(
 ): Promise<Ended | undefined> {
   const entry = context.protectedRooms.protects(destruction.roomId);
   if (entry === undefined) return undefined;
+  context.log.warn(
+    { destructionId: destruction.id, roomId: destruction.roomId, entry },
+    'room is protected; not destroyed',
+  );
   // Sent before it was protected, it is not one of which "never sent" may be said.
   const outcome = (await context.sentBefore(destruction.id)) ? 'failed' : 'cancelled';
   return endUnsent(destruction, outcome, `protected by ${JSON.stringify(entry)}`, context);

@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
-import { sentBefore } from '../ledger/cancel.js';
+import { sentAmong } from '../ledger/cancel.js';
 import { isPassing, type Database } from '../ledger/database.js';
 import {
   brakeLine,
@@ -204,7 +204,7 @@ async function run(
     rejections,
     cameBack,
     protectedRooms: guarded,
-    sentBefore: (destructionId) => sentBefore(database, destructionId),
+    sentBefore: async (id) => (await sentAmong(database, [id])).has(id),
     log,
     lineKey,
     brake,

@@ -61,7 +61,7 @@ test('a worker does not destroy one, whoever put it on the queue', async () => {
   await server.reached(1);
   await expect
     .poll(async () => (await readDestructions(variables.DATABASE_URL)).get('vip-1')?.outcome, {
-      timeout: 20_000,
+      timeout: 60_000,
     })
     .toBe('cancelled');
   worker.kill('SIGTERM');

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { openTestQueue } from './queue.js';
-import { folderWith, run, type RunOptions } from './room-reaper.js';
+import { folderWith, run, start, type RunOptions } from './room-reaper.js';
 import {
   lines,
   openStage,
@@ -55,13 +55,21 @@ async function replay(args: readonly string[], options: RunOptions): Promise<Rep
   return JSON.parse(ended.stdout) as ReplayJson;
 }
 
-/** Works until everything on the queue is done: a destroy of a room of its own, behind the rest. */
-async function work(options: RunOptions): Promise<void> {
-  const ended = await run(['destroy', 'last.txt', '--batch', 'last'], {
-    ...options,
-    cwd: folderWith({ 'last.txt': lines([`last-${Math.random()}`]) }),
-  });
-  expect(ended.code, ended.stderr).toBe(0);
+/** Works until the batch has ended. */
+async function work(options: RunOptions, batchId: string): Promise<void> {
+  const worker = start(['worker'], options);
+  await expect
+    .poll(
+      async () => {
+        const { stdout } = await run(['status', '--batch', batchId, '--json'], options);
+        return (JSON.parse(stdout) as { batches: { finishedAt?: string }[] }).batches[0]
+          ?.finishedAt;
+      },
+      { timeout: 60_000 },
+    )
+    .toBeDefined();
+  worker.kill('SIGTERM');
+  expect((await worker.ended).code).toBe(0);
 }
 
 test.each([
@@ -87,7 +95,7 @@ test.each([
   // While it waits on the queue the same command finds nothing new to do twice.
   expect(await replay(['--batch', 'evening'], options)).toMatchObject({ added: 0, pending: 6 });
 
-  await work(options);
+  await work(options, replayed.batchId);
   const status = await run(['status', '--batch', replayed.batchId, '--json'], options);
   expect(JSON.parse(status.stdout)).toMatchObject({
     batches: [
@@ -139,7 +147,7 @@ test('by code, by outcome, by room and by time; what was refused for good only w
   expect(refused.stderr).toMatch(/refused for good and would be refused again; add --force/);
   const forced = await replay(['--code', '100006', '--force'], options);
   expect(forced).toMatchObject({ added: 3 });
-  await work(options);
+  await work(options, forced.batchId);
   const { rooms } = await server.report();
   for (const room of roomIds(3, 'refused')) expect(rooms[room]?.destroyed).toBe(true);
 });

@@ -247,3 +247,24 @@ describe('reading', () => {
     expect(await finishedAmong(ledger.database, among)).toEqual(new Set([done]));
   });
 });
+
+describe('the rate', () => {
+  test('is that of the rooms of the batch that ended in the last seconds', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 10 });
+    await openBatch(ledger.database, batch);
+    for (let room = 0; room < 4; room++) await end(line, 'destroyed', batch.id);
+    await end(line, 'destroyed');
+    const open = request({ batchId: batch.id });
+    await line.grant(open);
+    // All within a second: a span shorter than that would make a few rooms look fast.
+    await ledger.sql(
+      `update room_reaper.attempts set sent_at = clock_timestamp() - interval '0.5 seconds'`,
+    );
+    expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 4 }]);
+    await ledger.sql(
+      `update room_reaper.attempts set sent_at = clock_timestamp() - interval '11 seconds'`,
+    );
+    expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 0 }]);
+  });
+});

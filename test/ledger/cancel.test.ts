@@ -12,6 +12,7 @@ import {
   markBatchesCancelled,
   markDestructionsCancelled,
   openDestructions,
+  sentAmong,
 } from '../../src/ledger/cancel.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -82,9 +83,9 @@ describe('a slot', () => {
     expect((await line.reserve([wanted])).reservations).toEqual([
       { kind: 'cancelled', sentBefore: true },
     ]);
-    expect(await cancelledAmong(ledger.database, [wanted])).toEqual(
-      new Map([[wanted.destructionId, { sentBefore: true }]]),
-    );
+    const [unsent, id] = [request(), wanted.destructionId];
+    expect(await cancelledAmong(ledger.database, [wanted, unsent])).toEqual(new Set([id]));
+    expect(await sentAmong(ledger.database, [id, unsent.destructionId])).toEqual(new Set([id]));
   });
 
   test('is granted where another batch waits for the room, until that is cancelled too', async () => {
