@@ -65,7 +65,7 @@ export async function putOnQueue(
     total: summary.unique,
   });
   if (!batch.isNew) {
-    say(io, `going on with batch ${printable(batch.name)} ${batch.id}, which was not finished`);
+    say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
   }
   const line = createProgressLine(io);
   const rooms = uniqueRooms(request.list, { summary });

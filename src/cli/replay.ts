@@ -215,7 +215,7 @@ async function put(
   { config, database, queue, choice, io }: Surroundings,
 ): Promise<BatchAdded | undefined> {
   if (!batch.isNew) {
-    say(io, `going on with batch ${printable(batch.name)} ${batch.id}, which was not finished`);
+    say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
   }
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
