@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{explanation,program,progress,report-formats,terminal,text,when}.test.ts',
+  'test/cli/{explanation,made-up-name,program,progress,report-formats,screen,terminal,text,when}.test.ts',
   'test/doctor/**/*.test.ts',
   'test/ledger/{gather,sliding-window,tally}.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',

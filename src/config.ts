@@ -142,6 +142,10 @@ const variables = {
     fallback: '14',
     meaning: "how long what failed stays in BullMQ's failed set",
   },
+  PROTECTED_ROOMS_FILE: {
+    schema: z.string(),
+    meaning: 'file of rooms that are never destroyed: one RoomId or `*` pattern a line',
+  },
   LOG_LEVEL: {
     schema: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }),
     fallback: 'info',
@@ -178,6 +182,8 @@ export interface Config extends StoreConfig {
   deadlineHours: number;
   laterRetries: number;
   failedJobsDays: number;
+  /** Path of the list of rooms that are never destroyed. */
+  protectedRoomsFile: string | undefined;
   logLevel: string;
 }
 
@@ -303,6 +309,7 @@ export function inspectConfig(
     deadlineHours: read('DESTROY_DEADLINE_HOURS'),
     laterRetries: read('LATER_RETRIES'),
     failedJobsDays: read('FAILED_JOBS_DAYS'),
+    protectedRoomsFile: read('PROTECTED_ROOMS_FILE') as string | undefined,
     logLevel: read('LOG_LEVEL'),
   };
   return { config, problems };

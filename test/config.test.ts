@@ -78,6 +78,7 @@ const defaults: Config = {
   deadlineHours: 24,
   laterRetries: 8,
   failedJobsDays: 14,
+  protectedRoomsFile: undefined,
   logLevel: 'info',
 };
 

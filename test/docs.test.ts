@@ -3,7 +3,7 @@
  * SQL of docs/operations.md.
  */
 import { PGlite } from '@electric-sql/pglite';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { parseEnv } from 'node:util';
@@ -190,7 +190,8 @@ test('every SQL statement of docs/operations.md runs on the ledger', async () =>
   const database = await PGlite.create();
   try {
     await database.exec('create schema room_reaper');
-    await database.exec(read('src/ledger/migrations/0001_ledger.sql'));
+    const migrations = readdirSync(new URL('../src/ledger/migrations', import.meta.url)).sort();
+    for (const name of migrations) await database.exec(read(`src/ledger/migrations/${name}`));
     const statements = [...operations.matchAll(/^```sql\n(.*?)^```/gms)].map(([, sql = '']) => sql);
     expect(statements.length).toBeGreaterThan(5);
     for (const sql of statements) await database.exec(sql);

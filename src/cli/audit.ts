@@ -6,7 +6,7 @@ import { ReaperError } from '../errors.js';
 import { auditBatch, auditSince, type Audit } from '../ledger/audit.js';
 import type { Database } from '../ledger/database.js';
 import { requestsInWindow, type SentRequest, type SentToHost } from '../ledger/sent.js';
-import { findBatch } from './find-batch.js';
+import { findBatch, sayNewest } from './find-batch.js';
 import { exitCodes, print, type Io } from './io.js';
 import { count, rooms } from './text.js';
 import { readDuration } from './when.js';
@@ -60,7 +60,7 @@ async function readAudit(
   io: Io,
 ): Promise<Audit> {
   if (batch === undefined) return auditSince(database, config.sdkAppId, sinceMs);
-  const { id } = await findBatch(database, config.sdkAppId, '--batch', batch, io);
+  const { id } = await findBatch(database, config.sdkAppId, batch, '--batch', sayNewest(io));
   return auditBatch(database, config.sdkAppId, id);
 }
 

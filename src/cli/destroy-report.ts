@@ -12,12 +12,14 @@ export interface DestroyResult {
   progress: BatchProgress;
   summary: BatchSummary;
   list: RoomListSummary;
+  /** Entries of the list that were left out because they are protected. */
+  protected: number;
   /** Wall time of this run. */
   seconds: number;
 }
 
 /** The shape is a contract with scripts. Statistics are exact, also beyond 2⁵³. */
-export function toJson({ progress, summary, list, seconds }: DestroyResult): string {
+export function toJson({ progress, summary, list, seconds, ...more }: DestroyResult): string {
   return (
     stringify({
       batchId: progress.id,
@@ -25,6 +27,7 @@ export function toJson({ progress, summary, list, seconds }: DestroyResult): str
       unique: list.unique,
       duplicates: list.duplicates,
       invalid: list.invalid,
+      ...(more.protected > 0 ? { protected: more.protected } : {}),
       outcomes: Object.fromEntries(
         outcomes.map((outcome) => [outcome, progress[outcome]]),
       ) as OutcomeCounts,
@@ -36,7 +39,7 @@ export function toJson({ progress, summary, list, seconds }: DestroyResult): str
   );
 }
 
-export function toText({ progress, summary, list, seconds }: DestroyResult): string {
+export function toText({ progress, summary, list, seconds, ...more }: DestroyResult): string {
   const finished = finishedCount(progress);
   return [
     `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
@@ -44,6 +47,7 @@ export function toText({ progress, summary, list, seconds }: DestroyResult): str
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
+    ...(more.protected > 0 ? [`${count(more.protected)} protected rooms were left out`] : []),
     ...describeOutcomes(progress),
     ...describeStatistics(summary.statistics),
     ...describeProblems(summary.problems),

@@ -16,7 +16,7 @@ import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine, createRateMeter, describeProgress } from './progress.js';
 import { putOnQueue, type PutOptions } from './put-on-queue.js';
-import type { RoomFlags, RoomRequest } from './room-request.js';
+import { readBatchFlags, type RoomFlags, type RoomRequest } from './room-request.js';
 import { rooms } from './text.js';
 
 /** How often the progress is read, in milliseconds. */
@@ -71,6 +71,7 @@ async function run(surroundings: Surroundings): Promise<number> {
     progress,
     summary: await summarizeBatch(database, batch.id),
     list: request.summary,
+    protected: request.protected,
     seconds: (performance.now() - startedAt) / 1000,
   };
   print(io, flags.json ? toJson(result) : toText(result));
@@ -88,7 +89,7 @@ async function enqueue(surroundings: Surroundings): Promise<Batch> {
     const options: PutOptions = {
       request,
       sdkAppId: config.sdkAppId,
-      name: flags.batch,
+      ...readBatchFlags(flags),
       // A single room should not wait behind a list.
       placement: { lane: request.summary.format === undefined ? 'normal' : 'bulk', delayMs: 0 },
       deadlineHours: config.deadlineHours,

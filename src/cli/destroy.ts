@@ -3,10 +3,12 @@ import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import { runDestroy } from './destroy-run.js';
 import { exitCodes, type Io } from './io.js';
+import { readProtection } from './protect.js';
 import {
   addRoomFlags,
   askConsent,
   printDryRun,
+  readBatchFlags,
   readRoomRequest,
   type RoomFlags,
 } from './room-request.js';
@@ -23,6 +25,8 @@ Examples:
   room-reaper destroy rooms.txt --dry-run
   room-reaper destroy rooms.txt --simulate
   room-reaper destroy --room live-42 --room "live 43"
+  room-reaper destroy rooms.txt --protect vip.txt --protect 'always-on-*' --skip-protected
+  room-reaper destroy rooms.txt --batch new-year --by ada --note "after the event"
   zcat rooms.csv.gz | room-reaper destroy - --format csv --yes --json
 
 Interrupted, it finishes what is in flight; running the same command again goes on and
@@ -43,13 +47,14 @@ async function destroy(file: string | undefined, flags: DestroyFlags, io: Io): P
   const simulate = flags.simulate === true || flags.simulateFaults !== undefined;
   const real = !simulate && !flags.dryRun;
   const config = readConfig(io.env, { app: real, credentials: real });
-  const request = await readRoomRequest(file, flags, io);
+  readBatchFlags(flags);
+  const request = await readRoomRequest(file, flags, readProtection(config, flags), io);
   try {
     if (flags.dryRun) {
       printDryRun(request, config, flags, io);
       return exitCodes.ok;
     }
-    await askConsent('destroy', request, flags, io);
+    await askConsent('destroy', request.summary.unique, flags, io);
     if (!simulate) return await runDestroy(config, request, flags, io);
     const simulation = await startSimulation(config, flags.simulateFaults, io);
     try {

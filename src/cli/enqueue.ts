@@ -5,13 +5,16 @@ import { ReaperError } from '../errors.js';
 import type { Batch } from '../ledger/batches.js';
 import type { Placement } from '../producer/add.js';
 import type { BatchAdded } from '../producer/enqueue-batch.js';
+import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { putOnQueue } from './put-on-queue.js';
+import { readProtection } from './protect.js';
 import {
   addRoomFlags,
   askConsent,
   printDryRun,
+  readBatchFlags,
   readRoomRequest,
   type RoomFlags,
   type RoomRequest,
@@ -31,9 +34,10 @@ Examples:
   room-reaper enqueue rooms.txt
   room-reaper enqueue rooms.txt --at 02:30 --batch new-year
   room-reaper enqueue --room live-42 --urgent
+  room-reaper enqueue rooms.txt --by ada --note "after the event" --protect vip.txt
 
 Workers (room-reaper worker) do the rest. Running the same command again while its batch
-is unfinished adds nothing twice.`;
+is unfinished adds nothing twice. room-reaper cancel takes back what was not sent yet.`;
 
 export function enqueueCommand(io: Io): Command {
   return addRoomFlags(new Command('enqueue'))
@@ -50,13 +54,14 @@ export function enqueueCommand(io: Io): Command {
 async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): Promise<number> {
   const placement = readPlacement(flags, file !== undefined);
   const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
-  const request = await readRoomRequest(file, flags, io);
+  readBatchFlags(flags);
+  const request = await readRoomRequest(file, flags, readProtection(config, flags), io);
   try {
     if (flags.dryRun) {
       printDryRun(request, config, flags, io);
       return exitCodes.ok;
     }
-    await askConsent('enqueue', request, flags, io);
+    await askConsent('enqueue', request.summary.unique, flags, io);
     return await put(config, request, placement, flags, io);
   } finally {
     await request.list.close();
@@ -97,7 +102,7 @@ async function put(
         {
           request,
           sdkAppId: config.sdkAppId,
-          name: flags.batch,
+          ...readBatchFlags(flags),
           placement,
           deadlineHours: config.deadlineHours,
           signal: interrupt.signal,
@@ -134,6 +139,7 @@ function report(
         unique: summary.unique,
         duplicates: summary.duplicates,
         invalid: summary.invalid,
+        ...(request.protected > 0 ? { protected: request.protected } : {}),
         ...added,
       }),
     );
@@ -143,5 +149,5 @@ function report(
   print(io, `${rooms(added.added)} on the queue${due}`);
   if (added.pending > 0) print(io, `${rooms(added.pending)} pending already, not asked for twice`);
   if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch ended before`);
-  print(io, `batch ${batch.id}`);
+  print(io, `batch ${printable(batch.name)} ${batch.id}`);
 }

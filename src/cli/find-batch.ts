@@ -1,35 +1,63 @@
+/** The batch that a user names. */
 import { ReaperError } from '../errors.js';
-import { readBatches, type BatchProgress } from '../ledger/batches.js';
+import { finishBatches, readBatches, type BatchProgress } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
 import { printable } from '../redact.js';
 import { say, type Io } from './io.js';
 
+/** Most batches of one name that are looked at. */
+const mostOfOneName = 100;
+
 /**
- * The batch of this id or name; of several with one name the newest, which is said.
+ * By id, or by name. Names repeat: one that has not ended is meant before those that have,
+ * and where more than one could be meant it must be the id.
  *
- * @param argument - how it is called in the error: `--batch`, `BATCH`.
- * @throws ReaperError `USAGE` where there is none.
+ * @param what - how messages call it: the flag or the argument.
+ * @param onNewest - for commands that only read: instead, the newest is meant, and is told here.
+ * @throws ReaperError `USAGE` where there is none, or more than one.
  */
 export async function findBatch(
   database: Database,
   sdkAppId: number,
-  argument: string,
   idOrName: string,
-  io: Io,
+  what: string,
+  onNewest?: (newest: BatchProgress) => void,
 ): Promise<BatchProgress> {
-  const [newest, older] = await readBatches(database, sdkAppId, { idOrName, limit: 2 });
-  if (newest === undefined) {
+  await finishBatches(database, sdkAppId);
+  const found = await readBatches(database, sdkAppId, { idOrName, limit: mostOfOneName });
+  const byId = found.find((batch) => batch.id === idOrName);
+  if (byId !== undefined) return byId;
+  const open = found.filter((batch) => batch.finishedAtMs === undefined);
+  const meant = open.length > 0 ? open : found;
+  const [only, ...others] = meant;
+  const shown = JSON.stringify(printable(idOrName));
+  if (only === undefined) {
     throw new ReaperError(
       'USAGE',
-      `${argument} must be the id or name of a batch, got ${JSON.stringify(printable(idOrName))}; room-reaper status lists them`,
+      `${what} must be the id or name of a batch, got ${shown}; room-reaper status lists them`,
     );
   }
-  if (older !== undefined) {
-    const since = new Date(newest.createdAtMs).toISOString();
-    say(
-      io,
-      `several batches are called ${printable(idOrName)}; this is the newest, ${newest.id} of ${since}`,
+  if (others.length > 0 && onNewest !== undefined) {
+    const [newest = only] = found;
+    onNewest(newest);
+    return newest;
+  }
+  if (others.length > 0) {
+    throw new ReaperError(
+      'USAGE',
+      `${what} must name one batch, got ${shown}, the name of ${meant.length}; give the id: ${meant
+        .slice(0, 5)
+        .map((batch) => `${batch.id} (${new Date(batch.createdAtMs).toISOString()})`)
+        .join(', ')}`,
     );
   }
-  return newest;
+  return only;
+}
+
+/** Says which of several batches is meant. */
+export function sayNewest(io: Io): (newest: BatchProgress) => void {
+  return ({ id, name = '', createdAtMs }) => {
+    const since = new Date(createdAtMs).toISOString();
+    say(io, `several batches are called ${printable(name)}; this is the newest, ${id} of ${since}`);
+  };
 }

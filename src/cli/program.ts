@@ -6,12 +6,14 @@ import { printable, printableLines } from '../redact.js';
 import { auditCommand } from './audit.js';
 import { destroyCommand } from './destroy.js';
 import { doctorCommand } from './doctor.js';
+import { cancelCommand } from './cancel.js';
 import { enqueueCommand } from './enqueue.js';
 import { explainCommand } from './explain.js';
 import { exitCodes, say, type Io } from './io.js';
 import { pauseCommand, resumeCommand } from './pause.js';
 import { pruneCommand } from './prune.js';
 import { reportCommand } from './report.js';
+import { replayCommand } from './replay.js';
 import { simulatorCommand } from './simulator.js';
 import { statusCommand } from './status.js';
 import { workerCommand } from './worker.js';
@@ -24,6 +26,8 @@ Examples:
   room-reaper worker                           work on the queue until stopped
   room-reaper status                           what waits, how fast, how long
   room-reaper report new-year                  what became of every room of a batch
+  room-reaper cancel evening                   take back what was not sent yet
+  room-reaper replay --batch evening           ask again for what is not gone
 
 Exit codes: 0 every room is gone; 1 some room is not; 2 usage or configuration;
 3 the line is stopped; 130 interrupted.
@@ -60,6 +64,8 @@ export async function runProgram(
     reportCommand,
     auditCommand,
     pruneCommand,
+    cancelCommand,
+    replayCommand,
     pauseCommand,
     resumeCommand,
     (each: Io) => simulatorCommand(each),

@@ -14,7 +14,9 @@ import { enqueueBatch, type BatchAdded } from '../producer/enqueue-batch.js';
 import { uniqueRooms } from '../producer/room-list/index.js';
 import { newId } from '../queue/destruction-id.js';
 import type { DestroyQueue } from '../queue/open.js';
+import { printable } from '../redact.js';
 import { say, type Io } from './io.js';
+import { madeUpName } from './made-up-name.js';
 import { createProgressLine } from './progress.js';
 import type { RoomRequest } from './room-request.js';
 import { count } from './text.js';
@@ -22,7 +24,10 @@ import { count } from './text.js';
 export interface PutOptions {
   request: RoomRequest;
   sdkAppId: number;
+  /** The name that the batch was given. */
   name: string | undefined;
+  by: string;
+  note: string | undefined;
   placement: Placement;
   deadlineHours: number;
   signal: AbortSignal;
@@ -53,10 +58,15 @@ export async function putOnQueue(
     id: newId(),
     sdkAppId: options.sdkAppId,
     name: options.name,
+    madeUpName: madeUpName(Math.random),
+    by: options.by,
+    note: options.note,
     fingerprint: summary.fingerprint,
     total: summary.unique,
   });
-  if (!batch.isNew) say(io, `going on with batch ${batch.id}, which was not finished`);
+  if (!batch.isNew) {
+    say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
+  }
   const line = createProgressLine(io);
   const rooms = uniqueRooms(request.list, { summary });
   const added = await enqueueBatch(

@@ -11,7 +11,7 @@ import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates } from '../ledger/report.js';
 import { createTally, type TallyCounter } from '../ledger/tally.js';
 import { printable } from '../redact.js';
-import { findBatch } from './find-batch.js';
+import { findBatch, sayNewest } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, say } from './io.js';
 import { createProgressLine } from './progress.js';
@@ -44,7 +44,7 @@ export interface ReportRun extends RoomSource {
 export async function runReport(run: ReportRun): Promise<number> {
   const { config, database, io } = run;
   await finishBatches(database, config.sdkAppId);
-  const batch = await findBatch(database, config.sdkAppId, 'BATCH', run.batch, io);
+  const batch = await findBatch(database, config.sdkAppId, run.batch, 'BATCH', sayNewest(io));
   const output = await openReportOutput(run.output, run.force, io);
   const interrupt = onInterrupt();
   try {

@@ -17,7 +17,7 @@ import {
 import { RoomSet } from '../producer/room-list/room-set.js';
 import type { Destruction } from '../queue/job.js';
 import { openQueue } from '../queue/open.js';
-import { waitingOfBatch } from '../queue/waiting.js';
+import { waitingOfBatch } from '../queue/rooms-of-batch.js';
 import { printable } from '../redact.js';
 import type { Stores } from '../stores.js';
 import { say, type Io } from './io.js';

@@ -12,54 +12,105 @@ import {
   type RoomListSummary,
 } from '../producer/room-list/index.js';
 import { printable } from '../redact.js';
+import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
 import { print, say, type Io } from './io.js';
+import {
+  addProtectFlags,
+  withoutProtected,
+  type Protection,
+  type ProtectFlags,
+} from './protect.js';
 import { clockTime, count, duration, rooms } from './text.js';
 
 /** More rooms than this need consent. */
-const consentAbove = 1_000;
+export const consentAbove = 1_000;
 
-export interface RoomFlags {
+export interface BatchFlags {
+  batch?: string;
+  by?: string;
+  note?: string;
+}
+
+export interface RoomFlags extends ProtectFlags, BatchFlags {
   room?: string[];
   format?: RoomListFormat;
   skipInvalid?: boolean;
-  batch?: string;
   dryRun?: boolean;
   yes?: boolean;
   json?: boolean;
 }
 
-const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+export const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
 export function addRoomFlags(command: Command): Command {
-  return command
+  command
     .argument(
       '[FILE]',
       'list of rooms: one RoomId a line, CSV with a room_id column, or NDJSON; - is stdin',
     )
     .option('--room <ID>', 'a room; may be given again', collect)
     .option('--format <FORMAT>', 'lines, csv or ndjson, where the file does not tell')
-    .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping')
-    .option('--batch <NAME>', 'name under which these rooms are reported')
+    .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping');
+  addProtectFlags(command, collect);
+  return addBatchFlags(command)
     .option('--dry-run', 'say what would be done and how long it takes; send nothing')
     .option('--yes', `do not ask, even for more than ${count(consentAbove)} rooms`)
     .option('--json', 'print one JSON object on stdout');
 }
 
+export function addBatchFlags(command: Command): Command {
+  return command
+    .option('--batch <NAME>', 'name under which these rooms are reported; default: a made-up one')
+    .option('--by <NAME>', 'who asks; default: the OS user')
+    .option('--note <TEXT>', 'a note that is kept with the batch');
+}
+
+/** Longest name, asker and note of a batch, in characters. */
+const longest = { '--batch': 200, '--by': 200, '--note': 2_000 };
+
+/**
+ * How a batch is called, who asks for it, and why.
+ *
+ * @throws ReaperError `USAGE` where one of them is empty or too long.
+ */
+export function readBatchFlags(flags: BatchFlags): {
+  name: string | undefined;
+  by: string;
+  note: string | undefined;
+} {
+  const given = [
+    ['--batch', flags.batch],
+    ['--by', flags.by],
+    ['--note', flags.note],
+  ] as const;
+  for (const [flag, value] of given) {
+    if (value === undefined || (value !== '' && value.length <= longest[flag])) continue;
+    throw new ReaperError(
+      'USAGE',
+      `${flag} must be 1–${longest[flag]} characters, got ${value.length}; shorten it or leave it out`,
+    );
+  }
+  return { name: flags.batch, by: askedBy(flags.by), note: flags.note };
+}
+
 export interface RoomRequest {
   list: RoomList;
   summary: RoomListSummary;
+  /** Entries that were left out because they are protected. */
+  protected: number;
 }
 
 /**
  * Reads the list once and checks all of it.
  *
- * @throws ReaperError `USAGE` where there is none, it is empty, or it has bad lines and
- *   they are not to be skipped. Nothing was sent.
+ * @throws ReaperError `USAGE` where there is none, it is empty, or it has bad lines or
+ *   protected rooms and they are not to be skipped. Nothing was sent.
  */
 export async function readRoomRequest(
   file: string | undefined,
   flags: RoomFlags,
+  protection: Protection,
   io: Io,
 ): Promise<RoomRequest> {
   if (flags.format !== undefined && !['lines', 'csv', 'ndjson'].includes(flags.format)) {
@@ -81,7 +132,11 @@ export async function readRoomRequest(
   if (lists.length === 0) {
     throw new ReaperError('USAGE', 'no rooms given; name a FILE (- for stdin) or a --room ID');
   }
-  const list = lists.length === 1 && lists[0] ? lists[0] : joinRoomLists(lists);
+  const guarded = withoutProtected(
+    lists.length === 1 && lists[0] ? lists[0] : joinRoomLists(lists),
+    protection,
+  );
+  const { list } = guarded;
   try {
     const summary = await scanRoomList(list);
     if (summary.format !== undefined && summary.format !== 'lines') {
@@ -89,10 +144,12 @@ export async function readRoomRequest(
       say(io, `reading ${list.name} as ${summary.format}${column}`);
     }
     reportProblems(summary, flags, io);
+    const guardedCount = guarded.check(flags, io);
     if (summary.valid === 0 && !flags.dryRun) {
-      throw new ReaperError('USAGE', `${list.name} has no rooms in it; nothing was sent`);
+      const left = guardedCount > 0 ? ' that are not protected' : '';
+      throw new ReaperError('USAGE', `${list.name} has no rooms in it${left}; nothing was sent`);
     }
-    return { list, summary };
+    return { list, summary, protected: guardedCount };
   } catch (error) {
     await list.close();
     throw error;
@@ -138,6 +195,7 @@ export function printDryRun(
         unique: summary.unique,
         duplicates: summary.duplicates,
         invalid: summary.invalid,
+        ...(request.protected > 0 ? { protected: request.protected } : {}),
         seconds: Math.round(seconds * 10) / 10,
       }),
     );
@@ -145,7 +203,7 @@ export function printDryRun(
   }
   print(
     io,
-    `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad: ` +
+    `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad${request.protected > 0 ? `, ${count(request.protected)} protected` : ''}: ` +
       `${duration(seconds)}, done ${clockTime(Date.now() + seconds * 1000)} if begun now and nothing else waits`,
   );
 }
@@ -153,11 +211,10 @@ export function printDryRun(
 /** @throws ReaperError `USAGE` where consent is needed and was not given. */
 export async function askConsent(
   verb: string,
-  request: RoomRequest,
-  flags: RoomFlags,
+  unique: number,
+  flags: { yes?: boolean },
   io: Io,
 ): Promise<void> {
-  const { unique } = request.summary;
   if (unique <= consentAbove || flags.yes) return;
   await confirmNumber(
     unique,

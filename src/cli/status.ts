@@ -13,7 +13,8 @@ import type { DestroyQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
-import { clockTime, count, duration, rooms } from './text.js';
+import { createScreen } from './screen.js';
+import { clockTime, count, duration, outcomeList, rooms } from './text.js';
 import { withStores } from './with-stores.js';
 
 interface StatusFlags {
@@ -44,23 +45,41 @@ export function statusCommand(io: Io): Command {
   return new Command('status')
     .description('the line, its rate, what waits and how long it takes')
     .option('--batch <ID>', 'only this batch, by id or name')
-    .option('--watch', 'show it again every second')
-    .option('--json', 'print one JSON object on stdout')
+    .option('--watch', 'show it again every second, until interrupted')
+    .option('--json', 'print one JSON object on stdout; with --watch one a line')
     .addHelpText('after', help)
     .action(async (flags: StatusFlags) => {
       const config = readConfig(io.env, { app: true, credentials: false });
       await withStores(config, io, async ({ queue, database }) => {
-        const interrupt = onInterrupt();
-        do {
-          const status = await readStatus(config, database, queue, flags.batch);
-          if (flags.watch && io.stdout.isTTY) io.stdout.write('\u001b[H\u001b[2J');
-          print(io, flags.json ? JSON.stringify(toJson(status)) : toText(status, Date.now()));
-          if (flags.watch)
-            await sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => undefined);
-        } while (flags.watch && !interrupt.signal.aborted);
-        interrupt.dispose();
+        const read = () => readStatus(config, database, queue, flags.batch);
+        const show = (status: Status) =>
+          flags.json ? JSON.stringify(toJson(status)) : toText(status, Date.now());
+        if (flags.watch) await watch(read, show, flags, io);
+        else print(io, show(await read()));
       });
     });
+}
+
+/** With `--json` one object a line, every second, for whoever reads it. */
+async function watch(
+  read: () => Promise<Status>,
+  show: (status: Status) => string,
+  flags: StatusFlags,
+  io: Io,
+): Promise<void> {
+  const interrupt = onInterrupt();
+  const screen = createScreen(io);
+  try {
+    while (!interrupt.signal.aborted) {
+      const text = show(await read());
+      if (flags.json) print(io, text);
+      else screen.show(text);
+      await sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => undefined);
+    }
+  } finally {
+    screen.end();
+    interrupt.dispose();
+  }
 }
 
 export async function readStatus(
@@ -130,17 +149,44 @@ function toJson(status: Status): unknown {
     ),
     queue: status.queue,
     etaSeconds: Math.round(status.etaSeconds * 10) / 10,
-    batches: status.batches.map((batch) => ({
-      id: batch.id,
-      name: batch.name,
-      total: batch.total,
-      finished: finishedCount(batch),
-      outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
-      createdAt: new Date(batch.createdAtMs).toISOString(),
-      finishedAt:
-        batch.finishedAtMs === undefined ? undefined : new Date(batch.finishedAtMs).toISOString(),
-    })),
+    batches: status.batches.map(batchToJson),
   };
+}
+
+const isoTime = (ms: number | undefined) =>
+  ms === undefined ? undefined : new Date(ms).toISOString();
+
+function batchToJson(batch: BatchProgress): unknown {
+  const etaSeconds = secondsLeft(batch);
+  return {
+    id: batch.id,
+    name: batch.name,
+    total: batch.total,
+    finished: finishedCount(batch),
+    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
+    by: batch.by,
+    note: batch.note,
+    parentId: batch.parentId,
+    replayOf: batch.origin,
+    createdAt: isoTime(batch.createdAtMs),
+    finishedAt: isoTime(batch.finishedAtMs),
+    cancelledAt: isoTime(batch.cancelledAtMs),
+    cancelledBy: batch.cancelledBy,
+    ratePerSecond: isMoving(batch) ? Math.round(batch.ratePerSecond * 10) / 10 : undefined,
+    etaSeconds: etaSeconds === undefined ? undefined : Math.round(etaSeconds * 10) / 10,
+  };
+}
+
+function isMoving(batch: BatchProgress): boolean {
+  return batch.finishedAtMs === undefined && finishedCount(batch) < batch.total;
+}
+
+/** At its own rate of the last seconds; undefined where it has ended or nothing of it ends. */
+function secondsLeft(batch: BatchProgress): number | undefined {
+  if (!isMoving(batch) || batch.cancelledAtMs !== undefined || batch.ratePerSecond === 0) {
+    return undefined;
+  }
+  return (batch.total - finishedCount(batch)) / batch.ratePerSecond;
 }
 
 function toText(status: Status, now: number): string {
@@ -161,7 +207,7 @@ function toText(status: Status, now: number): string {
       `${duration(status.etaSeconds)} left, done ${clockTime(now + status.etaSeconds * 1000)}`,
     );
   }
-  for (const batch of status.batches) lines.push('', ...describeBatch(batch));
+  for (const batch of status.batches) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
 }
 
@@ -189,18 +235,33 @@ function describeLine(line: LineState): string[] {
   return [`${line.host}: running, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${found}`];
 }
 
-function describeBatch(batch: BatchProgress): string[] {
-  const finished = finishedCount(batch);
-  const counts = outcomes
-    .filter((outcome) => batch[outcome] > 0)
-    .map((outcome) => `${count(batch[outcome])} ${outcome}`);
-  const when =
-    batch.finishedAtMs === undefined
-      ? ''
-      : `, finished ${new Date(batch.finishedAtMs).toLocaleString()}`;
+function describeBatch(batch: BatchProgress, now: number): string[] {
+  const parts = [`${count(finishedCount(batch))} of ${rooms(batch.total)}`];
+  if (batch.cancelledAtMs !== undefined) {
+    const by = batch.cancelledBy === undefined ? '' : ` by ${printable(batch.cancelledBy)}`;
+    parts.push(`cancelled ${localTime(batch.cancelledAtMs)}${by}`);
+  }
+  if (batch.finishedAtMs !== undefined) parts.push(`finished ${localTime(batch.finishedAtMs)}`);
+  if (isMoving(batch)) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
+  const seconds = secondsLeft(batch);
+  if (seconds !== undefined) {
+    parts.push(`${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`);
+  }
+  const by = batch.by === undefined ? '' : ` by ${printable(batch.by)}`;
+  const note = batch.note === undefined ? '' : `: ${printable(batch.note)}`;
+  const counts = outcomeList(batch);
   return [
     `batch ${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`,
-    `  ${count(finished)} of ${rooms(batch.total)}${when}`,
-    ...(counts.length > 0 ? [`  ${counts.join(', ')}`] : []),
+    `  asked for ${localTime(batch.createdAtMs)}${by}${note}`,
+    ...(batch.origin === undefined ? [] : [`  replay of ${printable(batch.origin)}`]),
+    `  ${parts.join(', ')}`,
+    ...(counts === '' ? [] : [`  ${counts}`]),
   ];
+}
+
+/** The same everywhere, in the time of this machine: `2026-11-23 02:31:07`. */
+function localTime(ms: number): string {
+  const at = new Date(ms);
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clockTime(ms)}`;
 }

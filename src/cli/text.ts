@@ -1,4 +1,5 @@
 /** How numbers and times are shown to people. */
+import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 
 export function count(value: number | bigint): string {
   return value.toLocaleString('en-US');
@@ -43,4 +44,12 @@ export function instant(ms: number, nowMs: number, milliseconds = false): string
   const fraction = milliseconds ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : '';
   const sameDay = at.toDateString() === new Date(nowMs).toDateString();
   return `${sameDay ? '' : day}${clockTime(ms)}${fraction}`;
+}
+
+/** `3 destroyed, 1 rejected`; empty where there are none. */
+export function outcomeList(counts: Partial<OutcomeCounts>): string {
+  return outcomes
+    .filter((outcome) => (counts[outcome] ?? 0) > 0)
+    .map((outcome) => `${count(counts[outcome] ?? 0)} ${outcome}`)
+    .join(', ');
 }

@@ -4,7 +4,7 @@ import { outcomes, type OutcomeCounts } from './outcome.js';
 
 export interface Batch {
   id: string;
-  name: string | undefined;
+  name: string;
   total: number;
   createdAtMs: number;
   /** False where an unfinished batch of the same list is continued. */
@@ -14,29 +14,46 @@ export interface Batch {
 export interface NewBatch {
   id: string;
   sdkAppId: number;
+  /** The name that it was given. */
   name: string | undefined;
+  /** The name that it gets where it was given none. */
+  madeUpName: string;
   /** SHA-256 of the list of rooms. */
   fingerprint: string;
   /** Rooms in it, each once. */
   total: number;
+  /** Who asked. */
+  by: string;
+  note: string | undefined;
+  /** Of a replay. */
+  replay?: {
+    /** The batch that its rooms come from, where it is one. */
+    parentId: string | undefined;
+    /** What chose them. */
+    origin: string;
+  };
 }
 
 /**
- * The same list under the same name, while its batch is unfinished, is the same batch:
- * somebody runs an interrupted command again. Once it has finished it is a new request.
+ * The same list under the same name (or under none), while its batch is unfinished, is the
+ * same batch: somebody runs an interrupted command again. Once it has finished, or was
+ * cancelled, it is a new request.
  *
- * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total.
+ * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note,
+ * $9 parent, $10 origin.
  * Locks nothing: two people who start the same list at the same instant make two batches,
  * and the queue joins their rooms.
  */
 const openSql = `
 with known as (
   select id, name, total, created_at from room_reaper.batches
-   where sdk_app_id = $2 and fingerprint = $4 and name is not distinct from $3 and finished_at is null
+   where sdk_app_id = $2 and fingerprint = $4 and finished_at is null and cancelled_at is null
+     and (name = $3 and not made_up_name or $3::text is null and (made_up_name or name is null))
    order by created_at desc limit 1
 ), made as (
-  insert into room_reaper.batches (id, sdk_app_id, name, fingerprint, total)
-  select $1, $2, $3, $4, $5 where not exists (select from known)
+  insert into room_reaper.batches
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, parent_id, origin)
+  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8, $9, $10 where not exists (select from known)
   returning id, name, total, created_at
 )
 select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new from known
@@ -57,12 +74,18 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
     batch.name ?? null,
     batch.fingerprint,
     batch.total,
+    batch.madeUpName,
+    batch.by,
+    batch.note ?? null,
+    batch.replay?.parentId ?? null,
+    batch.replay?.origin ?? null,
   ]);
   const row = rows[0];
   if (row === undefined) throw new Error('the batch was neither found nor made');
   return {
     id: row.id,
-    name: row.name ?? undefined,
+    // Batches of the first versions may have none.
+    name: row.name ?? row.id,
     total: row.total,
     createdAtMs: Math.floor(row.created_at),
     isNew: row.is_new,
@@ -152,14 +175,44 @@ export interface BatchProgress extends OutcomeCounts {
   total: number;
   createdAtMs: number;
   finishedAtMs: number | undefined;
+  /** Who asked. */
+  by: string | undefined;
+  note: string | undefined;
+  /** Of a replay: the batch that its rooms came from, where it is one, and what chose them. */
+  parentId: string | undefined;
+  origin: string | undefined;
+  cancelledAtMs: number | undefined;
+  cancelledBy: string | undefined;
+  /** Rooms of it that ended per second, over the last seconds. */
+  ratePerSecond: number;
 }
 
-/** $1 SDKAppID, $2 id or name, or null for all; $3 most rows. Newest first. */
+/** The span over which a rate is taken, in seconds. */
+const rateSpanSeconds = 10;
+
+/**
+ * $1 SDKAppID, $2 id or name, or null for all; $3 most rows. Newest first.
+ *
+ * The rate is that of destructions whose attempts were sent in the last seconds: an index on
+ * attempts finds them, and what was cancelled does not count. It is taken from the first of
+ * these attempts on, so that it is right from the first second of a batch.
+ */
 const progressSql = `
+with moving as materialized (
+  select d.batch_id, count(distinct d.id)::float8 as ended,
+         greatest(1, extract(epoch from clock_timestamp() - min(a.sent_at))::float8) as seconds
+    from room_reaper.attempts a join room_reaper.destructions d on d.id = a.destruction_id
+   where a.sent_at > clock_timestamp() - ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
+   group by d.batch_id
+)
 select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
+       b.asked_by, b.note, b.parent_id, b.origin,
+       extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
+       coalesce(m.ended / m.seconds, 0) as rate,
        ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
   from room_reaper.batches b
+  left join moving m on m.batch_id = b.id
   left join lateral (
     select ${outcomes.map((outcome) => `count(*) filter (where d.outcome = '${outcome}') as ${outcome}`).join(', ')}
       from room_reaper.batch_joins x join room_reaper.destructions d on d.id = x.destruction_id
@@ -174,6 +227,13 @@ type ProgressRow = OutcomeCounts & {
   total: number;
   created_at: number;
   finished_at: number | null;
+  asked_by: string | null;
+  note: string | null;
+  parent_id: string | null;
+  origin: string | null;
+  cancelled_at: number | null;
+  cancelled_by: string | null;
+  rate: number;
 };
 
 export async function readBatches(
@@ -186,11 +246,20 @@ export async function readBatches(
     options.idOrName ?? null,
     options.limit,
   ]);
-  return rows.map(({ created_at, finished_at, name, ...row }) => ({
-    ...row,
-    name: name ?? undefined,
-    createdAtMs: created_at,
-    finishedAtMs: finished_at ?? undefined,
+  return rows.map((row) => ({
+    ...(Object.fromEntries(outcomes.map((outcome) => [outcome, row[outcome]])) as OutcomeCounts),
+    id: row.id,
+    name: row.name ?? undefined,
+    total: row.total,
+    createdAtMs: row.created_at,
+    finishedAtMs: row.finished_at ?? undefined,
+    by: row.asked_by ?? undefined,
+    note: row.note ?? undefined,
+    parentId: row.parent_id ?? undefined,
+    origin: row.origin ?? undefined,
+    cancelledAtMs: row.cancelled_at ?? undefined,
+    cancelledBy: row.cancelled_by ?? undefined,
+    ratePerSecond: row.rate,
   }));
 }
 

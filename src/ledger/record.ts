@@ -139,12 +139,15 @@ export async function recordEnds(
 /**
  * $1 SDKAppID; $2–$6 arrays of one element per destruction: id, room, batch, requested at,
  * not after (epoch ms). Makes the rows that a failover or a restored backup has lost.
+ * In the order of their ids, as the reserve statement does: each waits for a row that the
+ * other is making.
  */
 const restoreSql = `
 insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
 select id, $1, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
   from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[])
     as a (id, room_id, batch_id, requested_at, not_after)
+ order by id
 on conflict (id) do nothing`;
 
 async function restore(
@@ -155,6 +158,15 @@ async function restore(
   const known = items.flatMap(({ destructionId, destruction }) =>
     destruction === undefined ? [] : [{ destructionId, ...destruction }],
   );
+  await ensureDestructions(database, sdkAppId, known);
+}
+
+/** Makes the rows of these destructions where there are none. */
+export async function ensureDestructions(
+  database: Database,
+  sdkAppId: number,
+  known: readonly SlotRequest[],
+): Promise<void> {
   await database.query('record-restore', restoreSql, [
     sdkAppId,
     known.map((each) => each.destructionId),

@@ -1,4 +1,5 @@
 /** Reserving slots: the one statement that holds the quota (docs/architecture.md, "The limiter"). */
+import { isCancelled, wasSent } from './cancel.js';
 import type { Database } from './database.js';
 import type { Outcome } from './outcome.js';
 
@@ -28,6 +29,8 @@ export interface StoppedLine {
 export type Reservation =
   /** The ledger knows how it ended: send nothing. */
   | { kind: 'finished'; outcome: Outcome }
+  /** It was taken back: send nothing (more). */
+  | { kind: 'cancelled'; sentBefore: boolean }
   /** Its deadline is over: send nothing. */
   | { kind: 'expired' }
   /** Its id is that of another room's destruction: whoever wrote the job is not to be believed. */
@@ -113,16 +116,19 @@ known as (
   insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
   select id, $5, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
     from asked
+   order by id
   on conflict (id) do nothing
 ),
 history as materialized (
   select a.id, a.ord, a.not_after, d.outcome, coalesce(d.room_id <> a.room_id, false) as is_foreign,
-         coalesce(h.attempts, 0) as attempts, coalesce(h.may_have_acted, false) as may_have_acted
+         coalesce(h.attempts, 0) as attempts, coalesce(h.may_have_acted, false) as may_have_acted,
+         coalesce(h.sent, false) as sent, ${isCancelled('a.id', 'a.batch_id')} as cancelled
     from asked a
     left join room_reaper.destructions d on d.id = a.id
     left join lateral (
       select max(t.attempt) as attempts,
-             bool_or(t.ended_at is null or t.may_have_acted) as may_have_acted
+             bool_or(t.ended_at is null or t.may_have_acted) as may_have_acted,
+             bool_or(${wasSent('t')}) as sent
         from room_reaper.attempts t
        where t.destruction_id = a.id and (t.ended_at is not null or t.worker_id <> $2)
     ) h on true
@@ -130,7 +136,8 @@ history as materialized (
 open as materialized (
   select *, row_number() over (order by ord) - 1 as position
     from history
-   where outcome is null and not is_foreign and not_after > extract(epoch from clock_timestamp()) * 1000
+   where outcome is null and not is_foreign and not cancelled
+     and not_after > extract(epoch from clock_timestamp()) * 1000
 ),
 line as (
   update room_reaper.lines l
@@ -161,7 +168,7 @@ granted as (
     where attempts.worker_id = excluded.worker_id and attempts.ended_at is null
   returning destruction_id, attempt
 )
-select h.is_foreign, h.outcome, o.id is null as closed, h.may_have_acted, g.attempt,
+select h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sent, h.may_have_acted, g.attempt,
        n.slot_at, l.probe,
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.outage, s.stop_code,
        s.stop_reason, s.stop_remedy,
@@ -180,6 +187,8 @@ interface Row {
   is_foreign: boolean;
   outcome: Outcome | null;
   closed: boolean;
+  cancelled: boolean;
+  sent: boolean;
   may_have_acted: boolean;
   attempt: number | null;
   slot_at: number | null;
@@ -233,6 +242,7 @@ export async function reserveSlots(
 function readRow(row: Row): Reservation | undefined {
   if (row.is_foreign) return { kind: 'foreign' };
   if (row.outcome !== null) return { kind: 'finished', outcome: row.outcome };
+  if (row.cancelled) return { kind: 'cancelled', sentBefore: row.sent };
   if (row.closed) return { kind: 'expired' };
   if (row.attempt !== null && row.slot_at !== null) {
     return {

@@ -25,3 +25,9 @@ export function batchDestructionId(
     seq: random.readUInt32BE(16),
   });
 }
+
+/** What the ids of all destructions of a batch begin with: its time. Batches of one millisecond share it. */
+export function batchIdPrefix(batchCreatedAtMs: number): string {
+  const hex = Math.floor(batchCreatedAtMs).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
+}

@@ -1,5 +1,6 @@
 /** Attempts of one destruction until one decides something. */
 import { UnrecoverableError } from 'bullmq';
+import { cancelledEnd } from '../ledger/cancel.js';
 import type { Outcome } from '../ledger/outcome.js';
 import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
 import type { Destruction } from '../queue/job.js';
@@ -16,6 +17,8 @@ import { UnsavedResult } from './unsaved-result.js';
 export interface Ended {
   outcome: Outcome;
   reason: string;
+  /** It had ended before this run: the ledger knew it. */
+  known?: true;
 }
 
 /** A result that the ledger does not take is written into the job too, after so long, in milliseconds. */
@@ -41,7 +44,11 @@ export async function attemptDestruction(
     const sent = await sendAttempt(destruction, inTurn, context);
     switch (sent.kind) {
       case 'finished':
-        return { outcome: sent.outcome, reason: 'the ledger knows it as finished' };
+        return { outcome: sent.outcome, reason: 'the ledger knows it as finished', known: true };
+      case 'cancelled': {
+        const { outcome, reason } = cancelledEnd(sent.sentBefore);
+        return endUnsent(destruction, outcome, reason, context);
+      }
       case 'foreign':
         throw new UnrecoverableError(
           'the id of the job is of the destruction of another room; another program wrote it',

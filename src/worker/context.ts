@@ -3,8 +3,10 @@ import type { LineKey } from '../ledger/line.js';
 import type { Outcome } from '../ledger/outcome.js';
 import type { RecordItem } from '../ledger/record.js';
 import type { Limiter } from '../limiter/limiter.js';
+import type { ProtectedRooms } from '../protected-rooms.js';
 import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
+import type { CameBack } from './came-back.js';
 import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
 import type { OutageWatch } from './outage-watch.js';
@@ -19,6 +21,11 @@ export interface WorkerContext {
   readonly guard: LineGuard;
   readonly outage: OutageWatch;
   readonly rejections: Rejections;
+  readonly cameBack: CameBack;
+  /** Rooms that are never destroyed. */
+  readonly protectedRooms: ProtectedRooms;
+  /** Whether the ledger knows a request for this destruction that was, or may have been, sent. */
+  readonly sentBefore: (destructionId: string) => Promise<boolean>;
   readonly log: Logger;
   readonly lineKey: LineKey;
   /** Slows the line for all workers, because the API said it is over its quota. */

@@ -11,6 +11,7 @@ import type { DestroyJob } from '../queue/open.js';
 import { attemptDestruction, endUnsent, type Ended } from './attempt.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';
+import { endProtected } from './protected.js';
 import { GiveBack, RetryLater, TransientFailure } from './signals.js';
 import { abortableSleep } from './sleep.js';
 import { readUnsaved, UnsavedResult, writeUnsaved } from './unsaved-result.js';
@@ -21,7 +22,7 @@ const lookAgainMs = 10_000;
 /**
  * Takes one job to its end, or back to the queue.
  *
- * Returns: the room is gone, and the ledger says so; BullMQ completes the job.
+ * Returns: the room is gone, or was taken back, and the ledger says so; BullMQ completes the job.
  *
  * @throws UnrecoverableError where it ended and the room is not gone: it stays in the failed set.
  * @throws RetryLater where it is to be tried again; BullMQ delays it.
@@ -47,9 +48,11 @@ export async function processJob(
   try {
     const ended =
       (await saveEarlierResult(destruction, job, context)) ??
-      (await run(destruction, job, context));
+      (await endProtected(destruction, context)) ??
+      (await runFromAnywhere(destruction, job, context));
     context.onEnded(ended.outcome);
-    if (isGone(ended.outcome)) return;
+    // Nobody retries what was taken back: it leaves the queue like what is gone.
+    if (isGone(ended.outcome) || ended.outcome === 'cancelled') return;
     context.log.warn(
       {
         destructionId: destruction.id,
@@ -103,6 +106,22 @@ async function saveEarlierResult(
   const outcome = await context.writer.record({ ...item, destruction });
   await keep(undefined, job);
   return outcome && { outcome, reason: 'the result of an earlier run' };
+}
+
+/** One run; or one more, where the job came back from the failed set. */
+async function runFromAnywhere(
+  destruction: Destruction,
+  job: DestroyJob,
+  context: WorkerContext,
+): Promise<Ended> {
+  const ended = await run(destruction, job, context);
+  if (ended.known === undefined || isGone(ended.outcome)) return ended;
+  if (!(await context.cameBack.reopen(job, destruction))) return ended;
+  context.log.info(
+    { destructionId: destruction.id, roomId: destruction.roomId, outcome: ended.outcome },
+    'job came back from the failed set; begun anew',
+  );
+  return run(destruction, job, context);
 }
 
 /** One run: quick retries, then the decision whether there is a later one. */

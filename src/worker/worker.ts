@@ -10,11 +10,13 @@
  * flight are answered and recorded within a deadline. What is still unanswered then is
  * given up: its attempt is recorded as one that may have acted.
  */
+import { UnrecoverableError } from 'bullmq';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
+import { sentAmong } from '../ledger/cancel.js';
 import { isPassing, remedyFor, type Database } from '../ledger/database.js';
 import {
   brakeLine,
@@ -28,12 +30,14 @@ import type { OutcomeCounts } from '../ledger/outcome.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
+import { protectedRooms, readProtectedFile, type ProtectedRooms } from '../protected-rooms.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
 import { createApiClient } from '../tencent/client.js';
 import type { Credentials } from '../tencent/credentials.js';
 import { destroyRoomCommand } from '../tencent/endpoint.js';
 import { createSigner } from '../tencent/user-sig.js';
+import { createCameBack } from './came-back.js';
 import type { WorkerContext } from './context.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
@@ -92,6 +96,11 @@ export async function startWorker(
       'TENCENT_SECRET_KEY must be set to the key of your app; a worker signs requests',
     );
   }
+  const guarded = protectedRooms(
+    config.protectedRoomsFile === undefined
+      ? []
+      : readProtectedFile(config.protectedRoomsFile, 'PROTECTED_ROOMS_FILE'),
+  );
   const connectionError = errorReporter(log, 'trouble with a server; going on by itself');
   const database = await stores.openLedger(connectionError);
   let opened: OpenQueue | undefined;
@@ -101,7 +110,7 @@ export async function startWorker(
       connection: stores.queue,
       onError: connectionError,
     });
-    return await run(config, credentials, database, opened, options);
+    return await run(config, credentials, guarded, database, opened, options);
   } catch (error) {
     await opened?.close();
     await database.close();
@@ -112,6 +121,7 @@ export async function startWorker(
 async function run(
   config: Config,
   credentials: Credentials,
+  guarded: ProtectedRooms,
   database: Database,
   opened: OpenQueue,
   options: StartWorkerOptions,
@@ -192,6 +202,7 @@ async function run(
     }
   }
 
+  const cameBack = createCameBack({ database, queue: opened.queue, now: () => limiter.now() });
   let ended: Partial<OutcomeCounts> = {};
   const context: WorkerContext = {
     limiter,
@@ -201,6 +212,9 @@ async function run(
     guard,
     outage,
     rejections,
+    cameBack,
+    protectedRooms: guarded,
+    sentBefore: async (id) => (await sentAmong(database, [id])).has(id),
     log,
     lineKey,
     brake,
@@ -252,6 +266,11 @@ async function run(
       .catch(() => undefined);
   });
 
+  bullWorker.on('failed', (job, error) => {
+    if (job?.id !== undefined && error instanceof UnrecoverableError)
+      cameBack.isInFailedSet(job.id);
+  });
+
   const begin = () => void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
   const stoppedLine = (await readLines(database, config.sdkAppId, intervalMs)).find(
     (line) => line.id === id,
@@ -298,6 +317,7 @@ async function run(
     const last = new Promise((resolve) => setTimeout(resolve, shutdownDeadlineMs + 2_000).unref());
     await Promise.race([bullWorker.close(), last]);
     clearTimeout(deadline);
+    await Promise.race([cameBack.close(), last]);
     limiter.close();
     client.close();
     await Promise.race([finishBatches(database, config.sdkAppId).catch(() => undefined), last]);

@@ -88,6 +88,13 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       total: 3,
       createdAtMs: 0,
       finishedAtMs: undefined,
+      by: text,
+      note: text,
+      parentId: undefined,
+      origin: undefined,
+      cancelledAtMs: undefined,
+      cancelledBy: undefined,
+      ratePerSecond: 0,
     },
     summary: {
       ...createTally().result(),
@@ -106,6 +113,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       ],
     },
     list: { valid: 3, unique: 3, duplicates: 0, invalid: 0, problems: [], fingerprint: '' },
+    protected: 0,
     seconds: 1,
   };
 }

@@ -9,6 +9,7 @@ import {
   readBatches,
   type NewBatch,
 } from '../../src/ledger/batches.js';
+import { markBatchesCancelled } from '../../src/ledger/cancel.js';
 import type { Outcome } from '../../src/ledger/outcome.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -22,8 +23,11 @@ function list(changes: Partial<NewBatch> = {}): NewBatch {
     id: newId(),
     sdkAppId: freshSdkAppId(),
     name: 'after the event',
+    madeUpName: 'calm-otter-17',
     fingerprint: 'sha-256 of the list',
     total: 2,
+    by: 'ada',
+    note: undefined,
     ...changes,
   };
 }
@@ -63,11 +67,58 @@ describe('opening', () => {
     expect(again).toEqual({ id: first.id, name: first.name, total: 2, createdAtMs, isNew: false });
   });
 
-  test('a batch without a name continues one without a name', async () => {
+  test('a batch without a name gets a made-up one, and continues one without a name', async () => {
+    const first = list({ name: undefined });
+    expect(await openBatch(ledger.database, first)).toMatchObject({ name: 'calm-otter-17' });
+    const again = await openBatch(ledger.database, {
+      ...first,
+      id: newId(),
+      madeUpName: 'bold-heron-44',
+    });
+    expect(again).toMatchObject({ id: first.id, name: 'calm-otter-17', isNew: false });
+  });
+
+  test('a name that was made up is not the same as that name given', async () => {
     const first = list({ name: undefined });
     await openBatch(ledger.database, first);
-    const again = await openBatch(ledger.database, { ...first, id: newId() });
-    expect(again).toMatchObject({ id: first.id, name: undefined, isNew: false });
+    const id = newId();
+    const named = await openBatch(ledger.database, { ...first, id, name: first.madeUpName });
+    expect(named).toMatchObject({ id, isNew: true });
+  });
+
+  test('who asked, the note and where it came from are kept', async () => {
+    const parent = list();
+    await openBatch(ledger.database, parent);
+    const asked = list({
+      sdkAppId: parent.sdkAppId,
+      name: 'again',
+      by: 'grace',
+      note: 'after the outage',
+      replay: { parentId: parent.id, origin: '--outcome failed' },
+    });
+    await openBatch(ledger.database, asked);
+    expect(
+      (await read(asked.sdkAppId)).map(({ by, note, parentId, origin }) => [
+        by,
+        note,
+        parentId,
+        origin,
+      ]),
+    ).toEqual([
+      ['grace', 'after the outage', parent.id, '--outcome failed'],
+      ['ada', undefined, undefined, undefined],
+    ]);
+  });
+
+  test('a cancelled batch is not continued', async () => {
+    const first = list();
+    await openBatch(ledger.database, first);
+    await markBatchesCancelled(ledger.database, [first.id], 'grace');
+    const id = newId();
+    expect(await openBatch(ledger.database, { ...first, id })).toMatchObject({ id, isNew: true });
+    expect(await read(first.sdkAppId, first.id)).toMatchObject([
+      { cancelledBy: 'grace', cancelledAtMs: expect.any(Number) as number },
+    ]);
   });
 
   test.each<[string, Partial<NewBatch>]>([
@@ -194,5 +245,26 @@ describe('reading', () => {
     await line.grant(open);
     const among = [done, open.destructionId, newId()];
     expect(await finishedAmong(ledger.database, among)).toEqual(new Set([done]));
+  });
+});
+
+describe('the rate', () => {
+  test('is that of the rooms of the batch that ended in the last seconds', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 10 });
+    await openBatch(ledger.database, batch);
+    for (let room = 0; room < 4; room++) await end(line, 'destroyed', batch.id);
+    await end(line, 'destroyed');
+    const open = request({ batchId: batch.id });
+    await line.grant(open);
+    // All within a second: a span shorter than that would make a few rooms look fast.
+    await ledger.sql(
+      `update room_reaper.attempts set sent_at = clock_timestamp() - interval '0.5 seconds'`,
+    );
+    expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 4 }]);
+    await ledger.sql(
+      `update room_reaper.attempts set sent_at = clock_timestamp() - interval '11 seconds'`,
+    );
+    expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 0 }]);
   });
 });

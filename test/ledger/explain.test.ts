@@ -26,6 +26,9 @@ describe('what the ledger knows of a room', () => {
       name: 'evening',
       fingerprint: 'f',
       total: 1,
+      madeUpName: 'a',
+      by: 'ada',
+      note: undefined,
     });
     const wish = request({ batchId: batch.id });
     const first = await line.grant(wish);

@@ -35,9 +35,11 @@ describe('bringing the schema up to date', () => {
       'attempts',
       'batch_joins',
       'batches',
+      'cancelled_destructions',
       'destructions',
       'lines',
       'migrations',
+      'replays',
     ]);
     const others = await sql(
       `select table_name from information_schema.tables where table_schema = 'public'`,

@@ -165,7 +165,15 @@ describe('no table of attempts or destructions is read whole', () => {
   });
 
   test('to put a list on the queue, and to see how it goes', async () => {
-    const batch = { sdkAppId: line.sdkAppId, name: 'x', fingerprint: 'x', total: 10 };
+    const batch = {
+      sdkAppId: line.sdkAppId,
+      name: 'x',
+      fingerprint: 'x',
+      total: 10,
+      madeUpName: 'a',
+      by: 'ada',
+      note: undefined,
+    };
     await expectNoScan(
       async (database) => {
         const { id } = await openBatch(database, { ...batch, id: newId() });

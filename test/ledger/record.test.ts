@@ -55,7 +55,16 @@ async function attempts(id: string) {
 async function newBatch(total: number): Promise<string> {
   const id = newId();
   await openBatch(ledger.database, {
-    ...{ id, sdkAppId: line.sdkAppId, name: undefined, fingerprint: id, total },
+    ...{
+      id,
+      sdkAppId: line.sdkAppId,
+      name: undefined,
+      madeUpName: 'calm-otter-17',
+      by: 'ada',
+      note: undefined,
+      fingerprint: id,
+      total,
+    },
   });
   return id;
 }

@@ -20,7 +20,16 @@ beforeEach(async () => {
 
 async function openNew(): Promise<string> {
   const id = newId();
-  const batch = { id, sdkAppId, name: undefined, fingerprint: id, total: 10 };
+  const batch = {
+    id,
+    sdkAppId,
+    name: undefined,
+    fingerprint: id,
+    total: 10,
+    madeUpName: 'a',
+    by: 'ada',
+    note: undefined,
+  };
   await openBatch(ledger.database, batch);
   return id;
 }

@@ -15,7 +15,16 @@ beforeEach(async () => {
   sdkAppId = freshSdkAppId();
   batchId = newId();
   await openBatch(ledger.database, {
-    ...{ id: batchId, sdkAppId, name: undefined, fingerprint: batchId, total: 10 },
+    ...{
+      id: batchId,
+      sdkAppId,
+      name: undefined,
+      madeUpName: 'calm-otter-17',
+      by: 'ada',
+      note: undefined,
+      fingerprint: batchId,
+      total: 10,
+    },
   });
 });
 

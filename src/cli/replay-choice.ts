@@ -1,0 +1,89 @@
+/** What a replay chooses: its flags, checked, and the same in words. */
+import { createHash } from 'node:crypto';
+import { ReaperError } from '../errors.js';
+import { replayable, type ReplayChoice } from '../ledger/replay.js';
+import type { Outcome } from '../ledger/outcome.js';
+import { roomIdProblem } from '../producer/room-list/index.js';
+import { printable } from '../redact.js';
+import { readDuration } from './when.js';
+
+export interface ChoiceFlags {
+  batch?: string;
+  code?: string[];
+  outcome?: string[];
+  since?: string;
+  room?: string[];
+  all?: boolean;
+  force?: boolean;
+}
+
+export type Choice = Pick<ReplayChoice, 'codes' | 'outcomes' | 'sinceMs' | 'roomIds'>;
+
+/** @throws ReaperError `USAGE` where a flag is not valid, or nothing is chosen and `--all` is not said. */
+export function readChoice(flags: ChoiceFlags): Choice {
+  const given = [flags.batch, flags.code, flags.outcome, flags.since, flags.room];
+  const chosen = given.some((flag) => flag !== undefined);
+  if (!chosen && flags.all !== true) {
+    throw new ReaperError(
+      'USAGE',
+      'nothing to replay; choose by --batch, --code, --outcome, --since or --room, or everything that failed with --all',
+    );
+  }
+  if (chosen && flags.all === true) {
+    throw new ReaperError('USAGE', '--all must stand alone; leave it out, or the other flags');
+  }
+  return {
+    codes: flags.code?.map(readCode),
+    outcomes: flags.outcome?.map(readOutcome),
+    sinceMs: flags.since === undefined ? undefined : readDuration('--since', flags.since),
+    roomIds: flags.room?.map((room) => {
+      const problem = roomIdProblem(room);
+      if (problem !== undefined) throw new ReaperError('USAGE', `--room: ${problem}`);
+      return room;
+    }),
+  };
+}
+
+function readCode(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new ReaperError(
+    'USAGE',
+    `--code must be an ErrorCode such as 100001, got ${JSON.stringify(printable(text))}`,
+  );
+}
+
+function readOutcome(text: string): Outcome {
+  const outcome = replayable.find((each) => each === text);
+  if (outcome !== undefined) return outcome;
+  throw new ReaperError(
+    'USAGE',
+    `--outcome must be ${replayable.join(', ')}, got ${JSON.stringify(printable(text))}; rooms that are gone are not replayed`,
+  );
+}
+
+/** Most rooms that are named in words. */
+const roomsNamed = 5;
+
+/** The choice in words, as it is kept with the batch, and what tells it from others. */
+export function describeChoice(
+  flags: ChoiceFlags,
+  parentId: string | undefined,
+): { origin: string; fingerprint: string } {
+  const { code = [], outcome = [], room = [], since } = flags;
+  const words = [
+    ...(parentId === undefined ? [] : [`--batch ${parentId}`]),
+    ...code.map((each) => `--code ${each}`),
+    ...outcome.map((each) => `--outcome ${each}`),
+    ...(since === undefined ? [] : [`--since ${since}`]),
+    ...room.slice(0, roomsNamed).map((each) => `--room ${JSON.stringify(each)}`),
+    ...(room.length > roomsNamed ? [`and ${room.length - roomsNamed} more rooms`] : []),
+    ...(flags.all === true ? ['--all'] : []),
+    ...(flags.force === true ? ['--force'] : []),
+  ];
+  const whole = JSON.stringify([parentId, code, outcome, since, room, flags.all, flags.force]);
+  return {
+    origin: words.join(' '),
+    // No SHA-256 of a list: it cannot be taken for one.
+    fingerprint: `replay ${createHash('sha256').update(whole).digest('hex')}`,
+  };
+}

@@ -1,0 +1,67 @@
+/** A view that is drawn again and again: in place on a terminal, one after the other elsewhere. */
+import type { Io } from './io.js';
+
+export interface Screen {
+  /** Draws it, in one write. */
+  show(text: string): void;
+  /** Leaves the last view where it is, and the cursor below it. */
+  end(): void;
+}
+
+const hideCursor = '\u001b[?25l';
+const showCursor = '\u001b[?25h';
+const home = '\u001b[H';
+const clearAll = '\u001b[2J';
+const clearToEndOfLine = '\u001b[K';
+const clearBelow = '\u001b[J';
+
+export function createScreen(io: Io): Screen {
+  return io.stdout.isTTY ? createTerminal(io) : createLog(io);
+}
+
+/**
+ * Nothing is cleared that is drawn again: each line is written over the old one, and what is
+ * left of that is cleared after it. So nothing flickers.
+ */
+function createTerminal(io: Io): Screen {
+  let drawn = false;
+  // Also where a second signal exits at once.
+  const restore = () => io.stdout.write(showCursor);
+  return {
+    show(text) {
+      const { columns, rows } = io.stdout as { columns?: number; rows?: number };
+      // 0 where the terminal does not know. A line that wraps, or one too many, would scroll.
+      const width = columns || 80;
+      const height = (rows || 24) - 1;
+      const all = text.split('\n');
+      const hidden = all.length - height;
+      const lines =
+        hidden > 0 ? [...all.slice(0, height - 1), `… and ${hidden + 1} lines more`] : all;
+      const body = lines.map((line) => `${line.slice(0, width - 1)}${clearToEndOfLine}`);
+      io.stdout.write(
+        `${drawn ? '' : hideCursor + clearAll}${home}${body.join('\r\n')}\r\n${clearBelow}`,
+      );
+      if (!drawn) process.once('exit', restore);
+      drawn = true;
+    },
+    end() {
+      if (!drawn) return;
+      process.off('exit', restore);
+      restore();
+      drawn = false;
+    },
+  };
+}
+
+/** For files and pipes: a view that says nothing new is not repeated. */
+function createLog(io: Io): Screen {
+  let last: string | undefined;
+  return {
+    show(text) {
+      if (text === last) return;
+      io.stdout.write(last === undefined ? `${text}\n` : `\n${text}\n`);
+      last = text;
+    },
+    end: () => undefined,
+  };
+}

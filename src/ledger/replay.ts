@@ -1,0 +1,303 @@
+/**
+ * Replays: rooms that are not gone, chosen from the ledger and asked for again.
+ *
+ * The choice is written down in one statement together with the batch that asks for it
+ * (`replays`), so that what is added to the queue is exactly what was counted, a page at a
+ * time, also where it is interrupted and gone on with.
+ */
+import type { Database } from './database.js';
+import type { Outcome } from './outcome.js';
+
+/** Outcomes after which a room may be asked for again. */
+export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as const;
+
+export interface ReplayChoice {
+  sdkAppId: number;
+  batchId: string | undefined;
+  codes: readonly number[] | undefined;
+  outcomes: readonly Outcome[] | undefined;
+  /** Only what ended in the last so many milliseconds. */
+  sinceMs: number | undefined;
+  roomIds: readonly string[] | undefined;
+  /** Also what the API refused for good. */
+  force: boolean;
+  protectedRooms: { rooms: readonly string[]; patterns: readonly string[] };
+}
+
+/** What becomes of a chosen room. */
+export type ReplayFate =
+  | 'replay'
+  /** Another destruction of it found it gone, or destroyed it, since. */
+  | 'gone'
+  /** Another destruction of it is under way. */
+  | 'pending'
+  | 'protected'
+  /** The API refused it for good: it would again. */
+  | 'refused'
+  /** Somebody took it back, and cancelled rooms were not asked for. */
+  | 'cancelled';
+
+/**
+ * CTE `rooms`: the rooms chosen, each once, by the newest of its destructions, with its fate.
+ *
+ * $1 SDKAppID, $2 batch id or null, $3 codes or null, $4 outcomes or null, $5 milliseconds or
+ * null, $6 room ids or null, $7 whether to replay what was rejected, $8 protected room ids,
+ * $9 protected patterns, as of LIKE.
+ */
+const roomsCte = `
+chosen as (
+  select distinct d.room_id
+    from room_reaper.destructions d
+   where d.sdk_app_id = $1 and d.outcome in (${replayable.map((outcome) => `'${outcome}'`).join(', ')})
+     and ($2::text is null or d.batch_id = $2
+       or d.id in (select destruction_id from room_reaper.batch_joins where batch_id = $2))
+     and ($3::int[] is null or d.error_code = any ($3))
+     and ($4::text[] is null or d.outcome = any ($4))
+     and ($5::float8 is null or d.finished_at >= clock_timestamp() - $5 * interval '1 millisecond')
+     and ($6::text[] is null or d.room_id = any ($6))
+),
+rooms as (
+  select c.room_id, n.id, n.batch_id, n.outcome, n.error_code, n.error_info,
+         case when all_of.gone then 'gone'
+              when all_of.pending then 'pending'
+              when c.room_id = any ($8::text[]) or c.room_id like any ($9::text[]) then 'protected'
+              when n.outcome = 'rejected' and not $7::bool then 'refused'
+              when n.outcome = 'cancelled' and not coalesce('cancelled' = any ($4), false) then 'cancelled'
+              else 'replay' end as fate
+    from chosen c
+    cross join lateral (
+      select d.* from room_reaper.destructions d
+       where d.sdk_app_id = $1 and d.room_id = c.room_id and d.outcome is not null
+       order by d.finished_at desc, d.id desc limit 1
+    ) n
+    cross join lateral (
+      select bool_or(d.outcome is null) as pending,
+             bool_or(d.id = n.id and d.outcome in ('destroyed', 'destroyed_statistics_lost', 'already_gone')) as gone
+        from room_reaper.destructions d where d.sdk_app_id = $1 and d.room_id = c.room_id
+    ) all_of
+)`;
+
+function choiceParameters(choice: ReplayChoice): unknown[] {
+  return [
+    choice.sdkAppId,
+    choice.batchId ?? null,
+    choice.codes ?? null,
+    choice.outcomes ?? null,
+    choice.sinceMs ?? null,
+    choice.roomIds ?? null,
+    choice.force,
+    choice.protectedRooms.rooms,
+    choice.protectedRooms.patterns.map(likePattern),
+  ];
+}
+
+/** `a_*` → `a\_%`. */
+function likePattern(pattern: string): string {
+  return pattern.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%');
+}
+
+export interface ReplayGroup {
+  fate: ReplayFate;
+  /** Of the newest destruction of each of these rooms. */
+  outcome: Outcome;
+  errorCode: number | undefined;
+  errorInfo: string | undefined;
+  rooms: number;
+  example: string;
+}
+
+/** Parameters: those of `roomsCte`. */
+const planSql = `
+with ${roomsCte}
+select fate, outcome, error_code, min(error_info) as error_info, count(*)::int as rooms, min(room_id) as example
+  from rooms group by fate, outcome, error_code
+ order by fate = 'replay' desc, rooms desc, fate, outcome, error_code`;
+
+/** What a replay would do. */
+export async function planReplay(database: Database, choice: ReplayChoice): Promise<ReplayGroup[]> {
+  const rows = await database.query<{
+    fate: ReplayFate;
+    outcome: Outcome;
+    error_code: number | null;
+    error_info: string | null;
+    rooms: number;
+    example: string;
+  }>('replay-plan', planSql, choiceParameters(choice));
+  return rows.map((row) => ({
+    fate: row.fate,
+    outcome: row.outcome,
+    errorCode: row.error_code ?? undefined,
+    errorInfo: row.error_info ?? undefined,
+    rooms: row.rooms,
+    example: row.example,
+  }));
+}
+
+/** Parameters: those of `roomsCte`, $10 most rows. */
+const protectedSql = `
+with ${roomsCte}
+select room_id from rooms where fate = 'protected' order by room_id limit $10`;
+
+/** The first of the chosen rooms that are protected. */
+export async function protectedAmong(
+  database: Database,
+  choice: ReplayChoice,
+  limit: number,
+): Promise<string[]> {
+  const rows = await database.query<{ room_id: string }>('replay-protected', protectedSql, [
+    ...choiceParameters(choice),
+    limit,
+  ]);
+  return rows.map((row) => row.room_id);
+}
+
+export interface ReplayBatch {
+  id: string;
+  name: string;
+  total: number;
+  createdAtMs: number;
+  parentId: string | undefined;
+  /** False where an interrupted replay of the same choice is gone on with. */
+  isNew: boolean;
+}
+
+export interface NewReplay {
+  id: string;
+  name: string | undefined;
+  madeUpName: string;
+  /** The choice in words. */
+  origin: string;
+  /** The same for the same choice. */
+  fingerprint: string;
+  by: string;
+  note: string | undefined;
+}
+
+/**
+ * $1 SDKAppID, $2 fingerprint, $3 name. A replay whose rooms were not all put on the queue.
+ */
+const interruptedSql = `
+select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new
+  from room_reaper.batches
+ where sdk_app_id = $1 and fingerprint = $2 and finished_at is null and cancelled_at is null
+   and enqueued_at is null and (name = $3 and not made_up_name or $3::text is null and made_up_name)
+ order by created_at desc limit 1`;
+
+/**
+ * Parameters: those of `roomsCte`, $10 id, $11 name, $12 made-up name, $13 origin, $14
+ * fingerprint, $15 who, $16 note. Makes the batch with the list of its rooms; nothing where
+ * none is to be replayed. The parent is the batch that was asked for, or the one that all
+ * rooms come from.
+ */
+const openSql = `
+with ${roomsCte},
+picked as materialized (
+  select room_id, id, batch_id, row_number() over (order by room_id) as position
+    from rooms where fate = 'replay'
+),
+made as (
+  insert into room_reaper.batches
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, origin, parent_id)
+  select $10, $1, coalesce($11, $12), $11::text is null, $14, count(*), $15, $16, $13,
+         coalesce($2, case when count(distinct batch_id) = 1 and count(batch_id) = count(*) then min(batch_id) end)
+    from picked having count(*) > 0
+  returning id, name, total, parent_id, created_at
+),
+listed as (
+  insert into room_reaper.replays (batch_id, position, room_id, replaced_id)
+  select $10, position, room_id, id from picked
+)
+select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, true as is_new
+  from made`;
+
+interface BatchRow extends Record<string, unknown> {
+  id: string;
+  name: string;
+  total: number;
+  parent_id: string | null;
+  created_at: number;
+  is_new: boolean;
+}
+
+/** @returns undefined where there is nothing to replay. */
+export async function openReplay(
+  database: Database,
+  choice: ReplayChoice,
+  replay: NewReplay,
+): Promise<ReplayBatch | undefined> {
+  const name = replay.name ?? null;
+  const [interrupted] = await database.query<BatchRow>('replay-interrupted', interruptedSql, [
+    choice.sdkAppId,
+    replay.fingerprint,
+    name,
+  ]);
+  const [made] = interrupted
+    ? [interrupted]
+    : await database.query<BatchRow>('replay-open', openSql, [
+        ...choiceParameters(choice),
+        replay.id,
+        name,
+        replay.madeUpName,
+        replay.origin,
+        replay.fingerprint,
+        replay.by,
+        replay.note ?? null,
+      ]);
+  if (made === undefined) return undefined;
+  return {
+    id: made.id,
+    name: made.name,
+    total: made.total,
+    createdAtMs: Math.floor(made.created_at),
+    parentId: made.parent_id ?? undefined,
+    isNew: made.is_new,
+  };
+}
+
+/** $1 batch id, $2 the last position seen, $3 most rows. */
+const pageSql = `
+select position, room_id from room_reaper.replays
+ where batch_id = $1 and position > $2 order by position limit $3`;
+
+/** The rooms of a replay, in pages. */
+export async function* replayedRooms(
+  database: Database,
+  batchId: string,
+  pageSize: number,
+): AsyncGenerator<string[]> {
+  for (let after = 0; ;) {
+    const rows = await database.query<{ position: number; room_id: string }>(
+      'replay-page',
+      pageSql,
+      [batchId, after, pageSize],
+    );
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = last.position;
+    yield rows.map((row) => row.room_id);
+  }
+}
+
+/**
+ * $1 SDKAppID, $2 batch id of the replay, $3 room ids. The ended destructions of these rooms
+ * whose jobs may be in BullMQ's failed set.
+ */
+const replacedSql = `
+select id from room_reaper.destructions
+ where sdk_app_id = $1 and room_id = any ($3::text[]) and batch_id is distinct from $2
+   and outcome in ('rejected', 'failed', 'expired')`;
+
+/** Ids of the destructions that a replay of these rooms takes the place of. */
+export async function replacedDestructions(
+  database: Database,
+  sdkAppId: number,
+  batchId: string,
+  roomIds: readonly string[],
+): Promise<string[]> {
+  const rows = await database.query<{ id: string }>('replay-replaced', replacedSql, [
+    sdkAppId,
+    batchId,
+    roomIds,
+  ]);
+  return rows.map((row) => row.id);
+}

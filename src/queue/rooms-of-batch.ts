@@ -1,0 +1,41 @@
+/** The rooms of a batch that wait on the queue. */
+import { readDestruction, type Destruction } from './job.js';
+import type { DestroyQueue } from './open.js';
+
+/** Jobs read by one call. */
+const pageSize = 1_000;
+
+/** How much two pages overlap: as many jobs may be added before a page while it is read. */
+const overlap = 100;
+
+/**
+ * In the order in which a job goes through them, so that one that moves on while they are
+ * read is found in the next.
+ */
+const states = ['delayed', 'prioritized', 'wait', 'active'] as const;
+
+/**
+ * Reads what is on the queue for a batch. Each list is read from its end: jobs leave it at
+ * its beginning, and what moves up meanwhile comes again rather than being passed over. So
+ * a room may come more than once, and while the queue moves one may be missed.
+ *
+ * @throws the queue's error where it cannot be reached.
+ */
+export async function* waitingOfBatch(
+  queue: DestroyQueue,
+  batchId: string,
+): AsyncGenerator<Destruction[]> {
+  for (const state of states) {
+    let end = (await queue.getJobCountByTypes(state)) - 1;
+    while (end >= 0) {
+      const start = Math.max(0, end - pageSize + 1);
+      const jobs = await queue.getJobs([state], start, end, true);
+      const found = jobs.flatMap((job) => {
+        const destruction = readDestruction(job.id, job.data);
+        return destruction?.batchId === batchId ? [destruction] : [];
+      });
+      if (found.length > 0) yield found;
+      end = start === 0 ? -1 : start - 1 + overlap;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Jobs that come back from BullMQ's failed set, because a person or a tool retried them
+ * there (`job.retry()`, `queue.retryJobs()`, the button of a dashboard).
+ *
+ * The ledger says that such a destruction has ended. So it says of a job that runs once more
+ * because its worker died between recording the end and telling BullMQ; that one must not be
+ * sent again. What tells the two apart is the deduplication key of the room: BullMQ frees it
+ * in the same script that puts the job into the failed set. A job that still owns its key was
+ * never there. (`attemptsMade` does not tell: it can be reset with a retry, and it rises by a
+ * later retry as well, while a paused worker that lost the job records an end.)
+ *
+ * A job that came back owns its key no more. So that its new run is safe in the same way, the
+ * ledger remembers that the destruction is begun anew, until BullMQ has put its job into the
+ * failed set again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDataError, type Database } from '../ledger/database.js';
+import { gather } from '../ledger/gather.js';
+import { noteInFailedSet, reopenDestruction } from '../ledger/reopen.js';
+import type { Destruction } from '../queue/job.js';
+import type { DestroyJob, DestroyQueue } from '../queue/open.js';
+
+/** Most jobs in one statement. */
+const maximumGroup = 200;
+
+/** How far apart two statements begin, in milliseconds. */
+const gatherEveryMs = 50;
+
+export interface CameBack {
+  /** Begins a destruction anew whose job was retried from the failed set. @returns whether it was. */
+  reopen(job: DestroyJob, destruction: Destruction): Promise<boolean>;
+  /** BullMQ has put the job of this destruction into the failed set. */
+  isInFailedSet(destructionId: string): void;
+  /** Resolves when the ledger knows all of them, or cannot be reached. */
+  close(): Promise<void>;
+}
+
+export function createCameBack(options: {
+  database: Database;
+  queue: DestroyQueue;
+  /** Database time now, in milliseconds since the epoch. */
+  now: () => number;
+}): CameBack {
+  const { database, queue, now } = options;
+  const closing = new AbortController();
+
+  const notes = gather<{ id: string; atMs: number }, undefined>(
+    async (jobs) => {
+      for (let failures = 0; ; failures++) {
+        try {
+          await noteInFailedSet(database, jobs);
+          return jobs.map(() => undefined);
+        } catch (error) {
+          if (isDataError(error) || closing.signal.aborted) throw error;
+          await sleep(Math.min(50 * 2 ** failures, 2_000), undefined, { signal: closing.signal });
+        }
+      }
+    },
+    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing: () => true },
+  );
+
+  return {
+    async reopen(job, destruction) {
+      // A job without a key was made by another program: nothing would tell a crash from a retry.
+      if (job.deduplicationId === undefined) return false;
+      // Past its deadline the room may be a new one; `replay` is for that.
+      if (now() > destruction.notAfterMs) return false;
+      if ((await queue.getDeduplicationJobId(job.deduplicationId)) === destruction.id) return false;
+      return reopenDestruction(database, destruction.id);
+    },
+    isInFailedSet(destructionId) {
+      // Where it cannot be noted, one retry from there is taken for a crash: it sends nothing,
+      // and the next one does.
+      notes.add({ id: destructionId, atMs: now() }).catch(() => undefined);
+    },
+    async close() {
+      closing.abort();
+      await notes.idle();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/** The queue as other tools see it: a dashboard, a script, a service. */
+import { addDestructions } from '../../src/producer/add.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { openQueue, type DestroyQueue } from '../../src/queue/open.js';
+import { afterThisTest } from './room-reaper.js';
+
+/** BullMQ's own queue, and a way to ask for a room as `producer.destroy` does. */
+export type TestQueue = DestroyQueue & { addRoom(roomId: string): Promise<string> };
+
+/** Opens it until the end of the test. */
+export async function openTestQueue(sdkAppId: number, url: string): Promise<TestQueue> {
+  const opened = await openQueue({
+    sdkAppId,
+    connection: url.startsWith('redis')
+      ? { kind: 'redis', url }
+      : { kind: 'postgres', connection: { connectionString: url }, shownAs: 'the test queue' },
+    onError: () => undefined,
+  });
+  afterThisTest(() => opened.close());
+  return Object.assign(opened.queue, {
+    async addRoom(roomId: string) {
+      const now = Date.now();
+      const [added] = await addDestructions(
+        opened.queue,
+        [
+          {
+            id: newId(),
+            roomId,
+            batchId: undefined,
+            requestedAtMs: now,
+            notAfterMs: now + 3_600_000,
+          },
+        ],
+        { lane: 'normal', delayMs: 0 },
+      );
+      return added?.destructionId ?? '';
+    },
+  });
+}
