@@ -43,7 +43,9 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', 'scripts/*.mjs', 'test/faults/*.mjs'] },
+        projectService: {
+          allowDefaultProject: ['eslint.config.js', 'scripts/*.mjs', 'test/faults/*.mjs'],
+        },
       },
     },
     rules: {
@@ -66,6 +68,9 @@ export default tseslint.config(
     rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['bench/**', 'examples/**', 'scripts/**'], rules: { 'no-console': 'off' } },
-  { files: ['eslint.config.js', 'scripts/*.mjs', 'test/faults/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    files: ['eslint.config.js', 'scripts/*.mjs', 'test/faults/*.mjs'],
+    extends: [tseslint.configs.disableTypeChecked],
+  },
   ...layerRules,
 );

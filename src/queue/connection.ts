@@ -20,7 +20,7 @@ const connectTimeoutMs = 5_000;
 /**
  * How long Redis may say nothing while it owes an answer, in milliseconds. A peer that is
  * gone without a word (a failover, a firewall that forgot) would otherwise hold up every
- * command for a quarter of an hour. BullMQ waits for a job for ten seconds at most.
+ * command for as long as TCP believes in it. BullMQ waits for a job for ten seconds at most.
  */
 const answerTimeoutMs = 20_000;
 

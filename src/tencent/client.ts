@@ -32,16 +32,36 @@ export interface ApiClientOptions {
   endpoint: string;
   signer: Signer;
   requestTimeoutMs: number;
+<<<<<<< HEAD
   /** Told the headers of each reply. */
   onHeaders?: (headers: http.IncomingHttpHeaders) => void;
+=======
+  /** How long a connection is kept without a request, in milliseconds. Default 15,000. */
+  idleLimitMs?: number;
+>>>>>>> chaos
 }
 
+/**
+ * Whether the other end of an idle connection is still there, nobody knows. Node keeps one
+ * for good, and by itself ignores the time that the server says it keeps it: after something
+ * on the way has forgotten them, each dead one costs a whole attempt, that is a timeout and
+ * a retry.
+ */
+const defaultIdleLimitMs = 15_000;
+
 export function createApiClient(options: ApiClientOptions): ApiClient {
+<<<<<<< HEAD
   const { credentials, endpoint, signer, onHeaders } = options;
   const agent = {
     http: new http.Agent({ keepAlive: true }),
     https: new https.Agent({ keepAlive: true }),
   };
+=======
+  const { credentials, endpoint, signer, idleLimitMs = defaultIdleLimitMs } = options;
+  // The agent closes what was idle for that long; a request that waits is not idle to it.
+  const kept = { keepAlive: true, timeout: idleLimitMs };
+  const agent = { http: new http.Agent(kept), https: new https.Agent(kept) };
+>>>>>>> chaos
   const client = got.extend({
     agent,
     headers: { 'content-type': 'application/json', 'user-agent': 'room-reaper' },

@@ -90,15 +90,16 @@ async function rawServer(moment: () => string = () => '') {
 
 function clientOf(
   endpoint: string,
-  changes: { requestTimeoutMs?: number; adminIdentifier?: string } = {},
+  changes: { requestTimeoutMs?: number; adminIdentifier?: string; idleLimitMs?: number } = {},
 ): ApiClient {
-  const { requestTimeoutMs = 10_000, adminIdentifier = 'administrator' } = changes;
+  const { requestTimeoutMs = 10_000, adminIdentifier = 'administrator', ...limits } = changes;
   const own = { ...credentials, adminIdentifier };
   const client = createApiClient({
     credentials: own,
     endpoint,
     signer: createSigner(own),
     requestTimeoutMs,
+    ...limits,
   });
   closers.push(() => client.close());
   return client;
@@ -312,6 +313,30 @@ describe('connections', () => {
     await manyTurns();
     expect(await destroy(client)).toMatchObject({ kind: 'reply', errorCode: 0 });
     expect(server.connections()).toBe(2);
+  });
+
+  test('one that was idle for too long is closed: nobody knows whether the other end is still there', async () => {
+    const server = await httpServer();
+    const client = clientOf(server.endpoint, { idleLimitMs: 50 });
+    await destroy(client);
+    expect(await openSockets(server.server)).toBe(1);
+    await expect.poll(() => openSockets(server.server)).toBe(0);
+    expect(await destroy(client)).toMatchObject({ kind: 'reply', errorCode: 0 });
+    expect(server.connections()).toBe(2);
+  });
+
+  test('the limit for idle ones does not end a request that waits for its slot, or for its answer', async () => {
+    const server = await httpServer((_request, response) => {
+      setTimeout(() => response.end(success), 200);
+    });
+    const client = clientOf(server.endpoint, { idleLimitMs: 50 });
+    await destroy(client);
+    const request = client.prepareDestroy('room-2');
+    await request.ready;
+    const waited = performance.now() + 200;
+    await expect.poll(() => performance.now() > waited).toBe(true);
+    expect(request.isUsable()).toBe(true);
+    expect(await release(request)).toMatchObject({ kind: 'reply', errorCode: 0 });
   });
 
   test('a request whose kept connection the server closed is not usable, and was not sent', async () => {
