@@ -32,13 +32,10 @@ export interface ApiClientOptions {
   endpoint: string;
   signer: Signer;
   requestTimeoutMs: number;
-<<<<<<< HEAD
   /** Told the headers of each reply. */
   onHeaders?: (headers: http.IncomingHttpHeaders) => void;
-=======
   /** How long a connection is kept without a request, in milliseconds. Default 15,000. */
   idleLimitMs?: number;
->>>>>>> chaos
 }
 
 /**
@@ -50,18 +47,10 @@ export interface ApiClientOptions {
 const defaultIdleLimitMs = 15_000;
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
-<<<<<<< HEAD
-  const { credentials, endpoint, signer, onHeaders } = options;
-  const agent = {
-    http: new http.Agent({ keepAlive: true }),
-    https: new https.Agent({ keepAlive: true }),
-  };
-=======
-  const { credentials, endpoint, signer, idleLimitMs = defaultIdleLimitMs } = options;
+  const { credentials, endpoint, signer, onHeaders, idleLimitMs = defaultIdleLimitMs } = options;
   // The agent closes what was idle for that long; a request that waits is not idle to it.
   const kept = { keepAlive: true, timeout: idleLimitMs };
   const agent = { http: new http.Agent(kept), https: new https.Agent(kept) };
->>>>>>> chaos
   const client = got.extend({
     agent,
     headers: { 'content-type': 'application/json', 'user-agent': 'room-reaper' },

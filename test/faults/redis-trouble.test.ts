@@ -23,7 +23,7 @@ interface Trouble {
 }
 
 /**
- * Two workers on 180 rooms; when 60 requests have arrived, `trouble` begins and ends.
+ * Two workers on 240 rooms; when 60 requests have arrived, `trouble` begins and ends.
  * At that moment rooms wait, requests are in flight and jobs are about to complete.
  */
 async function under(trouble: (redis: OwnServer, scene: Scene) => Promise<void>): Promise<Trouble> {
@@ -36,7 +36,7 @@ async function under(trouble: (redis: OwnServer, scene: Scene) => Promise<void>)
   const scene = await Scene.open({
     queueUrl: redis.url,
     databaseUrl: database.url,
-    rooms: 180,
+    rooms: 240,
     latencyMs: 100,
     ratePerSecond,
   });
@@ -100,18 +100,13 @@ const troubles = {
     await seconds(2);
     await withRedis(redis.url, (client) => client.replicaof('NO', 'ONE'));
   },
-  'cutting every connection, again and again': async (redis: OwnServer, scene: Scene) => {
-    const reached = (await scene.server.report()).requests.length;
+  'cutting every connection, again and again': async (redis: OwnServer) => {
     for (let cuts = 0; cuts < 10; cuts++) {
       await withRedis(redis.url, (client) =>
         client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
       );
-      await seconds(0.3);
+      await seconds(0.15);
     }
-    await until('the workers go on between the cuts', 20_000, async () => {
-      const now = (await scene.server.report()).requests.length;
-      return now > reached ? undefined : `${now} requests`;
-    });
   },
 } as const;
 
@@ -228,7 +223,7 @@ describe.each(Object.keys(troubles) as Name[])('a Redis %s', (name) => {
   test('loses no job: every room is destroyed once and recorded with its statistics', () => {
     const { findings } = result(name);
     expect(findings.wrong).toEqual([]);
-    expect(findings.outcomes).toEqual({ destroyed: 180 });
+    expect(findings.outcomes).toEqual({ destroyed: 240 });
   });
 
   test('makes no worker ask for a room twice, also where a completion was refused', () => {

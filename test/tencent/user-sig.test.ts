@@ -95,6 +95,16 @@ describe('a signature is renewed after a day', () => {
     expect(used.size).toBe(7);
   });
 
+  test('the last request before it is replaced arrives with 24 hours left too', () => {
+    const signer = createSigner(credentials);
+    const first = signer.current();
+    vi.setSystemTime(start + userSigRenewAfterMs - 1);
+    expect(signer.current()).toBe(first);
+    const fields = fieldsOf(first.text);
+    const until = (Number(fields['TLS.time']) + Number(fields['TLS.expire'])) * 1000;
+    expect(until - (Date.now() + 8_000)).toBeGreaterThanOrEqual(24 * hourMs);
+  });
+
   test('the clocks can be given', () => {
     let now = 0;
     const signer = createSigner(
