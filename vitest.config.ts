@@ -4,13 +4,13 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{progress,text,when}.test.ts',
+  'test/cli/{eta,plan,progress,small-heap,text,when}.test.ts',
   'test/ledger/gather.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job}.test.ts',
   'test/worker/{backoff,decide,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
-  'test/producer/room-list*.test.ts',
+  'test/producer/{room-list*,space-check,two-at-once}.test.ts',
   'test/support.test/{choose,keeper}.test.ts',
 ];
 

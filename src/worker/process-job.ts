@@ -31,7 +31,7 @@ export async function processJob(
   token: string | undefined,
   context: WorkerContext,
 ): Promise<void> {
-  const destruction = readDestruction(job.id, job.data);
+  const destruction = readDestruction(job.id, job.data, job.timestamp);
   if (destruction === undefined) {
     context.log.error(
       { jobId: job.id },

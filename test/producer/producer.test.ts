@@ -93,13 +93,17 @@ describe('destroying one room', () => {
     const job = await jobOf(added.destructionId);
     expect(job.priority).toBe(lanes.normal);
     expect(job.delay).toBe(0);
-    expect(job.data).toEqual({
-      r: 'live-room-42',
-      t: expect.any(Number) as number,
-      n: job.data.t + 24 * hour,
+    expect(job.data).toEqual({ r: 'live-room-42', l: 24 * hour });
+    // Nothing is stored twice: a hundred bytes more a room would be 10 MB for a hundred thousand.
+    const stored = await withRedis(url, (redis) =>
+      redis.hget(opened.queue.toKey(added.destructionId), 'opts'),
+    );
+    expect(JSON.parse(stored ?? '')).toEqual({
+      de: { id: 'live-room-42' },
+      priority: lanes.normal,
     });
-    expect(job.data.t).toBeGreaterThanOrEqual(before);
-    expect(job.data.t).toBeLessThanOrEqual(Date.now());
+    expect(job.timestamp).toBeGreaterThanOrEqual(before);
+    expect(job.timestamp).toBeLessThanOrEqual(Date.now());
   });
 
   test('a delayed room waits, and its deadline counts from when it is due', async () => {
@@ -109,7 +113,7 @@ describe('destroying one room', () => {
     expect(due).toBeGreaterThanOrEqual(before + 30 * minute);
     expect(due).toBeLessThanOrEqual(Date.now() + 30 * minute);
     const { data } = await jobOf(destructionId);
-    expect(data.n - data.t).toBe(30 * minute + 24 * hour);
+    expect(data.l).toBe(30 * minute + 24 * hour);
   });
 
   test('a room may be destroyed at a set time; one that is over is now', async () => {
@@ -134,7 +138,7 @@ describe('destroying one room', () => {
     const { destructionId } = await other.destroy('room');
     await other.close();
     const { data } = await jobOf(destructionId);
-    expect(data.n - data.t).toBe(30 * minute);
+    expect(data.l).toBe(30 * minute);
   });
 
   test('RoomIds with spaces, colons and every other printable character stay apart', async () => {
@@ -290,7 +294,7 @@ describe('destroying many rooms', () => {
       onProgress: (progress) => told.push(progress.added),
     });
     expect(counts).toEqual({ requested: 2_500, added: 2_500, pending: 0, invalid: 0 });
-    expect(told).toEqual([1_000, 2_000, 2_500]);
+    expect(told).toEqual(Array.from({ length: 10 }, (_, call) => (call + 1) * 250));
     expect((await depth()).lanes.bulk).toBe(2_500);
   });
 
@@ -307,7 +311,8 @@ describe('destroying many rooms', () => {
       onProgress: ({ requested }) => (mostAhead = Math.max(mostAhead, read - requested)),
     });
     expect(read).toBe(5_000);
-    expect(mostAhead).toBe(0);
+    // One call is under way while the rooms of the next are read.
+    expect(mostAhead).toBeLessThanOrEqual(250);
   });
 
   test('rooms that are pending already, from before or from the same list, are not added again', async () => {
