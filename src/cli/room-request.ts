@@ -2,7 +2,6 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { ReaperError } from '../errors.js';
-import { slotInterval } from '../limiter/pace.js';
 import {
   joinRoomLists,
   listOf,
@@ -12,8 +11,9 @@ import {
   type RoomListFormat,
   type RoomListSummary,
 } from '../producer/room-list/index.js';
-import { print, say, type Io } from './io.js';
-import { clockTime, count, duration, rooms } from './text.js';
+import { exitCodes, print, say, type Io } from './io.js';
+import { describePlan, planToJson, type Plan } from './plan.js';
+import { count, rooms } from './text.js';
 
 /** More rooms than this need consent. */
 const consentAbove = 1_000;
@@ -23,6 +23,7 @@ export interface RoomFlags {
   format?: RoomListFormat;
   skipInvalid?: boolean;
   batch?: string;
+  deadline?: string;
   dryRun?: boolean;
   yes?: boolean;
   json?: boolean;
@@ -40,6 +41,7 @@ export function addRoomFlags(command: Command): Command {
     .option('--format <FORMAT>', 'lines, csv or ndjson, where the file does not tell')
     .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping')
     .option('--batch <NAME>', 'name under which these rooms are reported')
+    .option('--deadline <TIME>', 'say whether it is done by then, and ask where it is not: 02:30')
     .option('--dry-run', 'say what would be done and how long it takes; send nothing')
     .option('--yes', `do not ask, even for more than ${count(consentAbove)} rooms`)
     .option('--json', 'print one JSON object on stdout');
@@ -114,20 +116,12 @@ function reportProblems(summary: RoomListSummary, flags: RoomFlags, io: Io): voi
   );
 }
 
-/** How long the rooms take with nothing else on the line, in seconds. */
-export function secondsFor(roomCount: number, ratePerSecond: number, jitterMs: number): number {
-  return (roomCount * slotInterval(ratePerSecond, jitterMs)) / 1000;
-}
-
-/** Prints what would be done. */
-export function printDryRun(
-  request: RoomRequest,
-  pace: { rateLimitPerSecond: number; arrivalJitterMs: number },
-  flags: RoomFlags,
-  io: Io,
-): void {
+/** Prints what would be done. @returns the exit code: 1 where a deadline would be missed. */
+export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, io: Io): number {
   const { summary } = request;
-  const seconds = secondsFor(summary.unique, pace.rateLimitPerSecond, pace.arrivalJitterMs);
+  const missed = plan.deadline?.missedBySeconds !== undefined;
+  if (plan.outlook.notCounted !== undefined)
+    say(io, `what waits ahead is not counted: ${plan.outlook.notCounted}`);
   if (flags.json) {
     print(
       io,
@@ -137,16 +131,17 @@ export function printDryRun(
         unique: summary.unique,
         duplicates: summary.duplicates,
         invalid: summary.invalid,
-        seconds: Math.round(seconds * 10) / 10,
+        ...planToJson(plan),
       }),
     );
-    return;
+  } else {
+    print(
+      io,
+      `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad: ` +
+        describePlan(plan, Date.now()),
+    );
   }
-  print(
-    io,
-    `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad: ` +
-      `${duration(seconds)}, done ${clockTime(Date.now() + seconds * 1000)} if begun now and nothing else waits`,
-  );
+  return missed ? exitCodes.notGone : exitCodes.ok;
 }
 
 /** @throws ReaperError `USAGE` where consent is needed and was not given. */

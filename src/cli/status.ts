@@ -6,11 +6,13 @@ import { ReaperError } from '../errors.js';
 import { finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
 import { readLines, type LineState } from '../ledger/line.js';
+import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import { outcomes } from '../ledger/outcome.js';
 import { slotInterval } from '../limiter/pace.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import type { DestroyQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
+import { secondsLeft } from './eta.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { clockTime, count, duration, rooms } from './text.js';
@@ -26,7 +28,7 @@ export interface Status {
   paused: boolean;
   lines: LineState[];
   queue: QueueDepth;
-  /** Seconds until everything that is due now has been sent once. */
+  /** Seconds until everything that is due now is done, with the retries that rooms cost lately. */
   etaSeconds: number;
   batches: BatchProgress[];
 }
@@ -87,7 +89,13 @@ export async function readStatus(
     paused: depth.paused,
     lines,
     queue: depth,
-    etaSeconds: (depth.waiting + depth.active) / rate,
+    etaSeconds:
+      secondsLeft({
+        roomsAhead: depth.waiting + depth.active,
+        ratePerSecond: rate,
+        fullRatePerSecond: 1000 / intervalMs,
+        requestsPerRoom: await readRequestsPerRoom(database, config.sdkAppId),
+      }) ?? 0,
     batches,
   };
 }

@@ -67,7 +67,7 @@ export interface ReserveOptions {
 }
 
 /** By how much of the full rate a braked line climbs back per second. */
-const climbPerSecond = 0.05;
+export const climbPerSecond = 0.05;
 
 /** SQL: the interval in force of a line, in milliseconds; `full` is the interval when nothing brakes. */
 export function intervalInForce(line: string, full: string): string {
