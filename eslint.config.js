@@ -38,13 +38,18 @@ const layerRules = Object.entries(layers).map(([folder, allowed]) => {
 });
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'coverage'] },
+  { ignores: ['dist', 'node_modules', 'coverage', 'bench/results'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {
       parserOptions: {
         projectService: {
-          allowDefaultProject: ['eslint.config.js', 'scripts/*.mjs', 'test/faults/*.mjs'],
+          allowDefaultProject: [
+            'eslint.config.js',
+            'scripts/*.mjs',
+            'bench/*.mjs',
+            'test/faults/*.mjs',
+          ],
         },
       },
     },
@@ -69,7 +74,7 @@ export default tseslint.config(
   },
   { files: ['bench/**', 'examples/**', 'scripts/**'], rules: { 'no-console': 'off' } },
   {
-    files: ['eslint.config.js', 'scripts/*.mjs', 'test/faults/*.mjs'],
+    files: ['eslint.config.js', 'scripts/*.mjs', 'bench/*.mjs', 'test/faults/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
   },
   ...layerRules,

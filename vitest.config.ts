@@ -4,14 +4,14 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{explanation,made-up-name,program,progress,report-formats,screen,terminal,text,when}.test.ts',
+  'test/cli/{eta,explanation,made-up-name,plan,program,progress,report-formats,screen,small-heap,terminal,text,when}.test.ts',
   'test/doctor/**/*.test.ts',
   'test/ledger/{gather,sliding-window,tally}.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job,refusal}.test.ts',
   'test/worker/{backoff,decide,outage-evidence,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
-  'test/producer/room-list*.test.ts',
+  'test/producer/{room-list*,space-check,two-at-once}.test.ts',
   'test/chaos/{invariants,schedule}.test.ts',
   'test/support.test/{choose,keeper,proxy}.test.ts',
 ];

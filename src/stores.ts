@@ -5,14 +5,17 @@
 import type pg from 'pg';
 import type { StoreConfig } from './config.js';
 import { openEmbedded } from './embedded/index.js';
-import { openDatabase, type Database } from './ledger/database.js';
+import { openDatabase, type Database, type DatabaseOptions } from './ledger/database.js';
 import type { QueueConnection } from './queue/connection.js';
 import { withoutPassword } from './redact.js';
 
 export interface Stores {
   queue: QueueConnection;
-  /** Connects to the ledger and brings its schema up to date. */
-  openLedger(onIdleError: (error: Error) => void): Promise<Database>;
+  /** Connects to the ledger and, unless it is only to look, brings its schema up to date. */
+  openLedger(
+    onIdleError: (error: Error) => void,
+    options?: Pick<DatabaseOptions, 'readOnly'>,
+  ): Promise<Database>;
   close(): Promise<void>;
 }
 
@@ -48,12 +51,13 @@ export async function openStores(
 
   return {
     queue: queueConnection(),
-    openLedger(onIdleError) {
+    openLedger(onIdleError, options = {}) {
       const at = place(config.databaseUrl);
       return openDatabase({
         connection: at.connection,
         shownAs: at.shownAs,
         onIdleError,
+        ...options,
       });
     },
     close: async () => embedded?.close(),

@@ -6,16 +6,18 @@ import { isPassing, type Database } from '../ledger/database.js';
 import { isGone, outcomes } from '../ledger/outcome.js';
 import { summarizeBatch } from '../ledger/report.js';
 import type { StoppedLine } from '../ledger/reserve.js';
+import { slotInterval } from '../limiter/pace.js';
 import { createLog } from '../log.js';
 import { openQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
 import { openStores, type Stores } from '../stores.js';
 import { startWorker } from '../worker/worker.js';
+import { createBatchEta } from './ahead.js';
 import { toJson, toText } from './destroy-report.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine, createRateMeter, describeProgress } from './progress.js';
-import { putOnQueue, type PutOptions } from './put-on-queue.js';
+import { placementOf, putOnQueue, type Put, type PutOptions } from './put-on-queue.js';
 import { readBatchFlags, type RoomFlags, type RoomRequest } from './room-request.js';
 import { rooms } from './text.js';
 
@@ -62,8 +64,10 @@ export async function runDestroy(
 async function run(surroundings: Surroundings): Promise<number> {
   const { config, request, flags, io, database, signal } = surroundings;
   const startedAt = performance.now();
-  const batch = await enqueue(surroundings);
-  const stopped = signal.aborted ? undefined : await workUntilEnded(batch, surroundings);
+  const { batch, lastPriority } = await enqueue(surroundings);
+  const stopped = signal.aborted
+    ? undefined
+    : await workUntilEnded(batch, lastPriority, surroundings);
 
   const progress = await readProgress(database, config, batch);
   if (progress === undefined) throw new Error('the batch is not in the ledger');
@@ -78,7 +82,7 @@ async function run(surroundings: Surroundings): Promise<number> {
   return exitCode(progress, stopped, signal, io);
 }
 
-async function enqueue(surroundings: Surroundings): Promise<Batch> {
+async function enqueue(surroundings: Surroundings): Promise<Put> {
   const { config, request, flags, io, stores, database, signal } = surroundings;
   const opened = await openQueue({
     sdkAppId: config.sdkAppId,
@@ -90,8 +94,7 @@ async function enqueue(surroundings: Surroundings): Promise<Batch> {
       request,
       sdkAppId: config.sdkAppId,
       ...readBatchFlags(flags),
-      // A single room should not wait behind a list.
-      placement: { lane: request.summary.format === undefined ? 'normal' : 'bulk', delayMs: 0 },
+      placement: placementOf(request),
       deadlineHours: config.deadlineHours,
       signal,
     };
@@ -103,7 +106,7 @@ async function enqueue(surroundings: Surroundings): Promise<Batch> {
         `${count} had a destruction pending already, whose outcome counts for this batch too`,
       );
     }
-    return put.batch;
+    return put;
   } finally {
     await opened.close();
   }
@@ -112,6 +115,7 @@ async function enqueue(surroundings: Surroundings): Promise<Batch> {
 /** @returns why the line was stopped, where that ended it. */
 async function workUntilEnded(
   batch: Batch,
+  lastPriority: number,
   { config, io, stores, database, signal }: Surroundings,
 ): Promise<StoppedLine | undefined> {
   const line = createProgressLine(io);
@@ -147,6 +151,23 @@ async function workUntilEnded(
     },
   });
   const interrupted = () => signal.aborted;
+  const watched = await openQueue({
+    sdkAppId: config.sdkAppId,
+    connection: stores.queue,
+    failFast: true,
+    onError: () => undefined,
+  }).catch(async (error: unknown) => {
+    await worker.close();
+    throw error;
+  });
+  const eta = createBatchEta({
+    queue: watched.queue,
+    database,
+    sdkAppId: config.sdkAppId,
+    host: new URL(config.endpoint).host,
+    intervalMs: slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs),
+    lastPriority,
+  });
   try {
     const rate = createRateMeter();
     for (;;) {
@@ -154,12 +175,14 @@ async function workUntilEnded(
       if (progress !== undefined) {
         const now = Date.now();
         const ratePerSecond = rate(finishedCount(progress), now);
+        const secondsLeft = await eta(progress.total - finishedCount(progress), now);
         const { trouble } = found;
         const recent = trouble !== undefined && now - trouble.at < troubleShownMs;
         const why =
           found.outage === undefined ? (recent ? trouble.reason : '') : 'outage of the API';
         line.update(
-          describeProgress(progress, ratePerSecond, now) + (why === '' ? '' : ` · ${why}`),
+          describeProgress(progress, ratePerSecond, secondsLeft, now) +
+            (why === '' ? '' : ` · ${why}`),
         );
         if (finishedCount(progress) >= progress.total) break;
       }
@@ -170,6 +193,7 @@ async function workUntilEnded(
     line.end();
     if (interrupted()) say(io, 'interrupted: finishing what is in flight (again to exit at once)');
     await worker.close();
+    await watched.close();
   }
   return found.stopped;
 }

@@ -1,9 +1,11 @@
 /** `room-reaper destroy`: the main job in one process. */
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
-import { runDestroy } from './destroy-run.js';
-import { exitCodes, type Io } from './io.js';
+import type { Io } from './io.js';
+import { lookAhead, unseenOutlook } from './look-ahead.js';
+import { acceptPlan, makePlan, readDeadline } from './plan.js';
 import { readProtection } from './protect.js';
+import { placementOf } from './put-on-queue.js';
 import {
   addRoomFlags,
   askConsent,
@@ -22,7 +24,7 @@ interface DestroyFlags extends RoomFlags {
 const help = `
 Examples:
   room-reaper destroy rooms.txt
-  room-reaper destroy rooms.txt --dry-run
+  room-reaper destroy rooms.txt --dry-run --deadline 02:30
   room-reaper destroy rooms.txt --simulate
   room-reaper destroy --room live-42 --room "live 43"
   room-reaper destroy rooms.txt --protect vip.txt --protect 'always-on-*' --skip-protected
@@ -48,13 +50,22 @@ async function destroy(file: string | undefined, flags: DestroyFlags, io: Io): P
   const real = !simulate && !flags.dryRun;
   const config = readConfig(io.env, { app: real, credentials: real });
   readBatchFlags(flags);
+  const deadlineMs = readDeadline(flags.deadline, Date.now());
   const request = await readRoomRequest(file, flags, readProtection(config, flags), io);
   try {
-    if (flags.dryRun) {
-      printDryRun(request, config, flags, io);
-      return exitCodes.ok;
+    if (flags.dryRun || deadlineMs !== undefined) {
+      const { unique } = request.summary;
+      const outlook = simulate
+        ? unseenOutlook(config)
+        : await lookAhead(config, unique, placementOf(request), !flags.dryRun);
+      const nowMs = Date.now();
+      const plan = makePlan({ rooms: unique, outlook, nowMs, delayMs: 0, deadlineMs });
+      if (flags.dryRun) return printDryRun(request, plan, flags, io);
+      await acceptPlan(plan, flags.yes ?? false, io, nowMs);
     }
     await askConsent('destroy', request.summary.unique, flags, io);
+    // A worker with its HTTP client: other commands go without its memory.
+    const { runDestroy } = await import('./destroy-run.js');
     if (!simulate) return await runDestroy(config, request, flags, io);
     const simulation = await startSimulation(config, flags.simulateFaults, io);
     try {

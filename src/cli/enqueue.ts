@@ -8,6 +8,8 @@ import type { BatchAdded } from '../producer/enqueue-batch.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
+import { lookAhead } from './look-ahead.js';
+import { acceptPlan, makePlan, readDeadline } from './plan.js';
 import { putOnQueue } from './put-on-queue.js';
 import { readProtection } from './protect.js';
 import {
@@ -55,11 +57,17 @@ async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): P
   const placement = readPlacement(flags, file !== undefined);
   const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
   readBatchFlags(flags);
+  const deadlineMs = readDeadline(flags.deadline, Date.now());
   const request = await readRoomRequest(file, flags, readProtection(config, flags), io);
   try {
-    if (flags.dryRun) {
-      printDryRun(request, config, flags, io);
-      return exitCodes.ok;
+    if (flags.dryRun || deadlineMs !== undefined) {
+      const { unique } = request.summary;
+      const outlook = await lookAhead(config, unique, placement, !flags.dryRun);
+      const nowMs = Date.now();
+      const { delayMs } = placement;
+      const plan = makePlan({ rooms: unique, outlook, nowMs, delayMs, deadlineMs });
+      if (flags.dryRun) return printDryRun(request, plan, flags, io);
+      await acceptPlan(plan, flags.yes ?? false, io, nowMs);
     }
     await askConsent('enqueue', request.summary.unique, flags, io);
     return await put(config, request, placement, flags, io);

@@ -41,10 +41,15 @@ export function createRateMeter(spanMs = 5_000): (finished: number, now: number)
   };
 }
 
-/** `412 / 1,000 rooms · 196/s · 400 destroyed, 10 already gone · 3 s left, done 02:31:07` */
+/**
+ * `412 / 1,000 rooms · 196/s · 400 destroyed, 10 already gone · 3 s left, done 02:31:07`
+ *
+ * @param secondsLeft - undefined: nobody knows, because nothing moves.
+ */
 export function describeProgress(
   progress: BatchProgress,
   ratePerSecond: number,
+  secondsLeft: number | undefined,
   now: number,
 ): string {
   const finished = finishedCount(progress);
@@ -66,9 +71,8 @@ export function describeProgress(
       .map(([value, word]) => `${count(value)} ${word}`)
       .join(', '),
   ];
-  if (left > 0 && ratePerSecond > 0) {
-    const seconds = left / ratePerSecond;
-    parts.push(`${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`);
+  if (left > 0 && secondsLeft !== undefined) {
+    parts.push(`${duration(secondsLeft)} left, done ${clockTime(now + secondsLeft * 1000)}`);
   } else if (left > 0) {
     parts.push(`${count(left)} waiting`);
   }

@@ -2,6 +2,7 @@
 import { ReaperError } from '../errors.js';
 import {
   finishedAmong,
+  forgetBatch,
   joinDestructions,
   joinedAndFinished,
   markEnqueued,
@@ -9,16 +10,19 @@ import {
   type Batch,
 } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
-import type { Placement } from '../producer/add.js';
-import { enqueueBatch, type BatchAdded } from '../producer/enqueue-batch.js';
+import { fromQueue, type Placement } from '../producer/add.js';
+import { enqueueBatch, type BatchAdded, type Enqueued } from '../producer/enqueue-batch.js';
 import { uniqueRooms } from '../producer/room-list/index.js';
+import { createSpaceCheck, type SpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
 import type { DestroyQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
+import { readMemory } from '../queue/space.js';
 import { say, type Io } from './io.js';
 import { madeUpName } from './made-up-name.js';
 import { createProgressLine } from './progress.js';
 import type { RoomRequest } from './room-request.js';
+import { createHeapKeeper } from './small-heap.js';
 import { count } from './text.js';
 
 export interface PutOptions {
@@ -36,15 +40,22 @@ export interface PutOptions {
 export interface Put {
   batch: Batch;
   added: BatchAdded;
+  /** The BullMQ priority of its last room (src/queue/turns.ts). */
+  lastPriority: number;
   /** False where it was interrupted: running the same command again goes on. */
   complete: boolean;
+}
+
+/** Of a run that begins now: a single room should not wait behind a list. */
+export function placementOf({ summary }: RoomRequest): Placement {
+  return { lane: summary.format === undefined ? 'normal' : 'bulk', delayMs: 0 };
 }
 
 /**
  * Puts the rooms on the queue, with progress on a terminal.
  *
  * @throws ReaperError `USAGE` where the list was changed while it was read, `UNAVAILABLE`
- *   where the queue does not take the rooms.
+ *   where the queue does not take the rooms, or has no space for them.
  */
 export async function putOnQueue(
   database: Database,
@@ -67,36 +78,65 @@ export async function putOnQueue(
   if (!batch.isNew) {
     say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
   }
-  const line = createProgressLine(io);
+  const space = createSpaceCheck({
+    readMemory: () => fromQueue(readMemory(queue)),
+    ...(batch.isNew ? { total: summary.unique } : {}),
+  });
+  await space.beforeFirst().catch(async (error: unknown) => {
+    if (batch.isNew) await forgetBatch(database, batch.id);
+    throw error;
+  });
   const rooms = uniqueRooms(request.list, { summary });
-  const added = await enqueueBatch(
-    queue,
-    {
-      finishedAmong: (ids) => finishedAmong(database, ids),
-      joinedAndFinished: (roomIds) => joinedAndFinished(database, batch.id, roomIds),
-      join: (joined) => joinDestructions(database, batch.id, joined),
-    },
-    {
-      id: batch.id,
-      createdAtMs: batch.createdAtMs,
-      isNew: batch.isNew,
-      deadlineMs: options.deadlineHours * 3_600_000,
-    },
-    rooms,
-    options.placement,
-    ({ added, pending, finished }) =>
-      line.update(
-        `${count(added + pending + finished)} / ${count(summary.unique)} rooms on the queue`,
-      ),
-    signal,
-  ).finally(() => line.end());
-  if (signal.aborted) return { batch, added, complete: false };
+  const { lastPriority, ...added } = await add(database, queue, batch, rooms, space, options, io);
+  if (signal.aborted) return { batch, added, lastPriority, complete: false };
   if (rooms.fingerprint !== summary.fingerprint) {
     throw new ReaperError(
       'USAGE',
       `${request.list.name} must not change while it is read; it did, and part of it is on the queue as batch ${batch.id}`,
     );
   }
-  await markEnqueued(database, batch.id);
-  return { batch, added, complete: true };
+  await markEnqueued(database, batch.id, lastPriority);
+  return { batch, added, lastPriority, complete: true };
+}
+
+async function add(
+  database: Database,
+  queue: DestroyQueue,
+  batch: Batch,
+  rooms: AsyncIterable<readonly string[]>,
+  space: SpaceCheck,
+  options: PutOptions,
+  io: Io,
+): Promise<Enqueued> {
+  const line = createProgressLine(io);
+  const keepHeapSmall = createHeapKeeper();
+  const total = count(options.request.summary.unique);
+  try {
+    return await enqueueBatch(
+      queue,
+      {
+        finishedAmong: (ids) => finishedAmong(database, ids),
+        joinedAndFinished: (roomIds) => joinedAndFinished(database, batch.id, roomIds),
+        join: (joined) => joinDestructions(database, batch.id, joined),
+      },
+      {
+        id: batch.id,
+        createdAtMs: batch.createdAtMs,
+        isNew: batch.isNew,
+        deadlineMs: options.deadlineHours * 3_600_000,
+      },
+      rooms,
+      options.placement,
+      {
+        onProgress: ({ added, pending, finished }) => {
+          line.update(`${count(added + pending + finished)} / ${total} rooms on the queue`);
+          keepHeapSmall();
+        },
+        beforeAdding: (settled) => space.beforeAdding(settled),
+        signal: options.signal,
+      },
+    );
+  } finally {
+    line.end();
+  }
 }

@@ -19,10 +19,14 @@ import {
   type ReplayChoice,
   type ReplayGroup,
 } from '../ledger/replay.js';
+import { slotInterval } from '../limiter/pace.js';
+import { fromQueue } from '../producer/add.js';
 import { enqueueBatch, type BatchAdded } from '../producer/enqueue-batch.js';
 import { readDepth } from '../queue/depth.js';
+import { createSpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
 import type { DestroyQueue } from '../queue/open.js';
+import { readMemory } from '../queue/space.js';
 import { removeJobs, waitingPage } from '../queue/waiting.js';
 import { printable } from '../redact.js';
 import { findBatch } from './find-batch.js';
@@ -33,7 +37,7 @@ import { createProgressLine } from './progress.js';
 import { addProtectFlags, readProtection, reportProtected, type ProtectFlags } from './protect.js';
 import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js';
 import { planToJson, planToText } from './replay-plan.js';
-import { askConsent, collect, consentAbove, readBatchFlags, secondsFor } from './room-request.js';
+import { askConsent, collect, consentAbove, readBatchFlags } from './room-request.js';
 import { count, rooms } from './text.js';
 import { withStores } from './with-stores.js';
 
@@ -134,14 +138,14 @@ async function replay(surroundings: Surroundings, asked: Asked): Promise<number>
   const plan = await planReplay(database, choice);
   const total = roomsOf(plan, 'replay');
   const depth = await readDepth(queue);
-  const pace = [config.rateLimitPerSecond, config.arrivalJitterMs] as const;
+  const ratePerSecond = 1000 / slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
   const outlook = {
     origin: asked.origin,
     plan,
     total,
     ahead: depth.waiting + depth.active,
-    seconds: secondsFor(total, ...pace),
-    aheadSeconds: secondsFor(depth.waiting + depth.active, ...pace),
+    seconds: total / ratePerSecond,
+    aheadSeconds: (depth.waiting + depth.active) / ratePerSecond,
   };
   await refuseProtected(surroundings, plan);
   if (flags.dryRun) {
@@ -220,6 +224,11 @@ async function put(
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
   try {
+    const space = createSpaceCheck({
+      readMemory: () => fromQueue(readMemory(queue)),
+      ...(batch.isNew ? { total: batch.total } : {}),
+    });
+    await space.beforeFirst();
     const added = await enqueueBatch(
       queue,
       {
@@ -231,11 +240,14 @@ async function put(
       replayedRooms(database, batch.id, waitingPage),
       // Rooms asked for one by one should not wait behind a list.
       { lane: choice.roomIds === undefined ? 'bulk' : 'normal', delayMs: 0 },
-      ({ added, pending, finished }) =>
-        line.update(
-          `${count(added + pending + finished)} / ${count(batch.total)} rooms on the queue`,
-        ),
-      interrupt.signal,
+      {
+        onProgress: ({ added, pending, finished }) =>
+          line.update(
+            `${count(added + pending + finished)} / ${count(batch.total)} rooms on the queue`,
+          ),
+        beforeAdding: (settled) => space.beforeAdding(settled),
+        signal: interrupt.signal,
+      },
     ).finally(() => line.end());
     if (interrupt.signal.aborted) return undefined;
     // What is replayed is not for anybody to retry from the failed set any more.
@@ -245,7 +257,7 @@ async function put(
         await replacedDestructions(database, config.sdkAppId, batch.id, page),
       );
     }
-    await markEnqueued(database, batch.id);
+    await markEnqueued(database, batch.id, added.lastPriority);
     return added;
   } finally {
     interrupt.dispose();

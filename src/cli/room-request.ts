@@ -1,7 +1,6 @@
 /** What `destroy` and `enqueue` have in common: reading the list, checking it, asking for consent. */
 import type { Command } from 'commander';
 import { ReaperError } from '../errors.js';
-import { slotInterval } from '../limiter/pace.js';
 import {
   joinRoomLists,
   listOf,
@@ -14,14 +13,15 @@ import {
 import { printable } from '../redact.js';
 import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
-import { print, say, type Io } from './io.js';
+import { exitCodes, print, say, type Io } from './io.js';
+import { describePlan, planToJson, type Plan } from './plan.js';
 import {
   addProtectFlags,
   withoutProtected,
   type Protection,
   type ProtectFlags,
 } from './protect.js';
-import { clockTime, count, duration, rooms } from './text.js';
+import { count, rooms } from './text.js';
 
 /** More rooms than this need consent. */
 export const consentAbove = 1_000;
@@ -36,6 +36,7 @@ export interface RoomFlags extends ProtectFlags, BatchFlags {
   room?: string[];
   format?: RoomListFormat;
   skipInvalid?: boolean;
+  deadline?: string;
   dryRun?: boolean;
   yes?: boolean;
   json?: boolean;
@@ -54,6 +55,7 @@ export function addRoomFlags(command: Command): Command {
     .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping');
   addProtectFlags(command, collect);
   return addBatchFlags(command)
+    .option('--deadline <TIME>', 'say whether it is done by then, and ask where it is not: 02:30')
     .option('--dry-run', 'say what would be done and how long it takes; send nothing')
     .option('--yes', `do not ask, even for more than ${count(consentAbove)} rooms`)
     .option('--json', 'print one JSON object on stdout');
@@ -172,20 +174,12 @@ function reportProblems(summary: RoomListSummary, flags: RoomFlags, io: Io): voi
   );
 }
 
-/** How long the rooms take with nothing else on the line, in seconds. */
-export function secondsFor(roomCount: number, ratePerSecond: number, jitterMs: number): number {
-  return (roomCount * slotInterval(ratePerSecond, jitterMs)) / 1000;
-}
-
-/** Prints what would be done. */
-export function printDryRun(
-  request: RoomRequest,
-  pace: { rateLimitPerSecond: number; arrivalJitterMs: number },
-  flags: RoomFlags,
-  io: Io,
-): void {
+/** Prints what would be done. @returns the exit code: 1 where a deadline would be missed. */
+export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, io: Io): number {
   const { summary } = request;
-  const seconds = secondsFor(summary.unique, pace.rateLimitPerSecond, pace.arrivalJitterMs);
+  const missed = plan.deadline?.missedBySeconds !== undefined;
+  if (plan.outlook.notCounted !== undefined)
+    say(io, `what waits ahead is not counted: ${plan.outlook.notCounted}`);
   if (flags.json) {
     print(
       io,
@@ -196,16 +190,17 @@ export function printDryRun(
         duplicates: summary.duplicates,
         invalid: summary.invalid,
         ...(request.protected > 0 ? { protected: request.protected } : {}),
-        seconds: Math.round(seconds * 10) / 10,
+        ...planToJson(plan),
       }),
     );
-    return;
+  } else {
+    print(
+      io,
+      `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad: ` +
+        describePlan(plan, Date.now()),
+    );
   }
-  print(
-    io,
-    `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad${request.protected > 0 ? `, ${count(request.protected)} protected` : ''}: ` +
-      `${duration(seconds)}, done ${clockTime(Date.now() + seconds * 1000)} if begun now and nothing else waits`,
-  );
+  return missed ? exitCodes.notGone : exitCodes.ok;
 }
 
 /** @throws ReaperError `USAGE` where consent is needed and was not given. */

@@ -6,11 +6,13 @@ import { ReaperError } from '../errors.js';
 import { finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
 import { readLines, type LineState } from '../ledger/line.js';
+import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import { outcomes } from '../ledger/outcome.js';
 import { slotInterval } from '../limiter/pace.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import type { DestroyQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
+import { secondsLeft } from './eta.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';
@@ -27,7 +29,7 @@ export interface Status {
   paused: boolean;
   lines: LineState[];
   queue: QueueDepth;
-  /** Seconds until everything that is due now has been sent once. */
+  /** Seconds until everything that is due now is done, with the retries that rooms cost lately. */
   etaSeconds: number;
   batches: BatchProgress[];
 }
@@ -106,7 +108,13 @@ export async function readStatus(
     paused: depth.paused,
     lines,
     queue: depth,
-    etaSeconds: (depth.waiting + depth.active) / rate,
+    etaSeconds:
+      secondsLeft({
+        roomsAhead: depth.waiting + depth.active,
+        ratePerSecond: rate,
+        fullRatePerSecond: 1000 / intervalMs,
+        requestsPerRoom: await readRequestsPerRoom(database, config.sdkAppId),
+      }) ?? 0,
     batches,
   };
 }
@@ -157,7 +165,7 @@ const isoTime = (ms: number | undefined) =>
   ms === undefined ? undefined : new Date(ms).toISOString();
 
 function batchToJson(batch: BatchProgress): unknown {
-  const etaSeconds = secondsLeft(batch);
+  const etaSeconds = batchSecondsLeft(batch);
   return {
     id: batch.id,
     name: batch.name,
@@ -182,7 +190,7 @@ function isMoving(batch: BatchProgress): boolean {
 }
 
 /** At its own rate of the last seconds; undefined where it has ended or nothing of it ends. */
-function secondsLeft(batch: BatchProgress): number | undefined {
+function batchSecondsLeft(batch: BatchProgress): number | undefined {
   if (!isMoving(batch) || batch.cancelledAtMs !== undefined || batch.ratePerSecond === 0) {
     return undefined;
   }
@@ -243,7 +251,7 @@ function describeBatch(batch: BatchProgress, now: number): string[] {
   }
   if (batch.finishedAtMs !== undefined) parts.push(`finished ${localTime(batch.finishedAtMs)}`);
   if (isMoving(batch)) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
-  const seconds = secondsLeft(batch);
+  const seconds = batchSecondsLeft(batch);
   if (seconds !== undefined) {
     parts.push(`${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`);
   }

@@ -3,7 +3,6 @@ import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import { createLog } from '../log.js';
 import { openStores } from '../stores.js';
-import { startWorker } from '../worker/worker.js';
 import { onInterrupt } from './interrupt.js';
 import { say, type Io } from './io.js';
 
@@ -22,6 +21,8 @@ export function workerCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async () => {
       const config = readConfig(io.env, { app: true, credentials: true });
+      // With its HTTP client: other commands go without its memory.
+      const { startWorker } = await import('../worker/worker.js');
       const log = createLog({
         level: config.logLevel,
         readable: io.stderr.isTTY === true,

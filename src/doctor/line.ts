@@ -28,7 +28,7 @@ export async function readWaiting(queue: DestroyQueue): Promise<WaitingFacts> {
     if (depth.lanes[lane] === 0) continue;
     const [jobId] = await queue.getRanges(['prioritized'], first, first, true);
     const job = jobId === undefined ? undefined : await queue.getJob(jobId);
-    const destruction = readDestruction(job?.id, job?.data);
+    const destruction = readDestruction(job?.id, job?.data, job?.timestamp ?? 0);
     if (destruction !== undefined) {
       const { requestedAtMs, notAfterMs } = destruction;
       heads.push({ lane, requestedAtMs, notAfterMs });

@@ -92,13 +92,33 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
   };
 }
 
-/** $1 batch id. */
+/** $1 batch id, $2 the priority of its last room, or null. Continued, a batch may end further back. */
 const enqueuedSql = `
-update room_reaper.batches set enqueued_at = coalesce(enqueued_at, clock_timestamp()) where id = $1`;
+update room_reaper.batches
+   set enqueued_at = coalesce(enqueued_at, clock_timestamp()),
+       last_priority = greatest(last_priority, $2::int)
+ where id = $1`;
 
-/** All rooms of the batch are on the queue. */
-export async function markEnqueued(database: Database, batchId: string): Promise<void> {
-  await database.query('batch-enqueued', enqueuedSql, [batchId]);
+/**
+ * All rooms of the batch are on the queue.
+ *
+ * @param lastPriority - the BullMQ priority of the last of them.
+ */
+export async function markEnqueued(
+  database: Database,
+  batchId: string,
+  lastPriority?: number,
+): Promise<void> {
+  await database.query('batch-enqueued', enqueuedSql, [batchId, lastPriority ?? null]);
+}
+
+/** $1 batch id. */
+const forgetSql = `
+delete from room_reaper.batches where id = $1 and enqueued_at is null`;
+
+/** A batch that was opened a moment ago and whose first room was refused: nothing was asked for. */
+export async function forgetBatch(database: Database, batchId: string): Promise<void> {
+  await database.query('batch-forget', forgetSql, [batchId]);
 }
 
 /** $1 batch id, $2 destruction ids, $3 room ids. */

@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   connection: pg.PoolConfig;
   /** How it is called in messages: its URL without password, or "the embedded database". */
   shownAs: string;
+  /** Only to look: the schema is taken as it is, and may be missing. */
+  readOnly?: boolean;
   /** Called for errors of idle connections, which need no action: the pool replaces them. */
   onIdleError?: (error: Error) => void;
 }
@@ -46,7 +48,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   });
   pool.on('error', (error) => options.onIdleError?.(error));
   try {
-    await migrate(pool);
+    if (!options.readOnly) await migrate(pool);
   } catch (error) {
     await pool.end();
     throw unavailable(options.shownAs, error);

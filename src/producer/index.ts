@@ -14,11 +14,23 @@
  */
 import { ReaperError } from '../errors.js';
 import { newId } from '../queue/destruction-id.js';
-import type { Destruction } from '../queue/job.js';
+import { lanes, type Destruction } from '../queue/job.js';
 import { openQueue } from '../queue/open.js';
+import { readMemory } from '../queue/space.js';
+import { readFirstTurn, turnOf } from '../queue/turns.js';
 import { openStores } from '../stores.js';
-import { addChunk, addDestructions, bringForward, type Added, type Placement } from './add.js';
+import {
+  addChunk,
+  addDestructions,
+  bringForward,
+  fromQueue,
+  readJobs,
+  type Added,
+  type Placement,
+} from './add.js';
 import { roomIdProblem } from './room-list/index.js';
+import { createSpaceCheck } from './space-check.js';
+import { twoAtOnce } from './two-at-once.js';
 
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { Added } from './add.js';
@@ -51,7 +63,7 @@ export interface DestroyManyOptions extends DestroyOptions {
    * here and skipped.
    */
   onInvalid?: (roomId: string, problem: string) => void;
-  /** Told after each thousand rooms. */
+  /** Told after each call to the queue, 250 rooms. */
   onProgress?: (counts: ManyAdded) => void;
 }
 
@@ -134,8 +146,8 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     throw error;
   });
 
-  function notAfterIn(delayMs: number): number {
-    return Math.floor(Date.now() + delayMs + deadlineHours * 3_600_000);
+  function notAfterIn(delayMs: number, now = Date.now()): number {
+    return Math.floor(now + delayMs + deadlineHours * 3_600_000);
   }
 
   function makeDestruction(roomId: string, delayMs: number): Destruction {
@@ -145,16 +157,33 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       roomId,
       batchId: undefined,
       requestedAtMs: now,
-      notAfterMs: notAfterIn(delayMs),
+      notAfterMs: notAfterIn(delayMs, now),
     };
   }
 
-  function add(
+  /** @param priorities - by the index of the destruction. */
+  async function add(
     destructions: readonly Destruction[],
-    lane: Placement['lane'],
-    delayMs: number,
+    placement: Placement,
+    priorities: readonly number[],
   ): Promise<Added[]> {
-    return addDestructions(opened.queue, destructions, { lane, delayMs });
+    const priorityOf = (index: number) => priorities[index] ?? lanes[placement.lane];
+    const added = await addDestructions(opened.queue, destructions, placement, priorityOf);
+    const pending = added
+      .map((each, index) => ({ ...each, priority: priorityOf(index) }))
+      .filter((each) => each.status === 'pending');
+    const jobs = await readJobs(
+      opened.queue,
+      pending.map((each) => each.destructionId),
+    );
+    const { delayMs } = placement;
+    await Promise.all(
+      pending.map(async ({ priority }, index) => {
+        const job = jobs[index];
+        if (job) await bringForward(job, priority, delayMs, notAfterIn(delayMs));
+      }),
+    );
+    return added;
   }
 
   return {
@@ -163,59 +192,59 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       if (problem !== undefined) throw new ReaperError('USAGE', problem);
       const delayMs = delayOf(destroyOptions);
       const lane = destroyOptions.urgent ? 'urgent' : 'normal';
-      const [added] = await add([makeDestruction(roomId, delayMs)], lane, delayMs);
+      const [added] = await add([makeDestruction(roomId, delayMs)], { lane, delayMs }, []);
       if (added === undefined) throw new Error('the queue returned nothing for the room');
-      if (added.status === 'pending')
-        await bringForward(
-          opened.queue,
-          added.destructionId,
-          { lane, delayMs },
-          notAfterIn(delayMs),
-        );
       return added;
     },
 
     async destroyMany(roomIds, manyOptions = {}) {
-      const delayMs = delayOf(manyOptions);
-      const lane = manyOptions.urgent ? 'urgent' : 'bulk';
-      const counts: ManyAdded = { requested: 0, added: 0, pending: 0, invalid: 0 };
-      let chunk: Destruction[] = [];
-
-      async function flush(): Promise<void> {
-        const added = await add(chunk, lane, delayMs);
-        chunk = [];
-        for (const each of added) counts[each.status] += 1;
-        const pending = added.filter((each) => each.status === 'pending');
-        await Promise.all(
-          pending.map((each) =>
-            bringForward(opened.queue, each.destructionId, { lane, delayMs }, notAfterIn(delayMs)),
-          ),
-        );
-        manyOptions.onProgress?.({ ...counts });
-      }
-
       if (typeof roomIds === 'string') {
         throw new ReaperError(
           'USAGE',
           'roomIds must be an iterable of RoomIds, got one string; use destroy for a single room',
         );
       }
-      for await (const roomId of roomIds) {
-        counts.requested += 1;
-        const problem = problemOf(roomId);
-        if (problem === undefined) {
-          chunk.push(makeDestruction(roomId, delayMs));
-          if (chunk.length === addChunk) await flush();
-        } else {
-          if (!manyOptions.onInvalid) {
-            if (chunk.length > 0) await flush();
+      const delayMs = delayOf(manyOptions);
+      const lane = manyOptions.urgent ? 'urgent' : 'bulk';
+      const counts: ManyAdded = { requested: 0, added: 0, pending: 0, invalid: 0 };
+      const space = createSpaceCheck({ readMemory: () => fromQueue(readMemory(opened.queue)) });
+      let firstTurn: Promise<number> | undefined;
+      let taken = 0;
+
+      async function* chunks(): AsyncGenerator<Destruction[]> {
+        let chunk: Destruction[] = [];
+        for await (const roomId of roomIds) {
+          counts.requested += 1;
+          const problem = problemOf(roomId);
+          if (problem === undefined) {
+            chunk.push(makeDestruction(roomId, delayMs));
+            if (chunk.length < addChunk) continue;
+            yield chunk;
+            chunk = [];
+          } else if (manyOptions.onInvalid) {
+            counts.invalid += 1;
+            manyOptions.onInvalid(roomId, problem);
+          } else {
+            if (chunk.length > 0) yield chunk;
             throw new ReaperError('USAGE', problem);
           }
-          counts.invalid += 1;
-          manyOptions.onInvalid(roomId, problem);
         }
+        if (chunk.length > 0) yield chunk;
       }
-      if (chunk.length > 0) await flush();
+
+      await twoAtOnce(chunks(), async (chunk) => {
+        const position = taken;
+        taken += chunk.length;
+        await space.beforeAdding(position);
+        firstTurn ??= fromQueue(readFirstTurn(opened.queue));
+        const from = await firstTurn;
+        const priorities = chunk.map((_, index) =>
+          lane === 'bulk' ? turnOf(from, position + index) : lanes[lane],
+        );
+        const added = await add(chunk, { lane, delayMs }, priorities);
+        for (const each of added) counts[each.status] += 1;
+        manyOptions.onProgress?.({ ...counts });
+      });
       return counts;
     },
 

@@ -16,16 +16,20 @@ export interface QueueDepth {
 
 export async function readDepth(queue: DestroyQueue): Promise<QueueDepth> {
   const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed');
-  const byPriority = await queue.getCountsPerPriority(Object.values(lanes));
+  const { urgent, retry, normal } = lanes;
+  const byPriority = await queue.getCountsPerPriority([urgent, retry, normal]);
   const inLane = (lane: Lane) => byPriority[lanes[lane]] ?? 0;
+  const prioritized = counts['prioritized'] ?? 0;
+  const before = inLane('urgent') + inLane('retry') + inLane('normal');
   return {
     paused: await queue.isPaused(),
-    waiting: (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0),
+    waiting: (counts['wait'] ?? 0) + prioritized,
     lanes: {
       urgent: inLane('urgent'),
       retry: inLane('retry'),
       normal: inLane('normal'),
-      bulk: inLane('bulk'),
+      // The rest: its turns are many (src/queue/turns.ts). Asked a moment later, hence the bound.
+      bulk: Math.max(0, prioritized - before),
     },
     active: counts['active'] ?? 0,
     delayed: counts['delayed'] ?? 0,

@@ -1,5 +1,5 @@
 /** Ids of destructions: UUIDv7 texts, which are also the BullMQ job ids. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { v7 } from 'uuid';
 
 /** An id that was never used before. */
@@ -18,7 +18,7 @@ export function batchDestructionId(
   batchCreatedAtMs: number,
   roomId: string,
 ): string {
-  const random = createHash('sha256').update(batchId).update('\0').update(roomId).digest();
+  const random = hash('sha256', `${batchId}\0${roomId}`, 'buffer');
   return v7({
     msecs: batchCreatedAtMs,
     random: random.subarray(0, 16),

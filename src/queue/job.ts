@@ -2,7 +2,9 @@
  * The job contract: what a producer writes and a worker reads.
  *
  * A hundred thousand of these wait in Redis, so field names are short and nothing is
- * stored that the worker knows better (retries, backoff, retention).
+ * stored that the worker knows better (retries, backoff, retention) or that the job has
+ * elsewhere (its timestamp). With deploy/redis.conf Redis rounds the size of a job up to a
+ * multiple of 32 bytes: a few bytes more here can make every room 32 bytes larger.
  */
 import { z } from 'zod';
 
@@ -16,7 +18,11 @@ export function queueName(sdkAppId: number): string {
   return `room-reaper-${sdkAppId}`;
 }
 
-/** Priorities of BullMQ: lower goes first; without one a job would go before all others. */
+/**
+ * Priorities of BullMQ: lower goes first; without one a job would go before all others.
+ * The bulk lane is every priority from its own up: its batches share the line by turns
+ * (src/queue/turns.ts).
+ */
 export const lanes = { urgent: 1, retry: 2, normal: 3, bulk: 4 } as const;
 
 export type Lane = keyof typeof lanes;
@@ -24,17 +30,24 @@ export type Lane = keyof typeof lanes;
 /** Destruction ids are job ids: UUIDs, because BullMQ refuses integers and `:`. */
 const id = z.string().regex(/^[0-9a-f-]{36}$/);
 
+/** The 16 bytes of a UUID as base64url. */
+const shortId = z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/);
+
+const time = z.int().nonnegative();
+
 export const jobData = z.object({
   /** RoomId. */
   r: z.string().regex(roomIdRule),
-  /** Requested at, milliseconds since the epoch. */
-  t: z.int().nonnegative(),
-  /** Not after: nothing is sent later, milliseconds since the epoch. */
-  n: z.int().nonnegative(),
-  /** Batch id. */
-  b: id.optional(),
+  /** Nothing is sent later than so many milliseconds after it was asked for. */
+  l: time.optional(),
+  /** Not after, where that was changed: then it counts, not `l`. Milliseconds since the epoch. */
+  n: time.optional(),
+  /** Batch id, short; the whole one in jobs of earlier versions. */
+  b: z.union([id, shortId]).optional(),
+  /** Requested at, in jobs of earlier versions; now it is the job's own timestamp. */
+  t: time.optional(),
   /** Due at, where it was brought forward, milliseconds since the epoch. */
-  d: z.int().nonnegative().optional(),
+  d: time.optional(),
   /** A result that the ledger could not take yet (src/worker/unsaved-result.ts). */
   u: z.string().max(10_000).optional(),
 });
@@ -51,26 +64,53 @@ export interface Destruction {
   unsavedResult?: string;
 }
 
+/** Its time of request is not in it: that is the timestamp of the job. */
 export function toJobData(destruction: Omit<Destruction, 'id'>): JobData {
   return {
     r: destruction.roomId,
-    t: destruction.requestedAtMs,
-    n: destruction.notAfterMs,
-    ...(destruction.batchId === undefined ? {} : { b: destruction.batchId }),
+    l: Math.max(0, destruction.notAfterMs - destruction.requestedAtMs),
+    ...(destruction.batchId === undefined ? {} : { b: shorten(destruction.batchId) }),
   };
 }
 
-/** Reads a job from the queue, which anyone with access to Redis can write. undefined: not one of ours. */
-export function readDestruction(jobId: string | undefined, data: unknown): Destruction | undefined {
+/**
+ * Reads a job from the queue, which anyone with access to Redis can write. undefined: not
+ * one of ours.
+ *
+ * @param timestamp - of the job, milliseconds since the epoch.
+ */
+export function readDestruction(
+  jobId: string | undefined,
+  data: unknown,
+  timestamp: number,
+): Destruction | undefined {
   const parsedId = id.safeParse(jobId);
   const parsed = jobData.safeParse(data);
   if (!parsedId.success || !parsed.success) return undefined;
+  const requestedAtMs = time.safeParse(parsed.data.t ?? timestamp);
+  const notAfterMs = time.safeParse(notAfterOf(parsed.data, timestamp));
+  if (!requestedAtMs.success || !notAfterMs.success) return undefined;
   return {
     id: parsedId.data,
     roomId: parsed.data.r,
-    batchId: parsed.data.b,
-    requestedAtMs: parsed.data.t,
-    notAfterMs: parsed.data.n,
+    batchId: parsed.data.b === undefined ? undefined : lengthen(parsed.data.b),
+    requestedAtMs: requestedAtMs.data,
+    notAfterMs: notAfterMs.data,
     ...(parsed.data.u === undefined ? {} : { unsavedResult: parsed.data.u }),
   };
+}
+
+/** Nothing is sent later. Milliseconds since the epoch; undefined: it does not say. */
+export function notAfterOf(data: JobData, timestamp: number): number | undefined {
+  return data.n ?? (data.l === undefined ? undefined : timestamp + data.l);
+}
+
+function shorten(uuid: string): string {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url');
+}
+
+function lengthen(batchId: string): string {
+  if (batchId.length === 36) return batchId;
+  const hex = Buffer.from(batchId, 'base64url').toString('hex');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -1,7 +1,8 @@
 /** Where on the queue a room's destruction is. */
-import { lanes, readDestruction, type Destruction, type Lane } from './job.js';
+import { readDestruction, type Destruction, type Lane } from './job.js';
 import type { QueueLookUp } from './look-up.js';
 import type { DestroyQueue } from './open.js';
+import { countUpTo, laneOf } from './turns.js';
 
 export type JobPlace =
   | {
@@ -46,10 +47,11 @@ export async function locateJob(
 ): Promise<LocatedJob | undefined> {
   const job = await queue.getJob(jobId);
   if (job === undefined) return undefined;
-  const lane = laneOf(job.priority);
+  const { priority } = job;
+  const lane = priority > 0 ? laneOf(priority) : undefined;
   const place = await placeOf();
   if (place === undefined) return undefined;
-  const destruction = readDestruction(job.id, job.data);
+  const destruction = readDestruction(job.id, job.data, job.timestamp);
   return { id: jobId, destruction, lane, failedRuns: job.attemptsMade, place };
 
   async function placeOf(): Promise<JobPlace | undefined> {
@@ -58,7 +60,7 @@ export async function locateJob(
     switch (state) {
       case 'waiting':
       case 'prioritized':
-        return { state: 'waiting', ...(await aheadOf(queue, lookUp, jobId, lane)) };
+        return { state: 'waiting', ...(await aheadOf(queue, lookUp, jobId, priority)) };
       case 'active':
         return { state: 'in_hand', sinceMs: job?.processedOn };
       case 'delayed':
@@ -75,22 +77,15 @@ export async function locateJob(
   }
 }
 
-/** Exact where BullMQ's own structures say so; else all that wait in its lane and those before. */
+/** Exact where BullMQ's own structures say so; else all that wait up to its priority. */
 async function aheadOf(
   queue: DestroyQueue,
   lookUp: QueueLookUp,
   jobId: string,
-  lane: Lane | undefined,
+  priority: number,
 ): Promise<{ ahead: number; exact: boolean }> {
   const ahead = await lookUp.ahead(jobId).catch(() => undefined);
   if (ahead !== undefined) return { ahead, exact: true };
-  const counts = await queue.getCountsPerPriority([0, ...Object.values(lanes)]);
-  const last = lane === undefined ? Number.POSITIVE_INFINITY : lanes[lane];
-  const upTo = Object.entries(counts).filter(([priority]) => Number(priority) <= last);
-  const waiting = upTo.reduce((sum, [, count]) => sum + count, 0);
+  const waiting = await countUpTo(queue, priority);
   return { ahead: Math.max(0, waiting - 1), exact: false };
-}
-
-function laneOf(priority: number): Lane | undefined {
-  return (Object.keys(lanes) as Lane[]).find((lane) => lanes[lane] === priority);
 }

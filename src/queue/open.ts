@@ -19,6 +19,7 @@ import {
 } from './connection.js';
 import { queueName, type JobData } from './job.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
+import { LeanQueue } from './lean-queue.js';
 
 export type DestroyJob = Job<JobData, void>;
 export type DestroyQueue = Queue<JobData, void>;
@@ -46,6 +47,8 @@ export interface OpenQueueOptions {
   connection: QueueConnection;
   /** For producers: while Redis is down, adding fails at once instead of waiting. */
   failFast?: boolean;
+  /** Only to look: nothing is written, so a queue in Postgres must exist already. */
+  readOnly?: boolean;
   onError: (error: Error) => void;
 }
 
@@ -62,10 +65,11 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
   const failFast = options.failFast ?? false;
   const redis = connectRedis(url, failFast);
   redis.on('error', options.onError);
-  const queue: DestroyQueue = new Queue(name, {
+  const queue: DestroyQueue = new LeanQueue(name, {
     connection: redis,
     streams: { events: { maxLen: eventsKept } },
     // Without skipVersionCheck it would keep refusing after Redis is back.
+    skipMetasUpdate: options.readOnly ?? false,
     ...(failFast ? { skipWaitingForReady: true, skipVersionCheck: true } : {}),
   });
   queue.on('error', options.onError);
@@ -135,7 +139,7 @@ async function openOnPostgres(
   try {
     const client = await pool.connect();
     try {
-      await runMigrations(client, schema);
+      if (!options.readOnly) await runMigrations(client, schema);
     } finally {
       client.release();
     }
@@ -151,7 +155,7 @@ async function openOnPostgres(
   // BullMQ's types name the backend; its classes behave the same over each.
   const queue = new Queue(
     name,
-    { connection: pool as never },
+    { connection: pool as never, skipMetasUpdate: options.readOnly ?? false },
     createPostgresBackend,
   ) as unknown as DestroyQueue;
   queue.on('error', options.onError);

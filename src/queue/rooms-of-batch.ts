@@ -31,7 +31,7 @@ export async function* waitingOfBatch(
       const start = Math.max(0, end - pageSize + 1);
       const jobs = await queue.getJobs([state], start, end, true);
       const found = jobs.flatMap((job) => {
-        const destruction = readDestruction(job.id, job.data);
+        const destruction = readDestruction(job.id, job.data, job.timestamp);
         return destruction?.batchId === batchId ? [destruction] : [];
       });
       if (found.length > 0) yield found;

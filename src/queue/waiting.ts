@@ -46,7 +46,7 @@ export async function readJobs(
 ): Promise<Destruction[]> {
   const jobs = await Promise.all(ids.map((id) => queue.getJob(id)));
   return jobs.flatMap((job) => {
-    const destruction = job && readDestruction(job.id, job.data);
+    const destruction = job && readDestruction(job.id, job.data, job.timestamp);
     return destruction === undefined ? [] : [destruction];
   });
 }

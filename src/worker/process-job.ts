@@ -19,6 +19,9 @@ import { readUnsaved, UnsavedResult, writeUnsaved } from './unsaved-result.js';
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
 const lookAgainMs = 10_000;
 
+/** Delay before a job that could not be read is read again, in milliseconds. */
+const readAgainMs = 1_000;
+
 /**
  * Takes one job to its end, or back to the queue.
  *
@@ -33,8 +36,10 @@ export async function processJob(
   token: string | undefined,
   context: WorkerContext,
 ): Promise<void> {
-  const destruction = readDestruction(job.id, job.data);
+  const destruction = readDestruction(job.id, job.data, job.timestamp);
   if (destruction === undefined) {
+    // Something on the way may have spoilt it: it is read once more before it fails for good.
+    if (job.attemptsStarted <= 1) return delay(job, token, readAgainMs);
     context.log.error(
       { jobId: job.id },
       'job has no valid destruction in it; another program wrote it',
@@ -209,7 +214,11 @@ async function giveBack(job: DestroyJob, token: string | undefined): Promise<nev
   throw new WaitingError();
 }
 
-async function delay(job: DestroyJob, token: string | undefined): Promise<never> {
-  await job.moveToDelayed(Date.now() + lookAgainMs, token).catch(() => undefined);
+async function delay(
+  job: DestroyJob,
+  token: string | undefined,
+  delayMs = lookAgainMs,
+): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token).catch(() => undefined);
   throw new DelayedError();
 }

@@ -50,14 +50,14 @@ describe('the rate', () => {
 
 describe('the progress line', () => {
   test('says how many, how fast, what became of them, and how long', () => {
-    const line = describeProgress(progress({ destroyed: 400, already_gone: 10 }), 196, 0);
+    const line = describeProgress(progress({ destroyed: 400, already_gone: 10 }), 196, 3, 0);
     expect(line).toMatch(
       /^410 \/ 1,000 rooms · 196\/s · 400 destroyed, 10 already gone · 3 s left, done \d\d:\d\d:\d\d$/,
     );
   });
 
   test('promises no time where nothing moves', () => {
-    expect(describeProgress(progress({ destroyed: 400 }), 0, 0)).toBe(
+    expect(describeProgress(progress({ destroyed: 400 }), 0, undefined, 0)).toBe(
       '400 / 1,000 rooms · 0/s · 400 destroyed · 600 waiting',
     );
   });

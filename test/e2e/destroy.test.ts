@@ -193,6 +193,7 @@ test('--dry-run sends nothing, needs no credentials and opens no stores', async 
     duplicates: 1,
     invalid: 1,
     seconds: 10,
+    doneAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
   });
   expect(existsSync(join(cwd, '.room-reaper'))).toBe(false);
 });

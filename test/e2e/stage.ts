@@ -67,6 +67,7 @@ export interface DestructionRow {
   id: string;
   room_id: string;
   batch_id: string | null;
+  requested_at: Date;
   outcome: string | null;
   error_code: number | null;
   error_info: string | null;

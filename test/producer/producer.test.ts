@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { bringForward } from '../../src/producer/add.js';
+import { addDestructions, bringForward } from '../../src/producer/add.js';
 import { openProducer, ReaperError, type Producer } from '../../src/producer/index.js';
 import { readDepth } from '../../src/queue/depth.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -96,13 +96,17 @@ describe('destroying one room', () => {
     const job = await jobOf(added.destructionId);
     expect(job.priority).toBe(lanes.normal);
     expect(job.delay).toBe(0);
-    expect(job.data).toEqual({
-      r: 'live-room-42',
-      t: expect.any(Number) as number,
-      n: job.data.t + 24 * hour,
+    expect(job.data).toEqual({ r: 'live-room-42', l: 24 * hour });
+    // Nothing is stored twice: a hundred bytes more a room would be 10 MB for a hundred thousand.
+    const stored = await withRedis(url, (redis) =>
+      redis.hget(opened.queue.toKey(added.destructionId), 'opts'),
+    );
+    expect(JSON.parse(stored ?? '')).toEqual({
+      de: { id: 'live-room-42' },
+      priority: lanes.normal,
     });
-    expect(job.data.t).toBeGreaterThanOrEqual(before);
-    expect(job.data.t).toBeLessThanOrEqual(Date.now());
+    expect(job.timestamp).toBeGreaterThanOrEqual(before);
+    expect(job.timestamp).toBeLessThanOrEqual(Date.now());
   });
 
   test('a delayed room waits, and its deadline counts from when it is due', async () => {
@@ -112,7 +116,7 @@ describe('destroying one room', () => {
     expect(due).toBeGreaterThanOrEqual(before + 30 * minute);
     expect(due).toBeLessThanOrEqual(Date.now() + 30 * minute);
     const { data } = await jobOf(destructionId);
-    expect(data.n - data.t).toBe(30 * minute + 24 * hour);
+    expect(data.l).toBe(30 * minute + 24 * hour);
   });
 
   test('a room may be destroyed at a set time; one that is over is now', async () => {
@@ -137,7 +141,7 @@ describe('destroying one room', () => {
     const { destructionId } = await other.destroy('room');
     await other.close();
     const { data } = await jobOf(destructionId);
-    expect(data.n - data.t).toBe(30 * minute);
+    expect(data.l).toBe(30 * minute);
   });
 
   test('RoomIds with spaces, colons and every other printable character stay apart', async () => {
@@ -187,14 +191,10 @@ describe('a room that has a pending destruction', () => {
     const { destructionId } = await producer
       .destroyMany(['room'])
       .then(() => producer.destroy('room', { delayMs: minute }));
-    const getJob = opened.queue.getJob.bind(opened.queue);
-    vi.spyOn(opened.queue, 'getJob').mockImplementationOnce(async (id) => {
-      const job = await getJob(id);
-      await job?.remove();
-      return job;
-    });
-    const placement = { lane: 'urgent', delayMs: 0 } as const;
-    await bringForward(opened.queue, destructionId, placement, Date.now() + hour);
+    const job = await opened.queue.getJob(destructionId);
+    if (job === undefined) throw new Error('the job is not on the queue');
+    await job.remove();
+    await bringForward(job, lanes.urgent, 0, Date.now() + hour);
     expect(await opened.queue.getJob(destructionId)).toBeUndefined();
   });
 
@@ -308,7 +308,7 @@ describe('destroying many rooms', () => {
       onProgress: (progress) => told.push(progress.added),
     });
     expect(counts).toEqual({ requested: 2_500, added: 2_500, pending: 0, invalid: 0 });
-    expect(told).toEqual([1_000, 2_000, 2_500]);
+    expect(told).toEqual(Array.from({ length: 10 }, (_, call) => (call + 1) * 250));
     expect((await depth()).lanes.bulk).toBe(2_500);
   });
 
@@ -325,7 +325,8 @@ describe('destroying many rooms', () => {
       onProgress: ({ requested }) => (mostAhead = Math.max(mostAhead, read - requested)),
     });
     expect(read).toBe(5_000);
-    expect(mostAhead).toBe(0);
+    // One call is under way while the rooms of the next are read.
+    expect(mostAhead).toBeLessThanOrEqual(250);
   });
 
   test('rooms that are pending already, from before or from the same list, are not added again', async () => {
@@ -500,10 +501,19 @@ describe('a Redis that is away', () => {
       onError: () => undefined,
     });
     try {
+      const roomId = 'room';
+      const [added] = await addDestructions(
+        mine.queue,
+        [{ id: newId(), roomId, batchId: undefined, requestedAtMs: 1, notAfterMs: 2 }],
+        { lane: 'bulk', delayMs: 0 },
+      );
+      const job = await mine.queue.getJob(added?.destructionId ?? '');
+      if (job === undefined) throw new Error('the job is not on the queue');
       await server.kill();
-      await expect(
-        bringForward(mine.queue, newId(), { lane: 'urgent', delayMs: 0 }, Date.now()),
-      ).rejects.toMatchObject({ name: 'ReaperError', code: 'UNAVAILABLE' });
+      await expect(bringForward(job, lanes.urgent, 0, Date.now())).rejects.toMatchObject({
+        name: 'ReaperError',
+        code: 'UNAVAILABLE',
+      });
     } finally {
       await mine.close();
       await server.stop();

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openEmbedded } from '../../src/embedded/index.js';
-import { addDestructions, type Placement } from '../../src/producer/add.js';
+import { addDestructions, bringForward, readJobs, type Placement } from '../../src/producer/add.js';
 import type { QueueConnection } from '../../src/queue/connection.js';
 import { readDepth } from '../../src/queue/depth.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -19,6 +19,7 @@ import {
   type DestroyWorker,
   type OpenQueue,
 } from '../../src/queue/open.js';
+import { countUpTo, readFirstTurn, roomsPerTurn, turnOf } from '../../src/queue/turns.js';
 import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
 
 interface Place {
@@ -99,6 +100,16 @@ describe.each(places)('a queue on %s', (_name, open) => {
     return added;
   }
 
+  /** Adds a batch that begins now, each of its rooms the first of a turn. */
+  async function addBatch(name: string, turns: number): Promise<number> {
+    const first = await readFirstTurn(opened.queue);
+    const rooms = Array.from({ length: turns }, (_, index) => destruction(`${name}-${index}`));
+    await addDestructions(opened.queue, rooms, bulk, (index) =>
+      turnOf(first, index * roomsPerTurn),
+    );
+    return first;
+  }
+
   /** Works until so many jobs have ended; the RoomIds of all runs, in the order of their start. */
   async function work(
     ends: number,
@@ -108,7 +119,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
     const runs: string[] = [];
     worker = opened.createWorker(
       (job, token) => {
-        runs.push(readDestruction(job.id, job.data)?.roomId ?? 'not one of ours');
+        runs.push(readDestruction(job.id, job.data, job.timestamp)?.roomId ?? 'not one of ours');
         job.opts = { ...job.opts, attempts: 100, backoff: { type: 'test' } };
         return process(job, token);
       },
@@ -364,6 +375,65 @@ describe.each(places)('a queue on %s', (_name, open) => {
     expect(added?.status).toBe('added');
     expect((await readDepth(other.queue)).waiting).toBe(1);
     await other.close();
+  });
+
+  test('a batch that begins behind a long one takes turns with it', async () => {
+    expect(await addBatch('long', 5)).toBe(lanes.bulk);
+    expect(await addBatch('short', 2)).toBe(lanes.bulk + 1);
+    expect(await work(7)).toEqual([
+      ...['long-0', 'long-1', 'short-0', 'long-2', 'short-1', 'long-3', 'long-4'],
+    ]);
+  });
+
+  test('small batches that keep coming do not hold up the long one', async () => {
+    await addBatch('long', 3);
+    let small = 0;
+    const runs = await work(6, async () => {
+      if (small < 3) await addBatch(`small-${small++}`, 1);
+    });
+    expect(runs).toEqual(['long-0', 'long-1', 'long-2', 'small-0-0', 'small-1-0', 'small-2-0']);
+  });
+
+  test('an empty lane begins anew', async () => {
+    await addBatch('one', 3);
+    await work(3);
+    expect(await readFirstTurn(opened.queue)).toBe(lanes.bulk);
+  });
+
+  test('jobs of earlier versions, all in the first turn, go before what is added later', async () => {
+    await add('earlier-0');
+    await add('earlier-1');
+    await addBatch('later', 2);
+    await add('urgent', { lane: 'urgent', delayMs: 0 });
+    expect(await work(5)).toEqual(['urgent', 'earlier-0', 'earlier-1', 'later-0', 'later-1']);
+  });
+
+  test('the depth counts every turn as bulk, and what is ahead of one is counted by turns', async () => {
+    await addBatch('long', 5);
+    await addBatch('short', 2);
+    await add('urgent', { lane: 'urgent', delayMs: 0 });
+    await add('single', { lane: 'normal', delayMs: 0 });
+    expect(await readDepth(opened.queue)).toMatchObject({
+      waiting: 9,
+      lanes: { urgent: 1, retry: 0, normal: 1, bulk: 7 },
+    });
+    const upTo = (priority: number) => countUpTo(opened.queue, priority);
+    expect(await upTo(lanes.urgent)).toBe(1);
+    expect(await upTo(lanes.normal)).toBe(2);
+    // urgent, single, long-0, long-1, short-0, long-2, short-1
+    expect(await upTo(lanes.bulk + 2)).toBe(7);
+    expect(await upTo(lanes.bulk + 4)).toBe(9);
+    expect(await upTo(Number.MAX_SAFE_INTEGER)).toBe(9);
+  });
+
+  test('what waits further back is brought forward, what would gain a few turns is left', async () => {
+    const first = await addBatch('long', 12);
+    const waiting = await opened.queue.getPrioritized();
+    const [far, near] = [waiting[11], waiting[3]];
+    for (const job of [far, near]) if (job) await bringForward(job, first, 0, 0);
+    const jobs = await readJobs(opened.queue, [far?.id ?? '', near?.id ?? '', 'nobody']);
+    expect(jobs.map((job) => job?.priority)).toEqual([first, first + 3, undefined]);
+    expect((await work(12)).slice(0, 3)).toEqual(['long-0', 'long-11', 'long-1']);
   });
 });
 

@@ -4,7 +4,12 @@ import { lanes, queueName, readDestruction, toJobData } from '../../src/queue/jo
 
 const id = '019ab3f2-9c00-7000-8000-0123456789ab';
 const batchId = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
-const data = { r: 'room-1', t: 1_800_000_000_000, n: 1_800_086_400_000, b: batchId };
+const day = 86_400_000;
+/** When it was asked for, which is the job's own timestamp. */
+const asked = 1_800_000_000_000;
+const data = { r: 'room-1', l: day, b: 'AZqz8pwAf_-__________w' };
+/** As versions before 0.2 wrote it. */
+const earlier = { r: 'room-1', t: asked, n: asked + day, b: batchId };
 
 const roomId = fc
   .string({ minLength: 1, maxLength: 48, unit: 'grapheme-ascii' })
@@ -16,20 +21,37 @@ test('a job holds what it is given, under short names', () => {
   const destruction = {
     roomId: 'room-1',
     batchId,
-    requestedAtMs: data.t,
-    notAfterMs: data.n,
+    requestedAtMs: asked,
+    notAfterMs: asked + day,
   };
   expect(toJobData(destruction)).toEqual(data);
-  expect(Object.keys(toJobData({ ...destruction, batchId: undefined }))).toEqual(['r', 't', 'n']);
+  expect(Object.keys(toJobData({ ...destruction, batchId: undefined }))).toEqual(['r', 'l']);
+  expect(readDestruction(id, data, asked)).toEqual({ id, ...destruction });
+});
+
+test('a job of an earlier version is read as it was meant, whatever its timestamp', () => {
+  expect(readDestruction(id, earlier, asked + 5)).toEqual({
+    id,
+    roomId: 'room-1',
+    batchId,
+    requestedAtMs: asked,
+    notAfterMs: asked + day,
+  });
+});
+
+test('a deadline that was changed counts instead of the first one', () => {
+  expect(readDestruction(id, { ...data, n: asked + 5 }, asked)?.notAfterMs).toBe(asked + 5);
 });
 
 test('whatever is written is read again, through JSON', () => {
   fc.assert(
     fc.property(uuid, roomId, time, time, fc.option(uuid, { nil: undefined }), (...fields) => {
-      const [jobId, room, requestedAtMs, notAfterMs, batch] = fields;
+      const [jobId, room, requestedAtMs, lifeMs, batch] = fields;
+      const notAfterMs = Math.min(requestedAtMs + lifeMs, Number.MAX_SAFE_INTEGER);
       const destruction = { roomId: room, batchId: batch, requestedAtMs, notAfterMs };
       const written: unknown = JSON.parse(JSON.stringify(toJobData(destruction)));
-      expect(readDestruction(jobId, written)).toEqual({ id: jobId, ...destruction });
+      const read = readDestruction(jobId, written, requestedAtMs);
+      expect(read).toEqual({ id: jobId, ...destruction });
     }),
   );
 });
@@ -48,18 +70,24 @@ describe('a job of another program is not one of ours', () => {
     ['a room with a control character', { ...data, r: 'room\u0000' }],
     ['a room that is not ASCII', { ...data, r: 'rööm' }],
     ['a room that is a number', { ...data, r: 42 }],
-    ['no time', { ...data, t: undefined }],
     ['a negative time', { ...data, t: -1 }],
     ['a fractional time', { ...data, t: 1.5 }],
     ['a time in text', { ...data, t: '1800000000000' }],
     ['a time beyond 2⁵³', { ...data, t: 2 ** 53 }],
-    ['no deadline', { ...data, n: undefined }],
+    ['no deadline', { ...data, l: undefined }],
     ['a deadline of null', { ...data, n: null }],
+    ['a negative life', { ...data, l: -1 }],
+    ['a life beyond 2⁵³', { ...data, l: Number.MAX_SAFE_INTEGER }],
     ['a batch that is no id', { ...data, b: "x'; drop table attempts" }],
     ['a batch of null', { ...data, b: null }],
+    ['a batch of 21 characters', { ...data, b: data.b.slice(1) }],
   ])('%s', (_rule, wrong) => {
-    expect(readDestruction(id, data)).toBeDefined();
-    expect(readDestruction(id, wrong)).toBeUndefined();
+    expect(readDestruction(id, data, asked)).toBeDefined();
+    expect(readDestruction(id, wrong, asked)).toBeUndefined();
+  });
+
+  test.each([Number.NaN, -1, 1.5, 2 ** 53])('with the timestamp %s', (timestamp) => {
+    expect(readDestruction(id, data, timestamp)).toBeUndefined();
   });
 
   test.each([
@@ -72,17 +100,18 @@ describe('a job of another program is not one of ours', () => {
     id.slice(1),
     id.toUpperCase(),
   ])('under the id %j', (jobId) => {
-    expect(readDestruction(jobId, data)).toBeUndefined();
+    expect(readDestruction(jobId, data, asked)).toBeUndefined();
   });
 });
 
 test('a job with fields that we do not know is still ours, without them', () => {
-  expect(readDestruction(id, { ...data, b: undefined, host: 'elsewhere.example' })).toEqual({
+  const more = { ...data, b: undefined, host: 'elsewhere.example' };
+  expect(readDestruction(id, more, asked)).toEqual({
     id,
     roomId: 'room-1',
     batchId: undefined,
-    requestedAtMs: data.t,
-    notAfterMs: data.n,
+    requestedAtMs: asked,
+    notAfterMs: asked + day,
   });
 });
 
@@ -90,13 +119,14 @@ test('reading never throws, and what it passes is valid', () => {
   const field = fc.oneof(fc.anything(), roomId, time, uuid);
   const anyData = fc.oneof(
     fc.anything(),
-    fc.record({ r: field, t: field, n: field, b: field }, { requiredKeys: [] }),
+    fc.record({ r: field, l: field, t: field, n: field, b: field }, { requiredKeys: [] }),
     fc.record({ r: roomId, t: time, n: field }),
+    fc.record({ r: roomId, l: time, b: fc.base64String({ minLength: 20, maxLength: 24 }) }),
   );
   const anyId = fc.oneof(fc.string(), uuid, fc.constant(undefined));
   fc.assert(
-    fc.property(anyId, anyData, (jobId, value) => {
-      const read = readDestruction(jobId, value);
+    fc.property(anyId, anyData, fc.oneof(time, fc.double()), (jobId, value, timestamp) => {
+      const read = readDestruction(jobId, value, timestamp);
       if (read === undefined) return;
       expect(read.id).toMatch(/^[0-9a-f-]{36}$/);
       expect(read.roomId).toMatch(/^[\x20-\x7e]{1,48}$/);

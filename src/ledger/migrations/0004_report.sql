@@ -33,4 +33,3 @@ create index destructions_by_requested_at on room_reaper.destructions (requested
 -- The rooms that a batch joined, likewise page by page; and whether a batch that stays has
 -- joined a destruction. Written while a list is enqueued, never later.
 create index batch_joins_by_room on room_reaper.batch_joins (batch_id, room_id collate "C");
-create index batch_joins_by_destruction on room_reaper.batch_joins (destruction_id);

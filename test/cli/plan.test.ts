@@ -1,0 +1,132 @@
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+import type { Io } from '../../src/cli/io.js';
+import type { Outlook } from '../../src/cli/look-ahead.js';
+import { acceptPlan, describePlan, makePlan, planToJson } from '../../src/cli/plan.js';
+
+const nowMs = new Date(2026, 10, 23, 2, 0, 0).getTime();
+const minute = 60_000;
+/** 196 a second, and a queue that could not be read. */
+const unseen: Outlook = {
+  waitingAhead: undefined,
+  ratePerSecond: 1000 / 5.1,
+  fullRatePerSecond: 1000 / 5.1,
+  requestsPerRoom: 1,
+};
+
+function plan(
+  rooms: number,
+  options: { outlook?: Partial<Outlook>; delayMs?: number; deadlineMs?: number } = {},
+) {
+  const { outlook = {}, delayMs = 0, deadlineMs } = options;
+  return makePlan({ rooms, outlook: { ...unseen, ...outlook }, nowMs, delayMs, deadlineMs });
+}
+
+const say = (...args: Parameters<typeof plan>) => describePlan(plan(...args), nowMs);
+
+describe('a plan says', () => {
+  test('how long the rooms take, and when they are done', () => {
+    expect(say(300_000)).toBe('25 min 30 s, done 02:25:30 if begun now and nothing else waits');
+  });
+
+  test('what waits ahead and goes first', () => {
+    expect(say(100_000, { outlook: { waitingAhead: 200_000 } })).toBe(
+      '25 min 30 s, done 02:25:30 if begun now, 200,000 rooms ahead',
+    );
+    expect(say(300_000, { outlook: { waitingAhead: 0 } })).toBe(
+      '25 min 30 s, done 02:25:30 if begun now',
+    );
+  });
+
+  test('more where the line is braked or rooms cost retries', () => {
+    // It climbs back in ten seconds, in which it sends three quarters of what it could.
+    const braked = { ratePerSecond: 500 / 5.1 };
+    expect(plan(2_000, { outlook: braked }).seconds).toBeCloseTo(plan(2_000).seconds + 2.5);
+    const retried = { requestsPerRoom: 1.5 };
+    expect(plan(2_000, { outlook: retried }).seconds).toBeCloseTo(plan(3_000).seconds);
+  });
+
+  test('by how much a deadline is missed, or kept', () => {
+    expect(say(300_000, { deadlineMs: nowMs + 19.5 * minute })).toMatch(
+      /if begun now and nothing else waits; the deadline is missed by 6 min 00 s$/,
+    );
+    expect(say(300_000, { deadlineMs: nowMs + 30 * minute })).toMatch(
+      /; 4 min 30 s before the deadline$/,
+    );
+  });
+
+  test('that what waits is worked off before a delayed run begins', () => {
+    const outlook = { waitingAhead: 100_000 };
+    const soon = plan(100_000, { outlook, delayMs: minute });
+    expect(soon.doneAtMs - nowMs).toBeCloseTo(1_020_000);
+    const later = plan(100_000, { outlook, delayMs: 20 * minute });
+    expect(later.doneAtMs - nowMs).toBeCloseTo(20 * minute + 510_000);
+    expect(describePlan(later, nowMs)).toMatch(/^8 min 30 s, done 02:28:30 if begun 02:20:00/);
+  });
+
+  test('that a stopped or paused line must run first', () => {
+    expect(say(1, { outlook: { waitingAhead: 0, held: 'paused' } })).toMatch(
+      /once the line runs: it is paused$/,
+    );
+  });
+
+  test('the same to a script', () => {
+    expect(planToJson(plan(300_000, { deadlineMs: nowMs + 19.5 * minute }))).toEqual({
+      seconds: 1_530,
+      doneAt: new Date(nowMs + 1_530_000).toISOString(),
+      deadline: {
+        at: new Date(nowMs + 19.5 * minute).toISOString(),
+        missed: true,
+        missedBySeconds: 360,
+      },
+    });
+  });
+});
+
+describe('a deadline that cannot be kept', () => {
+  const late = plan(300_000, { deadlineMs: nowMs + minute });
+
+  function terminal(answer?: string) {
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    const isTTY = answer !== undefined;
+    const io: Io = {
+      stdin: Object.assign(stdin, { isTTY }),
+      stdout,
+      stderr: Object.assign(stderr, { isTTY }),
+      env: {},
+      exitCode: 0,
+    };
+    if (answer !== undefined) stdin.end(`${answer}\n`);
+    return { io, said: () => text(stderr.end()) };
+  }
+
+  test('is refused where nobody can be asked, with what to do', async () => {
+    const { io, said } = terminal();
+    await expect(acceptPlan(late, false, io, nowMs)).rejects.toThrow(
+      'the deadline is missed by 24 min 30 s; nothing was sent. Add --yes to begin all the same, or give a later --deadline',
+    );
+    expect(await said()).toMatch(/the deadline is missed by 24 min 30 s\n$/);
+  });
+
+  test('is said and taken with --yes', async () => {
+    const { io, said } = terminal();
+    await acceptPlan(late, true, io, nowMs);
+    expect(await said()).toMatch(/missed by/);
+  });
+
+  test('is asked about on a terminal', async () => {
+    await acceptPlan(late, false, terminal('yes').io, nowMs);
+    await expect(acceptPlan(late, false, terminal('no').io, nowMs)).rejects.toThrow(
+      'not confirmed',
+    );
+    await expect(acceptPlan(late, false, terminal('').io, nowMs)).rejects.toThrow('not confirmed');
+  });
+});
+
+test('a deadline that holds is said and asks nothing', async () => {
+  const stderr = new PassThrough();
+  const io = { stdin: new PassThrough(), stdout: new PassThrough(), stderr, env: {}, exitCode: 0 };
+  await acceptPlan(plan(1, { deadlineMs: nowMs + minute }), false, io, nowMs);
+  expect(await text(stderr.end())).toMatch(/1 min 00 s before the deadline\n$/);
+});

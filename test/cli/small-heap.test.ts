@@ -1,0 +1,24 @@
+import { getHeapStatistics } from 'node:v8';
+import { expect, test } from 'vitest';
+import { createHeapKeeper } from '../../src/cli/small-heap.js';
+
+const usedBytes = () => getHeapStatistics().used_heap_size;
+
+/** Makes garbage that was alive for a while, as rooms under way are. */
+function litter(megabytes: number): void {
+  const kept = Array.from({ length: megabytes * 128 }, (_, index) => ({
+    text: `${index}`.repeat(5),
+    fields: Array.from({ length: 800 }, (_value, at) => index + at),
+  }));
+  kept.length = 0;
+}
+
+test('above the limit garbage is collected, and below it nothing is done', () => {
+  const before = usedBytes();
+  litter(40);
+  const littered = usedBytes();
+  createHeapKeeper(Number.MAX_SAFE_INTEGER)();
+  expect(usedBytes()).toBeGreaterThanOrEqual(littered);
+  createHeapKeeper(before + 2 ** 20)();
+  expect(usedBytes()).toBeLessThan(before + (littered - before) / 2);
+});
