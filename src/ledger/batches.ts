@@ -222,7 +222,7 @@ with moving as materialized (
   select d.batch_id, count(distinct d.id)::float8 as ended,
          greatest(1, extract(epoch from clock_timestamp() - min(a.sent_at))::float8) as seconds
     from room_reaper.attempts a join room_reaper.destructions d on d.id = a.destruction_id
-   where a.sent_at > clock_timestamp() - ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
+   where a.sent_at > now() - ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
    group by d.batch_id
 )
 select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,

@@ -67,13 +67,13 @@ attempt_ends as (
          may_have_acted = e.may_have_acted, request_id = e.attempt_request_id
     from ended e
    where t.destruction_id = e.id and t.attempt = e.attempt
-     and not exists (select from room_reaper.destructions d where d.id = e.id and d.room_id <> e.room_id)
+     and not coalesce((select d.room_id <> e.room_id from room_reaper.destructions d where d.id = e.id), false)
 ),
 before as materialized (
   select d.id, d.outcome
     from room_reaper.destructions d
-   where exists (select from ended e where e.id = d.id and e.outcome is not null
-                    and coalesce(e.room_id, d.room_id) = d.room_id)
+   where d.id = any (array(select id from ended where outcome is not null))
+     and not exists (select from ended e where e.id = d.id and e.outcome is not null and e.room_id <> d.room_id)
    order by d.id
      for update
 ),
