@@ -196,7 +196,7 @@ export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, 
   } else {
     print(
       io,
-      `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad: ` +
+      `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad${request.protected > 0 ? `, ${count(request.protected)} protected` : ''}: ` +
         describePlan(plan, Date.now()),
     );
   }

@@ -343,7 +343,8 @@ test('whatever the API says, there is a verdict, and statistics are those of a s
         expect(told.ErrorCode).toBe(0);
         for (const [name, value] of Object.entries(verdict.statistics)) {
           const field = `T${name.slice(1)}`;
-          expect(value).toBe(BigInt(told.Response.Statistic[field] ?? -1));
+          // As it was written: a double that is whole has other digits than the text.
+          expect(value).toBe(BigInt(String(told.Response.Statistic[field])));
         }
       },
     ),
