@@ -12,6 +12,8 @@ import type { SharedServers } from '../test/support/shared-servers.js';
 export interface BenchContext {
   /** Small, for CI: shows that the benchmark still works, not how fast the program is. */
   short: boolean;
+  /** Where plots of what is measured are drawn; undefined: nowhere. */
+  plotFolder: string | undefined;
   servers: SharedServers;
   /** Path of the built program. */
   program: string;

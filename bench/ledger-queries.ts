@@ -1,0 +1,239 @@
+/**
+ * What a full ledger costs: each query in a ledger of a million destructions with as many
+ * attempts, against the same query in an almost empty one (the one batch of 1,000 rooms that
+ * both have), in turns. The queries are those of `status`, of a batch's report, of looking up
+ * one room, and the two statements of the worker, for 20 rooms each.
+ */
+import { randomUUID } from 'node:crypto';
+import { readBatches } from '../src/ledger/batches.js';
+import { openDatabase, type Database } from '../src/ledger/database.js';
+import { ensureLine, lineId, readLines, type LineKey } from '../src/ledger/line.js';
+import { recordEnds } from '../src/ledger/record.js';
+import { summarizeBatch } from '../src/ledger/report.js';
+import { reserveSlots } from '../src/ledger/reserve.js';
+import { median, percentile, type Bench, type Figure } from './bench.js';
+import { createOwnDatabase } from './servers.js';
+
+const sdkAppId = 1_400_000_001;
+const line: LineKey = { host: '127.0.0.1:1', sdkAppId, command: 'destroy_room' };
+const intervalMs = 5.1;
+const windowSlots = 200;
+const smallBatch = 1_000;
+/** Rooms in one statement of the worker. */
+const group = 20;
+
+/**
+ * $1 batch id, $2 rooms, $3 SDKAppID, $4 prefix of the RoomIds, $5 how long ago the first was
+ * sent, in seconds. Ids are random, as far as an
+ * index can tell: no order of theirs makes a lookup cheap.
+ */
+const fillSql = `
+with made as materialized (
+  select md5($1 || n)::uuid::text as id, $4 || n as room_id, n from generate_series(1, $2::int) n
+),
+rooms as (
+  insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after,
+    outcome, error_code, attempts, finished_at, total_viewers, total_gifts_sent, total_gift_coins,
+    total_unique_gift_senders, total_likes_received, statistics_source)
+  select id, $3::bigint, room_id, $1, now() - interval '1 hour', now() + interval '1 day',
+         'destroyed', 0, 1, now(), 1, 2, 3, 4, 5, 'response' from made
+)
+insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, sent_at, ended_at,
+  http_status, error_code, verdict, reason, may_have_acted, request_id)
+select id, 1, 'bench', sent, sent, sent + interval '50 ms', 200, 0, 'destroyed', 'ok', false, 'Id-' || n
+  from (select *, now() - $5 * interval '1 second' + n * interval '5.1 ms' as sent from made) m`;
+
+/** $1 id, $2 SDKAppID, $3 rooms. */
+const batchSql = `
+insert into room_reaper.batches (id, sdk_app_id, name, total, enqueued_at, finished_at, destroyed)
+values ($1, $2, $1, $3, now(), now(), $3)`;
+
+async function fill(
+  database: Database,
+  batchId: string,
+  rooms: number,
+  secondsAgo: number,
+): Promise<void> {
+  await database.query('bench-batch', batchSql, [batchId, sdkAppId, rooms]);
+  await database.query('bench-fill', fillSql, [
+    batchId,
+    rooms,
+    sdkAppId,
+    `${batchId}-`,
+    secondsAgo,
+  ]);
+}
+
+/** $1 SDKAppID, $2 RoomId: all that is known of one room. */
+const lookUpSql = `
+select d.*, a.attempt, a.sent_at, a.ended_at, a.http_status, a.verdict, a.request_id as attempt_request_id
+  from room_reaper.destructions d left join room_reaper.attempts a on a.destruction_id = d.id
+ where d.sdk_app_id = $1 and d.room_id = $2
+ order by d.requested_at, a.attempt`;
+
+/** Each throws where its answer is wrong. */
+const queries: Record<string, (database: Database) => Promise<unknown>> = {
+  async status(database) {
+    const [state] = await readLines(database, sdkAppId, intervalMs);
+    const batches = await readBatches(database, sdkAppId, { limit: 10 });
+    if (state === undefined || batches[0]?.destroyed !== batches[0]?.total)
+      throw new Error('status must show the line, and the newest batch as done');
+  },
+  async 'report of a batch of 1,000'(database) {
+    const summary = await summarizeBatch(database, 'small');
+    if (summary.attempts !== smallBatch || summary.statistics.totalViewers !== BigInt(smallBatch))
+      throw new Error(`the report must have ${smallBatch} attempts, got ${summary.attempts}`);
+  },
+  async 'look up one room'(database) {
+    const room = `small-${1 + Math.floor(Math.random() * smallBatch)}`;
+    const rows = await database.query('bench-look-up', lookUpSql, [sdkAppId, room]);
+    if (rows.length !== 1) throw new Error(`one attempt must be found, got ${rows.length}`);
+  },
+};
+
+/** The two statements of the worker, one after the other on new rooms. */
+async function work(database: Database): Promise<{ reserveMs: number; recordMs: number }> {
+  const now = Date.now();
+  const wishes = Array.from({ length: group }, () => ({
+    destructionId: randomUUID(),
+    roomId: `new-${randomUUID()}`,
+    batchId: undefined,
+    requestedAtMs: now,
+    notAfterMs: now + 86_400_000,
+  }));
+  const beganAt = performance.now();
+  const { reservations } = await reserveSlots(
+    database,
+    {
+      lineId: lineId(line),
+      sdkAppId,
+      workerId: 'bench',
+      intervalMs,
+      windowSlots,
+      leadMs: 30,
+      answeredAtMs: undefined,
+    },
+    wishes,
+  );
+  const reservedAt = performance.now();
+  const outcomes = await recordEnds(
+    database,
+    sdkAppId,
+    wishes.map(({ destructionId }) => ({
+      destructionId,
+      attempt: {
+        attempt: 1,
+        sentAtMs: now,
+        endedAtMs: now + 50,
+        httpStatus: 200,
+        errorCode: 0,
+        verdict: 'destroyed',
+        reason: 'ok',
+        mayHaveActed: false,
+        requestId: 'Id-1',
+      },
+      end: {
+        outcome: 'destroyed',
+        errorCode: 0,
+        errorInfo: undefined,
+        requestId: 'Id-1',
+        statistics: {
+          totalViewers: 1n,
+          totalGiftsSent: 2n,
+          totalGiftCoins: 3n,
+          totalUniqueGiftSenders: 4n,
+          totalLikesReceived: 5n,
+        },
+      },
+    })),
+  );
+  const recordedAt = performance.now();
+  if (!reservations.every((reservation) => reservation?.kind === 'granted'))
+    throw new Error('every reservation must be granted');
+  if (!outcomes.every((outcome) => outcome === 'destroyed'))
+    throw new Error('every outcome must be recorded');
+  return { reserveMs: reservedAt - beganAt, recordMs: recordedAt - reservedAt };
+}
+
+type Times = Map<string, { empty: number[]; full: number[] }>;
+
+async function measure(
+  ledgers: { empty: Database; full: Database },
+  rounds: number,
+): Promise<Times> {
+  const times: Times = new Map();
+  const note = (name: string, ledger: 'empty' | 'full', ms: number) => {
+    const both = times.get(name) ?? { empty: [], full: [] };
+    both[ledger].push(ms);
+    times.set(name, both);
+  };
+  for (let round = 0; round < rounds; round++) {
+    for (const ledger of ['empty', 'full'] as const) {
+      for (const [name, query] of Object.entries(queries)) {
+        const beganAt = performance.now();
+        await query(ledgers[ledger]);
+        note(name, ledger, performance.now() - beganAt);
+      }
+      const { reserveMs, recordMs } = await work(ledgers[ledger]);
+      note(`reserve ${group} slots`, ledger, reserveMs);
+      note(`record ${group} outcomes`, ledger, recordMs);
+    }
+  }
+  return times;
+}
+
+export default {
+  title: 'ledger queries at a million rows, against an almost empty ledger',
+  async run({ short, servers, say }) {
+    const rows = short ? 50_000 : 1_000_000;
+    const batches = 10;
+    /** One batch after the other, as the quota has it. */
+    const secondsEach = Math.ceil(((rows / batches) * intervalMs) / 1_000) + 10;
+    const opened: Database[] = [];
+    const made = [await createOwnDatabase(servers), await createOwnDatabase(servers)];
+    try {
+      for (const { url } of made) {
+        const database = await openDatabase({
+          connection: { connectionString: url, query_timeout: 600_000 },
+          shownAs: 'the benchmark ledger',
+        });
+        opened.push(database);
+        await ensureLine(database, line, intervalMs, windowSlots);
+        await fill(database, 'small', smallBatch, secondsEach);
+      }
+      const [empty, full] = opened;
+      if (empty === undefined || full === undefined) throw new Error('two ledgers must be open');
+      for (let batch = 1; batch <= batches; batch++) {
+        await fill(full, `large-${batch}`, rows / batches, (batch + 1) * secondsEach);
+        say(`${(rows / batches) * batch} rows`);
+      }
+      for (const database of opened) {
+        await database.query('bench-analyze-1', 'analyze room_reaper.destructions', []);
+        await database.query('bench-analyze-2', 'analyze room_reaper.attempts', []);
+      }
+      const ledgers = { empty, full };
+      await measure(ledgers, 20);
+      const times = await measure(ledgers, short ? 30 : 200);
+
+      const beganAt = performance.now();
+      const large = await summarizeBatch(full, 'large-1');
+      const reportMs = performance.now() - beganAt;
+      if (large.attempts !== rows / batches)
+        throw new Error('the report of a large batch is wrong');
+
+      const figures: Figure[] = [...times].flatMap(([name, { empty: small, full: big }]) => [
+        { name: `${name}: median, ms`, value: median(big) },
+        { name: `${name}: p99, ms`, value: percentile(big, 0.99) },
+        { name: `${name}: median, × almost empty ledger`, value: median(big) / median(small) },
+      ]);
+      return [
+        { name: 'destructions in the full ledger', value: rows + smallBatch },
+        ...figures,
+        { name: `report of a batch of ${rows / batches}, ms`, value: reportMs },
+      ];
+    } finally {
+      await Promise.all(opened.map((database) => database.close()));
+      await Promise.all(made.map((database) => database.drop()));
+    }
+  },
+} satisfies Bench;
