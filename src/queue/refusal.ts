@@ -11,7 +11,7 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
     /Stream isn't writeable|Connection is closed|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|terminated/i,
     'it cannot be reached; start it, or wait until it is back',
   ],
-  [/Command timed out|Query read timeout|timeout exceeded/i, 'it does not answer'],
+  [/Command timed out|Socket timeout|Query read timeout|timeout exceeded/i, 'it does not answer'],
   [/^OOM /, 'Redis is full (OOM); raise its maxmemory, or let workers empty it'],
   [/^READONLY /, 'Redis is read-only: a replica, or a failover that is under way'],
   [/^LOADING /, 'Redis is loading its data; wait until it has'],

@@ -9,6 +9,7 @@ describe('why a queue did not take something, in words that say what to do', () 
     ['Connection terminated unexpectedly', /cannot be reached; start/],
     ['Command timed out', /does not answer/],
     ['Query read timeout', /does not answer/],
+    ["Socket timeout. Expecting data, but didn't receive any in 5000ms.", /does not answer/],
     ["OOM command not allowed when used memory > 'maxmemory'. script: 29", /full \(OOM\); raise/],
     ["READONLY You can't write against a read only replica.", /read-only/],
     ['LOADING Redis is loading the dataset in memory', /loading/],
