@@ -34,7 +34,12 @@ export interface OutageWatch {
   readonly answeredAtMs: number | undefined;
   /** After how long a request without an answer counts as failed, in milliseconds. */
   readonly overdueAfterMs: number;
-  failed(failure: Failure, cause: { code: number | undefined; reason: string }): void;
+  /** @param lastedMs - how long the API had not answered by then: it failed all that time. */
+  failed(
+    failure: Failure,
+    cause: { code: number | undefined; reason: string },
+    lastedMs?: number,
+  ): void;
   /** The API gave a good answer. */
   worked(answer: { sentAtMs: number; endedAtMs: number }): void;
   /** A probe was answered: the outage is over. */
@@ -91,8 +96,8 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     get overdueAfterMs() {
       return Math.max(overdueMs, 2 * slowestMs);
     },
-    failed(failure, cause) {
-      evidence.failed(failure, monotonic());
+    failed(failure, cause, lastedMs = 0) {
+      evidence.failed(failure, monotonic() - lastedMs);
       ask(cause).catch((error: unknown) => log.error({ err: error }, 'outage not recorded'));
     },
     worked({ sentAtMs, endedAtMs }) {

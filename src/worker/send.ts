@@ -71,6 +71,7 @@ export async function sendAttempt(
       outage.failed(
         { destructionId: destruction.id, fresh, unsent: false },
         { code: undefined, reason: `no answer for ${overdueAfterMs / 1000} s` },
+        overdueAfterMs,
       );
     }, overdueAfterMs);
     const sentAtMs = limiter.now();
