@@ -13,7 +13,6 @@ import {
 } from '../e2e/stage.js';
 import { arrivalsOnTheWallClock } from '../support/arrivals.js';
 import { say } from '../support/say.js';
-import { slotsGivenUp } from './given-up.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
 
 const quota = 200;
@@ -32,7 +31,7 @@ test('urgent rooms start within a second, retries and a small batch do not wait 
   const stores = await redisAndPostgres();
   const small = roomIds(100, 'small');
   const options = {
-    env: { ...env, ...stores, LOG_LEVEL: 'info' },
+    env: { ...env, ...stores, LOG_LEVEL: 'warn' },
     cwd: folderWith({ 'bulk.txt': lines(bulk), 'small.txt': lines(small) }),
   };
   expect((await run(['enqueue', 'bulk.txt', '--yes'], options)).code).toBe(0);
@@ -50,8 +49,7 @@ test('urgent rooms start within a second, retries and a small batch do not wait 
   const smallAddedAt = await smallAdded;
   await server.reached(bulkRooms + small.length + urgentRooms + 3 * failing.length);
   worker.kill('SIGTERM');
-  const ended = await worker.ended;
-  expect(ended.code).toBe(0);
+  expect((await worker.ended).code).toBe(0);
 
   const report = await server.report();
   const rows = await readDestructions(stores.DATABASE_URL);
@@ -102,7 +100,5 @@ test('urgent rooms start within a second, retries and a small batch do not wait 
     report.requests.map(({ atMs }) => atMs),
     { slots: quota, spanMs: 1_000 },
   );
-  const givenUpPerSecond = (slotsGivenUp([ended.stderr]) * 1_000) / (last - first);
-  expect(perSecond + givenUpPerSecond).toBeGreaterThanOrEqual(0.97 * quota);
-  expect(perSecond).toBeGreaterThanOrEqual(0.8 * quota);
+  expect(perSecond).toBeGreaterThanOrEqual(0.97 * quota);
 });

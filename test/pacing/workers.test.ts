@@ -2,12 +2,11 @@ import { expect, test } from 'vitest';
 import { run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from '../e2e/stage.js';
 import { say } from '../support/say.js';
-import { slotsGivenUp } from './given-up.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
 
 const quota = 200;
 
-test('three worker processes keep the quota at the door, and use at least 97 % of it, but for slots that the machine missed', async () => {
+test('three worker processes keep the quota at the door, and use at least 97 % of it', async () => {
   const rooms = roomIds(1_200);
   const { server, env } = await openStage({
     // Every tenth room fails once, every fiftieth twice: retries take slots like anything else.
@@ -26,7 +25,7 @@ test('three worker processes keep the quota at the door, and use at least 97 % o
   });
   const requestsWanted = 1_200 + 120 + 24;
   const stores = await redisAndPostgres();
-  const options = { env: { ...env, ...stores, LOG_LEVEL: 'info' } };
+  const options = { env: { ...env, ...stores, LOG_LEVEL: 'warn' } };
   expect((await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) })).code).toBe(0);
 
   const workers = [1, 2, 3].map(() => start(['worker'], options));
@@ -60,8 +59,5 @@ test('three worker processes keep the quota at the door, and use at least 97 % o
     `three workers: ${perSecond.toFixed(1)} requests/s over ${last} (${((perSecond / quota) * 100).toFixed(1)} % of the quota), worst window ${report.worstWindow}`,
   );
   expect(last).toBeGreaterThan(1_190);
-  const spanMs = (arrivals[last] ?? NaN) - (arrivals[0] ?? NaN);
-  const givenUpPerSecond = (slotsGivenUp(ended.map(({ stderr }) => stderr)) * 1_000) / spanMs;
-  expect(perSecond + givenUpPerSecond).toBeGreaterThanOrEqual(0.97 * quota);
-  expect(perSecond).toBeGreaterThanOrEqual(0.8 * quota);
+  expect(perSecond).toBeGreaterThanOrEqual(0.97 * quota);
 });
