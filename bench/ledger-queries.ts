@@ -112,6 +112,7 @@ async function work(database: Database): Promise<{ reserveMs: number; recordMs: 
       windowSlots,
       leadMs: 30,
       answeredAtMs: undefined,
+      moved: [],
     },
     wishes,
   );

@@ -79,6 +79,14 @@ export interface ReserveOptions {
    * epoch, on the database's clock: others know by it that an outage is theirs alone.
    */
   answeredAtMs: number | undefined;
+  /** Slots of this worker that were used late. */
+  moved: readonly MovedSlot[];
+}
+
+/** A slot, and when it was used, in milliseconds since the epoch, on the database's clock. */
+export interface MovedSlot {
+  slotAtMs: number;
+  usedAtMs: number;
 }
 
 /** Longest pause between two probes of a stopped line, and of one in an outage, in milliseconds. */
@@ -98,7 +106,8 @@ export function intervalInForce(line: string, full: string): string {
  * $1 line id, $2 worker id, $3 interval (ms), $4 lead (ms), $5 SDKAppID; $6–$10 arrays
  * of one element per destruction: id, room, batch, requested at (epoch ms), not after
  * (epoch ms). $11 slots given up (epoch ms), $12 slots in a window, $13 when this worker
- * last had an answer that shows the API at work (epoch ms, or null).
+ * last had an answer that shows the API at work (epoch ms, or null); $14 and $15 slots used late,
+ * and when (epoch ms).
  *
  * Returns a row per destruction in the order given; `slot_at` is null where none was
  * granted. Locks the line's row until it commits: reservations of all workers follow
@@ -142,7 +151,8 @@ open as materialized (
 line as (
   update room_reaper.lines l
      set interval_ms = ${intervalInForce('l', '$3')},
-         recent = room_reaper.grant_slots(l.recent, $11::float8[],
+         recent = room_reaper.grant_slots(
+           room_reaper.move_slots(l.recent, $14::float8[], $15::float8[]), $11::float8[],
            extract(epoch from clock_timestamp())::float8 * 1000 + $4, extract(epoch from l.not_before)::float8 * 1000,
            (case when l.stopped_at is null then (select count(*) from open) else 1 end)::int,
            ${intervalInForce('l', '$3')}, $12),
@@ -214,6 +224,7 @@ export async function reserveSlots(
   options: ReserveOptions,
   requests: readonly SlotRequest[],
 ): Promise<ReserveResult> {
+  const { moved } = options;
   const rows = await database.query<Row>('reserve', reserveSql, [
     options.lineId,
     options.workerId,
@@ -230,6 +241,8 @@ export async function reserveSlots(
     ),
     options.windowSlots,
     options.answeredAtMs ?? null,
+    moved.map(({ slotAtMs }) => slotAtMs),
+    moved.map(({ usedAtMs }) => usedAtMs),
   ]);
   return {
     reservations: rows.map(readRow),

@@ -6,22 +6,23 @@
  * records the n attempts (src/ledger/reserve.ts). A process asks once for all its waiting
  * jobs: while one reservation is under way, new waiters gather for the next.
  *
- * A slot is used within a few milliseconds of its time or not at all. Without a database
- * there are no slots, and without a slot nothing is sent: the limiter fails closed.
+ * A slot is used within a few milliseconds of its time or not at all; where it was a little
+ * late, the row is told. Without a database there are no slots, and without a slot nothing is sent: the limiter fails closed.
  */
 import type { Database } from '../ledger/database.js';
-import { isPassing } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import { ensureLine, lineId, type LineKey } from '../ledger/line.js';
 import {
   reserveSlots,
+  type MovedSlot,
   type Probe,
   type Reservation,
   type SlotRequest,
   type StoppedLine,
 } from '../ledger/reserve.js';
+import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import { createDatabaseClock } from './clock.js';
-import { jobsToHold, latenessToleranceMs, reconsiderEveryMs } from './pace.js';
+import { jobsToHold, latenessToleranceMs, latestUseMs, reconsiderEveryMs } from './pace.js';
 import { createSlotTimer } from './slot-timer.js';
 
 /** Most slots reserved in one statement. */
@@ -89,6 +90,8 @@ export interface Limiter {
    * then is still there, un-ended.
    */
   takeSlot(wish: SlotWish, signal: AbortSignal): Promise<Reservation>;
+  /** Notes that a request is sent at this slot now. @returns database time now, in milliseconds since the epoch. */
+  use(slotAtMs: number): number;
   /** Whether a slot is over: it must be given up. */
   isLate(slotAtMs: number, probe: Probe | undefined): boolean;
   /** Database time now, in milliseconds since the epoch. */
@@ -100,7 +103,7 @@ export interface Limiter {
   close(): void;
 }
 
-/** @throws the driver's error where the database cannot be used at the start. */
+/** @throws the driver's error where the database cannot be used at the start, after fifteen seconds. */
 export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   const { database, line, intervalMs, windowSlots, workerId } = options;
   const id = lineId(line);
@@ -113,9 +116,14 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let givenUp = 0;
   let reconsideredAt = 0;
   let firstSlotFrom: number | undefined;
+  const latestMs = latestUseMs(options.jitterMs, windowSlots);
+  /** Slots used late, which the line's row has not been told yet. */
+  let moved: MovedSlot[] = [];
 
-  await ensureLine(database, line, intervalMs, windowSlots);
-  for (let sample = 0; sample < 5; sample++) await readClock();
+  await patiently(startPatienceMs, async () => {
+    await ensureLine(database, line, intervalMs, windowSlots);
+    for (let sample = 0; sample < 5; sample++) await readClock();
+  });
   const clockReader = setInterval(() => {
     // A failure here says nothing that the next reservation would not say.
     readClock().catch(() => undefined);
@@ -123,7 +131,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   clockReader.unref();
 
   function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
-    const tolerance = probe === 'stop' ? probeToleranceMs : latenessToleranceMs;
+    const tolerance = probe === 'stop' ? probeToleranceMs : latestMs;
     return clock.now() - slotAtMs > tolerance;
   }
 
@@ -147,6 +155,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
     firstSlotFrom ??= monotonic() + firstLeadMs;
     const leadMs = Math.max(minimumLeadMs, firstSlotFrom - monotonic());
+    const told = moved;
     const result = await reserveSlots(
       database,
       {
@@ -157,6 +166,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         windowSlots,
         leadMs,
         answeredAtMs: options.answeredAtMs(),
+        moved: told,
       },
       wishes,
     );
@@ -169,6 +179,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       if (reservation.probe !== undefined) continue;
       newest = Math.max(newest, reservation.slotAtMs);
     }
+    // Without a slot granted the row was not written.
+    if (newest > 0) moved = moved.filter((slot) => !told.includes(slot));
     if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
       reconsideredAt = monotonic();
       // What lies ahead because others were granted before, not because it must.
@@ -228,6 +240,12 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       } finally {
         waiting -= 1;
       }
+    },
+
+    use(slotAtMs) {
+      const usedAtMs = clock.now();
+      if (usedAtMs - slotAtMs > latenessToleranceMs) moved.push({ slotAtMs, usedAtMs });
+      return usedAtMs;
     },
 
     isLate,

@@ -25,12 +25,27 @@ export function slotsInWindow(ratePerSecond: number): number {
   return Math.max(1, Math.min(Math.floor(ratePerSecond), mostRemembered));
 }
 
-/**
- * A slot that cannot be used within this many milliseconds of its time is given up:
- * late slots are what turns a stall into a burst. Timers are a millisecond late at best;
- * giving up costs little, for the slot is made up for.
- */
+/** A slot that is used within this many milliseconds of its time is on time: timers are late by one at best. */
 export const latenessToleranceMs = 5;
+
+/** The share of the jitter allowance by which a slot may be late; the rest is the network's. */
+const latenessShare = 0.6;
+
+/** With fewer slots in a window, the slot a window later may have been granted already. */
+const fewestToMove = 100;
+
+/**
+ * How late a slot may be used, in milliseconds; after that it is given up, for late slots are
+ * what turns a stall into a burst. One that is used later than {@link latenessToleranceMs} is
+ * moved in the line's row to when it was used: the slot a window later follows it, not its time.
+ *
+ * @param jitterMs - by how much the time from slot to arrival may vary.
+ * @param windowSlots - slots in one window.
+ */
+export function latestUseMs(jitterMs: number, windowSlots: number): number {
+  if (windowSlots < fewestToMove) return latenessToleranceMs;
+  return Math.max(latenessToleranceMs, latenessShare * jitterMs);
+}
 
 /**
  * How far ahead of now a process lets its newest slot lie, in milliseconds. It must cover a

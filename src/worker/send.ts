@@ -74,7 +74,7 @@ export async function sendAttempt(
         overdueAfterMs,
       );
     }, overdueAfterMs);
-    const sentAtMs = limiter.now();
+    const sentAtMs = limiter.use(reservation.slotAtMs);
     const answer = await request.release();
     return {
       kind: 'sent',

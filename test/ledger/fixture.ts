@@ -87,7 +87,9 @@ export interface Line {
   /** Reserves as `worker` (default: one and the same). */
   reserve(
     requests: readonly SlotRequest[],
-    by?: { worker?: string; database?: Database; leadMs?: number; answeredAtMs?: number },
+    by?: { worker?: string; database?: Database } & Partial<
+      Pick<ReserveOptions, 'leadMs' | 'answeredAtMs' | 'moved'>
+    >,
   ): Promise<ReserveResult>;
   /** Reserves for one destruction, which must be granted a slot. */
   grant(
@@ -111,7 +113,7 @@ export async function makeLine(
   const made: Line = {
     ...line,
     reserve(requests, by = {}) {
-      const { worker = 'worker-1', database = ledger.database, leadMs = 0, answeredAtMs } = by;
+      const { worker = 'worker-1', database = ledger.database, leadMs = 0 } = by;
       const reserveOptions: ReserveOptions = {
         lineId: line.id,
         sdkAppId: line.sdkAppId,
@@ -119,7 +121,8 @@ export async function makeLine(
         intervalMs: line.intervalMs,
         windowSlots: line.windowSlots,
         leadMs,
-        answeredAtMs,
+        answeredAtMs: by.answeredAtMs,
+        moved: by.moved ?? [],
       };
       return reserveSlots(database, reserveOptions, requests);
     },

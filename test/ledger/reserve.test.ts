@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
 import { firstProbePauseMs, stopLine } from '../../src/ledger/line.js';
+import type { MovedSlot } from '../../src/ledger/reserve.js';
 import { withPostgres } from '../support/servers.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
 import {
@@ -13,6 +14,7 @@ import {
   request,
   requests,
   slotsOf,
+  type Line,
   useLedger,
   windowSlots,
 } from './fixture.js';
@@ -27,6 +29,14 @@ function attemptsOf(destructionId: string) {
        from room_reaper.attempts where destruction_id = $1 order by attempt`,
     [destructionId],
   );
+}
+
+async function recentOf(line: Line): Promise<number[]> {
+  const [row] = await ledger.sql<{ recent: number[] }>(
+    'select recent from room_reaper.lines where id = $1',
+    [line.id],
+  );
+  return row?.recent ?? [];
 }
 
 describe('granting slots', () => {
@@ -163,6 +173,65 @@ describe('granting slots', () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  test('any mix of slots used on time and late, by several workers, keeps every window where they are used', async () => {
+    const round = fc.array(
+      fc.record({
+        wanted: fc.integer({ min: 1, max: 30 }),
+        late: fc.array(fc.double({ min: 0.1, max: 60, noNaN: true }), { maxLength: 10 }),
+      }),
+      { minLength: 1, maxLength: 3 },
+    );
+    const databases = await Promise.all(Array.from({ length: 3 }, () => ledger.another()));
+    await fc.assert(
+      fc.asyncProperty(fc.array(round, { minLength: 1, maxLength: 10 }), async (rounds) => {
+        const line = await makeLine(ledger, { intervalMs: 5, windowSlots: 200 });
+        const used: number[] = [];
+        let untold: MovedSlot[] = [];
+        for (const workers of rounds) {
+          const told = untold;
+          untold = [];
+          const results = await Promise.all(
+            workers.map(({ wanted }, index) =>
+              line.reserve(requests(wanted), {
+                worker: `worker-${index}`,
+                moved: told.filter((_, place) => place % workers.length === index),
+                ...own(databases[index]),
+              }),
+            ),
+          );
+          for (const [index, result] of results.entries()) {
+            const late = workers[index]?.late ?? [];
+            for (const [place, slotAtMs] of slotsOf(result).entries()) {
+              const lateMs = late[place];
+              used.push(slotAtMs + (lateMs ?? 0));
+              if (lateMs === undefined) continue;
+              untold.push({ slotAtMs, usedAtMs: slotAtMs + lateMs });
+            }
+          }
+        }
+        used.sort((a, b) => a - b);
+        assertSlidingWindow(used, { slots: 200, spanMs: 200 * 5 });
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('a slot that is not remembered any more, and one told twice, move nothing', async () => {
+    const line = await makeLine(ledger);
+    const first = await line.grant(request());
+    const moved = [
+      { slotAtMs: first.slotAtMs, usedAtMs: first.slotAtMs + 7 },
+      { slotAtMs: 12_345, usedAtMs: 12_352 },
+    ];
+    await line.reserve([request()], { moved });
+    const told = await recentOf(line);
+    expect(told).toContain(first.slotAtMs + 7);
+    expect(told).not.toContain(first.slotAtMs);
+    expect(told).not.toContain(12_352);
+    await line.reserve([request()], { moved });
+    expect((await recentOf(line)).slice(0, -1)).toEqual(told);
   });
 
   test('more requests than the row remembers slots are each granted one', async () => {

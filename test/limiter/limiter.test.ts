@@ -10,7 +10,7 @@ import {
   type LimiterOptions,
   type SlotWish,
 } from '../../src/limiter/limiter.js';
-import { latenessToleranceMs } from '../../src/limiter/pace.js';
+import { latenessToleranceMs, latestUseMs } from '../../src/limiter/pace.js';
 import { lanes } from '../../src/queue/job.js';
 import { startPostgresServer, withPostgres } from '../support/servers.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
@@ -57,7 +57,7 @@ const patient = new AbortController().signal;
 setMaxListeners(0, patient);
 
 /** Between the limiter's check and the test's, the machine may have paused this process. */
-const latestMs = latenessToleranceMs + 10;
+const latestMs = latestUseMs(20, 200) + 10;
 
 interface Used {
   slotAtMs: number;
@@ -193,7 +193,7 @@ describe('a slot that comes too late', () => {
     expect(granted - givenUp).toBe(60);
     for (const { slotAtMs, atMs } of used) {
       expect(atMs - slotAtMs).toBeLessThan(latestMs);
-      expect(slotAtMs).toBeGreaterThan(stalledUntil - latenessToleranceMs - 1);
+      expect(slotAtMs).toBeGreaterThan(stalledUntil - latestUseMs(20, 200) - 1);
     }
     assertSlidingWindow(inOrder(used), { slots: 200, spanMs: 1_020 });
     // It is one attempt all the same, not a second that may have acted.
@@ -206,7 +206,7 @@ describe('a slot that comes too late', () => {
   });
 
   test.each([
-    { stall: 'a short delay', lateMs: 10, staysLost: false },
+    { stall: 'a short delay', lateMs: 100, staysLost: false },
     { stall: 'a stall beyond the jitter', lateMs: 300, staysLost: true },
   ])('after $stall its place is lost: $staysLost', async ({ lateMs, staysLost }) => {
     const line = await makeLine(ledger);
@@ -225,7 +225,28 @@ describe('a slot that comes too late', () => {
     const now = limiter.now();
     expect(limiter.isLate(now + 100, undefined)).toBe(false);
     expect(limiter.isLate(now, undefined)).toBe(false);
-    expect(limiter.isLate(now - latenessToleranceMs - 1, undefined)).toBe(true);
+    expect(limiter.isLate(now - latestUseMs(20, 200) + 1, undefined)).toBe(false);
+    expect(limiter.isLate(now - latestUseMs(20, 200) - 1, undefined)).toBe(true);
+  });
+
+  test('used a little late, it is remembered at the time of its use; used on time, where it is', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const take = async () => {
+      const reservation = await limiter.takeSlot(wish(), patient);
+      if (reservation.kind !== 'granted') throw new Error('expected a slot');
+      return reservation.slotAtMs;
+    };
+    const onTime = await take();
+    limiter.use(onTime);
+    const late = await take();
+    blockUntil(limiter, late + latenessToleranceMs + 1);
+    const usedAtMs = limiter.use(late);
+    expect(usedAtMs).toBeGreaterThan(late + latenessToleranceMs);
+
+    const next = await take();
+
+    expect((await remembered(line)).slice(-3)).toEqual([onTime, usedAtMs, next]);
   });
 });
 

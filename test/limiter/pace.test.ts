@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   jobsToHold,
   latenessToleranceMs,
+  latestUseMs,
   slotInterval,
   slotsInWindow,
   targetLeadMs,
@@ -46,9 +47,22 @@ describe('the interval between slots', () => {
     expect(1000 / slotInterval(200, 20) / 200).toBeGreaterThan(0.98);
   });
 
-  test('a slot that is given up is well within the jitter that the interval allows for', () => {
+  test('what counts as on time is well within the jitter that the interval allows for', () => {
     expect(latenessToleranceMs).toBeGreaterThan(1);
     expect(latenessToleranceMs).toBeLessThanOrEqual(5);
+  });
+
+  test.each<[jitterMs: number, windowSlots: number, latestMs: number]>([
+    [20, 200, 12],
+    [50, 500, 30],
+    // Never less than a timer needs.
+    [5, 200, 5],
+    // A slot a window later may have been granted: nothing is moved.
+    [20, 99, 5],
+  ])('with a jitter of %i ms and %i slots in a window, a slot is usable for %i ms', (...at) => {
+    const [jitterMs, windowSlots, latestMs] = at;
+    expect(latestUseMs(jitterMs, windowSlots)).toBe(latestMs);
+    expect(latestMs).toBeLessThanOrEqual(Math.max(jitterMs, latenessToleranceMs));
   });
 });
 

@@ -63,6 +63,7 @@ function contextOf(options: {
       isLate: (_slotAtMs: number, probe: Probe | undefined) =>
         probe === undefined && (options.late ?? false),
       now: () => options.nowMs,
+      use: () => options.nowMs,
     },
     writer: {
       release: () => {
