@@ -1,22 +1,30 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
 import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
-import { isPassing } from '../ledger/database.js';
+import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
-import { auditCommand } from './audit.js';
-import { destroyCommand } from './destroy.js';
-import { doctorCommand } from './doctor.js';
-import { cancelCommand } from './cancel.js';
-import { enqueueCommand } from './enqueue.js';
-import { explainCommand } from './explain.js';
 import { exitCodes, say, type Io } from './io.js';
-import { pauseCommand, resumeCommand } from './pause.js';
-import { pruneCommand } from './prune.js';
-import { reportCommand } from './report.js';
-import { replayCommand } from './replay.js';
-import { simulatorCommand } from './simulator.js';
-import { statusCommand } from './status.js';
-import { workerCommand } from './worker.js';
+
+/**
+ * The commands, in the order of the help. Each is loaded where it is asked for: all of them
+ * together take longer to load than most of them to run.
+ */
+const commands: Record<string, () => Promise<(io: Io) => Command>> = {
+  destroy: async () => (await import('./destroy.js')).destroyCommand,
+  enqueue: async () => (await import('./enqueue.js')).enqueueCommand,
+  worker: async () => (await import('./worker.js')).workerCommand,
+  status: async () => (await import('./status.js')).statusCommand,
+  explain: async () => (await import('./explain.js')).explainCommand,
+  doctor: async () => (await import('./doctor.js')).doctorCommand,
+  report: async () => (await import('./report.js')).reportCommand,
+  audit: async () => (await import('./audit.js')).auditCommand,
+  prune: async () => (await import('./prune.js')).pruneCommand,
+  cancel: async () => (await import('./cancel.js')).cancelCommand,
+  replay: async () => (await import('./replay.js')).replayCommand,
+  pause: async () => (await import('./pause.js')).pauseCommand,
+  resume: async () => (await import('./pause.js')).resumeCommand,
+  simulator: async () => (await import('./simulator.js')).simulatorCommand,
+};
 
 const examples = `
 Examples:
@@ -54,22 +62,10 @@ export async function runProgram(
     .showHelpAfterError('(room-reaper --help lists the commands and flags)')
     .exitOverride()
     .addHelpText('after', examples);
-  for (const make of [
-    destroyCommand,
-    enqueueCommand,
-    workerCommand,
-    statusCommand,
-    explainCommand,
-    doctorCommand,
-    reportCommand,
-    auditCommand,
-    pruneCommand,
-    cancelCommand,
-    replayCommand,
-    pauseCommand,
-    resumeCommand,
-    (each: Io) => simulatorCommand(each),
-  ]) {
+  const known = Object.hasOwn(commands, argv[0] ?? '');
+  for (const [name, load] of Object.entries(commands)) {
+    if (known && name !== argv[0]) continue;
+    const make = await load();
     program.addCommand(make(io).copyInheritedSettings(program));
   }
   try {
