@@ -2,12 +2,14 @@
  * Where the queue and the ledger live: reads it from the configuration, and opens the
  * embedded database once where either of them uses it.
  */
-import type pg from 'pg';
 import type { StoreConfig } from './config.js';
-import { openEmbedded } from './embedded/index.js';
+import type { EmbeddedDatabase } from './embedded/index.js';
 import { openDatabase, type Database, type DatabaseOptions } from './ledger/database.js';
 import type { QueueConnection } from './queue/connection.js';
+import { startPatienceMs } from './passing.js';
 import { withoutPassword } from './redact.js';
+
+type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patienceMs'>;
 
 export interface Stores {
   queue: QueueConnection;
@@ -19,6 +21,15 @@ export interface Stores {
   close(): Promise<void>;
 }
 
+/** Loaded where it is used: with servers, nobody waits for it. */
+async function openDefault(
+  dataDir: string,
+  onNotice: (message: string) => void,
+): Promise<EmbeddedDatabase> {
+  const { openEmbedded } = await import('./embedded/index.js');
+  return openEmbedded(dataDir, { onNotice });
+}
+
 /**
  * @param onNotice - told, once, what a user of the embedded default should know.
  * @throws ReaperError `UNAVAILABLE` where the embedded database cannot be opened.
@@ -28,13 +39,14 @@ export async function openStores(
   onNotice: (message: string) => void,
 ): Promise<Stores> {
   const needsEmbedded = config.queueUrl === 'embedded' || config.databaseUrl === 'embedded';
-  const embedded = needsEmbedded ? await openEmbedded(config.dataDir, { onNotice }) : undefined;
+  const embedded = needsEmbedded ? await openDefault(config.dataDir, onNotice) : undefined;
 
-  function place(url: string): { connection: pg.PoolConfig; shownAs: string } {
+  function place(url: string): Place {
     if (url === 'embedded' && embedded) {
       return {
         connection: embedded.connection,
         shownAs: `the embedded database in ${config.dataDir}`,
+        patienceMs: startPatienceMs,
       };
     }
     return {
@@ -45,20 +57,13 @@ export async function openStores(
 
   function queueConnection(): QueueConnection {
     if (/^rediss?:/.test(config.queueUrl)) return { kind: 'redis', url: config.queueUrl };
-    const at = place(config.queueUrl);
-    return { kind: 'postgres', connection: at.connection, shownAs: at.shownAs };
+    return { kind: 'postgres', ...place(config.queueUrl) };
   }
 
   return {
     queue: queueConnection(),
     openLedger(onIdleError, options = {}) {
-      const at = place(config.databaseUrl);
-      return openDatabase({
-        connection: at.connection,
-        shownAs: at.shownAs,
-        onIdleError,
-        ...options,
-      });
+      return openDatabase({ ...place(config.databaseUrl), onIdleError, ...options });
     },
     close: async () => embedded?.close(),
   };

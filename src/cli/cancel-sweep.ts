@@ -15,10 +15,11 @@ import {
   openDestructions,
   sentAmong,
 } from '../ledger/cancel.js';
-import { isPassing, type Database } from '../ledger/database.js';
+import type { Database } from '../ledger/database.js';
 import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 import { ensureDestructions, recordEnds } from '../ledger/record.js';
 import type { SlotRequest } from '../ledger/reserve.js';
+import { isPassing } from '../passing.js';
 import { batchIdPrefix } from '../queue/destruction-id.js';
 import type { Destruction } from '../queue/job.js';
 import type { DestroyQueue } from '../queue/open.js';

@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.js';
 import { finishedCount, readBatches, type Batch, type BatchProgress } from '../ledger/batches.js';
-import { isPassing, type Database } from '../ledger/database.js';
+import type { Database } from '../ledger/database.js';
 import { isGone, outcomes } from '../ledger/outcome.js';
 import { summarizeBatch } from '../ledger/report.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { slotInterval } from '../limiter/pace.js';
 import { createLog } from '../log.js';
+import { isPassing } from '../passing.js';
 import { openQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
 import { openStores, type Stores } from '../stores.js';

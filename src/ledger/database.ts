@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
+import { patiently } from '../passing.js';
 
 export interface Database {
   /**
@@ -26,6 +27,8 @@ export interface DatabaseOptions {
   readOnly?: boolean;
   /** Called for errors of idle connections, which need no action: the pool replaces them. */
   onIdleError?: (error: Error) => void;
+  /** How long opening is tried again while the server comes and goes, in milliseconds. Default: not at all. */
+  patienceMs?: number;
 }
 
 /** Connections of one process to the ledger: reserving, recording, and a few for the rest. */
@@ -47,8 +50,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     ...options.connection,
   });
   pool.on('error', (error) => options.onIdleError?.(error));
+  // One that is lent out has no listener of the pool's: without one, a server that ends the
+  // connection would end the process. Whoever uses it learns it from its statement.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   try {
-    if (!options.readOnly) await migrate(pool);
+    if (!options.readOnly) await patiently(options.patienceMs ?? 0, () => migrate(pool));
   } catch (error) {
     await pool.end();
     throw unavailable(options.shownAs, error);
@@ -151,21 +157,4 @@ export function remedyFor(error: unknown): string | undefined {
 export function isDataError(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^2[23][0-9A-Z]{3}$/.test(code);
-}
-
-/**
- * Whether a failed statement may succeed when it is run again: the connection was lost,
- * the server is starting, stopping or out of connections, or a deadlock was broken.
- * Source: https://www.postgresql.org/docs/15/errcodes-appendix.html
- */
-export function isPassing(error: unknown): boolean {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
-    return /^(08|53|57|40001|40P01|55P03|25006|58)/.test(code);
-  }
-  // Those of the system (ECONNRESET), not those of Node about its arguments (ERR_…).
-  if (typeof code === 'string') return /^E[A-Z0-9]+$/.test(code);
-  return (
-    typeof message === 'string' && /timeout|terminated|closed|ended unexpectedly/i.test(message)
-  );
 }

@@ -12,6 +12,8 @@ export type QueueConnection =
       connection: pg.PoolConfig;
       /** How it is called in messages. */
       shownAs: string;
+      /** How long opening is tried again while the server comes and goes, in milliseconds. Default: not at all. */
+      patienceMs?: number;
     };
 
 /** How long a first connection may take, in milliseconds. */

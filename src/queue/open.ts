@@ -10,6 +10,7 @@ import {
 import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
+import { patiently, startPatienceMs } from '../passing.js';
 import {
   answerLimitMs,
   checkRedis,
@@ -38,7 +39,7 @@ export interface OpenQueue {
   createWorker(
     processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
     options: Omit<WorkerOptions, 'connection'>,
-  ): DestroyWorker;
+  ): Promise<DestroyWorker>;
   close(): Promise<void>;
 }
 
@@ -94,7 +95,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
       const worker: DestroyWorker = new Worker(name, processor, { ...workerOptions, connection });
       workers.push(worker);
       worker.on('error', options.onError);
-      return worker;
+      return Promise.resolve(worker);
     },
     async close() {
       await withinLimit(queue.close());
@@ -122,7 +123,7 @@ async function openOnPostgres(
 ): Promise<OpenQueue> {
   const name = queueName(options.sdkAppId);
   const pools: pg.Pool[] = [];
-  const openPool = () => {
+  const openPool = (): pg.Pool => {
     const pool = new pg.Pool({
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
@@ -132,19 +133,47 @@ async function openOnPostgres(
       options: `-c search_path=${schema}`,
     });
     pool.on('error', options.onError);
+    // One that is lent out has no listener of the pool's: without one, a server that ends the
+    // connection would end the process. Whoever uses it learns it from its statement.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     pools.push(pool);
     return pool;
   };
-  const pool = openPool();
-  try {
-    const client = await pool.connect();
+  async function discard(pool: pg.Pool): Promise<void> {
+    pools.splice(pools.indexOf(pool), 1);
+    await withinLimit(pool.end());
+  }
+
+  async function openOnce(): Promise<{ pool: pg.Pool; queue: DestroyQueue }> {
+    const pool = openPool();
+    let queue: DestroyQueue | undefined;
     try {
-      if (!options.readOnly) await runMigrations(client, schema);
-    } finally {
-      client.release();
+      const client = await pool.connect();
+      try {
+        if (!options.readOnly) await runMigrations(client, schema);
+      } finally {
+        client.release();
+      }
+      // BullMQ's types name the backend; its classes behave the same over each.
+      queue = new Queue(
+        name,
+        { connection: pool as never, skipMetasUpdate: options.readOnly ?? false },
+        createPostgresBackend,
+      ) as unknown as DestroyQueue;
+      queue.on('error', options.onError);
+      await queue.waitUntilReady();
+      return { pool, queue };
+    } catch (error) {
+      if (queue) await withinLimit(queue.close());
+      await discard(pool);
+      throw error;
     }
+  }
+
+  let opened: { pool: pg.Pool; queue: DestroyQueue };
+  try {
+    opened = await patiently(place.patienceMs ?? 0, openOnce);
   } catch (error) {
-    await pool.end();
     const { code, message } = error as { code?: string; message?: string };
     throw new ReaperError(
       'UNAVAILABLE',
@@ -152,29 +181,31 @@ async function openOnPostgres(
       { cause: error },
     );
   }
-  // BullMQ's types name the backend; its classes behave the same over each.
-  const queue = new Queue(
-    name,
-    { connection: pool as never, skipMetasUpdate: options.readOnly ?? false },
-    createPostgresBackend,
-  ) as unknown as DestroyQueue;
-  queue.on('error', options.onError);
-  await queue.waitUntilReady();
+  const { pool, queue } = opened;
   return {
     queue,
     lookUp: lookUpOnPostgres(pool, queue),
     createWorker(processor, workerOptions) {
-      const worker = new Worker(
-        name,
-        processor,
-        {
-          ...workerOptions,
-          connection: openPool() as never,
-        },
-        createPostgresBackend,
-      ) as unknown as DestroyWorker;
-      worker.on('error', options.onError);
-      return worker;
+      // BullMQ 6.7 keeps a first connection that failed for good, and its worker would then ask
+      // again and again without a pause: one that is not ready is replaced.
+      return patiently(startPatienceMs, async () => {
+        const workerPool = openPool();
+        const worker = new Worker(
+          name,
+          processor,
+          { ...workerOptions, connection: workerPool as never },
+          createPostgresBackend,
+        ) as unknown as DestroyWorker;
+        worker.on('error', options.onError);
+        try {
+          await worker.waitUntilReady();
+        } catch (error) {
+          await withinLimit(worker.close(true));
+          await discard(workerPool);
+          throw error;
+        }
+        return worker;
+      });
     },
     async close() {
       await withinLimit(queue.close());

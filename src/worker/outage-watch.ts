@@ -10,9 +10,10 @@
  *   a probe is answered ──► the outage is over
  */
 import type { Logger } from 'pino';
-import { isPassing, type Database } from '../ledger/database.js';
+import type { Database } from '../ledger/database.js';
 import { beginOutage, endOutage } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
+import { isPassing } from '../passing.js';
 import { createOutageEvidence, type Failure } from './outage-evidence.js';
 
 /** How often the ledger is asked whether it is an outage, in milliseconds. */

@@ -17,7 +17,7 @@ import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { sentAmong } from '../ledger/cancel.js';
-import { isPassing, remedyFor, type Database } from '../ledger/database.js';
+import { remedyFor, type Database } from '../ledger/database.js';
 import {
   brakeLine,
   lineId,
@@ -30,6 +30,7 @@ import type { OutcomeCounts } from '../ledger/outcome.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
+import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import { protectedRooms, readProtectedFile, type ProtectedRooms } from '../protected-rooms.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
@@ -229,7 +230,7 @@ async function run(
     inFlight: new Set(),
   };
 
-  const bullWorker = opened.createWorker(
+  const bullWorker = await opened.createWorker(
     (job, token) => {
       // How often and how late a job is retried is decided here, not by whoever put it on
       // the queue; in Redis, a hundred thousand times, these options would cost memory.
@@ -272,17 +273,18 @@ async function run(
   });
 
   const begin = () => void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
-  const stoppedLine = (await readLines(database, config.sdkAppId, intervalMs)).find(
-    (line) => line.id === id,
-  )?.stopped;
+  const lines = await patiently(startPatienceMs, () =>
+    readLines(database, config.sdkAppId, intervalMs),
+  );
+  const stoppedLine = lines.find((line) => line.id === id)?.stopped;
   if (stoppedLine === undefined) begin();
   else if (stoppedLine.reason !== manyRejected) {
     // Whoever starts a worker has probably mended the cause: one job tries it now.
-    await probeNow(database, id);
+    await patiently(startPatienceMs, () => probeNow(database, id));
     guard.probe();
   } else if (options.startedByPerson) {
     // Only the list was in doubt, and a person asks for it again.
-    await resumeLine(database, id);
+    await patiently(startPatienceMs, () => resumeLine(database, id));
     begin();
   } else {
     guard.foundStopped(stoppedLine);
@@ -342,16 +344,24 @@ function errorReporter(log: Logger, message: string): (error: Error) => void {
   };
 }
 
+/** Shortest time between two reports that the ledger is away, in milliseconds: it may come and go. */
+const awayReportEveryMs = 5_000;
+
 /** Says once that the ledger is away, and once that it is back. */
 function databaseReporter(log: Logger): (error: Error | undefined) => void {
-  let away = false;
+  let saidAway = false;
+  let saidAt = Number.NEGATIVE_INFINITY;
   return (error) => {
-    if (error !== undefined && !away)
+    if (error === undefined) {
+      if (saidAway) log.info('ledger reachable again');
+      saidAway = false;
+    } else if (!saidAway && performance.now() - saidAt >= awayReportEveryMs) {
       log.error(
         { reason: error.message, remedy: remedyFor(error) },
         'ledger unreachable: nothing is sent',
       );
-    if (error === undefined && away) log.info('ledger reachable again');
-    away = error !== undefined;
+      saidAway = true;
+      saidAt = performance.now();
+    }
   };
 }

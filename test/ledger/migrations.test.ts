@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isPassing, openDatabase, type Database } from '../../src/ledger/database.js';
+import { openDatabase, type Database } from '../../src/ledger/database.js';
+import { isPassing } from '../../src/passing.js';
 import { createDatabase, withPostgres } from '../support/servers.js';
 import { openLedger } from './fixture.js';
 

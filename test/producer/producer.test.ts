@@ -11,6 +11,7 @@ import { readDepth } from '../../src/queue/depth.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { lanes, queueName } from '../../src/queue/job.js';
 import { openQueue, type OpenQueue } from '../../src/queue/open.js';
+import { makeDataDirectory } from '../support/data-directory.js';
 import { startProxy } from '../support/proxy.js';
 import { freshRedis, freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
 
@@ -58,7 +59,7 @@ async function dueAt(id: string): Promise<number | undefined> {
 
 /** Takes all jobs that wait to their end. */
 async function work(process: () => Promise<void>): Promise<void> {
-  const worker = opened.createWorker(process, {
+  const worker = await opened.createWorker(process, {
     autorun: false,
     removeOnComplete: { count: 0 },
     removeOnFail: { age: 3_600 },
@@ -237,7 +238,7 @@ describe('a room that has a pending destruction', () => {
     const { destructionId } = await producer.destroy('room');
     // It failed several times over the last twenty minutes and waits ten more.
     advance(20 * minute);
-    const worker = opened.createWorker(
+    const worker = await opened.createWorker(
       (job) => {
         job.opts = { ...job.opts, attempts: 100, backoff: { type: 'test' } };
         return Promise.reject(new Error('transient'));
@@ -590,6 +591,7 @@ describe('closing', () => {
 describe('on the embedded database', () => {
   test('rooms are queued, recognised and brought forward as on Redis', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'rr-'));
+    await makeDataDirectory(dataDir);
     const options = { queueUrl: 'embedded', sdkAppId, dataDir };
     const mine = await openProducer(options);
     const first = await mine.destroy('a: room', { delayMs: hour });

@@ -3,11 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WaitingError } from 'bullmq';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
 import { addDestructions, bringForward, readJobs, type Placement } from '../../src/producer/add.js';
 import type { QueueConnection } from '../../src/queue/connection.js';
 import { readDepth } from '../../src/queue/depth.js';
@@ -20,45 +16,8 @@ import {
   type OpenQueue,
 } from '../../src/queue/open.js';
 import { countUpTo, readFirstTurn, roomsPerTurn, turnOf } from '../../src/queue/turns.js';
-import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
-
-interface Place {
-  connection: QueueConnection;
-  drop(): Promise<void>;
-}
-
-const places: [name: string, open: () => Promise<Place>][] = [
-  [
-    'Redis',
-    async () => {
-      const { url, drop } = await freshRedis();
-      return { connection: { kind: 'redis', url }, drop };
-    },
-  ],
-  [
-    'Postgres',
-    async () => {
-      const { url, drop } = await createDatabase();
-      const connection = { connectionString: url };
-      return { connection: { kind: 'postgres', connection, shownAs: 'the test database' }, drop };
-    },
-  ],
-  [
-    'the embedded database',
-    async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'rr-'));
-      const embedded = await openEmbedded(folder);
-      const { connection } = embedded;
-      return {
-        connection: { kind: 'postgres', connection, shownAs: 'the embedded database' },
-        async drop() {
-          await embedded.close();
-          rmSync(folder, { recursive: true, force: true });
-        },
-      };
-    },
-  ],
-];
+import { freshSdkAppId } from '../support/servers.js';
+import { places, type Place } from './places.js';
 
 const bulk: Placement = { lane: 'bulk', delayMs: 0 };
 
@@ -117,7 +76,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
       Promise.resolve(),
   ): Promise<string[]> {
     const runs: string[] = [];
-    worker = opened.createWorker(
+    worker = await opened.createWorker(
       (job, token) => {
         runs.push(readDestruction(job.id, job.data, job.timestamp)?.roomId ?? 'not one of ours');
         job.opts = { ...job.opts, attempts: 100, backoff: { type: 'test' } };

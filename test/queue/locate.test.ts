@@ -1,54 +1,13 @@
 /** Finding a room on the queue, the same on each place where a queue can live. */
 import { UnrecoverableError } from 'bullmq';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
 import { addDestructions, type Placement } from '../../src/producer/add.js';
-import type { QueueConnection } from '../../src/queue/connection.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../../src/queue/locate.js';
 import { openQueue, type DestroyJob, type OpenQueue } from '../../src/queue/open.js';
-import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
-
-interface Place {
-  connection: QueueConnection;
-  drop(): Promise<void>;
-}
-
-const places: [name: string, open: () => Promise<Place>][] = [
-  [
-    'Redis',
-    async () => {
-      const { url, drop } = await freshRedis();
-      return { connection: { kind: 'redis', url }, drop };
-    },
-  ],
-  [
-    'Postgres',
-    async () => {
-      const { url, drop } = await createDatabase();
-      const connection = { connectionString: url };
-      return { connection: { kind: 'postgres', connection, shownAs: 'the test database' }, drop };
-    },
-  ],
-  [
-    'the embedded database',
-    async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'rr-'));
-      const embedded = await openEmbedded(folder);
-      const { connection } = embedded;
-      return {
-        connection: { kind: 'postgres', connection, shownAs: 'the embedded database' },
-        async drop() {
-          await embedded.close();
-          rmSync(folder, { recursive: true, force: true });
-        },
-      };
-    },
-  ],
-];
+import { freshSdkAppId } from '../support/servers.js';
+import { places, type Place } from './places.js';
 
 const now = Date.now();
 
@@ -91,19 +50,22 @@ describe.each(places)('a room on %s', (_name, open) => {
     look: () => Promise<LocatedJob | undefined>,
   ): Promise<LocatedJob | undefined> {
     let seen: LocatedJob | undefined;
-    const ended = new Promise<void>((resolve) => {
-      const worker = opened.createWorker(
-        async (job) => {
-          seen = await look();
-          end(job);
-        },
-        { concurrency: 1, removeOnComplete: { count: 0 }, removeOnFail: { age: 3_600 } },
-      );
-      for (const event of ['completed', 'failed'] as const) {
-        worker.once(event, () => void worker.close().then(resolve));
-      }
-    });
+    const worker = await opened.createWorker(
+      async (job) => {
+        seen = await look();
+        end(job);
+      },
+      {
+        autorun: false,
+        concurrency: 1,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { age: 3_600 },
+      },
+    );
+    const ended = Promise.race([once(worker, 'completed'), once(worker, 'failed')]);
+    void worker.run();
     await ended;
+    await worker.close();
     return seen;
   }
 

@@ -1,0 +1,21 @@
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inject } from 'vitest';
+import { openEmbedded } from '../../src/embedded/index.js';
+
+/**
+ * Makes `dataDir` a data directory with a new database that is closed. Making one takes
+ * seconds, so the first to ask makes it for all the tests, and everybody gets a copy.
+ */
+export async function makeDataDirectory(dataDir: string): Promise<void> {
+  const { embeddedFolder } = inject('servers');
+  const template = join(embeddedFolder, 'template');
+  const made = join(embeddedFolder, 'made');
+  if (mkdirSync(template, { recursive: true }) !== undefined) {
+    await (await openEmbedded(template)).close();
+    writeFileSync(made, '');
+  }
+  while (!existsSync(made)) await sleep(50);
+  cpSync(template, dataDir, { recursive: true });
+}
