@@ -39,7 +39,8 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: unit },
+        // One process for many files: starting one takes longer than most of them.
+        test: { name: 'unit', include: unit, isolate: false },
       },
       {
         extends: true,
@@ -67,7 +68,8 @@ export default defineConfig({
           name: 'faults',
           include: faults,
           globalSetup,
-          fileParallelism: false,
+          // They mostly wait.
+          maxWorkers: 2,
           testTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },

@@ -6,8 +6,9 @@ import { openLedger } from '../ledger/fixture.js';
 import { readJobs, removeJobs, waitingIds } from '../../src/queue/waiting.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
-import { folderWith, run, start, type RunOptions } from './room-reaper.js';
+import { run, start, type RunOptions } from './room-reaper.js';
 import {
+  folderWithDatabase,
   lines,
   openStage,
   postgresOnly,
@@ -140,7 +141,7 @@ describe.each([
 test('on the embedded default too', async () => {
   const options = {
     env: { TENCENT_SDK_APP_ID: '1400000001' },
-    cwd: folderWith({ 'rooms.txt': lines(roomIds(200)) }),
+    cwd: await folderWithDatabase({ 'rooms.txt': lines(roomIds(200)) }),
   };
   await run(['enqueue', 'rooms.txt', '--batch', 'evening'], options);
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { withPostgres } from '../support/servers.js';
-import { folderWith, run } from './room-reaper.js';
+import { run } from './room-reaper.js';
 import {
+  folderWithDatabase,
   lines,
   openStage,
   postgresOnly,
@@ -119,13 +120,13 @@ test.each(stores)(
   90_000,
 );
 
-// Three processes open the database, the first of them makes it.
+// Three processes open the database.
 test(
   'explain works on the embedded default, also for a room that nobody asked for',
   { timeout: 90_000 },
   async () => {
     const { env } = await openStage();
-    const options = { cwd: folderWith(), env };
+    const options = { cwd: await folderWithDatabase(), env };
     expect((await run(['enqueue', '--room', 'one', '--room', 'two'], options)).code).toBe(0);
 
     const two = await run(['explain', 'two'], options);

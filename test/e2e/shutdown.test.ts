@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { folderWith, run, start } from './room-reaper.js';
+import { run, start } from './room-reaper.js';
 import {
+  folderWithDatabase,
   lines,
   openStage,
   readAttempts,
@@ -17,7 +18,7 @@ describe.each([
     const { server, env } = await openStage({ latencyMs: 50 });
     const rooms = roomIds(500);
     const options = {
-      cwd: folderWith({ 'rooms.txt': lines(rooms) }),
+      cwd: await folderWithDatabase({ 'rooms.txt': lines(rooms) }),
       env: { ...env, ...(await openStores()) },
     };
 

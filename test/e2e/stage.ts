@@ -1,13 +1,15 @@
 /** What an end-to-end test plays on: an app, a counting server that knows it, stores, a ledger to read. */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import {
   type CountingServer,
   type CountingServerOptions,
   type ServerReport,
   startCountingServer,
 } from '../support/counting-server.js';
+import { makeDataDirectory } from '../support/data-directory.js';
 import { createDatabase, freshRedis, freshSdkAppId, withPostgres } from '../support/servers.js';
-import { afterThisTest } from './room-reaper.js';
+import { afterThisTest, folderWith } from './room-reaper.js';
 
 export interface Stage {
   sdkAppId: number;
@@ -60,6 +62,13 @@ export async function postgresOnly(): Promise<StoreVariables> {
   const database = await createDatabase();
   afterThisTest(() => database.drop());
   return { QUEUE_URL: database.url, DATABASE_URL: database.url };
+}
+
+/** A folder whose embedded default is made already: for the tests that are not about making it. */
+export async function folderWithDatabase(files: Record<string, string> = {}): Promise<string> {
+  const folder = folderWith(files);
+  await makeDataDirectory(join(folder, '.room-reaper'));
+  return folder;
 }
 
 /** The columns that are a contract. */

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +10,7 @@ import {
   type EmbeddedDatabase,
   type EmbeddedOptions,
 } from '../../src/embedded/index.js';
+import { makeDataDirectory } from '../support/data-directory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rr-'));
 const cleanups: (() => unknown)[] = [];
@@ -25,12 +26,10 @@ export function freshPath(): string {
   return join(folder, `d${++folders}`);
 }
 
-/** A data directory with a new database that is closed; made once and copied, as making one takes seconds. */
+/** A data directory with a new database that is closed. */
 export async function freshDatabase(): Promise<string> {
-  const template = join(folder, 'template');
-  if (!existsSync(template)) await (await openEmbedded(template)).close();
   const path = freshPath();
-  cpSync(template, path, { recursive: true });
+  await makeDataDirectory(path);
   return path;
 }
 

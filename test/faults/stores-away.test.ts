@@ -27,7 +27,8 @@ test.each<[how: string, signal: NodeJS.Signals]>([
 ])(
   'statistics that arrive while Postgres is down outlive a worker %s, and no room is asked twice',
   async (_how, signal) => {
-    const { server, env, sdkAppId } = await openStage({ latencyMs: 1_500 });
+    // Long enough for Postgres to be gone before the answers come.
+    const { server, env, sdkAppId } = await openStage({ latencyMs: 3_000 });
     const postgres = await startPostgresServer();
     const redis = await freshRedis();
     try {

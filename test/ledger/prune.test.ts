@@ -4,6 +4,7 @@ import { openDatabase, type Database } from '../../src/ledger/database.js';
 import type { Outcome } from '../../src/ledger/outcome.js';
 import { prune, readCutoff, type PruneOptions } from '../../src/ledger/prune.js';
 import { newId } from '../../src/queue/destruction-id.js';
+import { makeDataDirectory } from '../support/data-directory.js';
 import { openFreshEmbedded } from '../support/embedded.js';
 import { freshSdkAppId } from '../support/servers.js';
 import { useLedger } from './fixture.js';
@@ -211,7 +212,7 @@ test('interrupted, it ends between two transactions and goes on where it was', a
 });
 
 test('the embedded database does the same', async () => {
-  const embedded = await openFreshEmbedded();
+  const embedded = await openFreshEmbedded(makeDataDirectory);
   let database: Database | undefined;
   try {
     database = await openDatabase({

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { inject } from 'vitest';
+import { makeDataDirectory } from './data-directory.js';
 import { openFreshEmbedded } from './embedded.js';
 import './global-setup.js';
 import { type PostgresServerOptions, startPostgres, withPostgres } from './postgres.js';
@@ -43,7 +44,7 @@ export function databaseUrl(): string {
 export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   const { databaseUrl: base, databaseIsEmbedded } = servers();
   if (databaseIsEmbedded) {
-    const embedded = await openFreshEmbedded();
+    const embedded = await openFreshEmbedded(makeDataDirectory);
     return { url: embedded.url, drop: () => embedded.close() };
   }
   const name = `room_reaper_test_${randomUUID().replaceAll('-', '')}`;

@@ -1,7 +1,11 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Source, choosePostgres, chooseRedis, ownable } from './choose.js';
 import { openFreshEmbedded } from './embedded.js';
 import { findPostgres, findRedis, postgresFacts, redisFacts } from './facts.js';
 import { installPackage } from './install.js';
+import { startKeeper } from './keeper.js';
 import { startPostgres, usePostgres } from './postgres.js';
 import { startRedis, useRedis } from './redis.js';
 import { say } from './say.js';
@@ -15,6 +19,8 @@ export interface SharedServers {
   /** Where a test may get a server of its own from. */
   redisSources: Source[];
   postgresSources: Source[];
+  /** Where the database is kept that embedded ones are copied from (data-directory.ts). */
+  embeddedFolder: string;
 }
 
 interface Started {
@@ -33,6 +39,8 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       choosePostgres(await postgresFacts()),
       startSharedPostgres,
     );
+    const embeddedFolder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
+    const keeper = startKeeper(embeddedFolder, 'SIGKILL');
     return {
       redisUrl: redis.url,
       databaseUrl: postgres.url,
@@ -40,8 +48,9 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       // Asked anew: a program may have been installed meanwhile.
       redisSources: ownable(await redisFacts(), redis.failed),
       postgresSources: ownable(await postgresFacts(), postgres.failed),
+      embeddedFolder,
       async stop() {
-        await Promise.all([redis.stop(), postgres.stop()]);
+        await Promise.all([redis.stop(), postgres.stop(), keeper.end()]);
       },
     };
   } catch (error) {
