@@ -22,10 +22,6 @@ const pacing = ['test/pacing/**/*.test.ts'];
 /** Tests that take servers away and wait for what follows: `npm run test:faults`. */
 const faults = ['test/faults/**/*.test.ts'];
 
-/** Left out of their short form, `FAULTS_SHORT=1`, which CI runs: they wait for minutes. */
-const longFaults =
-  process.env['FAULTS_SHORT'] === '1' ? ['test/faults/forgotten-connections.test.ts'] : [];
-
 /** The history check, which has a command of its own: `npm run test:chaos`. */
 const chaos = ['test/chaos/history.test.ts'];
 
@@ -71,7 +67,6 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: faults,
-          exclude: [...configDefaults.exclude, ...longFaults],
           globalSetup,
           // They mostly wait.
           maxWorkers: 2,

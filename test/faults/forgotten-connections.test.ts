@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from '../e2e/stage.js';
 import { startProxy } from '../support/proxy.js';
+import { short } from './scene.js';
 
-test.each(['QUEUE_URL', 'DATABASE_URL'] as const)(
+test.skipIf(short).each(['QUEUE_URL', 'DATABASE_URL'] as const)(
   'a worker whose connections of %s are silent for good goes on within a minute',
   async (variable) => {
     const { server, env } = await openStage({ latencyMs: 50 });
