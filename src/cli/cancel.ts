@@ -240,6 +240,11 @@ function toText(report: CancelReport): string {
   const lines = [
     `${rooms(swept.taken.cancelled)} cancelled before they were sent, in ${duration(report.seconds)}`,
   ];
+  const cancelledOf = (batches: readonly BatchProgress[]) =>
+    batches.reduce((sum, batch) => sum + batch.cancelled, 0);
+  const byWorkers = cancelledOf(after) - cancelledOf(before) - swept.taken.cancelled;
+  if (byWorkers > 0)
+    lines.push(`${rooms(byWorkers)} more were taken back by the workers meanwhile`);
   if (swept.taken.failed > 0) {
     lines.push(
       `${rooms(swept.taken.failed)} waited to be sent again: failed; an earlier request may have destroyed them`,
