@@ -55,6 +55,7 @@ export function createBatchEta(
   let askedAt = Number.NEGATIVE_INFINITY;
   let others = 0;
   let ratePerSecond = 0;
+  let overQuotaPerSecond: number | undefined;
   let requestsPerRoom = 1;
 
   async function ask(remaining: number, nowMs: number): Promise<void> {
@@ -64,7 +65,9 @@ export function createBatchEta(
       readLines(database, sdkAppId, intervalMs),
     ]);
     const line = lines.find((each) => each.host === host);
-    ratePerSecond = paused || line?.stopped !== undefined ? 0 : (line?.ratePerSecond ?? 0);
+    const moves = !paused && line?.stopped === undefined && line?.outage === undefined;
+    ratePerSecond = moves ? (line?.ratePerSecond ?? 0) : 0;
+    overQuotaPerSecond = line?.quotaFound?.ratePerSecond;
     others = roomsAhead - remaining;
     requestsPerRoom = cost({ nowMs, roomsAhead, ratePerSecond });
   }
@@ -78,6 +81,7 @@ export function createBatchEta(
       roomsAhead: remaining + others,
       ratePerSecond,
       fullRatePerSecond: 1000 / intervalMs,
+      overQuotaPerSecond,
       requestsPerRoom,
     });
   };

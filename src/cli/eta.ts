@@ -3,9 +3,6 @@
  * room costs.
  */
 
-/** By how much of the full rate a braked line climbs back per second, roughly. */
-const climbPerSecond = 0.05;
-
 export interface Work {
   /** Rooms still to be done that are served no later than the last one of interest, it included. */
   roomsAhead: number;
@@ -13,6 +10,8 @@ export interface Work {
   ratePerSecond: number;
   /** What a braked line climbs back to; default: the rate in force stays. */
   fullRatePerSecond?: number;
+  /** Requests per second at which the API last said "over quota"; undefined: it never did. */
+  overQuotaPerSecond?: number | undefined;
   /** 1 where each is done at the first attempt; retries, and slots that are lost, make it more. */
   requestsPerRoom: number;
 }
@@ -22,18 +21,37 @@ export function secondsLeft({
   roomsAhead,
   ratePerSecond,
   fullRatePerSecond = ratePerSecond,
+  overQuotaPerSecond = 0,
   requestsPerRoom,
 }: Work): number | undefined {
   if (roomsAhead <= 0) return 0;
   if (ratePerSecond <= 0) return undefined;
-  const requests = roomsAhead * requestsPerRoom;
-  // A brake is let go by so much each second.
-  const climb = fullRatePerSecond * climbPerSecond;
-  const climbSeconds = Math.max(0, (fullRatePerSecond - ratePerSecond) / climb);
-  const whileClimbing = (climbSeconds * (ratePerSecond + fullRatePerSecond)) / 2;
-  if (requests >= whileClimbing)
-    return climbSeconds + (requests - whileClimbing) / fullRatePerSecond;
-  return (Math.sqrt(ratePerSecond ** 2 + 2 * climb * requests) - ratePerSecond) / climb;
+  let requests = roomsAhead * requestsPerRoom;
+  let rate = ratePerSecond;
+  let seconds = 0;
+  for (const part of climb(overQuotaPerSecond, fullRatePerSecond)) {
+    if (rate >= part.upTo) continue;
+    const partSeconds = (part.upTo - rate) / part.perSecond;
+    const sent = (partSeconds * (rate + part.upTo)) / 2;
+    if (requests <= sent) {
+      return (
+        seconds + (Math.sqrt(rate ** 2 + 2 * part.perSecond * requests) - rate) / part.perSecond
+      );
+    }
+    requests -= sent;
+    seconds += partSeconds;
+    rate = part.upTo;
+  }
+  return seconds + requests / rate;
+}
+
+/** How a braked line climbs back: room_reaper.interval_in_force, part by part. */
+function climb(overQuota: number, full: number): { upTo: number; perSecond: number }[] {
+  return [
+    { upTo: Math.min(full, 0.9 * overQuota), perSecond: 0.2 * overQuota },
+    { upTo: Math.min(full, 1.1 * overQuota), perSecond: 0.01 * overQuota },
+    { upTo: full, perSecond: 0.05 * full },
+  ];
 }
 
 export interface Look {

@@ -17,9 +17,10 @@ export interface Outlook {
   notCounted?: string;
   ratePerSecond: number;
   fullRatePerSecond: number;
+  overQuotaPerSecond?: number | undefined;
   requestsPerRoom: number;
   /** Why nothing moves at the moment. */
-  held?: 'stopped' | 'paused';
+  held?: 'stopped' | 'paused' | 'waiting for the API';
 }
 
 /** The full rate, and an empty line. */
@@ -106,7 +107,13 @@ async function lookAtLedger(database: Database, config: Config): Promise<Partial
     const line = lines.find((each) => each.host === host);
     return {
       requestsPerRoom: await readRequestsPerRoom(database, config.sdkAppId),
-      ...(line === undefined ? {} : { ratePerSecond: line.ratePerSecond }),
+      ...(line === undefined
+        ? {}
+        : {
+            ratePerSecond: line.ratePerSecond,
+            overQuotaPerSecond: line.quotaFound?.ratePerSecond,
+          }),
+      ...(line?.outage === undefined ? {} : { held: 'waiting for the API' }),
       ...(line?.stopped === undefined ? {} : { held: 'stopped' }),
     };
   } catch {

@@ -36,9 +36,7 @@ export interface PlanOptions {
  * cost lately. Until a delayed run begins, the line works off what waits.
  */
 export function makePlan({ rooms, outlook, nowMs, delayMs, deadlineMs }: PlanOptions): Plan {
-  const { ratePerSecond, fullRatePerSecond, requestsPerRoom } = outlook;
-  const secondsFor = (roomsAhead: number) =>
-    secondsLeft({ roomsAhead, ratePerSecond, fullRatePerSecond, requestsPerRoom }) ?? 0;
+  const secondsFor = (roomsAhead: number) => secondsLeft({ ...outlook, roomsAhead }) ?? 0;
   const ahead = outlook.waitingAhead ?? 0;
   // Together, and not one after the other: a brake climbs back only once.
   const seconds = Math.max(secondsFor(ahead + rooms) - delayMs / 1000, secondsFor(rooms));

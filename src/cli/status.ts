@@ -113,6 +113,8 @@ export async function readStatus(
         roomsAhead: depth.waiting + depth.active,
         ratePerSecond: rate,
         fullRatePerSecond: 1000 / intervalMs,
+        overQuotaPerSecond: lines.find((line) => line.ratePerSecond === rate)?.quotaFound
+          ?.ratePerSecond,
         requestsPerRoom: await readRequestsPerRoom(database, config.sdkAppId),
       }) ?? 0,
     batches,

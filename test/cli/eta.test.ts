@@ -98,6 +98,22 @@ test.each([50, 500, 5_000])('a braked line climbs back while it works off %s roo
   expect(predicted / seconds).toBeCloseTo(1, 2);
 });
 
+test.each([20, 100, 1_000, 5_000])(
+  'after "over quota" it climbs as the ledger lets it while it works off %s rooms',
+  (rooms) => {
+    const line = { ratePerSecond: 30, fullRatePerSecond: 196, overQuotaPerSecond: 120 };
+    const predicted = secondsLeft({ ...line, roomsAhead: rooms, requestsPerRoom: 1 }) ?? NaN;
+    // In steps of a millisecond, after the rule of migration 0002.
+    let [seconds, rate] = [0, line.ratePerSecond];
+    for (let left = rooms; left > 0; seconds += 0.001) {
+      left -= 0.001 * rate;
+      const perSecond = rate < 108 ? 24 : rate < 132 ? 1.2 : 9.8;
+      rate = Math.min(line.fullRatePerSecond, rate + 0.001 * perSecond);
+    }
+    expect(predicted / seconds).toBeCloseTo(1, 2);
+  },
+);
+
 test('where nothing moves nobody knows, and where nothing is left it is done', () => {
   expect(secondsLeft({ roomsAhead: 5, ratePerSecond: 0, requestsPerRoom: 1 })).toBeUndefined();
   expect(secondsLeft({ roomsAhead: 0, ratePerSecond: 0, requestsPerRoom: 1 })).toBe(0);
