@@ -35,6 +35,9 @@ const shortId = z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/);
 
 const time = z.int().nonnegative();
 
+/** When something was asked for. BullMQ reads a timestamp that lost digits on the way as a small number. */
+const asked = z.int().min(Date.UTC(2020, 0, 1));
+
 export const jobData = z.object({
   /** RoomId. */
   r: z.string().regex(roomIdRule),
@@ -87,7 +90,7 @@ export function readDestruction(
   const parsedId = id.safeParse(jobId);
   const parsed = jobData.safeParse(data);
   if (!parsedId.success || !parsed.success) return undefined;
-  const requestedAtMs = time.safeParse(parsed.data.t ?? timestamp);
+  const requestedAtMs = asked.safeParse(parsed.data.t ?? timestamp);
   const notAfterMs = time.safeParse(notAfterOf(parsed.data, timestamp));
   if (!requestedAtMs.success || !notAfterMs.success) return undefined;
   return {

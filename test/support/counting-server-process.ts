@@ -139,10 +139,13 @@ function exists(roomId: string): boolean {
 function answerFor(roomId: string): ScriptedAnswer {
   const before = asked.get(roomId) ?? 0;
   asked.set(roomId, before + 1);
+  const permanent = options.permanent?.find(({ prefix }) => roomId.startsWith(prefix))?.answer;
+  const fault = faults && faultFor(faults, roomId, before);
   return (
     scripts.get(roomId)?.shift() ??
-    (faults && faultFor(faults, roomId, before)) ??
-    options.permanent?.find(({ prefix }) => roomId.startsWith(prefix))?.answer ?? { kind: 'usual' }
+    // What is never destroyed cannot be answered as if it had been.
+    (permanent !== undefined && fault?.kind === 'noresponse' ? permanent : fault) ??
+    permanent ?? { kind: 'usual' }
   );
 }
 
