@@ -76,6 +76,6 @@ describe('a new id', () => {
 
 test('both are ids that the worker takes', () => {
   for (const id of [newId(), batchDestructionId(batch, createdAt, 'room-1')]) {
-    expect(readDestruction(id, { r: 'room-1', l: 1 }, 1)?.id).toBe(id);
+    expect(readDestruction(id, { r: 'room-1', l: 1 }, createdAt)?.id).toBe(id);
   }
 });
