@@ -53,7 +53,8 @@ export type Probe = 'stop' | 'outage';
 export interface ReserveResult {
   /**
    * In the order of the requests; `undefined` where none could be made for a passing
-   * reason (another worker took up the same destruction at the same instant): ask again.
+   * reason (another worker took up the same destruction at the same instant, or the reply
+   * lacks it): ask again.
    */
   reservations: (Reservation | undefined)[];
   /** The database's clock while the statement ran, in milliseconds since the epoch. */
@@ -178,7 +179,7 @@ granted as (
     where attempts.worker_id = excluded.worker_id and attempts.ended_at is null
   returning destruction_id, attempt
 )
-select h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sent, h.may_have_acted, g.attempt,
+select h.id, h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sent, h.may_have_acted, g.attempt,
        n.slot_at, l.probe,
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.outage, s.stop_code,
        s.stop_reason, s.stop_remedy,
@@ -194,6 +195,7 @@ select h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sent, h.m
  order by h.ord`;
 
 interface Row {
+  id: string;
   is_foreign: boolean;
   outcome: Outcome | null;
   closed: boolean;
@@ -245,7 +247,11 @@ export async function reserveSlots(
     moved.map(({ usedAtMs }) => usedAtMs),
   ]);
   return {
-    reservations: rows.map(readRow),
+    // A reply that was altered on the way can lack a row: nobody may take another's for his.
+    reservations: requests.map(({ destructionId }, index) => {
+      const row = rows[index];
+      return row?.id === destructionId ? readRow(row) : undefined;
+    }),
     databaseNowMs: rows[0]?.now ?? 0,
     notBeforeMs: rows[0]?.not_before ?? 0,
     lineExists: rows[0]?.line_exists ?? false,

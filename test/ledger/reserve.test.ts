@@ -1,5 +1,7 @@
 import fc from 'fast-check';
+import type { QueryResultRow } from 'pg';
 import { describe, expect, test } from 'vitest';
+import type { Database } from '../../src/ledger/database.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
 import { firstProbePauseMs, stopLine } from '../../src/ledger/line.js';
@@ -473,3 +475,20 @@ describe('a stopped line', () => {
 function own<T>(database: T | undefined): { database?: T } {
   return database === undefined ? {} : { database };
 }
+
+test('a reply that lacks a row gives nobody the slot of another', async () => {
+  const line = await makeLine(ledger);
+  const wanted = requests(4);
+  const reply = async (change: (rows: unknown[]) => unknown[]) => {
+    const database: Database = {
+      query: async <Row extends QueryResultRow>(...asked: Parameters<Database['query']>) =>
+        change(await ledger.database.query<Row>(...asked)) as Row[],
+      close: () => Promise.resolve(),
+    };
+    return (await line.reserve(wanted, { database })).reservations;
+  };
+  const whole = await reply((rows) => rows);
+  expect(whole.map((each) => each?.kind)).toEqual(['granted', 'granted', 'granted', 'granted']);
+  const lacking = await reply((rows) => rows.toSpliced(1, 1));
+  expect(lacking.map((each) => each?.kind)).toEqual(['granted', undefined, undefined, undefined]);
+});
