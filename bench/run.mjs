@@ -56,7 +56,7 @@ function compile() {
     execFileSync('cp', ['-r', join(root, from), join(compiled, dirname(from))]);
   copy('src/ledger/migrations');
   copy('deploy');
-  copy('test/support/counting-server-process.ts');
+  copy('test/support');
   writeFileSync(join(compiled, 'package.json'), readFileSync(join(root, 'package.json')));
 }
 

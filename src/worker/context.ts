@@ -40,6 +40,8 @@ export interface WorkerContext {
   readonly random: () => number;
   /** Destructions that this process has in hand: a job whose lock was lost can arrive twice. */
   readonly inHand: Set<string>;
+  /** Jobs that could not be read, with how often: something on the way may have spoilt them. */
+  readonly unreadable: Map<string, number>;
   /** Destructions whose last attempt was sent and could not be recorded: it may have acted. */
   readonly unrecorded: Set<string>;
   /** Requests sent and not answered yet: abandoned when a shutdown runs out of time. */

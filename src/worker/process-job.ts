@@ -22,6 +22,9 @@ const lookAgainMs = 10_000;
 /** Delay before a job that could not be read is read again, in milliseconds. */
 const readAgainMs = 1_000;
 
+/** How often a job that cannot be read is read again. */
+const readAgainTimes = 2;
+
 /**
  * Takes one job to its end, or back to the queue.
  *
@@ -38,14 +41,20 @@ export async function processJob(
 ): Promise<void> {
   const destruction = readDestruction(job.id, job.data, job.timestamp);
   if (destruction === undefined) {
-    // Something on the way may have spoilt it: it is read once more before it fails for good.
-    if (job.attemptsStarted <= 1) return delay(job, token, readAgainMs);
+    // Something on the way may have spoilt it: it is read again before it fails for good.
+    const readBefore = context.unreadable.get(job.id ?? '') ?? 0;
+    if (readBefore < readAgainTimes) {
+      context.unreadable.set(job.id ?? '', readBefore + 1);
+      return delay(job, token, readAgainMs);
+    }
+    context.unreadable.delete(job.id ?? '');
     context.log.error(
       { jobId: job.id },
       'job has no valid destruction in it; another program wrote it',
     );
     throw new UnrecoverableError('the job has no valid destruction in it');
   }
+  context.unreadable.delete(destruction.id);
   if (context.inHand.has(destruction.id)) return delay(job, token);
 
   context.inHand.add(destruction.id);

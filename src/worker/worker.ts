@@ -226,6 +226,7 @@ async function run(
     laterRetries: config.laterRetries,
     random: Math.random,
     inHand: new Set(),
+    unreadable: new Map(),
     unrecorded: new Set(),
     inFlight: new Set(),
   };
