@@ -118,7 +118,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let firstSlotFrom: number | undefined;
   const latestMs = latestUseMs(options.jitterMs, windowSlots);
   /** Slots used late, which the line's row has not been told yet. */
-  let moved: MovedSlot[] = [];
+  const moved: MovedSlot[] = [];
 
   await patiently(startPatienceMs, async () => {
     await ensureLine(database, line, intervalMs, windowSlots);
@@ -155,7 +155,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
     firstSlotFrom ??= monotonic() + firstLeadMs;
     const leadMs = Math.max(minimumLeadMs, firstSlotFrom - monotonic());
-    const told = moved;
+    // What is used while the statement runs is told by the next one.
+    const told = moved.length;
     const result = await reserveSlots(
       database,
       {
@@ -166,7 +167,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         windowSlots,
         leadMs,
         answeredAtMs: options.answeredAtMs(),
-        moved: told,
+        moved,
       },
       wishes,
     );
@@ -180,7 +181,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       newest = Math.max(newest, reservation.slotAtMs);
     }
     // Without a slot granted the row was not written.
-    if (newest > 0) moved = moved.filter((slot) => !told.includes(slot));
+    if (newest > 0) moved.splice(0, told);
     if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
       reconsideredAt = monotonic();
       // What lies ahead because others were granted before, not because it must.

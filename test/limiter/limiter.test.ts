@@ -248,6 +248,26 @@ describe('a slot that comes too late', () => {
 
     expect((await remembered(line)).slice(-3)).toEqual([onTime, usedAtMs, next]);
   });
+
+  test('used late while a reservation is under way, it is told by the next one', async () => {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    const late = await use(limiter);
+    const underWay = await whileRowIsLocked(line, async () => {
+      const next = use(limiter);
+      await untilOneWaits();
+      blockUntil(limiter, late.slotAtMs + latenessToleranceMs + 1);
+      return { next, usedAtMs: limiter.use(late.slotAtMs) };
+    });
+    await underWay.next;
+    expect(await remembered(line)).toContain(late.slotAtMs);
+
+    await use(limiter);
+
+    const told = await remembered(line);
+    expect(told).toContain(underWay.usedAtMs);
+    expect(told).not.toContain(late.slotAtMs);
+  });
 });
 
 describe('lanes', () => {
