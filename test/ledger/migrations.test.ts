@@ -1,9 +1,12 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
 import { isPassing } from '../../src/passing.js';
 import { createDatabase, withPostgres } from '../support/servers.js';
 import { openLedger } from './fixture.js';
+
+const migrations = new URL('../../src/ledger/migrations/', import.meta.url);
 
 let url: string;
 let drop: () => Promise<void>;
@@ -83,6 +86,44 @@ describe('bringing the schema up to date', () => {
     await opened();
     expect(await sql('select * from room_reaper.migrations')).toEqual(applied);
     expect(await sql('select id from room_reaper.batches')).toEqual([{ id: 'b' }]);
+  });
+
+  // The versions of which ledgers exist: a migration that somebody has applied is never edited.
+  test.each([
+    ['0001_ledger.sql', '6aa0fe1f8e46d4a466d9a5dcb464eacf53b3c804a4106eb5fbe842b874696bbc'],
+    ['0002_outage.sql', 'a1bc0ff9fd17f22c86e69e53d492e25d693e87f1d17e2122aaa1326e69251549'],
+    ['0003_batches.sql', 'c2e2b02822c0b4d7446651172f3aa22e0f3cce405b36aa577035b8543749d557'],
+    ['0004_report.sql', '3affc78a461123980bb7818d9979495a2374dcbe209bc3ad997016b491e7ad57'],
+    ['0005_batch_turns.sql', '54bebb6a194ed5384e3eda8b1b96ecd51da386c6f70e7394bd161e6e794e6f4e'],
+    ['0006_late_slots.sql', '6e341acc277951efaa9dee9b87feccde081641e1a3ef76119411a29b5ee7096a'],
+  ])('%s is as it was when it was first applied', (name, digest) => {
+    const text = readFileSync(new URL(name, migrations));
+    expect(createHash('sha256').update(text).digest('hex')).toBe(digest);
+  });
+
+  test('a ledger that lacks one in the middle becomes like a new one', async () => {
+    const schema = () =>
+      sql(`select indexdef as def from pg_indexes where schemaname = 'room_reaper'
+           union all
+           select table_name || '.' || column_name || ' ' || udt_name from information_schema.columns
+            where table_schema = 'room_reaper' order by def`);
+    await opened();
+    const whole = await schema();
+    await sql('drop schema room_reaper cascade; create schema room_reaper');
+    await sql(
+      'create table room_reaper.migrations (version int primary key, applied_at timestamptz not null default now())',
+    );
+    // As the version had it that came before batches were things.
+    for (const name of ['0001_ledger.sql', '0002_outage.sql', '0004_report.sql']) {
+      await sql(readFileSync(new URL(name, migrations), 'utf8'));
+      await sql(
+        `insert into room_reaper.migrations (version) values (${Number.parseInt(name, 10)})`,
+      );
+    }
+
+    await opened();
+
+    expect(await schema()).toEqual(whole);
   });
 
   test('a newer schema is refused, and left as it is', async () => {

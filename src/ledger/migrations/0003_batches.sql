@@ -28,9 +28,6 @@ alter table room_reaper.destructions
   -- Since when it is begun anew; null once its job is in the failed set again.
   add column reopened_at  timestamptz;
 
--- Which batches wait for a destruction of another one.
-create index batch_joins_by_destruction on room_reaper.batch_joins (destruction_id);
-
 -- The rooms of a replay, chosen once: what it adds to the queue, also where it is interrupted
 -- at that, and which destruction each of them takes the place of.
 create table room_reaper.replays (

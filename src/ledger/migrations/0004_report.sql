@@ -30,6 +30,7 @@ drop index room_reaper.destructions_by_batch;
 -- The rooms of a chunk share one instant, so an entry takes a few bytes.
 create index destructions_by_requested_at on room_reaper.destructions (requested_at);
 
--- The rooms that a batch joined, likewise page by page. Written while a list is enqueued,
--- never later.
+-- The rooms that a batch joined, likewise page by page; and whether a batch that stays has
+-- joined a destruction. Written while a list is enqueued, never later.
 create index batch_joins_by_room on room_reaper.batch_joins (batch_id, room_id collate "C");
+create index batch_joins_by_destruction on room_reaper.batch_joins (destruction_id);
