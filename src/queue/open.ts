@@ -98,15 +98,16 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
       return Promise.resolve(worker);
     },
     async close() {
-      await withinLimit(queue.close());
-      for (const worker of workers) await withinLimit(worker.disconnect());
+      await withinLimit(
+        Promise.all([queue.close(), ...workers.map((worker) => worker.disconnect())]),
+      );
       for (const connection of connections) connection.disconnect();
     },
   };
 }
 
 /** Closing waits for a server that may be gone; then the connection is dropped. In milliseconds. */
-const closeLimitMs = 2_000;
+const closeLimitMs = 1_000;
 
 async function withinLimit(closing: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

@@ -96,9 +96,7 @@ export function gatherFacts(history: History): Facts {
     attemptsOf: (id) => attempts.get(id) ?? [],
     processOf: (workerId) => processes.get(workerId),
     answerMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink),
-    // A kept connection that was forgotten while it was idle may be used at any later time.
-    requestMetFault: (fromMs, untilMs) =>
-      faulted(fromMs, untilMs, isApiLink, Number.POSITIVE_INFINITY),
+    requestMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink, forgottenForMs),
     storeAway: (link, fromMs, untilMs) =>
       faulted(
         fromMs,

@@ -70,7 +70,7 @@ describe('after any run of trouble', () => {
   holds('no job is left on the queue, and its failed set is what the ledger calls not gone');
   holds('the counters of a batch are its rows, and it is finished');
   holds('no worker ends by itself, and one that is told to stop exits with 0');
-  holds('a worker that is told to stop exits within 20 s');
+  holds('a worker that is told to stop exits within 15 s');
   holds('every request keeps the rules of the documentation');
   holds('no secret is in any output, on the queue or in the ledger');
 });

@@ -211,8 +211,8 @@ const unsound: Record<InvariantName, ((sound: Sound) => void)[]> = {
     ({ process }) => Object.assign(process ?? {}, { end: { atMs: 1, code: 1, signal: null } }),
     ({ process }) => Object.assign(process ?? {}, { end: undefined }),
   ],
-  'a worker that is told to stop exits within 20 s': [
-    ({ process }) => Object.assign(process ?? {}, { end: { atMs: 26_200, code: 0, signal: null } }),
+  'a worker that is told to stop exits within 15 s': [
+    ({ process }) => Object.assign(process ?? {}, { end: { atMs: 21_200, code: 0, signal: null } }),
   ],
   'every request keeps the rules of the documentation': [
     ({ history }) => history.server.problems.push('method GET'),

@@ -10,7 +10,7 @@ import { kindOf } from './rooms.js';
 export const quota = 200;
 
 /** Ten seconds for what is in flight, and a few for connections that answer nothing, in milliseconds. */
-const shutdownLimitMs = 20_000;
+const shutdownLimitMs = 15_000;
 
 type Invariant = (facts: Facts) => string[];
 
@@ -274,7 +274,7 @@ export const invariants = {
         : [`worker ${place} ended with ${end.signal ?? end.code ?? '?'}: ${last}`];
     }),
 
-  'a worker that is told to stop exits within 20 s': ({ history }) =>
+  'a worker that is told to stop exits within 15 s': ({ history }) =>
     history.processes.flatMap(({ place, end, signals }) => {
       const told = signals.find(({ name }) => name === 'SIGTERM');
       const frozen = signals.some(({ name }) => name === 'SIGSTOP');
