@@ -87,7 +87,12 @@ export async function putOnQueue(
     throw error;
   });
   const rooms = uniqueRooms(request.list, { summary });
-  const { lastPriority, ...added } = await add(database, queue, batch, rooms, space, options, io);
+  const { lastPriority, ...added } = await addBatch(
+    { database, queue, space, signal, io },
+    batch,
+    rooms,
+    options,
+  );
   if (signal.aborted) return { batch, added, lastPriority, complete: false };
   if (rooms.fingerprint !== summary.fingerprint) {
     throw new ReaperError(
@@ -99,18 +104,24 @@ export async function putOnQueue(
   return { batch, added, lastPriority, complete: true };
 }
 
-async function add(
-  database: Database,
-  queue: DestroyQueue,
-  batch: Batch,
+export interface Surroundings {
+  database: Database;
+  queue: DestroyQueue;
+  space: SpaceCheck;
+  /** Ends it between two calls to the queue. */
+  signal: AbortSignal;
+  io: Io;
+}
+
+/** Adds the rooms of a batch that is open in the ledger, with progress on a terminal. */
+export async function addBatch(
+  { database, queue, space, signal, io }: Surroundings,
+  batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
   rooms: AsyncIterable<readonly string[]>,
-  space: SpaceCheck,
-  options: PutOptions,
-  io: Io,
+  { placement, deadlineHours }: Pick<PutOptions, 'placement' | 'deadlineHours'>,
 ): Promise<Enqueued> {
   const line = createProgressLine(io);
   const keepHeapSmall = createHeapKeeper();
-  const total = count(options.request.summary.unique);
   try {
     return await enqueueBatch(
       queue,
@@ -119,21 +130,17 @@ async function add(
         joinedAndFinished: (roomIds) => joinedAndFinished(database, batch.id, roomIds),
         join: (joined) => joinDestructions(database, batch.id, joined),
       },
-      {
-        id: batch.id,
-        createdAtMs: batch.createdAtMs,
-        isNew: batch.isNew,
-        deadlineMs: options.deadlineHours * 3_600_000,
-      },
+      { ...batch, deadlineMs: deadlineHours * 3_600_000 },
       rooms,
-      options.placement,
+      placement,
       {
         onProgress: ({ added, pending, finished }) => {
-          line.update(`${count(added + pending + finished)} / ${total} rooms on the queue`);
+          const settled = count(added + pending + finished);
+          line.update(`${settled} / ${count(batch.total)} rooms on the queue`);
           keepHeapSmall();
         },
         beforeAdding: (settled) => space.beforeAdding(settled),
-        signal: options.signal,
+        signal,
       },
     );
   } finally {

@@ -2,12 +2,7 @@
 import { Command } from 'commander';
 import { readConfig, type Config } from '../config.js';
 import { ReaperError } from '../errors.js';
-import {
-  finishedAmong,
-  joinDestructions,
-  joinedAndFinished,
-  markEnqueued,
-} from '../ledger/batches.js';
+import { markEnqueued } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
 import {
   openReplay,
@@ -21,7 +16,7 @@ import {
 } from '../ledger/replay.js';
 import { slotInterval } from '../limiter/pace.js';
 import { fromQueue } from '../producer/add.js';
-import { enqueueBatch, type BatchAdded } from '../producer/enqueue-batch.js';
+import type { BatchAdded } from '../producer/enqueue-batch.js';
 import { readDepth } from '../queue/depth.js';
 import { createSpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
@@ -33,8 +28,8 @@ import { findBatch } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { madeUpName } from './made-up-name.js';
-import { createProgressLine } from './progress.js';
 import { addProtectFlags, readProtection, reportProtected, type ProtectFlags } from './protect.js';
+import { addBatch } from './put-on-queue.js';
 import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js';
 import { planToJson, planToText } from './replay-plan.js';
 import { askConsent, collect, consentAbove, readBatchFlags } from './room-request.js';
@@ -222,33 +217,22 @@ async function put(
     say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
   }
   const interrupt = onInterrupt();
-  const line = createProgressLine(io);
   try {
     const space = createSpaceCheck({
       readMemory: () => fromQueue(readMemory(queue)),
       ...(batch.isNew ? { total: batch.total } : {}),
     });
     await space.beforeFirst();
-    const added = await enqueueBatch(
-      queue,
-      {
-        finishedAmong: (ids) => finishedAmong(database, ids),
-        joinedAndFinished: (roomIds) => joinedAndFinished(database, batch.id, roomIds),
-        join: (joined) => joinDestructions(database, batch.id, joined),
-      },
-      { ...batch, deadlineMs: config.deadlineHours * 3_600_000 },
+    const added = await addBatch(
+      { database, queue, space, signal: interrupt.signal, io },
+      batch,
       replayedRooms(database, batch.id, waitingPage),
-      // Rooms asked for one by one should not wait behind a list.
-      { lane: choice.roomIds === undefined ? 'bulk' : 'normal', delayMs: 0 },
       {
-        onProgress: ({ added, pending, finished }) =>
-          line.update(
-            `${count(added + pending + finished)} / ${count(batch.total)} rooms on the queue`,
-          ),
-        beforeAdding: (settled) => space.beforeAdding(settled),
-        signal: interrupt.signal,
+        // Rooms asked for one by one should not wait behind a list.
+        placement: { lane: choice.roomIds === undefined ? 'bulk' : 'normal', delayMs: 0 },
+        deadlineHours: config.deadlineHours,
       },
-    ).finally(() => line.end());
+    );
     if (interrupt.signal.aborted) return undefined;
     // What is replayed is not for anybody to retry from the failed set any more.
     for await (const page of replayedRooms(database, batch.id, waitingPage)) {
