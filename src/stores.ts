@@ -5,8 +5,8 @@
 import type { StoreConfig } from './config.js';
 import type { EmbeddedDatabase } from './embedded/index.js';
 import { openDatabase, type Database, type DatabaseOptions } from './ledger/database.js';
-import type { QueueConnection } from './queue/connection.js';
 import { startPatienceMs } from './passing.js';
+import type { QueueConnection } from './queue/connection.js';
 import { withoutPassword } from './redact.js';
 
 type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patienceMs'>;

@@ -64,7 +64,7 @@ async function under(
     scene,
     async (away) => {
       // Slots granted before are used: they lie at most about a quarter of a second ahead.
-      await seconds(1.5);
+      await seconds(0.7);
       const before = await count();
       const result = await away();
       sentMeanwhile += (await count()) - before;
