@@ -13,7 +13,6 @@ import {
   type StoreVariables,
 } from '../e2e/stage.js';
 import type { ScriptedAnswer, ServerRequest } from '../support/counting-server.js';
-import { short } from './scene.js';
 
 /** How long the API is out, in milliseconds. */
 const outageMs = Number(process.env['OUTAGE_SECONDS'] ?? 12) * 1000;
@@ -32,13 +31,11 @@ async function jobsLeft(stores: StoreVariables, sdkAppId: number) {
 
 const none = { wait: 0, prioritized: 0, active: 0, delayed: 0, failed: 0 };
 
-const outages: [what: string, answer: ScriptedAnswer][] = [
+test.each<[what: string, answer: ScriptedAnswer]>([
   ['HTTP 502', { kind: 'status', status: 502 }],
   ['100001', { kind: 'code', code: 100001 }],
   ['no answer at all', { kind: 'hang' }],
-];
-
-test.each(short ? outages.slice(0, 1) : outages)(
+])(
   'an outage (%s) brakes all workers to probes, spends nothing, and is over within 10 s',
   async (_what, answer) => {
     const { server, env, sdkAppId } = await openStage({ latencyMs: 50 });

@@ -13,9 +13,6 @@ import { withPostgres } from '../support/servers.js';
 /** Longer forms of the fault runs: `FAULTS_LONG=1 npm run test:faults` (docs/operations.md). */
 export const long = process.env['FAULTS_LONG'] === '1';
 
-/** Fewer kinds of one fault, for CI: `FAULTS_SHORT=1 npm run test:faults`. */
-export const short = process.env['FAULTS_SHORT'] === '1';
-
 export interface SceneOptions {
   queueUrl: string;
   databaseUrl: string;
