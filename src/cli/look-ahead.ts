@@ -98,8 +98,8 @@ async function lookAtQueue(
   return { waitingAhead: waiting + active, ...(paused ? { held: 'paused' } : {}) };
 }
 
-/** Nothing where the ledger is away, or has no tables yet: then nothing was ever slowed. */
-async function lookAtLedger(database: Database, config: Config): Promise<Partial<Outlook>> {
+/** How fast the line is. Nothing where the ledger is away, or has no tables yet: then nothing was ever slowed. */
+export async function lookAtLedger(database: Database, config: Config): Promise<Partial<Outlook>> {
   try {
     const intervalMs = slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
     const { host } = new URL(config.endpoint);

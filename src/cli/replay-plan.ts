@@ -2,6 +2,7 @@
 import type { ReplayFate, ReplayGroup } from '../ledger/replay.js';
 import { printable } from '../redact.js';
 import { judge } from '../tencent/verdicts.js';
+import type { Outlook } from './look-ahead.js';
 import { clockTime, count, duration, rooms } from './text.js';
 
 export interface ReplayOutlook {
@@ -15,6 +16,8 @@ export interface ReplayOutlook {
   aheadSeconds: number;
   /** How long the replay takes once it is its turn. */
   seconds: number;
+  /** Why nothing moves at the moment. */
+  held: Outlook['held'];
 }
 
 const fateWords: Readonly<Record<ReplayFate, string>> = {
@@ -71,8 +74,9 @@ export function planToText(outlook: ReplayOutlook, now: number): string {
     const before =
       ahead > 0 ? `, after ${rooms(ahead)} that wait before (${duration(aheadSeconds)})` : '';
     const done = clockTime(now + (seconds + aheadSeconds) * 1000);
+    const held = outlook.held === undefined ? '' : `, once the line runs: it is ${outlook.held}`;
     lines.push(
-      `${rooms(total)}: ${duration(seconds)}${before}; done ${done} if nothing else comes`,
+      `${rooms(total)}: ${duration(seconds)}${before}; done ${done} if nothing else comes${held}`,
     );
   }
   return lines.join('\n');

@@ -14,7 +14,6 @@ import {
   type ReplayChoice,
   type ReplayGroup,
 } from '../ledger/replay.js';
-import { slotInterval } from '../limiter/pace.js';
 import { fromQueue } from '../producer/add.js';
 import type { BatchAdded } from '../producer/enqueue-batch.js';
 import { readDepth } from '../queue/depth.js';
@@ -24,9 +23,11 @@ import type { DestroyQueue } from '../queue/open.js';
 import { readMemory } from '../queue/space.js';
 import { removeJobs, waitingPage } from '../queue/waiting.js';
 import { printable } from '../redact.js';
+import { secondsLeft } from './eta.js';
 import { findBatch } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
+import { lookAtLedger, unseenOutlook } from './look-ahead.js';
 import { madeUpName } from './made-up-name.js';
 import { addProtectFlags, readProtection, reportProtected, type ProtectFlags } from './protect.js';
 import { addBatch } from './put-on-queue.js';
@@ -133,14 +134,18 @@ async function replay(surroundings: Surroundings, asked: Asked): Promise<number>
   const plan = await planReplay(database, choice);
   const total = roomsOf(plan, 'replay');
   const depth = await readDepth(queue);
-  const ratePerSecond = 1000 / slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
+  const ahead = depth.waiting + depth.active;
+  const pace = { ...unseenOutlook(config), ...(await lookAtLedger(database, config)) };
+  const secondsFor = (roomsAhead: number) => secondsLeft({ ...pace, roomsAhead }) ?? 0;
   const outlook = {
     origin: asked.origin,
     plan,
     total,
-    ahead: depth.waiting + depth.active,
-    seconds: total / ratePerSecond,
-    aheadSeconds: (depth.waiting + depth.active) / ratePerSecond,
+    ahead,
+    // Together, and not one after the other: a brake climbs back only once.
+    seconds: secondsFor(ahead + total) - secondsFor(ahead),
+    aheadSeconds: secondsFor(ahead),
+    held: depth.paused ? 'paused' : pace.held,
   };
   await refuseProtected(surroundings, plan);
   if (flags.dryRun) {

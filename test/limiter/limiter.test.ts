@@ -260,8 +260,6 @@ describe('a slot that comes too late', () => {
       return { next, usedAtMs: limiter.use(late.slotAtMs) };
     });
     await underWay.next;
-    expect(await remembered(line)).toContain(late.slotAtMs);
-
     await use(limiter);
 
     const told = await remembered(line);
