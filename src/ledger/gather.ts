@@ -3,7 +3,6 @@
  * gather for the next. So a busy process makes few large statements, and an idle one
  * makes a small one at once.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Gather<T, R> {
   /** Resolves with the result of its own item. */
@@ -23,7 +22,8 @@ interface Waiter<T, R> {
  * @param options.isPassing - whether a failed call may succeed later, for all its items; after
  *   any other failure of a group each item is called alone.
  * @param options.maximum - most items in one call.
- * @param options.everyMs - two calls begin at least this far apart, in milliseconds.
+ * @param options.everyMs - two calls begin at least this far apart, in milliseconds,
+ * @param options.enough - or as soon as so many wait.
  * @param options.order - the order in which waiting items go.
  */
 export function gather<T, R>(
@@ -31,21 +31,33 @@ export function gather<T, R>(
   options: {
     maximum: number;
     everyMs: number;
+    enough?: number;
     isPassing: (error: unknown) => boolean;
     order?: (a: T, b: T) => number;
   },
 ): Gather<T, R> {
-  const { maximum, everyMs, isPassing, order } = options;
+  const { maximum, everyMs, enough = Number.POSITIVE_INFINITY, isPassing, order } = options;
   const waiting: Waiter<T, R>[] = [];
   let running: Promise<void> | undefined;
   let lastBegan = Number.NEGATIVE_INFINITY;
+  let endPause: (() => void) | undefined;
+
+  async function pause(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      endPause = resolve;
+      timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+    endPause = undefined;
+  }
 
   async function run(): Promise<void> {
     // What was added in this same turn of the event loop goes together.
     await Promise.resolve();
     while (waiting.length > 0) {
       const pauseMs = lastBegan + everyMs - performance.now();
-      if (pauseMs > 0) await sleep(Math.ceil(pauseMs));
+      if (pauseMs > 0 && waiting.length < enough) await pause(Math.ceil(pauseMs));
       lastBegan = performance.now();
       if (order) waiting.sort((a, b) => order(a.item, b.item));
       const group = waiting.splice(0, maximum);
@@ -76,6 +88,7 @@ export function gather<T, R>(
     add(item) {
       return new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject });
+        if (waiting.length >= enough) endPause?.();
         running ??= run();
       });
     },

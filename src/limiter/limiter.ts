@@ -28,8 +28,12 @@ import { createSlotTimer } from './slot-timer.js';
 /** Most slots reserved in one statement. */
 const maximumGroup = 200;
 
-/** How far apart two reservations begin, in milliseconds. Slots are reserved long before they are due. */
-const gatherEveryMs = 15;
+/**
+ * How far apart two reservations begin, in milliseconds, unless enough jobs wait. A statement
+ * costs the same for one as for ten, and slots are reserved long before they are due.
+ */
+const gatherEveryMs = 40;
+const enoughJobs = 20;
 
 /** The first slot lies at least this far ahead, or the way back of the reply would make it late. In milliseconds. */
 const minimumLeadMs = 30;
@@ -148,6 +152,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
     maximum: maximumGroup,
     everyMs: gatherEveryMs,
+    enough: enoughJobs,
     isPassing,
     order: (a, b) => a.lane - b.lane,
   });

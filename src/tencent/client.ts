@@ -47,7 +47,8 @@ export interface ApiClientOptions {
 const defaultIdleLimitMs = 15_000;
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
-  const { credentials, endpoint, signer, onHeaders, idleLimitMs = defaultIdleLimitMs } = options;
+  const { credentials, endpoint, signer, idleLimitMs = defaultIdleLimitMs } = options;
+  const { onHeaders, requestTimeoutMs: timeoutMs } = options;
   // The agent closes what was idle for that long; a request that waits is not idle to it.
   const kept = { keepAlive: true, timeout: idleLimitMs };
   const agent = { http: new http.Agent(kept), https: new https.Agent(kept) };
@@ -59,11 +60,6 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     // A redirect would carry the signature to another host.
     followRedirect: false,
     throwHttpErrors: false,
-    responseType: 'text',
-    hooks: {
-      afterResponse:
-        onHeaders === undefined ? [] : [(response) => (onHeaders(response.headers), response)],
-    },
   });
   const fixed = new URLSearchParams({
     sdkappid: String(credentials.sdkAppId),
@@ -77,7 +73,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const random = randomInt(0, 2 ** 32);
     const url = `${endpoint}/${command}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
     const body = JSON.stringify({ RoomId: roomId });
-    const prepared = prepareRequest(client, url, body, options.requestTimeoutMs);
+    const prepared = prepareRequest(client, url, body, { timeoutMs, onHeaders });
     return {
       ...prepared,
       sig,

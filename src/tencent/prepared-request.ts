@@ -7,11 +7,10 @@
  * the body waits. Node sends the headers together with the first byte of the body, so
  * nothing of the request reaches the API before `release`.
  */
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import type { Got, Response } from 'got';
+import type { Got } from 'got';
 import type { Answer } from './answer.js';
 import { readReply } from './response.js';
 
@@ -33,19 +32,29 @@ export type PreparedRequest = ReturnType<typeof prepareRequest>;
 /**
  * @param client - got, without retries, redirects or timeouts of its own.
  * @param url - whole, with the signature in its query: never to be logged.
- * @param timeoutMs - one attempt, whole, counted from its release. A connection may take
+ * @param options.timeoutMs - one attempt, whole, counted from its release. A connection may take
  *   four seconds of it at most.
+ * @param options.onHeaders - told the headers of the reply.
  */
-export function prepareRequest(client: Got, url: string, body: string, timeoutMs: number) {
-  const gate = new Readable({ read: () => undefined });
-  const abort = new AbortController();
-  const connected = deferred();
+export function prepareRequest(
+  client: Got,
+  url: string,
+  body: string,
+  options: {
+    timeoutMs: number;
+    onHeaders?: ((headers: IncomingHttpHeaders) => void) | undefined;
+  },
+) {
+  const { timeoutMs, onHeaders } = options;
+  const connected = deferred<undefined>();
+  const settled = deferred<Answer>();
+  const chunks: Buffer[] = [];
+  let receivedBytes = 0;
   let socket: Socket | undefined;
   let answer: Answer | undefined;
   let written = false;
   let httpStatus = 200;
   let timer: NodeJS.Timeout | undefined;
-  let abortedBy: 'timeout' | 'size' | undefined;
 
   function startTimer(ms: number): void {
     clearTimeout(timer);
@@ -57,54 +66,49 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
   }
 
   function giveUp(): void {
-    abortedBy = 'timeout';
-    abort.abort();
+    settle(written ? { kind: 'timeout' } : { kind: 'network', code: 'ETIMEDOUT', written });
   }
 
   function onConnected(): void {
     // From here to the release it waits for its slot, however long that takes.
     clearTimeout(timer);
-    connected.resolve();
+    connected.resolve(undefined);
   }
 
-  const response = client.post(url, {
-    body: gate,
+  /** The first end counts: what is destroyed here may still report errors. */
+  function settle(result: Answer): void {
+    if (answer !== undefined) return;
+    answer = result;
+    clearTimeout(timer);
+    request.destroy();
+    connected.resolve(undefined);
+    settled.resolve(result);
+  }
+
+  // A stream, because it sends nothing until something is written to it, and because got's
+  // promise costs half as much CPU again.
+  const request = client.stream.post(url, {
     headers: { 'content-length': String(Buffer.byteLength(body)) },
-    signal: abort.signal,
   });
   startTimer(Math.min(timeoutMs, connectTimeoutMs));
-  void response.on('request', (request: ClientRequest) => {
-    request.once('response', ({ statusCode }) => {
+  request.once('request', (native: ClientRequest) => {
+    native.once('response', ({ statusCode, headers }) => {
       httpStatus = statusCode ?? httpStatus;
+      onHeaders?.(headers);
     });
-    request.once('socket', (assigned) => {
+    native.once('socket', (assigned) => {
       socket = assigned;
       if (!assigned.connecting) onConnected();
       else assigned.once(assigned instanceof TLSSocket ? 'secureConnect' : 'connect', onConnected);
     });
   });
-  void response.on('downloadProgress', ({ transferred }) => {
-    if (transferred <= maximumBodyBytes || abortedBy !== undefined) return;
-    abortedBy = 'size';
-    abort.abort();
+  request.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    receivedBytes += chunk.length;
+    if (receivedBytes > maximumBodyBytes) settle({ kind: 'unreadable', httpStatus });
   });
-
-  const settled: Promise<Answer> = response
-    .then(
-      ({ statusCode, body: text }: Response<string>) => readReply(statusCode, text),
-      (error: unknown): Answer => {
-        if (abortedBy === 'size') return { kind: 'unreadable', httpStatus };
-        if (abortedBy === 'timeout' && written) return { kind: 'timeout' };
-        return { kind: 'network', code: abortedBy ? 'ETIMEDOUT' : codeOf(error), written };
-      },
-    )
-    .then((result) => {
-      clearTimeout(timer);
-      gate.destroy();
-      answer = result;
-      connected.resolve();
-      return result;
-    });
+  request.once('end', () => settle(readReply(httpStatus, Buffer.concat(chunks).toString())));
+  request.on('error', (error) => settle({ kind: 'network', code: codeOf(error), written }));
 
   return {
     /** Resolves when the socket is connected, or cannot be: then `release` answers with the reason. */
@@ -120,15 +124,14 @@ export function prepareRequest(client: Got, url: string, body: string, timeoutMs
       if (answer === undefined) {
         written = true;
         startTimer(timeoutMs);
-        gate.push(body);
-        gate.push(null);
+        request.end(body);
       }
-      return settled;
+      return settled.promise;
     },
 
     /** Gives the request up: unsent, or without waiting for the answer any longer. */
     abandon(): void {
-      if (answer === undefined) abort.abort();
+      settle({ kind: 'network', code: 'ERR_ABORTED', written });
     },
   };
 }
@@ -143,9 +146,9 @@ function codeOf(error: unknown): string {
   return 'UNKNOWN';
 }
 
-function deferred() {
-  let resolve!: () => void;
-  const promise = new Promise<void>((settle) => {
+function deferred<T>() {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => {
     resolve = settle;
   });
   return { promise, resolve };

@@ -13,8 +13,12 @@ import { releaseUnsent } from '../ledger/release.js';
 /** Most items in one statement. */
 const maximumGroup = 200;
 
-/** How far apart two statements begin, in milliseconds. */
-const gatherEveryMs = 15;
+/**
+ * How far apart two statements begin, in milliseconds, unless enough items wait. A statement
+ * costs the same for one as for ten; a worker that is killed takes with it what is not committed.
+ */
+const gatherEveryMs = 30;
+const enoughItems = 20;
 
 /**
  * A result must not be given up because a password is rotated or a table is being restored:
@@ -56,14 +60,14 @@ export function createLedgerWriter(options: {
 
   const records = gather<RecordItem, Outcome | undefined>(
     (items) => untilWritten(() => recordEnds(database, sdkAppId, items)),
-    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing: mayPass },
+    { maximum: maximumGroup, everyMs: gatherEveryMs, enough: enoughItems, isPassing: mayPass },
   );
   const releases = gather<string, undefined>(
     async (ids) => {
       await untilWritten(() => releaseUnsent(database, workerId, ids));
       return ids.map(() => undefined);
     },
-    { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing: mayPass },
+    { maximum: maximumGroup, everyMs: gatherEveryMs, enough: enoughItems, isPassing: mayPass },
   );
 
   return {

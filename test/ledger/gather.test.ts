@@ -104,6 +104,18 @@ describe('grouping', () => {
     expect(b - a).toBeGreaterThanOrEqual(18.9);
     expect(c - b).toBeGreaterThanOrEqual(18.9);
   });
+
+  test('or as soon as enough items wait', async () => {
+    const { call, groups } = quickCalls();
+    const { add } = gathering(call, { ...several, everyMs: 60_000, enough: 3 });
+    await add('a');
+    const waits = ['b', 'c'].map(add);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(groups).toEqual([['a']]);
+    await Promise.all([...waits, add('d')]);
+    await Promise.all(['e', 'f', 'g', 'h'].map(add));
+    expect(groups).toEqual([['a'], ['b', 'c', 'd'], ['e', 'f', 'g', 'h']]);
+  });
 });
 
 describe('the order', () => {
