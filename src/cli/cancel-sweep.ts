@@ -15,22 +15,14 @@ import {
   openDestructions,
   sentAmong,
 } from '../ledger/cancel.js';
-import type { Database } from '../ledger/database.js';
 import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 import { ensureDestructions, recordEnds } from '../ledger/record.js';
 import type { SlotRequest } from '../ledger/reserve.js';
 import { isPassing } from '../passing.js';
 import { batchIdPrefix } from '../queue/destruction-id.js';
 import type { Destruction } from '../queue/job.js';
-import type { DestroyQueue } from '../queue/open.js';
-import {
-  existing,
-  idsInHand,
-  readJobs,
-  removeJobs,
-  waitingIds,
-  waitingPage,
-} from '../queue/waiting.js';
+import { idsInHand, waitingIds, waitingPage } from '../queue/waiting.js';
+import type { OpenStores } from './with-stores.js';
 
 /** How long what is in hand is waited for: longer than a request may take. In milliseconds. */
 const waitForHandMs = 12_000;
@@ -63,7 +55,7 @@ export interface Swept {
 }
 
 export async function sweep(
-  { database, queue }: { database: Database; queue: DestroyQueue },
+  { database, queue, jobs }: Pick<OpenStores, 'database' | 'queue' | 'jobs'>,
   target: SweepTarget,
   onProgress: (swept: Swept) => void,
   signal: AbortSignal,
@@ -93,7 +85,7 @@ export async function sweep(
   /** @returns how many jobs were taken off the queue. */
   async function takeBack(page: readonly string[]): Promise<number> {
     // A job that carries a result not saved yet is left to the workers: it ends with that.
-    const meant = (await readJobs(queue, page)).filter(
+    const meant = (await jobs.read(page)).filter(
       (each) => isMeant(each) && each.unsavedResult === undefined,
     );
     const single = meant.filter(
@@ -111,10 +103,7 @@ export async function sweep(
     for (const each of meant) if (!cancelled.has(each.id)) swept.shared.add(each.id);
     const taking = requests.filter((each) => cancelled.has(each.destructionId));
     await ensureDestructions(database, target.sdkAppId, taking);
-    const removed = await removeJobs(
-      queue,
-      taking.map((each) => each.destructionId),
-    );
+    const removed = await jobs.remove(taking.map((each) => each.destructionId));
     await end(taking.filter((each) => removed.has(each.destructionId)));
     onProgress(swept);
     return removed.size;
@@ -188,7 +177,7 @@ export async function sweep(
 
   async function lookInHand(): Promise<void> {
     const active = (await idsInHand(queue)).filter(mayBeMeant);
-    swept.left = (await readJobs(queue, active)).filter(isMeant).map((each) => each.id);
+    swept.left = (await jobs.read(active)).filter(isMeant).map((each) => each.id);
     for (const id of swept.left) if (!swept.shared.has(id)) swept.inHand.add(id);
     swept.left = swept.left.filter((id) => !swept.shared.has(id));
   }
@@ -206,10 +195,7 @@ export async function sweep(
       const last = open.at(-1);
       if (last === undefined) return;
       after = last.destructionId;
-      const there = await existing(
-        queue,
-        open.map((each) => each.destructionId),
-      );
+      const there = await jobs.existing(open.map((each) => each.destructionId));
       const cancelled = await cancelledAmong(database, open);
       await end(
         open.filter((each) => !there.has(each.destructionId) && cancelled.has(each.destructionId)),

@@ -29,7 +29,7 @@ import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { collect } from './room-request.js';
 import { count, duration, outcomeList, rooms } from './text.js';
-import { withStores } from './with-stores.js';
+import { withStores, type OpenStores } from './with-stores.js';
 
 interface CancelFlags {
   room?: string[];
@@ -102,7 +102,7 @@ interface Meant {
 
 async function cancel(
   config: Config,
-  { database, queue }: { database: Database; queue: DestroyQueue },
+  { database, queue, jobs }: OpenStores,
   names: readonly string[],
   flags: CancelFlags,
   io: Io,
@@ -122,7 +122,7 @@ async function cancel(
   const line = createProgressLine(io);
   try {
     const swept = await sweep(
-      { database, queue },
+      { database, queue, jobs },
       {
         sdkAppId,
         batches: open,
@@ -292,9 +292,10 @@ function describeInHand({ swept, inHand }: CancelReport): string[] {
       lines.push(`  ${printable(roomId)}: ${outcome ?? 'still in hand'}`);
     }
   }
-  if (swept.left.length > 0) {
+  const left = inHand.filter(({ id, outcome }) => outcome === undefined && swept.left.includes(id));
+  if (left.length > 0) {
     lines.push(
-      `${rooms(swept.left.length)} still there: they end by themselves; the same command again says how`,
+      `${rooms(left.length)} still there: they end by themselves; the same command again says how`,
     );
   }
   return lines;

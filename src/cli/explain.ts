@@ -2,17 +2,14 @@
 import { Command } from 'commander';
 import { readConfig, type Config } from '../config.js';
 import { ReaperError } from '../errors.js';
-import type { Database } from '../ledger/database.js';
 import { readLastSlot, readRoomHistory } from '../ledger/explain.js';
 import { readLines } from '../ledger/line.js';
 import { slotInterval } from '../limiter/pace.js';
 import { roomIdProblem } from '../producer/room-list/room-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../queue/locate.js';
-import type { QueueLookUp } from '../queue/look-up.js';
-import type { DestroyQueue } from '../queue/open.js';
 import { toJson, toText, type Explanation } from './explanation.js';
 import { print, type Io } from './io.js';
-import { withStores } from './with-stores.js';
+import { withStores, type OpenStores } from './with-stores.js';
 
 const help = `
 Examples:
@@ -45,7 +42,7 @@ export function explainCommand(io: Io): Command {
 
 export async function explain(
   config: Config,
-  stores: { queue: DestroyQueue; lookUp: QueueLookUp; database: Database },
+  stores: OpenStores,
   roomId: string,
 ): Promise<Explanation> {
   const { queue, lookUp, database } = stores;

@@ -3,7 +3,6 @@ import { Command } from 'commander';
 import { readConfig, type Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { markEnqueued } from '../ledger/batches.js';
-import type { Database } from '../ledger/database.js';
 import {
   openReplay,
   planReplay,
@@ -19,9 +18,8 @@ import type { BatchAdded } from '../producer/enqueue-batch.js';
 import { readDepth } from '../queue/depth.js';
 import { createSpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
-import type { DestroyQueue } from '../queue/open.js';
 import { readMemory } from '../queue/space.js';
-import { removeJobs, waitingPage } from '../queue/waiting.js';
+import { waitingPage } from '../queue/waiting.js';
 import { printable } from '../redact.js';
 import { secondsLeft } from './eta.js';
 import { findBatch } from './find-batch.js';
@@ -35,7 +33,7 @@ import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js
 import { planToJson, planToText } from './replay-plan.js';
 import { askConsent, collect, consentAbove, readBatchFlags } from './room-request.js';
 import { count, rooms } from './text.js';
-import { withStores } from './with-stores.js';
+import { withStores, type OpenStores } from './with-stores.js';
 
 interface ReplayFlags extends ChoiceFlags, ProtectFlags {
   name?: string;
@@ -91,7 +89,7 @@ export function replayCommand(io: Io): Command {
       });
       const config = readConfig(io.env, { app: true, credentials: false });
       const protection = readProtection(config, flags);
-      io.exitCode = await withStores(config, io, async ({ database, queue }) => {
+      io.exitCode = await withStores(config, io, async ({ database, queue, jobs }) => {
         const parent =
           flags.batch === undefined
             ? undefined
@@ -104,15 +102,13 @@ export function replayCommand(io: Io): Command {
           protectedRooms: protection.rooms,
         };
         const asked = { name, by, note, ...describeChoice(flags, parent?.id) };
-        return replay({ config, database, queue, choice, flags, io }, asked);
+        return replay({ config, database, queue, jobs, choice, flags, io }, asked);
       });
     });
 }
 
-interface Surroundings {
+interface Surroundings extends Pick<OpenStores, 'database' | 'queue' | 'jobs'> {
   config: Config;
-  database: Database;
-  queue: DestroyQueue;
   choice: ReplayChoice;
   flags: ReplayFlags;
   io: Io;
@@ -216,7 +212,7 @@ async function refuseProtected(
 /** Puts the rooms of the replay on the queue. @returns undefined where it was interrupted. */
 async function put(
   batch: ReplayBatch,
-  { config, database, queue, choice, io }: Surroundings,
+  { config, database, queue, jobs, choice, io }: Surroundings,
 ): Promise<BatchAdded | undefined> {
   if (!batch.isNew) {
     say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
@@ -241,10 +237,7 @@ async function put(
     if (interrupt.signal.aborted) return undefined;
     // What is replayed is not for anybody to retry from the failed set any more.
     for await (const page of replayedRooms(database, batch.id, waitingPage)) {
-      await removeJobs(
-        queue,
-        await replacedDestructions(database, config.sdkAppId, batch.id, page),
-      );
+      await jobs.remove(await replacedDestructions(database, config.sdkAppId, batch.id, page));
     }
     await markEnqueued(database, batch.id, added.lastPriority);
     return added;

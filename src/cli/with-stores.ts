@@ -1,7 +1,6 @@
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
-import type { QueueLookUp } from '../queue/look-up.js';
-import { openQueue, type DestroyQueue } from '../queue/open.js';
+import { openQueue, type OpenQueue } from '../queue/open.js';
 import { openStores, type Stores } from '../stores.js';
 import { say, type Io } from './io.js';
 
@@ -29,6 +28,8 @@ export async function withLedger<R>(
   }
 }
 
+export type OpenStores = Pick<OpenQueue, 'queue' | 'lookUp' | 'jobs'> & { database: Database };
+
 /**
  * Lends the queue and the ledger to `use`, and closes them however it ends.
  *
@@ -37,7 +38,7 @@ export async function withLedger<R>(
 export async function withStores<R>(
   config: Config,
   io: Io,
-  use: (stores: { queue: DestroyQueue; lookUp: QueueLookUp; database: Database }) => Promise<R>,
+  use: (stores: OpenStores) => Promise<R>,
 ): Promise<R> {
   return withLedger(config, io, async ({ database, stores }) => {
     const opened = await openQueue({
@@ -46,7 +47,8 @@ export async function withStores<R>(
       onError: () => undefined,
     });
     try {
-      return await use({ queue: opened.queue, lookUp: opened.lookUp, database });
+      const { queue, lookUp, jobs } = opened;
+      return await use({ queue, lookUp, jobs, database });
     } finally {
       await opened.close();
     }

@@ -19,8 +19,9 @@ import {
   type QueueConnection,
 } from './connection.js';
 import { queueName, type JobData } from './job.js';
-import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { LeanQueue } from './lean-queue.js';
+import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
+import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
 
 export type DestroyJob = Job<JobData, void>;
 export type DestroyQueue = Queue<JobData, void>;
@@ -35,6 +36,7 @@ const eventsKept = 1_000;
 export interface OpenQueue {
   readonly queue: DestroyQueue;
   readonly lookUp: QueueLookUp;
+  readonly jobs: ManyJobs;
   /** @param processor - called for each job with its lock token. */
   createWorker(
     processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
@@ -88,6 +90,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
   return {
     queue,
     lookUp: lookUpOnRedis(redis, queue),
+    jobs: manyJobsOnRedis(queue),
     createWorker(processor, workerOptions) {
       const connection = connectRedis(url, false);
       connection.on('error', options.onError);
@@ -186,6 +189,7 @@ async function openOnPostgres(
   return {
     queue,
     lookUp: lookUpOnPostgres(pool, queue),
+    jobs: manyJobsOnPostgres(pool, queue),
     createWorker(processor, workerOptions) {
       // BullMQ 6.7 keeps a first connection that failed for good, and its worker would then ask
       // again and again without a pause: one that is not ready is replaced.

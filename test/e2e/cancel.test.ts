@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { markBatchesCancelled } from '../../src/ledger/cancel.js';
 import { ensureDestructions } from '../../src/ledger/record.js';
 import { openLedger } from '../ledger/fixture.js';
-import { readJobs, removeJobs, waitingIds } from '../../src/queue/waiting.js';
+import { waitingIds } from '../../src/queue/waiting.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
 import { run, start, type RunOptions } from './room-reaper.js';
@@ -120,13 +120,13 @@ describe.each([
     const queue = await openTestQueue(sdkAppId, variables.QUEUE_URL);
     await markBatchesCancelled(database, [batchId], 'ada');
     for await (const page of waitingIds(queue)) {
-      const jobs = await readJobs(queue, page.slice(0, 10));
+      const jobs = await queue.jobs.read(page.slice(0, 10));
       await ensureDestructions(
         database,
         sdkAppId,
         jobs.map(({ id, ...job }) => ({ destructionId: id, ...job })),
       );
-      await removeJobs(queue, page.slice(0, 10));
+      await queue.jobs.remove(page.slice(0, 10));
     }
     await database.close();
 

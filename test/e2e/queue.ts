@@ -1,11 +1,15 @@
 /** The queue as other tools see it: a dashboard, a script, a service. */
 import { addDestructions } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
+import type { ManyJobs } from '../../src/queue/many-jobs.js';
 import { openQueue, type DestroyQueue } from '../../src/queue/open.js';
 import { afterThisTest } from './room-reaper.js';
 
 /** BullMQ's own queue, and a way to ask for a room as `producer.destroy` does. */
-export type TestQueue = DestroyQueue & { addRoom(roomId: string): Promise<string> };
+export type TestQueue = DestroyQueue & {
+  addRoom(roomId: string): Promise<string>;
+  readonly jobs: ManyJobs;
+};
 
 /** Opens it until the end of the test. */
 export async function openTestQueue(sdkAppId: number, url: string): Promise<TestQueue> {
@@ -18,6 +22,7 @@ export async function openTestQueue(sdkAppId: number, url: string): Promise<Test
   });
   afterThisTest(() => opened.close());
   return Object.assign(opened.queue, {
+    jobs: opened.jobs,
     async addRoom(roomId: string) {
       const now = Date.now();
       const [added] = await addDestructions(

@@ -1,0 +1,82 @@
+/**
+ * What is done with a thousand jobs at once: on Redis in commands that share their round
+ * trips, on Postgres in one statement for all. BullMQ's classes take one job at a time, which
+ * on the embedded default is thirteen times slower to read and six times slower to remove.
+ */
+import type pg from 'pg';
+import { readDestruction, type Destruction } from './job.js';
+import type { DestroyQueue } from './open.js';
+
+export interface ManyJobs {
+  /** The destructions of these jobs that are still there. A job of another program is left out. */
+  read(ids: readonly string[]): Promise<Destruction[]>;
+  /** Which of these jobs are on the queue, waiting, in hand or failed. */
+  existing(ids: readonly string[]): Promise<Set<string>>;
+  /**
+   * Takes these jobs off the queue, and frees their rooms to be asked for again.
+   *
+   * @returns those that are off it; the others are in a worker's hand.
+   */
+  remove(ids: readonly string[]): Promise<Set<string>>;
+}
+
+export function manyJobsOnRedis(queue: DestroyQueue): ManyJobs {
+  const jobs = (ids: readonly string[]) => Promise.all(ids.map((id) => queue.getJob(id)));
+  return {
+    async read(ids) {
+      return (await jobs(ids)).flatMap((job) => {
+        const destruction = job && readDestruction(job.id, job.data, job.timestamp);
+        return destruction === undefined ? [] : [destruction];
+      });
+    },
+    async existing(ids) {
+      return new Set((await jobs(ids)).flatMap((job) => job?.id ?? []));
+    },
+    async remove(ids) {
+      const codes = await Promise.all(ids.map((id) => queue.remove(id, { removeChildren: false })));
+      return new Set(ids.filter((_, index) => codes[index] === 1));
+    },
+  };
+}
+
+/** $1 queue name, $2 job ids. Reads BullMQ's table, as in {@link lookUpOnPostgres}. */
+const readSql = `
+select id, data, added_at_ms::float8 as added_at from job where queue = $1 and id = any ($2::text[])`;
+
+/** $1 queue name, $2 job ids. */
+const existingSql = `select id from job where queue = $1 and id = any ($2::text[])`;
+
+/**
+ * $1 queue name, $2 job ids. Calls BullMQ's own function for each. In the order of their ids, so
+ * that two of these cannot wait for each other.
+ */
+const removeSql = `
+select id, remove($1, id, false) as removed from unnest($2::text[]) as i (id) order by id`;
+
+/** @param pool - its search path is BullMQ's schema. */
+export function manyJobsOnPostgres(pool: pg.Pool, queue: DestroyQueue): ManyJobs {
+  async function existing(ids: readonly string[]): Promise<Set<string>> {
+    const { rows } = await pool.query<{ id: string }>(existingSql, [queue.name, ids]);
+    return new Set(rows.map((row) => row.id));
+  }
+  return {
+    async read(ids) {
+      const { rows } = await pool.query<{ id: string; data: unknown; added_at: number }>(readSql, [
+        queue.name,
+        ids,
+      ]);
+      return rows.flatMap((row) => readDestruction(row.id, row.data, row.added_at) ?? []);
+    },
+    existing,
+    async remove(ids) {
+      const { rows } = await pool.query<{ id: string; removed: number }>(removeSql, [
+        queue.name,
+        ids,
+      ]);
+      const left = rows.filter((row) => row.removed === 0).map((row) => row.id);
+      // 0 is also said of a job that is not there any more.
+      const there = left.length > 0 ? await existing(left) : new Set<string>();
+      return new Set(ids.filter((id) => !there.has(id)));
+    },
+  };
+}

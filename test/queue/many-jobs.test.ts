@@ -1,0 +1,87 @@
+/** A thousand jobs at once, the same on each place where a queue can live. */
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addDestructions } from '../../src/producer/add.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import type { JobData } from '../../src/queue/job.js';
+import { openQueue, type OpenQueue } from '../../src/queue/open.js';
+import { freshSdkAppId } from '../support/servers.js';
+import { places, type Place } from './places.js';
+
+const now = Date.now();
+
+describe.each(places)('many jobs on %s', (_name, open) => {
+  let place: Place;
+  let opened: OpenQueue;
+
+  beforeAll(async () => {
+    place = await open();
+  });
+  beforeEach(async () => {
+    opened = await openQueue({
+      sdkAppId: freshSdkAppId(),
+      connection: place.connection,
+      onError: (error) => {
+        throw error;
+      },
+    });
+  });
+  afterEach(() => opened.close());
+  afterAll(() => place.drop());
+
+  const destructions = (roomIds: string[]) =>
+    roomIds.map((roomId) => ({
+      ...{ id: newId(), roomId, batchId: newId() },
+      ...{ requestedAtMs: now, notAfterMs: now + 3_600_000 },
+    }));
+  const add = (rooms: ReturnType<typeof destructions>) =>
+    addDestructions(opened.queue, rooms, { lane: 'bulk', delayMs: 0 });
+
+  test('are read whole; what is not there, or of another program, is left out', async () => {
+    const rooms = destructions(['a', 'b "quoted"', "c'\\"]);
+    await add(rooms);
+    const foreign = newId();
+    await opened.queue.add('other', { some: 'thing' } as unknown as JobData, { jobId: foreign });
+    const ids = [...rooms.map(({ id }) => id), foreign, newId()];
+
+    const read = await opened.jobs.read(ids);
+
+    expect(read.sort((a, b) => a.roomId.localeCompare(b.roomId))).toEqual(rooms);
+    expect(await opened.jobs.existing(ids)).toEqual(new Set(ids.slice(0, 4)));
+    expect(await opened.jobs.read([])).toEqual([]);
+  });
+
+  test('are taken off the queue, and their rooms can be asked for again', async () => {
+    const rooms = destructions(['a', 'b', 'c']);
+    await add(rooms);
+    const [a, b, c] = rooms.map(({ id }) => id) as [string, string, string];
+
+    const gone = newId();
+    expect(await opened.jobs.remove([b, a, gone])).toEqual(new Set([a, b, gone]));
+
+    expect(await opened.jobs.existing([a, b, c])).toEqual(new Set([c]));
+    expect(await opened.jobs.remove([])).toEqual(new Set());
+    const again = await add(destructions(['a', 'c']));
+    expect(again.map(({ status }) => status)).toEqual(['added', 'pending']);
+  });
+
+  test('one in the hand of a worker stays', async () => {
+    const rooms = destructions(['a', 'b']);
+    await add(rooms);
+    const ids = rooms.map(({ id }) => id);
+    let removed: Set<string> | undefined;
+    const worker = await opened.createWorker(
+      async () => {
+        removed ??= await opened.jobs.remove(ids);
+      },
+      { autorun: false, concurrency: 1, removeOnComplete: { count: 0 } },
+    );
+    const completed = once(worker, 'completed');
+    void worker.run();
+    await completed;
+    await worker.close();
+
+    expect(removed).toEqual(new Set([ids[1]]));
+    expect(await opened.jobs.existing(ids)).toEqual(new Set());
+  });
+});
