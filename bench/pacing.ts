@@ -24,7 +24,7 @@ export default {
   async run({ short, plotFolder, servers, program, say }) {
     const counts = short ? [1, 4] : [1, 4, 16];
     const base: Omit<RaceOptions, 'processes'> = {
-      rooms: short ? 1_000 : 12_000,
+      rooms: short ? 500 : 12_000,
       latencyMs: 50,
       concurrency: 100,
       quota,

@@ -15,20 +15,20 @@ export default {
   async run({ short, servers, program, say }) {
     const turns = short ? 1 : 3;
     const normal: RaceOptions = {
-      rooms: short ? 800 : 4_000,
+      rooms: short ? 400 : 4_000,
       processes: 1,
       latencyMs: 50,
       concurrency: 100,
       quota,
-      warmUp: 200,
+      warmUp: short ? 100 : 200,
       coolDown: 100,
     };
     const lifted: RaceOptions = {
       ...normal,
-      rooms: short ? 1_500 : 10_000,
+      rooms: short ? 800 : 10_000,
       concurrency: 200,
       quota: undefined,
-      warmUp: short ? 500 : 3_000,
+      warmUp: short ? 200 : 3_000,
       coolDown: 300,
     };
     const redis = await ownRedis(servers);

@@ -22,8 +22,8 @@ const quota = 200;
 export default {
   title: 'start delay of urgent rooms behind a long list',
   async run({ short, servers, program, say }) {
-    const bulk = short ? 2_000 : 100_000;
-    const urgent = short ? 20 : 300;
+    const bulk = short ? 1_000 : 100_000;
+    const urgent = short ? 10 : 300;
     const secretKey = 'a'.repeat(64);
     const [redis, database, server] = await Promise.all([
       ownRedis(servers),

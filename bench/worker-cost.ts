@@ -16,18 +16,18 @@ export default {
   async run({ short, servers, program, say }) {
     const turns = short ? 1 : 3;
     const normal: RaceOptions = {
-      rooms: short ? 800 : 4_000,
+      rooms: short ? 400 : 4_000,
       processes: 1,
       latencyMs: 50,
       concurrency: 100,
       quota: 200,
-      warmUp: short ? 200 : 1_000,
+      warmUp: short ? 100 : 1_000,
       coolDown: 100,
       profile: process.env.BENCH_PROFILE,
     };
     const lifted: RaceOptions = {
       ...normal,
-      rooms: short ? 2_000 : 15_000,
+      rooms: short ? 1_500 : 15_000,
       concurrency: 200,
       quota: undefined,
       warmUp: short ? 500 : 5_000,
