@@ -1,6 +1,7 @@
 /** From a checked list to a batch on the queue and in the ledger. */
 import { ReaperError } from '../errors.js';
 import {
+  cancelledBy,
   finishedAmong,
   forgetBatch,
   joinDestructions,
@@ -10,6 +11,7 @@ import {
   type Batch,
 } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
+import { isPassing } from '../passing.js';
 import { fromQueue, type Placement } from '../producer/add.js';
 import { enqueueBatch, type BatchAdded, type Enqueued } from '../producer/enqueue-batch.js';
 import { uniqueRooms } from '../producer/room-list/index.js';
@@ -113,6 +115,9 @@ export interface Surroundings {
   io: Io;
 }
 
+/** How often it is looked whether the batch was cancelled meanwhile, in milliseconds. */
+const lookForCancelEveryMs = 1_000;
+
 /** Adds the rooms of a batch that is open in the ledger, with progress on a terminal. */
 export async function addBatch(
   { database, queue, space, signal, io }: Surroundings,
@@ -122,6 +127,29 @@ export async function addBatch(
 ): Promise<Enqueued> {
   const line = createProgressLine(io);
   const keepHeapSmall = createHeapKeeper();
+  let lookedAt = performance.now();
+  let looking = Promise.resolve();
+
+  /** Workers would send nothing of it; somebody would have to take it back again. */
+  function refuseCancelled(): Promise<void> {
+    if (performance.now() - lookedAt >= lookForCancelEveryMs) {
+      lookedAt = performance.now();
+      looking = look();
+    }
+    return looking;
+  }
+  async function look(): Promise<void> {
+    const by = await cancelledBy(database, batch.id).catch((error: unknown) => {
+      if (isPassing(error)) return undefined;
+      throw error;
+    });
+    if (by === undefined) return;
+    throw new ReaperError(
+      'USAGE',
+      `batch ${batch.id} was cancelled by ${printable(by)} while its rooms were put on the queue; no more are added, and none of it is sent. room-reaper cancel ${batch.id} takes back what came after it`,
+    );
+  }
+
   try {
     return await enqueueBatch(
       queue,
@@ -139,7 +167,10 @@ export async function addBatch(
           line.update(`${settled} / ${count(batch.total)} rooms on the queue`);
           keepHeapSmall();
         },
-        beforeAdding: (settled) => space.beforeAdding(settled),
+        async beforeAdding(settled) {
+          await refuseCancelled();
+          await space.beforeAdding(settled);
+        },
         signal,
       },
     );

@@ -9,6 +9,7 @@ import { readLines, type LineState } from '../ledger/line.js';
 import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import { outcomes } from '../ledger/outcome.js';
 import { slotInterval } from '../limiter/pace.js';
+import { isPassing } from '../passing.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import type { DestroyQueue } from '../queue/open.js';
 import { printable } from '../redact.js';
@@ -62,7 +63,13 @@ export function statusCommand(io: Io): Command {
     });
 }
 
-/** With `--json` one object a line, every second, for whoever reads it. */
+/** How long an answer may take until that is said, in milliseconds. */
+const slowAfterMs = 3_000;
+
+/**
+ * With `--json` one object a line, every second, for whoever reads it. A server that goes away
+ * does not end it: whoever watches wants to see it come back.
+ */
 async function watch(
   read: () => Promise<Status>,
   show: (status: Status) => string,
@@ -70,13 +77,46 @@ async function watch(
   io: Io,
 ): Promise<void> {
   const interrupt = onInterrupt();
+  const interrupted = () => interrupt.signal.aborted;
   const screen = createScreen(io);
+  const pause = () => sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => undefined);
+  let last: { text: string; atMs: number } | undefined;
+
+  function draw(text: string): void {
+    if (flags.json) print(io, text);
+    else screen.show(text);
+  }
+  function drawAway(reason: string): void {
+    if (flags.json) {
+      draw(JSON.stringify({ unreachable: reason }));
+      return;
+    }
+    const before = last && ` As it was at ${clockTime(last.atMs)}:\n\n${last.text}`;
+    draw(`${printable(reason)}; asking again every second.${before ?? ''}`);
+  }
+
   try {
-    while (!interrupt.signal.aborted) {
-      const text = show(await read());
-      if (flags.json) print(io, text);
-      else screen.show(text);
-      await sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => undefined);
+    while (!interrupted()) {
+      const reading = read().then(
+        (status) => {
+          last = { text: show(status), atMs: Date.now() };
+          draw(last.text);
+        },
+        (error: unknown) => {
+          if (!isPassing(error)) throw error;
+          const { message, code } = error as NodeJS.ErrnoException;
+          drawAway(`the queue or the ledger cannot be used: ${message || code}`);
+        },
+      );
+      // Told by the race, or not at all once it is interrupted.
+      reading.catch(() => undefined);
+      const askedAt = performance.now();
+      const answered = () => Promise.race([reading.then(() => true), pause().then(() => false)]);
+      while (!(await answered()) && !interrupted()) {
+        if (performance.now() - askedAt > slowAfterMs)
+          drawAway('the queue or the ledger does not answer');
+      }
+      await pause();
     }
   } finally {
     screen.end();

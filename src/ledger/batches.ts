@@ -113,6 +113,21 @@ export async function markEnqueued(
 }
 
 /** $1 batch id. */
+const cancelledBySql = `
+select coalesce(cancelled_by, '') as by from room_reaper.batches where id = $1 and cancelled_at is not null`;
+
+/** Who cancelled the batch; undefined where nobody did. */
+export async function cancelledBy(
+  database: Database,
+  batchId: string,
+): Promise<string | undefined> {
+  const rows = await database.query<{ by: string }>('batch-cancelled-by', cancelledBySql, [
+    batchId,
+  ]);
+  return rows[0]?.by;
+}
+
+/** $1 batch id. */
 const forgetSql = `
 delete from room_reaper.batches where id = $1 and enqueued_at is null`;
 

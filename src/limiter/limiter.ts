@@ -66,6 +66,8 @@ export interface LimiterOptions {
   /** Slots in one window. */
   windowSlots: number;
   workerId: string;
+  /** How many jobs it may hold now. */
+  allowedJobs: () => number;
   /** Told how many jobs to hold, after each reservation. */
   onJobsToHold: (jobs: number) => void;
   /** Most jobs to hold. */
@@ -191,7 +193,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       reconsideredAt = monotonic();
       // What lies ahead because others were granted before, not because it must.
       const queuedMs = newest - Math.max(clock.now() + leadMs, result.notBeforeMs);
-      options.onJobsToHold(jobsToHold({ inHand, waiting, leadMs: queuedMs }, options.maximumJobs));
+      const load = { inHand, waiting, leadMs: queuedMs, allowed: options.allowedJobs() };
+      options.onJobsToHold(jobsToHold(load, options.maximumJobs));
     }
     return result.reservations;
   }

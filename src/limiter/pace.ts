@@ -64,6 +64,8 @@ export interface Load {
   waiting: number;
   /** How far ahead of now the newest slot lies, in milliseconds. */
   leadMs: number;
+  /** How many jobs it may hold now: more than it has in hand where it is just taking them up. */
+  allowed: number;
 }
 
 /**
@@ -77,9 +79,12 @@ export interface Load {
  *
  * @param maximum - WORKER_CONCURRENCY.
  */
-export function jobsToHold({ inHand, waiting, leadMs }: Load, maximum: number): number {
+export function jobsToHold(load: Load, maximum: number): number {
+  const { inHand, waiting, leadMs, allowed } = load;
   const busy = Math.max(0, inHand - waiting);
-  return Math.max(1, Math.min(maximum, busy + rightWaiting(waiting, leadMs)));
+  const right = busy + rightWaiting(waiting, leadMs);
+  // One that is short must not be told to hold fewer.
+  return Math.max(1, Math.min(maximum, leadMs < targetLeadMs ? Math.max(right, allowed) : right));
 }
 
 function rightWaiting(waiting: number, leadMs: number): number {

@@ -153,6 +153,7 @@ async function run(
     windowSlots: slotsInWindow(config.rateLimitPerSecond),
     workerId,
     maximumJobs: config.workerConcurrency,
+    allowedJobs: () => bullWorker.concurrency,
     onJobsToHold: (jobs) => {
       if (guard.phase === 'running') bullWorker.concurrency = jobs;
     },

@@ -32,6 +32,8 @@ export interface Run {
   readonly ended: Promise<Ended>;
   /** Resolves once stderr holds `pattern`; rejects where the program ends without it. */
   said(pattern: RegExp): Promise<void>;
+  /** The same of stdout. */
+  printed(pattern: RegExp): Promise<void>;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -96,24 +98,29 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
     seconds: (performance.now() - startedAt) / 1000,
   }));
 
+  async function until(name: 'stdout' | 'stderr', pattern: RegExp): Promise<void> {
+    const heard = new Promise<void>((resolve) => {
+      const look = () => {
+        if (!pattern.test(output[name])) return;
+        listeners.delete(look);
+        resolve();
+      };
+      listeners.add(look);
+      look();
+    });
+    const tooLate = ended.then(({ code, ...all }) => {
+      if (pattern.test(all[name])) return;
+      throw new Error(
+        `ended with ${String(code)} and never said ${String(pattern)}:\n${all[name]}\n${all.stderr}`,
+      );
+    });
+    await Promise.race([heard, tooLate]);
+  }
+
   return {
     ended,
-    async said(pattern) {
-      const heard = new Promise<void>((resolve) => {
-        const look = () => {
-          if (!pattern.test(output.stderr)) return;
-          listeners.delete(look);
-          resolve();
-        };
-        listeners.add(look);
-        look();
-      });
-      const tooLate = ended.then(({ code, stderr }) => {
-        if (pattern.test(stderr)) return;
-        throw new Error(`ended with ${String(code)} and never said ${String(pattern)}:\n${stderr}`);
-      });
-      await Promise.race([heard, tooLate]);
-    },
+    said: (pattern) => until('stderr', pattern),
+    printed: (pattern) => until('stdout', pattern),
     kill: (signal) => void child.kill(signal),
   };
 }

@@ -38,6 +38,7 @@ async function limiterOf(line: Line, options: Partial<LimiterOptions> = {}): Pro
     windowSlots: line.windowSlots,
     jitterMs: 20,
     workerId: 'worker-1',
+    allowedJobs: () => 1,
     onJobsToHold: () => undefined,
     maximumJobs: 100,
     onDatabase: () => undefined,

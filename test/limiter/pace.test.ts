@@ -95,7 +95,14 @@ describe('how many jobs to hold', () => {
     ['those being sent or saved come on top', 40, 30, targetLeadMs + 1, 10 + 27],
     ['never more than the maximum', 100, 100, 0, maximum],
   ])('%s', (_rule, inHand, waiting, leadMs, jobs) => {
-    expect(jobsToHold({ inHand, waiting, leadMs }, maximum)).toBe(jobs);
+    expect(jobsToHold({ inHand, waiting, leadMs, allowed: inHand }, maximum)).toBe(jobs);
+  });
+
+  test.each<[when: string, leadMs: number, jobs: number]>([
+    ['short, and it is still taking jobs up: as many as it may', 0, 20],
+    ['long: fewer, whatever it may hold', targetLeadMs + 1, 1],
+  ])('%s', (_when, leadMs, jobs) => {
+    expect(jobsToHold({ inHand: 1, waiting: 1, leadMs, allowed: 20 }, maximum)).toBe(jobs);
   });
 
   test('whatever the load, it is a whole number from 1 to the maximum', () => {
@@ -103,8 +110,8 @@ describe('how many jobs to hold', () => {
     const lead = fc.oneof(fc.double({ min: -1e6, max: 1e7, noNaN: true }), fc.nat(1000));
     const maxima = fc.integer({ min: 1, max: 10_000 });
     fc.assert(
-      fc.property(jobs, jobs, lead, maxima, (inHand, waiting, leadMs, most) => {
-        const held = jobsToHold({ inHand, waiting, leadMs }, most);
+      fc.property(jobs, jobs, lead, jobs, maxima, (inHand, waiting, leadMs, allowed, most) => {
+        const held = jobsToHold({ inHand, waiting, leadMs, allowed }, most);
         expect(Number.isInteger(held)).toBe(true);
         expect(held).toBeGreaterThanOrEqual(1);
         expect(held).toBeLessThanOrEqual(most);
@@ -121,7 +128,7 @@ describe('how many jobs to hold', () => {
       const leadMs = waiting.reduce((sum, jobs) => sum + jobs, 0) * slotInterval(200, 20);
       history.push({ held, leadMs });
       held = held.map((inHand, process) =>
-        jobsToHold({ inHand, waiting: waiting[process] ?? 0, leadMs }, maximum),
+        jobsToHold({ inHand, waiting: waiting[process] ?? 0, leadMs, allowed: inHand }, maximum),
       );
     }
     return history;
