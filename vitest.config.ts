@@ -69,7 +69,7 @@ export default defineConfig({
           include: faults,
           globalSetup,
           // They mostly wait.
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
@@ -80,9 +80,9 @@ export default defineConfig({
           name: 'soak',
           include: soak,
           globalSetup,
-          fileParallelism: false,
+          maxWorkers: 3,
           testTimeout: 1_800_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
       {

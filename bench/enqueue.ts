@@ -90,7 +90,7 @@ function watchMemory(pid: number | undefined): () => number {
 export default {
   title: 'rooms/s of `enqueue FILE` against bare addBulk, and memory',
   async run({ short, servers, program, say }) {
-    const rooms = short ? 20_000 : 1_000_000;
+    const rooms = short ? 10_000 : 1_000_000;
     const rounds = short ? 1 : 3;
     const roundRooms = short ? rooms : 200_000;
     const folder = mkdtempSync(join(tmpdir(), 'room-reaper-bench-'));

@@ -27,7 +27,7 @@ export default {
     };
     const lifted: RaceOptions = {
       ...normal,
-      rooms: short ? 1_500 : 15_000,
+      rooms: short ? 1_200 : 15_000,
       concurrency: 200,
       quota: undefined,
       warmUp: short ? 500 : 5_000,

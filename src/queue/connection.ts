@@ -20,11 +20,12 @@ export type QueueConnection =
 const connectTimeoutMs = 5_000;
 
 /**
- * How long Redis may say nothing while it owes an answer, in milliseconds. A peer that is
- * gone without a word (a failover, a firewall that forgot) would otherwise hold up every
- * command for as long as TCP believes in it. BullMQ waits for a job for ten seconds at most.
+ * How long the server of a queue may say nothing while it owes a worker an answer, in
+ * milliseconds. A peer that is gone without a word (a failover, a firewall that forgot) would
+ * otherwise hold up every command for as long as TCP believes in it. BullMQ waits for a job
+ * for ten seconds at most.
  */
-const answerTimeoutMs = 20_000;
+export const answerTimeoutMs = 20_000;
 
 /**
  * How long a producer, and the first look at a server, wait for an answer, in milliseconds.

@@ -13,6 +13,7 @@ import { ReaperError } from '../errors.js';
 import { patiently, startPatienceMs } from '../passing.js';
 import {
   answerLimitMs,
+  answerTimeoutMs,
   checkRedis,
   connectRedis,
   redisUnavailable,
@@ -131,7 +132,7 @@ async function openOnPostgres(
     const pool = new pg.Pool({
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
-      ...(options.failFast ? { query_timeout: answerLimitMs } : {}),
+      query_timeout: options.failFast ? answerLimitMs : answerTimeoutMs,
       ...place.connection,
       max: 8,
       options: `-c search_path=${schema}`,

@@ -1,15 +1,22 @@
 /** The other end of a connection is gone and never says so, as after a failover. */
 import { beforeAll, expect, test } from 'vitest';
 import { run, start } from '../e2e/room-reaper.js';
-import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from '../e2e/stage.js';
+import {
+  lines,
+  openStage,
+  postgresOnly,
+  readDestructions,
+  redisAndPostgres,
+  roomIds,
+} from '../e2e/stage.js';
 import { startProxy } from '../support/proxy.js';
 import { sideBySide, until } from './scene.js';
 
 const rooms = roomIds(400);
 
-async function forget(variable: 'QUEUE_URL' | 'DATABASE_URL') {
+async function forget(variable: 'QUEUE_URL' | 'DATABASE_URL', openStores = redisAndPostgres) {
   const { server, env } = await openStage({ latencyMs: 50 });
-  const stores = await redisAndPostgres();
+  const stores = await openStores();
   const direct = new URL(stores[variable]);
   const proxy = await startProxy(Number(direct.port));
   try {
@@ -37,18 +44,22 @@ async function forget(variable: 'QUEUE_URL' | 'DATABASE_URL') {
   }
 }
 
-let result: (variable: 'QUEUE_URL' | 'DATABASE_URL') => Awaited<ReturnType<typeof forget>>;
+const forgotten = {
+  Redis: () => forget('QUEUE_URL'),
+  'Postgres as the queue': () => forget('QUEUE_URL', postgresOnly),
+  'Postgres as the ledger': () => forget('DATABASE_URL'),
+};
+type Forgotten = keyof typeof forgotten;
+
+let result: (server: Forgotten) => Awaited<ReturnType<typeof forget>>;
 
 beforeAll(async () => {
-  result = await sideBySide({
-    QUEUE_URL: () => forget('QUEUE_URL'),
-    DATABASE_URL: () => forget('DATABASE_URL'),
-  });
+  result = await sideBySide(forgotten);
 }, 120_000);
 
-test.each(['QUEUE_URL', 'DATABASE_URL'] as const)(
-  'a worker whose connections of %s are silent for good goes on within a minute',
-  (variable) => {
-    expect(result(variable)).toEqual({ code: 0, requests: rooms.length });
+test.each(Object.keys(forgotten) as Forgotten[])(
+  'a worker whose connections to %s are silent for good goes on within a minute',
+  (server) => {
+    expect(result(server)).toEqual({ code: 0, requests: rooms.length });
   },
 );
