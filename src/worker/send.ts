@@ -30,7 +30,7 @@ export async function sendAttempt(
   { lane, fresh }: Pick<JobInHand, 'lane' | 'fresh'>,
   context: WorkerContext,
 ): Promise<SentAttempt | Exclude<Reservation, { kind: 'granted' }>> {
-  const { client, limiter, guard, signer, writer, outage, inFlight } = context;
+  const { client, limiter, guard, signer, writer, outage, inFlight, unrecorded } = context;
   const wish = {
     destructionId: destruction.id,
     roomId: destruction.roomId,
@@ -59,11 +59,15 @@ export async function sendAttempt(
         );
       }
     }
-    if (reservation.kind !== 'granted') return reservation;
-    if (limiter.now() > destruction.notAfterMs) {
+    if (reservation.kind === 'granted' && limiter.now() > destruction.notAfterMs) {
       // The deadline passed while it waited for its slot: the room may be a new one by now.
-      await writer.release(destruction.id);
-      return { kind: 'expired' };
+      reservation = { kind: 'expired' };
+    }
+    if (reservation.kind !== 'granted') {
+      // A slot may have been granted and given up before, or its grant lost on the way: nobody
+      // must take it for a request whose answer was lost.
+      if (!unrecorded.has(destruction.id)) await writer.release(destruction.id);
+      return reservation;
     }
     inFlight.add(request);
     const { overdueAfterMs } = outage;

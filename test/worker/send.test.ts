@@ -75,6 +75,7 @@ function contextOf(options: {
     outage: { overdueAfterMs: 4_000, failed: () => undefined },
     signer: { current: () => sig },
     inFlight: new Set(),
+    unrecorded: new Set(),
   } as unknown as WorkerContext;
   return { context, done };
 }
@@ -97,11 +98,18 @@ describe('an attempt', () => {
     expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
   });
 
-  test('without a slot is not sent', async () => {
+  test('without a slot is not sent, and leaves no row of one that it had before', async () => {
     const { context, done } = contextOf({ nowMs: 0, reservations: [{ kind: 'expired' }] });
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toEqual({
       kind: 'expired',
     });
+    expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
+  });
+
+  test('with a request that was sent and is not recorded yet keeps the row of that', async () => {
+    const { context, done } = contextOf({ nowMs: 0, reservations: [{ kind: 'expired' }] });
+    context.unrecorded.add(destruction.id);
+    await sendAttempt(destruction, { lane: 4, fresh: true }, context);
     expect(done).toEqual(['prepare', 'slot', 'abandon']);
   });
 
