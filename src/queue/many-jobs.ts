@@ -1,7 +1,7 @@
 /**
  * What is done with a thousand jobs at once: on Redis in commands that share their round
  * trips, on Postgres in one statement for all. BullMQ's classes take one job at a time, which
- * on the embedded default is thirteen times slower to read and six times slower to remove.
+ * there costs a statement each, and on the embedded default they follow one another.
  */
 import type pg from 'pg';
 import { readDestruction, type Destruction } from './job.js';

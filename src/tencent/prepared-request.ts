@@ -86,7 +86,7 @@ export function prepareRequest(
   }
 
   // A stream, because it sends nothing until something is written to it, and because got's
-  // promise costs half as much CPU again.
+  // promise costs more CPU.
   const request = client.stream.post(url, {
     headers: { 'content-length': String(Buffer.byteLength(body)) },
   });
