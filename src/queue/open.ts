@@ -137,7 +137,10 @@ async function openOnPostgres(
       max: 8,
       options: `-c search_path=${schema}`,
     });
-    pool.on('error', options.onError);
+    pool.on('error', (error) => {
+      // The pool says that it has ended before its connections have.
+      if (!pool.ending) options.onError(error);
+    });
     // One that is lent out has no listener of the pool's: without one, a server that ends the
     // connection would end the process. Whoever uses it learns it from its statement.
     pool.on('connect', (client) => client.on('error', () => undefined));

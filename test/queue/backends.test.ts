@@ -3,21 +3,16 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WaitingError } from 'bullmq';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { addDestructions, bringForward, readJobs, type Placement } from '../../src/producer/add.js';
 import type { QueueConnection } from '../../src/queue/connection.js';
 import { readDepth } from '../../src/queue/depth.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { lanes, readDestruction, type Destruction } from '../../src/queue/job.js';
-import {
-  openQueue,
-  type DestroyJob,
-  type DestroyWorker,
-  type OpenQueue,
-} from '../../src/queue/open.js';
+import { openQueue, type DestroyJob, type DestroyWorker } from '../../src/queue/open.js';
 import { countUpTo, readFirstTurn, roomsPerTurn, turnOf } from '../../src/queue/turns.js';
 import { freshSdkAppId } from '../support/servers.js';
-import { places, type Place } from './places.js';
+import { places, useQueue } from './places.js';
 
 const bulk: Placement = { lane: 'bulk', delayMs: 0 };
 
@@ -30,28 +25,12 @@ function destruction(roomId: string): Destruction {
 }
 
 describe.each(places)('a queue on %s', (_name, open) => {
-  let place: Place;
-  let opened: OpenQueue;
+  const opened = useQueue(open);
   let worker: DestroyWorker | undefined;
-
-  beforeAll(async () => {
-    place = await open();
-  });
-  beforeEach(async () => {
-    opened = await openQueue({
-      sdkAppId: freshSdkAppId(),
-      connection: place.connection,
-      onError: (error) => {
-        throw error;
-      },
-    });
-  });
   afterEach(async () => {
     await worker?.close();
     worker = undefined;
-    await opened.close();
   });
-  afterAll(() => place.drop());
 
   async function add(roomId: string, placement: Placement = bulk) {
     const [added] = await addDestructions(opened.queue, [destruction(roomId)], placement);
@@ -324,7 +303,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
   test('the queues of two apps never mix', async () => {
     const other = await openQueue({
       sdkAppId: freshSdkAppId(),
-      connection: place.connection,
+      connection: opened.connection,
       onError: (error) => {
         throw error;
       },

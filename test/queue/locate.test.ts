@@ -1,34 +1,17 @@
 /** Finding a room on the queue, the same on each place where a queue can live. */
 import { UnrecoverableError } from 'bullmq';
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { addDestructions, type Placement } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../../src/queue/locate.js';
-import { openQueue, type DestroyJob, type OpenQueue } from '../../src/queue/open.js';
-import { freshSdkAppId } from '../support/servers.js';
-import { places, type Place } from './places.js';
+import { type DestroyJob } from '../../src/queue/open.js';
+import { places, useQueue } from './places.js';
 
 const now = Date.now();
 
 describe.each(places)('a room on %s', (_name, open) => {
-  let place: Place;
-  let opened: OpenQueue;
-
-  beforeAll(async () => {
-    place = await open();
-  });
-  beforeEach(async () => {
-    opened = await openQueue({
-      sdkAppId: freshSdkAppId(),
-      connection: place.connection,
-      onError: (error) => {
-        throw error;
-      },
-    });
-  });
-  afterEach(() => opened.close());
-  afterAll(() => place.drop());
+  const opened = useQueue(open);
 
   async function add(roomIds: string[], placement: Placement): Promise<string[]> {
     const added = await addDestructions(

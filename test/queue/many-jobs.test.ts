@@ -1,33 +1,15 @@
 /** A thousand jobs at once, the same on each place where a queue can live. */
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { addDestructions } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import type { JobData } from '../../src/queue/job.js';
-import { openQueue, type OpenQueue } from '../../src/queue/open.js';
-import { freshSdkAppId } from '../support/servers.js';
-import { places, type Place } from './places.js';
+import { places, useQueue } from './places.js';
 
 const now = Date.now();
 
 describe.each(places)('many jobs on %s', (_name, open) => {
-  let place: Place;
-  let opened: OpenQueue;
-
-  beforeAll(async () => {
-    place = await open();
-  });
-  beforeEach(async () => {
-    opened = await openQueue({
-      sdkAppId: freshSdkAppId(),
-      connection: place.connection,
-      onError: (error) => {
-        throw error;
-      },
-    });
-  });
-  afterEach(() => opened.close());
-  afterAll(() => place.drop());
+  const opened = useQueue(open);
 
   const destructions = (roomIds: string[]) =>
     roomIds.map((roomId) => ({

@@ -2,10 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { openEmbedded } from '../../src/embedded/index.js';
 import type { QueueConnection } from '../../src/queue/connection.js';
+import { openQueue, type OpenQueue } from '../../src/queue/open.js';
 import { makeDataDirectory } from '../support/data-directory.js';
-import { createDatabase, freshRedis } from '../support/servers.js';
+import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
 
 export interface Place {
   connection: QueueConnection;
@@ -45,3 +47,45 @@ export const places: [name: string, open: () => Promise<Place>][] = [
     },
   ],
 ];
+
+/** One of them for all tests of a block, and in it a queue of each test's own. */
+export function useQueue(
+  open: () => Promise<Place>,
+): Omit<OpenQueue, 'close'> & Pick<Place, 'connection'> {
+  let place: Place | undefined;
+  let opened: OpenQueue | undefined;
+  beforeAll(async () => {
+    place = await open();
+  });
+  afterAll(() => place?.drop());
+  beforeEach(async () => {
+    opened = await openQueue({
+      sdkAppId: freshSdkAppId(),
+      connection: nowOpen(place).connection,
+      onError: (error) => {
+        throw error;
+      },
+    });
+  });
+  afterEach(() => opened?.close());
+  return {
+    get connection() {
+      return nowOpen(place).connection;
+    },
+    get queue() {
+      return nowOpen(opened).queue;
+    },
+    get lookUp() {
+      return nowOpen(opened).lookUp;
+    },
+    get jobs() {
+      return nowOpen(opened).jobs;
+    },
+    createWorker: (processor, options) => nowOpen(opened).createWorker(processor, options),
+  };
+}
+
+function nowOpen<T>(thing: T | undefined): T {
+  if (thing === undefined) throw new Error('it is opened before the first test');
+  return thing;
+}
