@@ -238,8 +238,10 @@ describe('a slot that comes too late', () => {
       if (reservation.kind !== 'granted') throw new Error('expected a slot');
       return reservation.slotAtMs;
     };
-    const onTime = await take();
-    limiter.use(onTime);
+    let onTime: number;
+    // Where the machine paused this process, it was not on time.
+    do onTime = await take();
+    while (limiter.use(onTime) - onTime > latenessToleranceMs);
     const late = await take();
     blockUntil(limiter, late + latenessToleranceMs + 1);
     const usedAtMs = limiter.use(late);
