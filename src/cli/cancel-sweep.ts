@@ -21,7 +21,7 @@ import type { SlotRequest } from '../ledger/reserve.js';
 import { isPassing } from '../passing.js';
 import { batchIdPrefix } from '../queue/destruction-id.js';
 import type { Destruction } from '../queue/job.js';
-import { idsInHand, waitingIds, waitingPage } from '../queue/waiting.js';
+import { idsInHand, visitWaiting, waitingPage } from '../queue/waiting.js';
 import type { OpenStores } from './with-stores.js';
 
 /** How long what is in hand is waited for: longer than a request may take. In milliseconds. */
@@ -142,37 +142,37 @@ export async function sweep(
 
   /** Looks through the queue until nothing is left that is not in a worker's hand. */
   async function clearQueue(): Promise<void> {
+    const wholeQueue = batchIds.size > 0 || target.everythingBeforeMs !== undefined;
     for (let taken = 1; taken > 0 && !interrupted();) {
-      taken = 0;
-      const running = new Set<Promise<void>>();
-      for (const page of inPages(await findWaiting())) {
-        const one = untilPassed(() => takeBack(page)).then((count) => {
-          taken += count;
-          running.delete(one);
-        });
-        running.add(one);
-        // Told by the race or at the end; until then a second failure is nobody's.
-        one.catch(() => undefined);
-        // The queue works for one page while the ledger works for another.
-        if (running.size >= pagesAtOnce) await Promise.race(running);
-        if (interrupted()) break;
-      }
-      await Promise.all(running);
+      taken = await takeBackAll(target.ids);
+      if (!wholeQueue) continue;
+      const visit = async (ids: readonly string[]) => {
+        const count = await takeBackAll(ids.filter(mayBeMeant));
+        taken += count;
+        return count;
+      };
+      await visitWaiting(queue, visit, signal);
     }
   }
 
-  /**
-   * Single destructions are known; those of a batch are looked for. All ids first: taking jobs
-   * off while the queue is read would shift its pages.
-   */
-  async function findWaiting(): Promise<string[]> {
-    const found = new Set(target.ids);
-    if (batchIds.size > 0 || target.everythingBeforeMs !== undefined) {
-      for await (const page of waitingIds(queue)) {
-        for (const id of page) if (mayBeMeant(id)) found.add(id);
-      }
+  /** @returns how many jobs were taken off the queue. */
+  async function takeBackAll(mayBe: readonly string[]): Promise<number> {
+    let taken = 0;
+    const running = new Set<Promise<void>>();
+    for (const page of inPages(mayBe)) {
+      if (interrupted()) break;
+      const one = untilPassed(() => takeBack(page)).then((count) => {
+        taken += count;
+        running.delete(one);
+      });
+      running.add(one);
+      // Told by the race or at the end; until then a second failure is nobody's.
+      one.catch(() => undefined);
+      // The queue works for one page while the ledger works for another.
+      if (running.size >= pagesAtOnce) await Promise.race(running);
     }
-    return [...found];
+    await Promise.all(running);
+    return taken;
   }
 
   async function lookInHand(): Promise<void> {

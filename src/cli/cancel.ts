@@ -28,6 +28,7 @@ import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { collect } from './room-request.js';
+import { createHeapKeeper } from './small-heap.js';
 import { count, duration, outcomeList, rooms } from './text.js';
 import { withStores, type OpenStores } from './with-stores.js';
 
@@ -120,6 +121,7 @@ async function cancel(
 
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
+  const keepHeapSmall = createHeapKeeper();
   try {
     const swept = await sweep(
       { database, queue, jobs },
@@ -130,7 +132,10 @@ async function cancel(
         by,
         ...(everythingBeforeMs === undefined ? {} : { everythingBeforeMs }),
       },
-      ({ taken }) => line.update(`${rooms(sum(taken))} taken back`),
+      ({ taken }) => {
+        line.update(`${rooms(sum(taken))} taken back`);
+        keepHeapSmall();
+      },
       interrupt.signal,
     ).finally(() => line.end());
     if (interrupt.signal.aborted) {

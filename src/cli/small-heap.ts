@@ -1,5 +1,5 @@
 /**
- * Keeps the heap small while a long list is put on the queue.
+ * Keeps the heap small while a long list is put on the queue, or taken off it.
  *
  * What is under way outlives the young collections, so the garbage collects in the old part
  * of the heap, which V8 lets grow to twice and more of what is alive: 220 MB where 160 do.

@@ -17,20 +17,47 @@ export const waitingPage = 1_000;
  */
 const waitingStates = ['delayed', 'wait', 'prioritized'] as const;
 
+/** Ids that are held at once: some ten megabytes. */
+const idsAtOnce = 50_000;
+
 /**
- * Ids of the jobs that wait, or are delayed. From the back of the queue to its front: workers
- * take from the front, so they do not shift the pages. What is given back meanwhile is missed:
- * look again until there is nothing left.
+ * Ids of the jobs that wait, or are delayed, in groups of at most `atOnce`. `visit` may take
+ * jobs off the queue, and says how many it took; the next group is read after it. From the back
+ * of the queue to its front: workers take from the front, so they do not shift what is read.
+ * What is given back meanwhile is missed: look again until there is nothing left.
+ *
+ * @param signal - aborted, nothing more is read.
  */
-export async function* waitingIds(queue: DestroyQueue): AsyncGenerator<string[]> {
+export async function visitWaiting(
+  queue: DestroyQueue,
+  visit: (ids: string[]) => Promise<number>,
+  signal: AbortSignal,
+  atOnce = idsAtOnce,
+): Promise<void> {
   for (const state of waitingStates) {
-    for (let from = 0; ;) {
-      const page = await queue.getRanges([state], from, from + waitingPage - 1, false);
-      if (page.length === 0) break;
-      from += page.length;
-      yield page;
+    for (let from = 0; !signal.aborted;) {
+      const ids = await readIds(queue, state, from, atOnce);
+      if (ids.length === 0) break;
+      from += ids.length - (await visit(ids));
     }
   }
+}
+
+async function readIds(
+  queue: DestroyQueue,
+  state: (typeof waitingStates)[number],
+  from: number,
+  atMost: number,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (let more = true; more && ids.length < atMost;) {
+    const first = from + ids.length;
+    const last = Math.min(first + waitingPage, from + atMost) - 1;
+    const page = await queue.getRanges([state], first, last, false);
+    ids.push(...page);
+    more = page.length > 0;
+  }
+  return ids;
 }
 
 /** Ids of the jobs that workers have in hand. */

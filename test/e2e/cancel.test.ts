@@ -10,7 +10,6 @@ import { openLedger } from '../ledger/fixture.js';
 import { createSpaceCheck } from '../../src/producer/space-check.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { readMemory } from '../../src/queue/space.js';
-import { waitingIds } from '../../src/queue/waiting.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
 import { afterThisTest, run, start, type RunOptions } from './room-reaper.js';
@@ -126,15 +125,14 @@ describe.each([
     const database = await openLedger(variables.DATABASE_URL);
     const queue = await openTestQueue(sdkAppId, variables.QUEUE_URL);
     await markBatchesCancelled(database, [batchId], 'ada');
-    for await (const page of waitingIds(queue)) {
-      const jobs = await queue.jobs.read(page.slice(0, 10));
-      await ensureDestructions(
-        database,
-        sdkAppId,
-        jobs.map(({ id, ...job }) => ({ destructionId: id, ...job })),
-      );
-      await queue.jobs.remove(page.slice(0, 10));
-    }
+    const taken = await queue.getRanges(['prioritized'], 0, 9);
+    const jobs = await queue.jobs.read(taken);
+    await ensureDestructions(
+      database,
+      sdkAppId,
+      jobs.map(({ id, ...job }) => ({ destructionId: id, ...job })),
+    );
+    expect((await queue.jobs.remove(taken)).size).toBe(10);
     await database.close();
 
     const report = await cancel([batchId], options);
