@@ -37,10 +37,13 @@ const rooms = Number(process.env.PLAN_ROOMS ?? 200_000);
 const roomsOfBatch = Math.min(5_000, rooms / 40);
 const ledger = useLedger();
 let line: Line;
+/** Milliseconds since the epoch; the newest request of the filled ledger is not older. */
+let filledFromMs: number;
 
 beforeAll(async () => {
   line = await makeLine(ledger);
   await ledger.sql('delete from room_reaper.lines where id = $1', [line.id]);
+  filledFromMs = Date.now();
   await fillLedger(ledger.url, { sdkAppId: line.sdkAppId, rooms, roomsOfBatch });
   await ledger.sql('update room_reaper.lines set id = $1, host = $2', [line.id, line.key.host]);
 }, 3_600_000);
@@ -209,9 +212,10 @@ describe('no table of attempts or destructions is read whole', () => {
     await expectNoScan(
       async (database) => {
         await auditBatch(database, line.sdkAppId, someBatch);
-        const { hosts } = await auditSince(database, line.sdkAppId, 60_000);
+        const sinceMs = Date.now() - filledFromMs + 60_000;
+        const { hosts } = await auditSince(database, line.sdkAppId, sinceMs);
         const [host] = hosts;
-        if (host === undefined) throw new Error('the last minute is full of requests');
+        if (host === undefined) throw new Error('that minute is full of requests');
         expect(host.requests).toBeGreaterThan(5_000);
         await requestsInWindow(database, line.sdkAppId, host.host, host.worst);
       },
@@ -252,8 +256,9 @@ test('ends of destructions are HOT: none of their indexes has a column that chan
     return { all: Number(row?.all), hot: Number(row?.hot) };
   };
   const before = await updates();
-  const wished = requests(20, { batchId: someBatch });
-  expect(slotsOf(await line.reserve(wished))).toHaveLength(20);
+  // So few that a page has room for all their new versions, wherever they are.
+  const wished = requests(5, { batchId: someBatch });
+  expect(slotsOf(await line.reserve(wished))).toHaveLength(5);
   await recordEnds(
     ledger.database,
     line.sdkAppId,
@@ -266,7 +271,7 @@ test('ends of destructions are HOT: none of their indexes has a column that chan
   // The server's counters come a moment later.
   await expect
     .poll(async () => (await updates()).all - before.all, { timeout: 20_000 })
-    .toBeGreaterThanOrEqual(20);
+    .toBeGreaterThanOrEqual(5);
   const after = await updates();
   expect(after.hot - before.hot).toBe(after.all - before.all);
 });

@@ -22,6 +22,8 @@ export async function fillLedger(
   url: string,
   { sdkAppId, rooms, roomsOfBatch }: Synthetic,
 ): Promise<void> {
+  // As those of lists are: the time of the batch, then the RoomId's digest.
+  const id = `(lpad(to_hex(n / ${roomsOfBatch}), 12, '0') || substr(md5(n::text), 13))::uuid::text`;
   const statements = [
     `insert into room_reaper.lines (id, sdk_app_id, host, command, interval_ms, not_before, recent)
      select 'api.example ${sdkAppId} destroy_room', ${sdkAppId}, 'api.example', 'destroy_room', 5.1, now(),
@@ -35,7 +37,7 @@ export async function fillLedger(
     `insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after, outcome, error_code,
        request_id, attempts, finished_at, total_viewers, total_gifts_sent, total_gift_coins, total_unique_gift_senders,
        total_likes_received, statistics_source)
-     select md5(n::text)::uuid::text, ${sdkAppId}, 'live-' || md5(n::text || 'r')::char(12),
+     select ${id}, ${sdkAppId}, 'live-' || md5(n::text || 'r')::char(12),
             '00000000-0000-7000-8000-' || lpad((n / ${roomsOfBatch})::text, 12, '0'),
             now() - (${rooms} - n / ${roomsOfBatch} * ${roomsOfBatch}) / 196.0 * interval '1 s', now() - (${rooms} - n) / 196.0 * interval '1 s' + interval '1 s',
             'destroyed', 0, 'Id-' || md5(n::text || 'q'), case when n % 50 = 0 then 2 else 1 end,
@@ -43,7 +45,7 @@ export async function fillLedger(
        from generate_series(0, ${rooms} - 1) n`,
     `insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, sent_at, ended_at, http_status,
        error_code, verdict, reason, may_have_acted, request_id, line)
-     select md5(n::text)::uuid::text, a, 'worker-1', t, t, t + interval '50 ms', 200, case when a = 1 and n % 50 = 0 then 100001 else 0 end,
+     select ${id}, a, 'worker-1', t, t, t + interval '50 ms', 200, case when a = 1 and n % 50 = 0 then 100001 else 0 end,
             'destroyed', 'destroyed', false, 'Id-' || md5(n::text || 'q' || a), (select number from room_reaper.lines where sdk_app_id = ${sdkAppId})
        from generate_series(0, ${rooms} - 1) n, generate_series(1, case when n % 50 = 0 then 2 else 1 end) a,
             lateral (select now() - (${rooms} - n) / 196.0 * interval '1 s' + a * interval '2 ms' as t) x
