@@ -108,7 +108,10 @@ const variables = {
     meaning: 'where the embedded default keeps its data',
   },
   RATE_LIMIT_PER_SECOND: {
-    schema: positiveNumber(100_000),
+    // Windows are counted in whole requests.
+    schema: positiveNumber(100_000).refine((value) => value < 1 || Number.isInteger(value), {
+      error: 'must be a whole number, or less than 1',
+    }),
     fallback: '200',
     meaning: "the API's quota for this app",
   },

@@ -185,6 +185,7 @@ describe('an invalid value is refused, with its variable, the rule and what it g
     ['RATE_LIMIT_PER_SECOND', '100001'],
     ['RATE_LIMIT_PER_SECOND', 'Infinity'],
     ['RATE_LIMIT_PER_SECOND', '200/s'],
+    ['RATE_LIMIT_PER_SECOND', '10.5'],
     ['ARRIVAL_JITTER_MS', '-1'],
     ['ARRIVAL_JITTER_MS', '1001'],
     ['ARRIVAL_JITTER_MS', '1.5'],

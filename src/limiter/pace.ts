@@ -1,21 +1,28 @@
 /** The limiter's arithmetic. Pure. */
 
+/** Most slots that the line's row remembers: more would make it large. */
+const mostRemembered = 500;
+
+/** The least distance of two slots, in intervals: `grant_slots` makes up for lost ones with it. */
+const closest = 0.9;
+
 /**
  * Interval between slots, in milliseconds.
  *
  * `rate` + 1 arrivals span at least `rate` intervals. With this interval that is a second
  * and the jitter allowance, so they cannot fall into one sliding second unless one comes
- * that much later after its slot than another.
+ * that much later after its slot than another. Where the quota is not whole windows, the rest
+ * may come as close together as slots ever do.
  *
- * @param ratePerSecond - the API's quota.
+ * @param ratePerSecond - the API's quota: a whole number, or less than 1.
  * @param jitterMs - by how much the time from slot to arrival may vary.
  */
 export function slotInterval(ratePerSecond: number, jitterMs: number): number {
-  return (1000 + jitterMs) / ratePerSecond;
+  const spanMs = 1000 + jitterMs;
+  if (ratePerSecond < 1) return spanMs / ratePerSecond;
+  const rest = ratePerSecond % slotsInWindow(ratePerSecond);
+  return spanMs / (ratePerSecond - rest + closest * rest);
 }
-
-/** Most slots that the line's row remembers: more would make it large. */
-const mostRemembered = 500;
 
 /**
  * How many slots make a window: the quota, as far as it is remembered. Fewer slots in a

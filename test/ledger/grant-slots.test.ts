@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { slotInterval, slotsInWindow } from '../../src/limiter/pace.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
 import { useLedger } from './fixture.js';
 
@@ -123,6 +124,23 @@ describe('grant_slots', () => {
       { numRuns: 120 },
     );
   });
+
+  // Beyond 500 slots the row remembers less than a second of them.
+  test.each([200, 501, 640, 750, 999, 1_000, 1_499, 2_300])(
+    'after a pause no second holds more than a quota of %i',
+    async (rate) => {
+      const intervalMs = slotInterval(rate, 20);
+      const windowSlots = slotsInWindow(rate);
+      const nowMs = 1_000_000;
+      let recent = evenly(windowSlots, intervalMs, nowMs - 60_000);
+      const granted: number[] = [];
+      while (granted.length < 3 * rate) {
+        recent = await grant({ recent, nowMs, wanted: 100, intervalMs, windowSlots });
+        granted.push(...recent.slice(-100));
+      }
+      assertSlidingWindow(granted, { slots: rate, spanMs: 1_020 });
+    },
+  );
 
   // Until a slot is given up it counts, so those that lie ahead cannot be made up for yet:
   // the further ahead a worker reserves, the more of them. Not made up for at all: 0.92.
