@@ -65,10 +65,7 @@ export async function attemptDestruction(
     }
 
     const verdict = judge(sent.answer);
-    if (verdict.word !== 'transient') {
-      outage.worked(sent);
-      if (sent.probe === 'outage') await outage.probeWorked();
-    }
+    if (verdict.word !== 'transient') outage.worked(sent);
     // An earlier answer that could not be recorded: what it may have done must not be forgotten.
     const unrecordedBefore = context.unrecorded.has(destruction.id);
     const decision = decide(verdict, sent.mayHaveActedBefore || unrecordedBefore);
@@ -87,6 +84,7 @@ export async function attemptDestruction(
       context,
     );
     logAttempt(destruction, sent, verdict, context);
+    if (verdict.word !== 'transient' && sent.probe === 'outage') await outage.probeWorked();
 
     if (decision.kind !== 'end') context.onTrouble(reasonOf(verdict, details));
     switch (decision.kind) {

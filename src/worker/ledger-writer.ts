@@ -47,7 +47,7 @@ export function createLedgerWriter(options: {
   async function untilWritten<R>(write: () => Promise<R>): Promise<R> {
     for (let failures = 0; ; failures++) {
       try {
-        const result = await write();
+        const result = await unlessAborted(write(), abandoned.signal);
         if (failures > 0) onDatabase(undefined);
         return result;
       } catch (error) {
@@ -75,4 +75,14 @@ export function createLedgerWriter(options: {
     release: (destructionId) => releases.add(destructionId),
     abandon: () => abandoned.abort(),
   };
+}
+
+/** Rejects when `signal` aborts: a database that says nothing is not waited for. */
+function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);
+  });
 }

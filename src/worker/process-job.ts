@@ -86,8 +86,9 @@ export async function processJob(
     if (error instanceof UnsavedResult) {
       context.log.error(
         { destructionId: destruction.id, result: writeUnsaved(error.item) },
-        'result not saved to the ledger; kept in the job',
+        'result not saved to the ledger; it goes into the job',
       );
+      // Said before: where the queue is away too, the line above is its only copy.
       await keep(error.item, job);
       return await giveBack(job, token);
     }
