@@ -19,6 +19,7 @@ import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine, createRateMeter, describeProgress } from './progress.js';
 import { placementOf, putOnQueue, type Put, type PutOptions } from './put-on-queue.js';
+import { sayQueueAway } from './queue-away.js';
 import { readBatchFlags, type RoomFlags, type RoomRequest } from './room-request.js';
 import { rooms } from './text.js';
 
@@ -88,7 +89,7 @@ async function enqueue(surroundings: Surroundings): Promise<Put> {
   const opened = await openQueue({
     sdkAppId: config.sdkAppId,
     connection: stores.queue,
-    onError: () => undefined,
+    onError: sayQueueAway(io, stores.queue),
   });
   try {
     const options: PutOptions = {

@@ -53,13 +53,19 @@ export function statusCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (flags: StatusFlags) => {
       const config = readConfig(io.env, { app: true, credentials: false });
-      await withStores(config, io, async ({ queue, database }) => {
-        const read = () => readStatus(config, database, queue, flags.batch);
-        const show = (status: Status) =>
-          flags.json ? JSON.stringify(toJson(status)) : toText(status, Date.now());
-        if (flags.watch) await watch(read, show, flags, io);
-        else print(io, show(await read()));
-      });
+      const show = (status: Status) =>
+        flags.json ? JSON.stringify(toJson(status)) : toText(status, Date.now());
+      await withStores(
+        config,
+        io,
+        async ({ queue, database }) => {
+          const read = () => readStatus(config, database, queue, flags.batch);
+          if (flags.watch) await watch(read, show, flags, io);
+          else print(io, show(await read()));
+        },
+        // What is watched says so itself.
+        flags.watch ? () => undefined : undefined,
+      );
     });
 }
 

@@ -3,6 +3,7 @@ import type { Database } from '../ledger/database.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import { openStores, type Stores } from '../stores.js';
 import { say, type Io } from './io.js';
+import { sayQueueAway } from './queue-away.js';
 
 /**
  * Lends the ledger to `use`, and closes it however it ends. `stores` is for those that may
@@ -33,18 +34,20 @@ export type OpenStores = Pick<OpenQueue, 'queue' | 'lookUp' | 'jobs'> & { databa
 /**
  * Lends the queue and the ledger to `use`, and closes them however it ends.
  *
+ * @param onQueueError - told of what goes wrong with the connection to the queue; by default that is said.
  * @throws ReaperError `UNAVAILABLE` where one of them cannot be reached.
  */
 export async function withStores<R>(
   config: Config,
   io: Io,
   use: (stores: OpenStores) => Promise<R>,
+  onQueueError?: (error: Error) => void,
 ): Promise<R> {
   return withLedger(config, io, async ({ database, stores }) => {
     const opened = await openQueue({
       sdkAppId: config.sdkAppId,
       connection: stores.queue,
-      onError: () => undefined,
+      onError: onQueueError ?? sayQueueAway(io, stores.queue),
     });
     try {
       const { queue, lookUp, jobs } = opened;
