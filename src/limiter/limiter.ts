@@ -38,9 +38,17 @@ const enoughJobs = 20;
 /** The first slot lies at least this far ahead, or the way back of the reply would make it late. In milliseconds. */
 const minimumLeadMs = 30;
 
+/** Added to the time that the ledger lately took to answer, in milliseconds. */
+const leadSlackMs = 15;
+
+/** How much of a slow answer is remembered after the next one. */
+const slownessKept = 0.95;
+
 /**
  * The very first slot of a process lies further ahead, in milliseconds: code that has not run
- * yet is slow, and slots granted meanwhile would be missed one after the other.
+ * yet is slow, and slots granted meanwhile would be missed one after the other. No slot lies
+ * further ahead than this because of the ledger: with more, one could be granted a window before
+ * another that is used late.
  */
 const firstLeadMs = 500;
 
@@ -53,8 +61,14 @@ const askAgainMs = 50;
 /** Shortest wait for the next probe of an outage, in milliseconds. */
 const shortestProbeWaitMs = 100;
 
-/** The probe of a stopped line, which is empty but for it, may be this late, in milliseconds. */
+/** A probe, beside which the line is empty, may be this late, in milliseconds. */
 const probeToleranceMs = 500;
+
+/** A wait is looked at again after this, in milliseconds: the clock may have been corrected. */
+const lookAgainMs = 1_000;
+
+/** What the wall clock may gain on the monotonic one between two readings of the database's, in milliseconds. */
+const mostGainMs = 1_000;
 
 export interface LimiterOptions {
   database: Database;
@@ -74,6 +88,8 @@ export interface LimiterOptions {
   maximumJobs: number;
   /** Told when the database cannot be used (an error), and when it can again (undefined). */
   onDatabase: (error: Error | undefined) => void;
+  /** Told how long the ledger takes to answer, in milliseconds, where that is too long for slots to come in time. */
+  onSlowLedger: (answerMs: number) => void;
   /** Told, with each reservation, whether the line is in an outage. */
   onOutage: (outage: StoppedLine | undefined) => void;
   /** When this process last had an answer that shows the API at work, on the database's clock. */
@@ -122,6 +138,11 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let givenUp = 0;
   let reconsideredAt = 0;
   let firstSlotFrom: number | undefined;
+  /** The slowest of the last answers of the ledger, roughly, in milliseconds. */
+  let slowestMs = 0;
+  /** The wall clock minus the monotonic one, when the database's clock was last read. */
+  let wallOffset = Date.now() - monotonic();
+  let isRereading = false;
   const latestMs = latestUseMs(options.jitterMs, windowSlots);
   /** Slots used late, which the line's row has not been told yet. */
   const moved: MovedSlot[] = [];
@@ -137,8 +158,26 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   clockReader.unref();
 
   function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
-    const tolerance = probe === 'stop' ? probeToleranceMs : latestMs;
+    if (wasSuspended()) return true;
+    const tolerance = probe === undefined ? latestMs : probeToleranceMs;
     return clock.now() - slotAtMs > tolerance;
+  }
+
+  /**
+   * A machine that slept has a monotonic clock that did not go on, so that its slots look as if
+   * they were still to come. Until the database's clock is read anew all of them are late.
+   */
+  function wasSuspended(): boolean {
+    const suspended = Math.abs(Date.now() - monotonic() - wallOffset) > mostGainMs;
+    if (suspended && !isRereading) {
+      isRereading = true;
+      readClock()
+        .catch(() => undefined)
+        .finally(() => {
+          isRereading = false;
+        });
+    }
+    return suspended;
   }
 
   async function readClock(): Promise<void> {
@@ -149,6 +188,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       [],
     );
     clock.observe({ askedAt, answeredAt: monotonic(), databaseMs: rows[0]?.now ?? Date.now() });
+    wallOffset = Date.now() - monotonic();
   }
 
   const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
@@ -161,9 +201,13 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
 
   async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
     firstSlotFrom ??= monotonic() + firstLeadMs;
-    const leadMs = Math.max(minimumLeadMs, firstSlotFrom - monotonic());
+    const startingMs = firstSlotFrom - monotonic();
+    // The answer must be back before the slot.
+    const answeredMs = Math.min(slowestMs + leadSlackMs, firstLeadMs);
+    const leadMs = Math.max(minimumLeadMs, startingMs, answeredMs);
     // What is used while the statement runs is told by the next one.
     const told = moved.length;
+    const askedAt = monotonic();
     const result = await reserveSlots(
       database,
       {
@@ -178,6 +222,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       },
       wishes,
     );
+    slowestMs = Math.max(monotonic() - askedAt, slowestMs * slownessKept);
+    if (slowestMs > firstLeadMs) options.onSlowLedger(slowestMs);
     if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
     for (const reservation of result.reservations) {
@@ -238,7 +284,11 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         for (let current = wish; ;) {
           const reservation = await reserve(current, signal);
           if (reservation.kind !== 'granted') return reservation;
-          await timer.until(clock.toLocal(reservation.slotAtMs), signal);
+          const { slotAtMs } = reservation;
+          do {
+            const soon = monotonic() + lookAgainMs;
+            await timer.until(Math.min(clock.toLocal(slotAtMs), soon), signal);
+          } while (clock.now() < slotAtMs - 1);
           if (!isLate(reservation.slotAtMs, reservation.probe)) return reservation;
           givenUp += 1;
           // A stall beyond what the interval allows for disturbs the arrivals around it too: its

@@ -158,6 +158,7 @@ async function run(
       if (guard.phase === 'running') bullWorker.concurrency = jobs;
     },
     onDatabase,
+    onSlowLedger: slownessReporter(log),
     onOutage: (found) => outage.found(found),
     answeredAtMs: () => outage.answeredAtMs,
   });
@@ -296,8 +297,16 @@ async function run(
     'worker started',
   );
 
+  let isNoting = false;
   const noting = setInterval(() => {
-    finishBatches(database, config.sdkAppId).catch(() => undefined);
+    // A slow ledger must not be asked by several of them at once.
+    if (isNoting) return;
+    isNoting = true;
+    finishBatches(database, config.sdkAppId)
+      .catch(() => undefined)
+      .finally(() => {
+        isNoting = false;
+      });
   }, noteBatchesEveryMs);
   const logging = setInterval(() => {
     if (Object.keys(ended).length === 0) return;
@@ -350,6 +359,21 @@ function errorReporter(log: Logger, message: string): (error: Error) => void {
 const awayReportEveryMs = 5_000;
 
 /** Says once that the ledger is away, and once that it is back. */
+/** How often it is said that the ledger is slow, at most, in milliseconds. */
+const slowReportEveryMs = 60_000;
+
+function slownessReporter(log: Logger): (answerMs: number) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (answerMs) => {
+    if (performance.now() - saidAt < slowReportEveryMs) return;
+    saidAt = performance.now();
+    log.warn(
+      { answerMs: Math.round(answerMs) },
+      'ledger too slow: slots come too late, and rooms wait',
+    );
+  };
+}
+
 function databaseReporter(log: Logger): (error: Error | undefined) => void {
   let saidAway = false;
   let saidAt = Number.NEGATIVE_INFINITY;

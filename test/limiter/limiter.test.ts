@@ -1,7 +1,9 @@
 /** The global limiter as one process sees it, on a real Postgres. */
 import { setMaxListeners } from 'node:events';
-import { afterEach, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { stopLine } from '../../src/ledger/line.js';
+import type { Database } from '../../src/ledger/database.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import type { Reservation } from '../../src/ledger/reserve.js';
 import {
@@ -42,6 +44,7 @@ async function limiterOf(line: Line, options: Partial<LimiterOptions> = {}): Pro
     onJobsToHold: () => undefined,
     maximumJobs: 100,
     onDatabase: () => undefined,
+    onSlowLedger: () => undefined,
     onOutage: () => undefined,
     answeredAtMs: () => undefined,
     ...options,
@@ -177,6 +180,40 @@ describe('slots', () => {
   });
 });
 
+describe('a ledger that answers slowly', () => {
+  async function slowLimiter(answerMs: number, options: Partial<LimiterOptions> = {}) {
+    const database: Database = {
+      ...ledger.database,
+      async query(name, sql, parameters) {
+        const rows = await ledger.database.query(name, sql, parameters);
+        if (name === 'reserve') await sleep(answerMs);
+        return rows as never[];
+      },
+    };
+    return limiterOf(await makeLine(ledger), { database, ...options });
+  }
+
+  test.each([60, 250])('by %i ms: a single room has its slot all the same', async (answerMs) => {
+    const limiter = await slowLimiter(answerMs);
+    await use(limiter);
+    // The first slots of a process lie further ahead anyway.
+    await sleep(600);
+    for (let room = 0; room < 3; room++) await use(limiter);
+    expect(limiter.counts().givenUp).toBeLessThanOrEqual(2);
+  });
+
+  test('by more than slots may lie ahead: that is said', async () => {
+    const told: number[] = [];
+    const limiter = await slowLimiter(600, { onSlowLedger: (ms) => told.push(ms) });
+    const stop = new AbortController();
+    const waiting = use(limiter, wish(), stop.signal);
+    await expect.poll(() => told.length, { timeout: 5_000 }).toBeGreaterThan(0);
+    expect(told[0]).toBeGreaterThan(590);
+    stop.abort(new Error('over'));
+    await waiting.catch(() => undefined);
+  });
+});
+
 describe('a slot that comes too late', () => {
   test('is given up and reserved anew: after a stall nothing is used late', async () => {
     const line = await makeLine(ledger);
@@ -219,6 +256,20 @@ describe('a slot that comes too late', () => {
     const { slotAtMs } = await using;
     expect(slotAtMs).toBeGreaterThan(first);
     expect((await remembered(line)).includes(first)).toBe(staysLost);
+  });
+
+  test('on a machine that slept nothing is used before the database’s clock is read anew', async () => {
+    const limiter = await limiterOf(await makeLine(ledger));
+    const using = use(limiter);
+    await expect.poll(() => limiter.counts().granted).toBe(1);
+    const wallClock = Date.now.bind(Date);
+    const slept = vi.spyOn(Date, 'now').mockImplementation(() => wallClock() + 3_600_000);
+    try {
+      await using;
+    } finally {
+      slept.mockRestore();
+    }
+    expect(limiter.counts().givenUp).toBeGreaterThan(0);
   });
 
   test('it is over once it may not be used any more', async () => {
