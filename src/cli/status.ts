@@ -29,6 +29,8 @@ interface StatusFlags {
 export interface Status {
   paused: boolean;
   lines: LineState[];
+  /** The host that the configuration names. */
+  host: string;
   queue: QueueDepth;
   /** Seconds until everything that is due now is done, with the retries that rooms cost lately. */
   etaSeconds: number;
@@ -153,6 +155,7 @@ export async function readStatus(
   return {
     paused: depth.paused,
     lines,
+    host: new URL(config.endpoint).host,
     queue: depth,
     etaSeconds:
       secondsLeft({
@@ -171,7 +174,7 @@ function toJson(status: Status): unknown {
   return {
     line: status.paused
       ? 'paused'
-      : status.lines.some((line) => line.stopped)
+      : status.lines.some((line) => line.stopped && !isLeft(line, status))
         ? 'stopped'
         : 'running',
     lines: status.lines.map(
@@ -246,7 +249,11 @@ function batchSecondsLeft(batch: BatchProgress): number | undefined {
 }
 
 function toText(status: Status, now: number): string {
-  const lines = status.lines.flatMap(describeLine);
+  const lines = status.lines.flatMap((line) =>
+    isLeft(line, status)
+      ? [`${line.host}: not used any more, stopped before; \`room-reaper resume\` forgets that`]
+      : describeLine(line),
+  );
   if (lines.length === 0) lines.push('no worker has run yet; start one with `room-reaper worker`');
   if (status.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
   const { queue } = status;
@@ -257,7 +264,9 @@ function toText(status: Status, now: number): string {
     `${rooms(queue.waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(queue.active)} in hand, ` +
       `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
   );
-  const moving = !status.paused && !status.lines.some((line) => line.stopped ?? line.outage);
+  const moving =
+    !status.paused &&
+    !status.lines.some((line) => (line.stopped ?? line.outage) && !isLeft(line, status));
   if (moving && status.etaSeconds > 0) {
     lines.push(
       `${duration(status.etaSeconds)} left, done ${clockTime(now + status.etaSeconds * 1000)}`,
@@ -265,6 +274,14 @@ function toText(status: Status, now: number): string {
   }
   for (const batch of status.batches) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
+}
+
+/** Stopped or in an outage, and then left: the configured host is another, and runs since. */
+function isLeft(line: LineState, { lines, host }: Status): boolean {
+  const sinceMs = (line.stopped ?? line.outage)?.sinceMs;
+  const configured = lines.find((each) => each.host === host);
+  if (sinceMs === undefined || configured === undefined || configured === line) return false;
+  return configured.stopped === undefined && (configured.lastSlotMs ?? 0) > sinceMs;
 }
 
 function describeLine(line: LineState): string[] {

@@ -72,7 +72,8 @@ update room_reaper.lines
        stop_code = $2, stop_reason = $3, stop_remedy = $4,
        probe_at = coalesce(case when not outage then probe_at end,
          clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond'),
-       probe_pause_ms = coalesce(case when not outage then probe_pause_ms end, ${firstProbePauseMs} * 2),
+       probe_pause_ms = coalesce(case when stopped_at is not null and not outage then probe_pause_ms end,
+         ${firstProbePauseMs} * 2),
        outage = false
  where id = $1`;
 
@@ -214,6 +215,8 @@ export interface LineState {
     { sinceMs: number; code: number | undefined; reason: string; probeAtMs: number } | undefined;
   /** Something that a person must mend. */
   stopped: (StoppedLine & { sinceMs: number }) | undefined;
+  /** Its newest slot. */
+  lastSlotMs: number | undefined;
   databaseNowMs: number;
 }
 
@@ -225,7 +228,7 @@ const stateSql = `
 select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        brake_reason, over_quota_rate, extract(epoch from over_quota_at)::float8 * 1000 as over_quota_at,
        outage, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason, stop_remedy,
-       extract(epoch from probe_at)::float8 * 1000 as probe_at,
+       extract(epoch from probe_at)::float8 * 1000 as probe_at, recent[cardinality(recent)] as last_slot,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from room_reaper.lines where sdk_app_id = $1 order by id`;
 
@@ -242,6 +245,7 @@ interface StateRow {
   stop_reason: string | null;
   stop_remedy: string | null;
   probe_at: number | null;
+  last_slot: number | null;
   now: number;
 }
 
@@ -260,6 +264,7 @@ export async function readLines(
     quotaFound: readQuotaFound(row),
     outage: row.outage ? readStop(row) : undefined,
     stopped: row.outage ? undefined : readStop(row),
+    lastSlotMs: row.last_slot ?? undefined,
     databaseNowMs: row.now,
   }));
 }

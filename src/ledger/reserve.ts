@@ -159,8 +159,9 @@ line as (
            ${intervalInForce('l', '$3')}, $12),
          probe_at = case when l.stopped_at is null then null
            else clock_timestamp() + l.probe_pause_ms * interval '1 millisecond' end,
-         probe_pause_ms = least(l.probe_pause_ms * 2,
-           case when l.outage then ${longestOutagePauseMs} else ${longestProbePauseMs} end),
+         probe_pause_ms = case when l.stopped_at is null then null
+           when l.outage then least(l.probe_pause_ms * 2, ${longestOutagePauseMs})
+           else least(l.probe_pause_ms * 2, ${longestProbePauseMs}) end,
          answered_at = greatest(l.answered_at, to_timestamp($13::float8 / 1000))
    where l.id = $1 and exists (select from open)
      and (l.stopped_at is null or l.probe_at <= clock_timestamp())

@@ -10,7 +10,7 @@ const hour = 3_600_000;
 const running: LineState = {
   ...{ id: 'line', host: 'api.example', ratePerSecond: 196, brakeReason: undefined },
   ...{ quotaFound: undefined, outage: undefined },
-  ...{ stopped: undefined, databaseNowMs: nowMs },
+  ...{ stopped: undefined, lastSlotMs: undefined, databaseNowMs: nowMs },
 };
 const stopped: LineState = {
   ...running,

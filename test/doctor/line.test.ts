@@ -7,7 +7,7 @@ const now = Date.parse('2026-11-23T02:31:07Z');
 const running: LineState = {
   ...{ id: 'line', host: 'api.example', ratePerSecond: 196.1, brakeReason: undefined },
   ...{ quotaFound: undefined, outage: undefined },
-  ...{ stopped: undefined, databaseNowMs: now },
+  ...{ stopped: undefined, lastSlotMs: undefined, databaseNowMs: now },
 };
 const stop = {
   ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
