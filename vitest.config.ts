@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const unit = [
   'test/*.test.ts',
   'test/tencent/**/*.test.ts',
-  'test/cli/{eta,explanation,made-up-name,plan,program,progress,replay-plan,report-formats,screen,small-heap,terminal,text,when}.test.ts',
+  'test/cli/{confirm,eta,explanation,made-up-name,plan,program,progress,replay-plan,report-formats,screen,small-heap,terminal,text,when}.test.ts',
   'test/doctor/**/*.test.ts',
   'test/ledger/{gather,sliding-window,tally}.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',

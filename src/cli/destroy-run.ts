@@ -72,15 +72,24 @@ async function run(surroundings: Surroundings): Promise<number> {
     : await workUntilEnded(batch, lastPriority, surroundings);
 
   const progress = await readProgress(database, config, batch);
-  if (progress === undefined) throw new Error('the batch is not in the ledger');
-  const result = {
-    progress,
-    summary: await summarizeBatch(database, batch.id),
-    list: request.summary,
-    protected: request.protected,
-    seconds: (performance.now() - startedAt) / 1000,
-  };
-  print(io, flags.json ? toJson(result) : toText(result));
+  if (progress === undefined) {
+    sayLedgerAway(batch, io);
+    say(io, 'Then run the same command again to go on: no room that is done is asked for again.');
+    return signal.aborted ? exitCodes.interrupted : exitCodes.usage;
+  }
+  const summary = await unlessAway(summarizeBatch(database, batch.id));
+  if (summary === undefined) {
+    sayLedgerAway(batch, io);
+  } else {
+    const result = {
+      progress,
+      summary,
+      list: request.summary,
+      protected: request.protected,
+      seconds: (performance.now() - startedAt) / 1000,
+    };
+    print(io, flags.json ? toJson(result) : toText(result));
+  }
   return exitCode(progress, stopped, signal, io);
 }
 
@@ -230,18 +239,26 @@ function exitCode(
   return notGone ? exitCodes.notGone : exitCodes.ok;
 }
 
+function sayLedgerAway({ id }: Batch, io: Io): void {
+  say(
+    io,
+    `the ledger cannot be reached: room-reaper report ${id} says what is done when it is back`,
+  );
+}
+
 /** undefined while the ledger is away: the worker says so, and waits. */
 async function readProgress(
   database: Database,
   config: Config,
   batch: Batch,
 ): Promise<BatchProgress | undefined> {
+  const found = readBatches(database, config.sdkAppId, { idOrName: batch.id, limit: 1 });
+  return (await unlessAway(found))?.[0];
+}
+
+async function unlessAway<R>(answer: Promise<R>): Promise<R | undefined> {
   try {
-    const [progress] = await readBatches(database, config.sdkAppId, {
-      idOrName: batch.id,
-      limit: 1,
-    });
-    return progress;
+    return await answer;
   } catch (error) {
     if (isPassing(error)) return undefined;
     throw error;

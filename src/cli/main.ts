@@ -12,12 +12,20 @@ const io: Io = {
   exitCode: exitCodes.ok,
 };
 
-// A reader that has seen enough (`| head`) closes the pipe: that is no error of ours.
+/** They write on and on. The others write when their work is done, which no reader may cut short. */
+const untilNobodyReads = ['report', 'status', 'simulator'];
+
+// A reader that has seen enough (`| head`), or was interrupted too (`| tee`), closes the pipe:
+// that is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(io.exitCode);
+  if (error.code === 'EPIPE' && untilNobodyReads.includes(process.argv[2] ?? ''))
+    process.exit(io.exitCode);
 });
+process.stderr.on('error', () => undefined);
 
 await runProgram(process.argv.slice(2), io, () => readEnvironment(process.env, process.cwd()));
 process.exitCode = io.exitCode;
+// A slow reader gets all of it.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 // A connection to a server that is gone may keep the process alive: everything is done, so leave.
 setTimeout(() => process.exit(), 1_000).unref();

@@ -4,8 +4,8 @@
  * `--deadline` is a plan and no more: nothing is stopped and no room is left alone because
  * it passes. (That rooms must not be sent too late is DESTROY_DEADLINE_HOURS.)
  */
-import { createInterface } from 'node:readline/promises';
 import { ReaperError } from '../errors.js';
+import { ask } from './confirm.js';
 import { secondsLeft } from './eta.js';
 import { say, type Io } from './io.js';
 import type { Outlook } from './look-ahead.js';
@@ -112,18 +112,11 @@ export async function acceptPlan(plan: Plan, yes: boolean, io: Io, nowMs: number
   if (plan.deadline === undefined) return;
   say(io, describePlan(plan, nowMs));
   if (plan.deadline.missedBySeconds === undefined || yes) return;
-  if (!io.stdin.isTTY || !io.stderr.isTTY) {
-    throw new ReaperError(
-      'USAGE',
-      `the deadline is missed by ${duration(plan.deadline.missedBySeconds)}; nothing was sent. Add --yes to begin all the same, or give a later --deadline`,
-    );
-  }
-  const prompt = createInterface({ input: io.stdin, output: io.stderr });
-  try {
-    const answer = await prompt.question('begin all the same? (yes or no) ');
-    if (/^y(es)?$/i.test(answer.trim())) return;
+  const answer = await ask(
+    'begin all the same? (yes or no) ',
+    `the deadline is missed by ${duration(plan.deadline.missedBySeconds)}; nothing was sent. Add --yes to begin all the same, or give a later --deadline`,
+    io,
+  );
+  if (!/^y(es)?$/i.test(answer.trim()))
     throw new ReaperError('USAGE', 'not confirmed; nothing was sent');
-  } finally {
-    prompt.close();
-  }
 }

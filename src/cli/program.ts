@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
+import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
 
 /**
@@ -83,6 +84,10 @@ export function reportError(error: unknown, io: Io): number {
   if (error instanceof ReaperError) {
     say(io, `room-reaper: ${error.message}`);
     return exitCodes.usage;
+  }
+  if (error instanceof Declined) {
+    say(io, `room-reaper: ${error.message}`);
+    return exitCodes.interrupted;
   }
   if (isServerAway(error)) {
     const { message } = error as Error;

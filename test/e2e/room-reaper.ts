@@ -35,6 +35,8 @@ export interface Run {
   /** The same of stdout. */
   printed(pattern: RegExp): Promise<void>;
   kill(signal: NodeJS.Signals): void;
+  /** Reads nothing of it any more. */
+  closePipes(): void;
 }
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -122,6 +124,10 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
     said: (pattern) => until('stderr', pattern),
     printed: (pattern) => until('stdout', pattern),
     kill: (signal) => void child.kill(signal),
+    closePipes() {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
   };
 }
 

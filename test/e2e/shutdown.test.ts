@@ -52,6 +52,25 @@ describe.each([
   });
 });
 
+test('destroy ends in order and with 130 although nobody reads what it says any more', async () => {
+  const { server, env } = await openStage({ latencyMs: 300 });
+  const stores = await redisAndPostgres();
+  const running = start(['destroy', '-'], {
+    env: { ...env, ...stores },
+    stdin: lines(roomIds(500)),
+  });
+  await server.reached(20);
+
+  // As `tee`, which Ctrl-C ends too.
+  running.closePipes();
+  running.kill('SIGINT');
+
+  expect(await running.ended).toMatchObject({ code: 130, signal: null });
+  const asked = (await server.report()).requests.length;
+  const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(asked);
+});
+
 test('destroy that is told to end by SIGTERM ends like one that is interrupted', async () => {
   const { server, env } = await openStage();
   const run = start(['destroy', '-'], {
