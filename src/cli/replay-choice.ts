@@ -68,6 +68,7 @@ const roomsNamed = 5;
 export function describeChoice(
   flags: ChoiceFlags,
   parentId: string | undefined,
+  protectedRooms: ReplayChoice['protectedRooms'],
 ): { origin: string; fingerprint: string } {
   const { code = [], outcome = [], room = [], since } = flags;
   const words = [
@@ -80,7 +81,8 @@ export function describeChoice(
     ...(flags.all === true ? ['--all'] : []),
     ...(flags.force === true ? ['--force'] : []),
   ];
-  const whole = JSON.stringify([parentId, code, outcome, since, room, flags.all, flags.force]);
+  const { all, force } = flags;
+  const whole = JSON.stringify([parentId, code, outcome, since, room, all, force, protectedRooms]);
   return {
     origin: words.join(' '),
     // No SHA-256 of a list: it cannot be taken for one.

@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { readConfig, type Config } from '../config.js';
 import { ReaperError } from '../errors.js';
-import { markEnqueued } from '../ledger/batches.js';
+import { forgetBatch, markEnqueued } from '../ledger/batches.js';
 import {
+  interruptedReplay,
   openReplay,
   planReplay,
   protectedAmong,
@@ -101,7 +102,7 @@ export function replayCommand(io: Io): Command {
           force: flags.force === true,
           protectedRooms: protection.rooms,
         };
-        const asked = { name, by, note, ...describeChoice(flags, parent?.id) };
+        const asked = { name, by, note, ...describeChoice(flags, parent?.id, protection.rooms) };
         return replay({ config, database, queue, jobs, choice, flags, io }, asked);
       });
     });
@@ -127,6 +128,22 @@ const namedAtMost = 20;
 
 async function replay(surroundings: Surroundings, asked: Asked): Promise<number> {
   const { config, database, queue, choice, flags, io } = surroundings;
+  const unfinished = await interruptedReplay(
+    database,
+    config.sdkAppId,
+    asked,
+    // Later its rooms on the queue have expired.
+    config.deadlineHours * 3_600_000,
+  );
+  if (unfinished !== undefined) {
+    const which = `batch ${unfinished.id} (${printable(unfinished.name)}) of ${rooms(unfinished.total)}, which was not finished`;
+    if (!flags.dryRun) {
+      say(io, `going on with ${which}`);
+      await askConsent('replay', unfinished.total, flags, io);
+      return putAndReport(unfinished, surroundings, { rooms: unfinished.total });
+    }
+    say(io, `without --dry-run this goes on with ${which}; what follows would be a new one`);
+  }
   const plan = await planReplay(database, choice);
   const total = roomsOf(plan, 'replay');
   const depth = await readDepth(queue);
@@ -174,6 +191,16 @@ async function replay(surroundings: Surroundings, asked: Asked): Promise<number>
     say(io, 'nothing is left to replay: the rooms are gone or under way by now');
     return exitCodes.ok;
   }
+  return putAndReport(batch, surroundings, planToJson(outlook));
+}
+
+/** @param inJson - what `--json` says of it besides. */
+async function putAndReport(
+  batch: ReplayBatch,
+  surroundings: Surroundings,
+  inJson: Record<string, unknown>,
+): Promise<number> {
+  const { flags, io } = surroundings;
   const added = await put(batch, surroundings);
   if (added === undefined) {
     say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
@@ -181,7 +208,9 @@ async function replay(surroundings: Surroundings, asked: Asked): Promise<number>
   }
   if (flags.json) {
     const { id: batchId, name, parentId = null } = batch;
-    print(io, JSON.stringify({ batchId, name, parentId, ...added, ...planToJson(outlook) }));
+    const { added: count, pending, finished } = added;
+    const counts = { added: count, pending, finished };
+    print(io, JSON.stringify({ batchId, name, parentId, ...counts, ...inJson }));
   } else {
     print(io, `${rooms(added.added)} on the queue`);
     if (added.pending > 0)
@@ -214,16 +243,16 @@ async function put(
   batch: ReplayBatch,
   { config, database, queue, jobs, choice, io }: Surroundings,
 ): Promise<BatchAdded | undefined> {
-  if (!batch.isNew) {
-    say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
-  }
   const interrupt = onInterrupt();
   try {
     const space = createSpaceCheck({
       readMemory: () => fromQueue(readMemory(queue)),
       ...(batch.isNew ? { total: batch.total } : {}),
     });
-    await space.beforeFirst();
+    await space.beforeFirst().catch(async (error: unknown) => {
+      if (batch.isNew) await forgetBatch(database, batch.id);
+      throw error;
+    });
     const added = await addBatch(
       { database, queue, space, signal: interrupt.signal, io },
       batch,

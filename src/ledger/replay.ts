@@ -174,13 +174,15 @@ export interface NewReplay {
 }
 
 /**
- * $1 SDKAppID, $2 fingerprint, $3 name. A replay whose rooms were not all put on the queue.
+ * $1 SDKAppID, $2 fingerprint, $3 name, $4 milliseconds. Replays begun in this time whose rooms
+ * were not all put on the queue, of this choice; the newest first.
  */
 const interruptedSql = `
 select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new
   from room_reaper.batches
  where sdk_app_id = $1 and fingerprint = $2 and finished_at is null and cancelled_at is null
    and enqueued_at is null and (name = $3 and not made_up_name or $3::text is null and made_up_name)
+   and created_at > clock_timestamp() - $4::float8 * interval '1 millisecond'
  order by created_at desc limit 1`;
 
 /**
@@ -219,38 +221,49 @@ interface BatchRow extends Record<string, unknown> {
   is_new: boolean;
 }
 
+/** @returns a replay of the same choice that was interrupted at most `sinceMs` ago, in milliseconds. */
+export async function interruptedReplay(
+  database: Database,
+  sdkAppId: number,
+  { fingerprint, name }: Pick<NewReplay, 'fingerprint' | 'name'>,
+  sinceMs: number,
+): Promise<ReplayBatch | undefined> {
+  const [found] = await database.query<BatchRow>('replay-interrupted', interruptedSql, [
+    sdkAppId,
+    fingerprint,
+    name ?? null,
+    sinceMs,
+  ]);
+  return found && readBatch(found);
+}
+
 /** @returns undefined where there is nothing to replay. */
 export async function openReplay(
   database: Database,
   choice: ReplayChoice,
   replay: NewReplay,
 ): Promise<ReplayBatch | undefined> {
-  const name = replay.name ?? null;
-  const [interrupted] = await database.query<BatchRow>('replay-interrupted', interruptedSql, [
-    choice.sdkAppId,
+  const [made] = await database.query<BatchRow>('replay-open', openSql, [
+    ...choiceParameters(choice),
+    replay.id,
+    replay.name ?? null,
+    replay.madeUpName,
+    replay.origin,
     replay.fingerprint,
-    name,
+    replay.by,
+    replay.note ?? null,
   ]);
-  const [made] = interrupted
-    ? [interrupted]
-    : await database.query<BatchRow>('replay-open', openSql, [
-        ...choiceParameters(choice),
-        replay.id,
-        name,
-        replay.madeUpName,
-        replay.origin,
-        replay.fingerprint,
-        replay.by,
-        replay.note ?? null,
-      ]);
-  if (made === undefined) return undefined;
+  return made && readBatch(made);
+}
+
+function readBatch(row: BatchRow): ReplayBatch {
   return {
-    id: made.id,
-    name: made.name,
-    total: made.total,
-    createdAtMs: Math.floor(made.created_at),
-    parentId: made.parent_id ?? undefined,
-    isNew: made.is_new,
+    id: row.id,
+    name: row.name,
+    total: row.total,
+    createdAtMs: Math.floor(row.created_at),
+    parentId: row.parent_id ?? undefined,
+    isNew: row.is_new,
   };
 }
 

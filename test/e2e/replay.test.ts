@@ -1,5 +1,10 @@
 /** Asking again for what is not gone, from the ledger. */
 import { expect, test } from 'vitest';
+import { describeChoice, readChoice } from '../../src/cli/replay-choice.js';
+import { openReplay } from '../../src/ledger/replay.js';
+import { protectedRooms } from '../../src/protected-rooms.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { openLedger } from '../ledger/fixture.js';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { openTestQueue } from './queue.js';
 import { folderWith, run, start, type RunOptions } from './room-reaper.js';
@@ -46,7 +51,7 @@ async function openFailures(stores: typeof redisAndPostgres = redisAndPostgres) 
   const { batchId, outcomes } = JSON.parse(first.stdout) as { batchId: string; outcomes: object };
   expect(outcomes).toMatchObject({ destroyed: 5, failed: 6, rejected: 3 });
   const queue = await openTestQueue(sdkAppId, variables.QUEUE_URL);
-  return { server, options, batchId, queue, databaseUrl: variables.DATABASE_URL };
+  return { server, options, batchId, queue, sdkAppId, databaseUrl: variables.DATABASE_URL };
 }
 
 async function replay(args: readonly string[], options: RunOptions): Promise<ReplayJson> {
@@ -177,6 +182,35 @@ test('protected rooms stop a replay, or are left out', async () => {
   expect(refused.stderr).toMatch(/^timeout-0000 is protected$/m);
   expect(refused.stderr).toMatch(/2 protected rooms; nothing was sent/);
   expect((await run([...guarded, '--skip-protected'], options)).code).toBe(0);
+});
+
+test('an interrupted replay is gone on with, but not where other rooms are protected by now', async () => {
+  const { options, databaseUrl, batchId, sdkAppId } = await openFailures();
+  const database = await openLedger(databaseUrl);
+  // As far as it came: the rooms are chosen, and none of them is on the queue.
+  const flags = { batch: batchId };
+  const nobody = protectedRooms([]);
+  const begun = await openReplay(
+    database,
+    { ...readChoice(flags), sdkAppId, batchId, force: false, protectedRooms: nobody },
+    {
+      ...{ id: newId(), name: undefined, madeUpName: 'calm-lake', by: 'ada', note: undefined },
+      ...describeChoice(flags, batchId, nobody),
+    },
+  );
+  await database.close();
+
+  const dryRun = await run(['replay', '--batch', batchId, '--dry-run'], options);
+  expect(dryRun.stderr).toMatch(/this goes on with batch .* \(calm-lake\) of 6 rooms/);
+  const guarded = ['--batch', batchId, '--protect', 'timeout-*', '--skip-protected'];
+  const other = await replay(guarded, options);
+  expect(other.added).toBe(4);
+  expect(other.batchId).not.toBe(begun?.id);
+
+  const goneOn = await run(['replay', '--batch', batchId, '--json'], options);
+  expect(goneOn.stderr).toMatch(/going on with batch .* \(calm-lake\) of 6 rooms/);
+  const counts = { batchId: begun?.id, added: 2, pending: 4, finished: 0, rooms: 6 };
+  expect(JSON.parse(goneOn.stdout)).toEqual({ ...counts, name: 'calm-lake', parentId: batchId });
 });
 
 test.each([
