@@ -21,7 +21,7 @@ import {
   type RoomFlags,
   type RoomRequest,
 } from './room-request.js';
-import { clockTime, rooms } from './text.js';
+import { instant, rooms } from './text.js';
 import { readDuration, readTime } from './when.js';
 import { withStores } from './with-stores.js';
 
@@ -54,7 +54,8 @@ export function enqueueCommand(io: Io): Command {
 }
 
 async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): Promise<number> {
-  const placement = readPlacement(flags, file !== undefined);
+  const readAtMs = Date.now();
+  const placement = readPlacement(flags, file !== undefined, readAtMs);
   const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
   readBatchFlags(flags);
   const deadlineMs = readDeadline(flags.deadline, Date.now());
@@ -70,6 +71,8 @@ async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): P
       await acceptPlan(plan, flags.yes ?? false, io, nowMs);
     }
     await askConsent('enqueue', request.summary.unique, flags, io);
+    // Reading a list, and a person, take their time.
+    if (flags.at !== undefined) placement.delayMs -= Date.now() - readAtMs;
     return await put(config, request, placement, flags, io);
   } finally {
     await request.list.close();
@@ -77,11 +80,10 @@ async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): P
 }
 
 /** @param isList - whether there is a file: a single room should not wait behind a list. */
-function readPlacement(flags: EnqueueFlags, isList: boolean): Placement {
+function readPlacement(flags: EnqueueFlags, isList: boolean, now: number): Placement {
   if (flags.delay !== undefined && flags.at !== undefined) {
     throw new ReaperError('USAGE', '--delay and --at must not both be given; keep one');
   }
-  const now = Date.now();
   const delayMs =
     flags.delay !== undefined
       ? readDuration('--delay', flags.delay)
@@ -138,6 +140,7 @@ function report(
   io: Io,
 ): void {
   const { summary } = request;
+  const { dueEarlier, ...counts } = added;
   if (flags.json) {
     print(
       io,
@@ -148,13 +151,21 @@ function report(
         duplicates: summary.duplicates,
         invalid: summary.invalid,
         ...(request.protected > 0 ? { protected: request.protected } : {}),
-        ...added,
+        ...counts,
+        ...(dueEarlier > 0 ? { dueEarlier } : {}),
       }),
     );
     return;
   }
-  const due = placement.delayMs > 0 ? `, due ${clockTime(Date.now() + placement.delayMs)}` : '';
+  const now = Date.now();
+  const due = placement.delayMs > 0 ? `, due ${instant(now + placement.delayMs, now)}` : '';
   print(io, `${rooms(added.added)} on the queue${due}`);
+  if (dueEarlier > 0) {
+    print(
+      io,
+      `but ${rooms(dueEarlier)} were asked for before, are due earlier and stay so; to put them off, cancel them first`,
+    );
+  }
   if (added.pending > 0) print(io, `${rooms(added.pending)} pending already, not asked for twice`);
   if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch ended before`);
   print(io, `batch ${printable(batch.name)} ${batch.id}`);

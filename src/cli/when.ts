@@ -35,7 +35,8 @@ export function readTime(flag: string, text: string, now: number): number {
   }
   // Date.parse takes the 30th of February for the 2nd of March: another day than was meant.
   const day = /^\d{4}-\d\d-\d\d/.exec(text)?.[0];
-  const exists = day !== undefined && isDay(day);
+  // A day alone would be midnight in Greenwich.
+  const exists = day !== undefined && isDay(day) && /^.{10}[T ]\d\d:\d\d/.test(text);
   const at = exists ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) {
     throw new ReaperError(

@@ -50,14 +50,13 @@ export async function addDestructions(
   placement: Placement,
   priorityOf: PriorityOf = () => lanes[placement.lane],
 ): Promise<Added[]> {
-  const jobs = await fromQueue(
-    queue.addBulk(
-      destructions.map((destruction, index) => ({
-        name: jobName,
-        data: toJobData(destruction),
-        opts: jobOptions(destruction, placement, priorityOf(index)),
-      })),
-    ),
+  const jobs = await addUntilAnswered(
+    queue,
+    destructions.map((destruction, index) => ({
+      name: jobName,
+      data: toJobData(destruction),
+      opts: jobOptions(destruction, placement, priorityOf(index)),
+    })),
   );
   return destructions.map((destruction, index) => {
     const id = jobs[index]?.id ?? destruction.id;
@@ -67,6 +66,27 @@ export async function addDestructions(
       status: id === destruction.id ? 'added' : 'pending',
     };
   });
+}
+
+/** How often a call is made whose connection broke before its answer. */
+const addTries = 10;
+
+/**
+ * ioredis sends again what a broken connection left without an answer, but gives up a group of
+ * commands that was answered in part. With the same ids it may be sent again.
+ */
+async function addUntilAnswered(
+  queue: DestroyQueue,
+  jobs: Parameters<DestroyQueue['addBulk']>[0],
+): Promise<DestroyJob[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await queue.addBulk(jobs);
+    } catch (error) {
+      const brokenOff = error instanceof Error && /aborted due to/.test(error.message);
+      if (!brokenOff || tries === addTries) throw queueUnavailable(error);
+    }
+  }
 }
 
 /** Says of a queue that fails while rooms are added what that means for them. */
@@ -101,6 +121,9 @@ export function readJobs(
 /** A deadline that is later by less than this is not worth a write, in milliseconds. */
 const deadlineSlackMs = 60_000;
 
+/** What is due earlier by less than this is due when it was asked for, in milliseconds. */
+const dueSlackMs = 60_000;
+
 /** Nor is a turn that comes sooner by less than this many. */
 const turnSlack = 4;
 
@@ -111,13 +134,14 @@ const turnSlack = 4;
  *
  * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked; ask again.
  * @param priority - what the new request would have given it.
+ * @returns whether it goes earlier than the new request asks for: nothing is put off.
  */
 export async function bringForward(
   job: DestroyJob,
   priority: number,
   delayMs: number,
   notAfterMs: number,
-): Promise<void> {
+): Promise<boolean> {
   if (goesBefore(priority, job.priority)) {
     await changePending(() => job.changePriority({ priority }));
   }
@@ -126,12 +150,14 @@ export async function bringForward(
   if (notAfterMs > standing + deadlineSlackMs) data.n = notAfterMs;
   // A job without a delay waits or is in hand. One with a delay may be taken up this very
   // moment: then there is nothing to bring forward.
+  let standingDueMs = 0;
   if (job.delay > 0 && (await changePending(() => job.isDelayed()))) {
     const dueAtMs = Date.now() + delayMs;
+    // A later retry is left alone: when it is due cannot be read here, and it is soon.
+    if (job.attemptsMade === 0) standingDueMs = data.d ?? job.timestamp + job.delay;
     if (delayMs === 0) {
       await changePending(() => job.promote());
-    } else if (job.attemptsMade === 0 && (data.d ?? job.timestamp + job.delay) > dueAtMs) {
-      // A later retry is left alone: when it is due cannot be read here, and it is soon.
+    } else if (standingDueMs > dueAtMs) {
       await changePending(() => job.changeDelay(delayMs));
       data.d = dueAtMs;
     }
@@ -139,6 +165,7 @@ export async function bringForward(
   if (data.n !== job.data.n || data.d !== job.data.d) {
     await changePending(() => job.updateData(data));
   }
+  return delayMs > 0 && standingDueMs < Date.now() + delayMs - dueSlackMs;
 }
 
 function goesBefore(priority: number, standing: number): boolean {

@@ -38,6 +38,8 @@ export interface BatchAdded {
   pending: number;
   /** Ended already, before an interruption. */
   finished: number;
+  /** Of those that waited before: due earlier than asked for now, and left so. */
+  dueEarlier: number;
 }
 
 export interface Enqueued extends BatchAdded {
@@ -73,8 +75,9 @@ export async function enqueueBatch(
   placement: Placement,
   watch: EnqueueWatch,
 ): Promise<Enqueued> {
-  const counts: BatchAdded = { added: 0, pending: 0, finished: 0 };
+  const counts: BatchAdded = { added: 0, pending: 0, finished: 0, dueEarlier: 0 };
   const bulk = placement.lane === 'bulk';
+  const dueAtMs = Date.now() + placement.delayMs;
   const firstTurn = bulk ? await fromQueue(readFirstTurn(queue)) : lanes[placement.lane];
   const priorityAt = (position: number) => (bulk ? turnOf(firstTurn, position) : firstTurn);
   /** Rooms that have not ended, so far: the position of the next one in the batch. */
@@ -82,7 +85,8 @@ export async function enqueueBatch(
 
   async function put(chunk: readonly string[]): Promise<void> {
     const now = Date.now();
-    const notAfterMs = Math.floor(now + placement.delayMs + batch.deadlineMs);
+    const delayMs = placement.delayMs > 0 ? Math.max(1, Math.round(dueAtMs - now)) : 0;
+    const notAfterMs = Math.floor(now + delayMs + batch.deadlineMs);
     const all = chunk.map((roomId) => ({
       id: batchDestructionId(batch.id, batch.createdAtMs, roomId),
       roomId,
@@ -104,7 +108,7 @@ export async function enqueueBatch(
         jobs.map(async (job, index) => {
           if (job === undefined) return;
           const priority = priorities[index] ?? firstTurn;
-          await bringForward(job, priority, placement.delayMs, notAfterMs);
+          if (await bringForward(job, priority, delayMs, notAfterMs)) counts.dueEarlier += 1;
         }),
       );
 
@@ -124,7 +128,7 @@ export async function enqueueBatch(
       const added = await addDestructions(
         queue,
         missing.map(({ destruction }) => destruction),
-        placement,
+        { ...placement, delayMs },
         (index) => missing[index]?.priority ?? firstTurn,
       );
       const joined = missing.flatMap(({ priority }, index): (Added & { priority: number })[] => {

@@ -105,6 +105,8 @@ describe('a time', () => {
     // Two days that are not in the calendar; JavaScript would take them for 2 and 1 March.
     '2027-02-30T00:00:00Z',
     '2027-02-29',
+    // Midnight, but where?
+    '2027-02-28',
   ])('%j is none: refused with the flag, the rule and what it got', (text) => {
     expect(() => readTime('--at', text, now)).toThrow(
       expect.objectContaining({
@@ -115,7 +117,7 @@ describe('a time', () => {
     );
   });
 
-  test.each(['2026-11-20T12:00:00Z', '1999-01-01'])('%s is over: refused', (text) => {
+  test.each(['2026-11-20T12:00:00Z', '1999-01-01 12:00'])('%s is over: refused', (text) => {
     expect(() => readTime('--at', text, now)).toThrow(`--at must be in the future, got "${text}"`);
   });
 

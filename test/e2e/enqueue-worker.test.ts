@@ -132,6 +132,23 @@ test('a delayed room is not asked for before it is due', async () => {
   expect(row).toMatchObject({ outcome: 'destroyed', attempts: 1 });
 });
 
+test('a list that waits for an earlier time is not put off, and that is said', async () => {
+  const { env } = await openStage();
+  const options = { env: { ...env, ...(await redisAndPostgres()) }, stdin: lines(roomIds(3)) };
+  const enqueue = (delay: string, ...flags: string[]) =>
+    run(['enqueue', '-', '--delay', delay, ...flags], options);
+  expect((await enqueue('2h')).stdout).not.toContain('due earlier');
+
+  const later = await enqueue('4h');
+  expect(later.stdout).toMatch(/^but 3 rooms were asked for before, are due earlier and stay so/m);
+  const json = JSON.parse((await enqueue('4h', '--batch', 'other', '--json')).stdout) as unknown;
+  expect(json).toMatchObject({ added: 0, pending: 3, dueEarlier: 3 });
+
+  // Sooner is.
+  expect((await enqueue('1h')).stdout).not.toContain('due earlier');
+  expect((await enqueue('2h')).stdout).toContain('due earlier');
+});
+
 test('an urgent room goes before everything that waits', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();

@@ -21,21 +21,53 @@ export function detectFormat(
 ): RoomListLayout {
   if (format !== undefined) return { format, detectedBy: 'option' };
   const byExtension = formatOfExtension[extname(name).toLowerCase()];
+  if (byExtension === 'lines') mustBeRoomId(firstLine(head));
   if (byExtension !== undefined) return { format: byExtension, detectedBy: 'extension' };
   return { format: formatOfFirstLine(firstLine(head)), detectedBy: 'content' };
 }
 
+/**
+ * Nearly any text has the form of a RoomId: another format read as one RoomId a line would end
+ * as so many rooms that are "already gone".
+ *
+ * @throws ReaperError `USAGE` where the first line looks like that of another format.
+ */
+function mustBeRoomId(line: string): void {
+  const looksLike = isJsonObject(line)
+    ? 'a JSON object; choose --format ndjson'
+    : isCsvHeader(line)
+      ? 'a CSV header; choose --format csv'
+      : mayBeHeader(line)
+        ? 'a CSV header; name the column RoomId or room_id and choose --format csv'
+        : undefined;
+  if (looksLike === undefined) return;
+  throw new ReaperError(
+    'USAGE',
+    `Room list must be one RoomId a line, its first line looks like ${looksLike}, or --format lines if it is a RoomId`,
+  );
+}
+
 function formatOfFirstLine(line: string): RoomListFormat {
-  // Any JSON object, not only one with a roomId: `{"room_id":"a"}` has the form of a RoomId,
-  // and a list of such lines would end as so many rooms that are "already gone".
-  if (/^\s*\{\s*["}]/.test(line)) return 'ndjson';
+  // Any JSON object, not only one with a roomId.
+  if (isJsonObject(line)) return 'ndjson';
   if (/^\s*\[\s*(?:$|["[{])/.test(line)) {
     throw new ReaperError(
       'USAGE',
       'Room list must be one RoomId a line, CSV or NDJSON, got a JSON array; write one object with a roomId a line, without brackets and commas',
     );
   }
-  return isCsvHeader(line) ? 'csv' : 'lines';
+  if (isCsvHeader(line)) return 'csv';
+  mustBeRoomId(line);
+  return 'lines';
+}
+
+function isJsonObject(line: string): boolean {
+  return /^\s*\{\s*["}]/.test(line);
+}
+
+/** A column is called nearly as it must be. */
+function mayBeHeader(line: string): boolean {
+  return line.split(/[,;\t]/).some((field) => /^\s*("?)room[ _-]?id\1\s*$/i.test(field));
 }
 
 function isCsvHeader(line: string): boolean {

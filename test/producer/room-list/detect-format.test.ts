@@ -23,7 +23,13 @@ describe('the format is told by the caller, else the extension, else the first l
       { format: 'lines', name: 'a.csv' },
       { format: 'lines', detectedBy: 'option' },
     ],
-    ['.txt', 'room_id\na', { name: 'a.txt' }, { format: 'lines', detectedBy: 'extension' }],
+    ['.txt', 'a\nroom_id', { name: 'a.txt' }, { format: 'lines', detectedBy: 'extension' }],
+    [
+      'what looks like a header may be a RoomId, if somebody says so',
+      'room_id\na',
+      { name: 'a.txt', format: 'lines' },
+      { format: 'lines', detectedBy: 'option' },
+    ],
     [
       '.CSV',
       'x,RoomId\n1,a',
@@ -77,6 +83,21 @@ describe('the format is told by the caller, else the extension, else the first l
 
   test('an empty list has none', async () => {
     expect(await layoutsOf('', { name: 'a.csv' })).toEqual([]);
+  });
+});
+
+describe('what would be read as RoomIds although it looks like another format is refused', () => {
+  test.each<[what: string, text: string, name: string, remedy: string]>([
+    ['CSV in a .txt', 'room_id,title\na,b', 'a.txt', 'choose --format csv, or --format lines'],
+    ['a column in a .txt, as mysql prints it', '\nroom_id\na', 'a.txt', 'choose --format csv'],
+    ['NDJSON in a .txt', '{"roomId":"a"}', 'a.txt', 'choose --format ndjson'],
+    ['a header with a wrong name', 'roomId,title\na,b', '', 'name the column RoomId or room_id'],
+    ['with semicolons', 'title;ROOM_ID\na;b', 'a.txt', 'name the column RoomId or room_id'],
+  ])('%s', async (_, text, name, remedy) => {
+    await expect(layoutsOf(text, { name })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining(remedy) as unknown,
+    });
   });
 });
 
