@@ -113,7 +113,10 @@ async function cancel(
   const by = askedBy(flags.by);
   const everythingBeforeMs = flags.all === true ? Date.now() : undefined;
   const meant = await findMeant(database, queue, sdkAppId, names, flags);
-  const open = meant.batches.filter((batch) => batch.finishedAtMs === undefined);
+  // Of one that was cancelled before, rooms may have come onto the queue since.
+  const open = meant.batches.filter(
+    (batch) => batch.finishedAtMs === undefined || batch.cancelledAtMs !== undefined,
+  );
   const batchIds = open.map((batch) => batch.id);
   // This is the cancellation; what follows tidies up after it.
   await markBatchesCancelled(database, batchIds, by);

@@ -8,7 +8,8 @@ import { markBatchesCancelled } from '../../src/ledger/cancel.js';
 import { ensureDestructions } from '../../src/ledger/record.js';
 import { openLedger } from '../ledger/fixture.js';
 import { createSpaceCheck } from '../../src/producer/space-check.js';
-import { newId } from '../../src/queue/destruction-id.js';
+import { addDestructions } from '../../src/producer/add.js';
+import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
 import { readMemory } from '../../src/queue/space.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
@@ -49,7 +50,7 @@ async function cancel(args: readonly string[], options: RunOptions): Promise<Can
 async function statusOf(options: RunOptions) {
   return JSON.parse((await run(['status', '--json'], options)).stdout) as {
     queue: Record<'waiting' | 'active' | 'delayed' | 'failed', number>;
-    batches: { name: string; finishedAt?: string; cancelledBy?: string }[];
+    batches: { name: string; createdAt: string; finishedAt?: string; cancelledBy?: string }[];
   };
 }
 
@@ -302,6 +303,27 @@ test('a batch that does not exist is refused', async () => {
   expect(ended.code).toBe(2);
   expect(ended.stderr).toMatch(/BATCH must be the id or name of a batch, got "no/);
   expect(ended.stderr).not.toContain('\u001b');
+});
+
+test('the same command again takes back what came onto the queue after it', async () => {
+  const { sdkAppId, env } = await openStage();
+  const variables = await redisAndPostgres();
+  const options = { env: { ...env, ...variables } };
+  const enqueue = ['enqueue', '-', '--batch', 'evening', '--delay', '2h', '--json'];
+  const enqueued = await run(enqueue, { ...options, stdin: lines(roomIds(5)) });
+  const { batchId } = JSON.parse(enqueued.stdout) as { batchId: string };
+  expect((await cancel(['evening'], options)).cancelled).toBe(5);
+  const queue = await openTestQueue(sdkAppId, variables.QUEUE_URL);
+  const createdAtMs = Date.parse((await statusOf(options)).batches[0]?.createdAt ?? '');
+  const [requestedAtMs, roomId] = [Date.now(), 'room-late'];
+  const id = batchDestructionId(batchId, createdAtMs, roomId);
+  const late = { id, roomId, batchId, requestedAtMs, notAfterMs: requestedAtMs + 86_400_000 };
+  await addDestructions(queue, [late], { lane: 'bulk', delayMs: 7_200_000 });
+
+  const again = await cancel([batchId], options);
+
+  expect(again.cancelled).toBe(1);
+  expect((await statusOf(options)).queue).toMatchObject(nothing);
 });
 
 test('a list that is still being put on the queue stops there, and says who cancelled it', async () => {
