@@ -63,7 +63,7 @@ const mayGo = (destruction: string, cutoff: string, force: string) => `
 
 /**
  * $1 cutoff (µs), $2 SDKAppID, $3 after requested at (µs), $4 after id, $5 rows, $6 force,
- * $7 whether to delete.
+ * $7 whether to delete, $8 batches that stay because one of their destructions does.
  *
  * Walks by requested_at, which is not later than finished_at. Returns what was deleted, or
  * would be, and where the walk has come to; no `last_id` at its end. Locks what it deletes.
@@ -77,12 +77,18 @@ with page as materialized (
    limit $5
 ),
 old as materialized (
-  select p.id from page p where p.sdk_app_id = $2 and ${mayGo('p', instant('$1'), '$6::bool')}
+  select p.id from page p
+   where p.sdk_app_id = $2 and ${mayGo('p', instant('$1'), '$6::bool')}
+     and (p.batch_id is null or p.batch_id <> all ($8::text[]))
 ),
 attempts_gone as (
   delete from room_reaper.attempts
    where $7::bool and destruction_id = any (array(select id from old))
   returning 1
+),
+cancels_gone as (
+  delete from room_reaper.cancelled_destructions
+   where $7::bool and destruction_id = any (array(select id from old))
 ),
 destructions_gone as (
   delete from room_reaper.destructions
@@ -150,13 +156,16 @@ function isOrphan(attempt: string, lines: string): string {
      and (select d.id from room_reaper.destructions d where d.id = ${attempt}.destruction_id) is null`;
 }
 
-/** $1 cutoff (µs), $2 SDKAppID, $3 force. Batches that go, while their destructions are still there. */
+/**
+ * $1 cutoff (µs), $2 SDKAppID, $3 force. Batches that finished before the cutoff, while their
+ * destructions are still there, and whether they go: as a whole, or not at all.
+ */
 const oldBatchesSql = `
-select b.id from room_reaper.batches b
- where b.sdk_app_id = $2 and b.finished_at < ${instant('$1')}
-   and not exists (
-     select from room_reaper.destructions d
-      where d.batch_id = b.id and not (${mayGo('d', instant('$1'), '$3::bool')}))`;
+select b.id, not exists (
+         select from room_reaper.destructions d
+          where d.batch_id = b.id and not (${mayGo('d', instant('$1'), '$3::bool')})) as goes
+  from room_reaper.batches b
+ where b.sdk_app_id = $2 and b.finished_at < ${instant('$1')}`;
 
 /** $1 batch id, $2 rows. */
 const joinsSql = `
@@ -178,12 +187,14 @@ returning b.id`;
  */
 export async function prune(database: Database, options: PruneOptions): Promise<Pruned> {
   const pruned: Pruned = { destructions: 0, attempts: 0, batches: 0 };
-  const batches = await database.query<{ id: string }>('prune-old-batches', oldBatchesSql, [
-    options.beforeUs,
-    options.sdkAppId,
-    options.force,
-  ]);
-  await pruneDestructions(database, options, pruned);
+  const old = await database.query<{ id: string; goes: boolean }>(
+    'prune-old-batches',
+    oldBatchesSql,
+    [options.beforeUs, options.sdkAppId, options.force],
+  );
+  const batches = old.filter(({ goes }) => goes);
+  const held = old.filter(({ goes }) => !goes).map(({ id }) => id);
+  await pruneDestructions(database, options, held, pruned);
   await pruneOrphans(database, options, pruned);
   if (options.dryRun) pruned.batches = batches.length;
   else await pruneBatches(database, options, pruned, batches);
@@ -193,6 +204,7 @@ export async function prune(database: Database, options: PruneOptions): Promise<
 async function pruneDestructions(
   database: Database,
   options: PruneOptions,
+  held: readonly string[],
   pruned: Pruned,
 ): Promise<void> {
   let after = { us: 0, id: '' };
@@ -210,6 +222,7 @@ async function pruneDestructions(
       options.chunk ?? chunkSize,
       options.force,
       !options.dryRun,
+      held,
     ]);
     if (row === undefined || row.last_id === null || row.last_at === null) return;
     pruned.destructions += row.destructions;

@@ -175,12 +175,14 @@ describe('what stays, however old', () => {
     expect(await batchExists(batchId)).toBe(true);
   });
 
-  test('a batch, while one of its rooms is joined by a batch that stays', async () => {
+  test('a batch, with all its rooms, while one of them is joined by a batch that stays', async () => {
     const batchId = await batch(95);
     const shared = await destruction({ batchId });
+    const another = await destruction({ batchId });
     await join(await batch(10), shared);
     expect(await pruneOlderThan(90)).toEqual({ destructions: 0, attempts: 0, batches: 0 });
     expect(await batchExists(batchId)).toBe(true);
+    expect(await exists(another)).toBe(true);
   });
 });
 
