@@ -11,8 +11,8 @@ export function isPassing(error: unknown): boolean {
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
     return /^(08|53|57|40001|40P01|55P03|25006|58)/.test(code);
   }
-  // Those of the system (ECONNRESET), not those of Node about its arguments (ERR_…).
-  if (typeof code === 'string') return /^E[A-Z0-9]+$/.test(code);
+  // Those of the system (ECONNRESET, EAI_AGAIN), not those of Node about its arguments (ERR_…).
+  if (typeof code === 'string') return /^E(?!RR_)[A-Z0-9_]+$/.test(code);
   return (
     typeof message === 'string' && /timeout|terminated|closed|ended unexpectedly/i.test(message)
   );

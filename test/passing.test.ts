@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { patiently } from '../src/passing.js';
+import { isPassing, patiently } from '../src/passing.js';
 
 const passing = Object.assign(new Error('terminating connection'), { code: '57P01' });
 const lasting = Object.assign(new Error('relation does not exist'), { code: '42P01' });
@@ -14,6 +14,16 @@ function failing(error: Error, times: number) {
     attempts: () => attempts,
   };
 }
+
+test.each([
+  ['57P01', true],
+  ['42P01', false],
+  ['ECONNRESET', true],
+  ['EAI_AGAIN', true],
+  ['ERR_INVALID_ARG_TYPE', false],
+])('%s passes by itself: %s', (code, passes) => {
+  expect(isPassing(Object.assign(new Error('of some kind'), { code }))).toBe(passes);
+});
 
 describe('patiently', () => {
   test('tries again while the reason passes', async () => {

@@ -139,7 +139,12 @@ async function examineQueue(
 }
 
 async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promise<WaitingFacts> {
-  const opened = await openQueue({ sdkAppId, connection, onError: () => undefined });
+  const opened = await openQueue({
+    sdkAppId,
+    connection,
+    readOnly: true,
+    onError: () => undefined,
+  });
   try {
     return await readWaiting(opened.queue);
   } finally {

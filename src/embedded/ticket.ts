@@ -69,7 +69,8 @@ export function replaceTicket(dataDir: string, number: number, ticket: Ticket): 
 function withDraft<T>(dataDir: string, ticket: Ticket, use: (draft: string) => T): T {
   const draft = join(dataDir, `draft-${ticket.guard}.json`);
   try {
-    writeFileSync(draft, `${JSON.stringify(ticket, null, 2)}\n`, { mode: 0o600 });
+    // On the disk before it has its name: after a power cut an empty ticket would be nobody's.
+    writeFileSync(draft, `${JSON.stringify(ticket, null, 2)}\n`, { mode: 0o600, flush: true });
     return use(draft);
   } finally {
     rmSync(draft, { force: true });

@@ -196,9 +196,11 @@ const finishSql = `
 update room_reaper.batches b
    set finished_at = clock_timestamp()
  where b.sdk_app_id = $1 and b.finished_at is null and b.enqueued_at is not null
-   and b.total <= ${sumOfCounters} + (
-     select count(*) from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
-      where j.batch_id = b.id and d.outcome is not null)`;
+   and case when b.total <= ${sumOfCounters} + (
+         select count(*) from room_reaper.batch_joins j where j.batch_id = b.id)
+       then not exists (
+         select from room_reaper.batch_joins j left join room_reaper.destructions d on d.id = j.destruction_id
+          where j.batch_id = b.id and d.outcome is null) end`;
 
 export async function finishBatches(database: Database, sdkAppId: number): Promise<void> {
   await database.query('batch-finish', finishSql, [sdkAppId]);

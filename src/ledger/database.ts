@@ -46,6 +46,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     // A server that hangs must not hang the worker: after this the statement is run anew.
     query_timeout: 30_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: 'room-reaper',
     ...options.connection,
   });

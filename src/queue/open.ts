@@ -132,6 +132,9 @@ async function openOnPostgres(
     const pool = new pg.Pool({
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
+      // By itself the system begins after two hours: what lies between forgets an idle connection
+      // sooner, and BullMQ waits on one for news of new jobs.
+      keepAliveInitialDelayMillis: 10_000,
       query_timeout: options.failFast ? answerLimitMs : answerTimeoutMs,
       ...place.connection,
       max: 8,

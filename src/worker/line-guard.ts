@@ -95,8 +95,8 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     const isNew = stopped === undefined;
     stopped = line;
     hold = undefined;
-    if (phase === 'halted') return;
-    takeNothing(`the line is stopped: ${line.reason}`);
+    if (phase !== 'halted') takeNothing(`the line is stopped: ${line.reason}`);
+    // Also where this worker held back alone until now.
     if (isNew) {
       log.error(
         { code: line.code, reason: line.reason, remedy: line.remedy },
