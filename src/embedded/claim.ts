@@ -27,7 +27,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReaperError } from '../errors.js';
-import { canUseSockets, silenceProvesDeath, thisMachine } from './endpoint.js';
+import { addressIn, canUseSockets, silenceProvesDeath, thisMachine } from './endpoint.js';
 import { Guard, askGuard, type GuardContact } from './guard.js';
 import {
   discardTicket,
@@ -138,7 +138,7 @@ async function contactOwner(
   const otherwise = `if that process no longer exists, delete ${ticketPath(dataDir, number)}`;
   const until = Date.now() + PATIENCE_MS;
   for (;;) {
-    const answer = await askGuard(ticket.guard, address);
+    const answer = await askGuard(ticket.guard, addressIn(dataDir, address));
     switch (answer.kind) {
       case 'alive':
         return answer.contact;
@@ -149,7 +149,7 @@ async function contactOwner(
           );
         }
         // Somebody cleaned up its socket while it runs.
-        if (answer.missing && isRunning(pid)) {
+        if (answer.missing && mayBeRunning(ticket)) {
           throw unavailable(
             `the owner of the data directory ${dataDir} must be reachable, got no socket of ${owner}; stop it, then start again; ${otherwise}`,
           );
@@ -172,7 +172,11 @@ async function contactOwner(
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Of a pid of another container nothing is known, but for what ended with the kernel. */
+function mayBeRunning({ pid, machine }: Ticket): boolean {
+  const here = thisMachine();
+  if (machine.boot !== here.boot) return false;
+  if (machine.processes !== here.processes) return true;
   try {
     process.kill(pid, 0);
     return true;

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** Where something of the embedded database listens. */
 export type Address = { path: string } | { port: number };
@@ -22,6 +22,11 @@ const SOCKET_PORT = 5432;
 
 /** 103 on macOS, 107 on Linux (sun_path). */
 const LONGEST_SOCKET_PATH = 103;
+
+/** A socket of a directory that its owner may see under another path, as in a container. */
+export function addressIn(dataDir: string, address: Address): Address {
+  return 'path' in address ? { path: join(dataDir, basename(address.path)) } : address;
+}
 
 export function socketPath(dataDir: string): string {
   return join(dataDir, `.s.PGSQL.${SOCKET_PORT}`);
@@ -66,6 +71,8 @@ export interface Machine {
   boot: string | null;
   /** The network a loopback port belongs to (containers have their own); null elsewhere. */
   network: string | null;
+  /** Where a pid means something (containers have their own); null elsewhere. */
+  processes: string | null;
 }
 
 export function thisMachine(): Machine {
@@ -73,6 +80,7 @@ export function thisMachine(): Machine {
     host: hostname(),
     boot: orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
     network: orNull(() => readlinkSync('/proc/self/ns/net')),
+    processes: orNull(() => readlinkSync('/proc/self/ns/pid')),
   };
 }
 

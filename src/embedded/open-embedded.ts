@@ -122,8 +122,11 @@ async function take(dataDir: string, notice: (message: string) => void): Promise
       const claim = await claimDirectory(dataDir);
       if (claim.kind === 'owned') return await own(dataDir, claim, notice);
       const { contact } = claim;
-      const connection = await connectionOf(contact, dataDir);
-      if (connection === null) continue; // Its owner went while opening: perhaps it is our turn.
+      const announced = await connectionOf(contact, dataDir);
+      if (announced === null) continue; // Its owner went while opening: perhaps it is our turn.
+      // Its owner may see the directory under another path.
+      const onSocket = announced.password === undefined;
+      const connection = onSocket ? socketConnection(dataDir) : announced;
       notice('joined the embedded database that another process runs');
       return {
         role: 'joined',

@@ -1,7 +1,7 @@
 import { linkSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
-import type { Address, Machine } from './endpoint.js';
+import { addressIn, type Address, type Machine } from './endpoint.js';
 
 /** The lock file of one owner, `owner-<number>.json`: who it is and how to ask whether it lives. */
 export interface Ticket {
@@ -80,6 +80,7 @@ function withDraft<T>(dataDir: string, ticket: Ticket, use: (draft: string) => T
 /** Removes a ticket that a later one has replaced, with its guard's socket file. */
 export function discardTicket(dataDir: string, number: number): void {
   const ticket = readTicket(dataDir, number);
-  if (ticket !== null && 'path' in ticket.address) rmSync(ticket.address.path, { force: true });
+  const address = ticket && addressIn(dataDir, ticket.address);
+  if (address !== null && 'path' in address) rmSync(address.path, { force: true });
   rmSync(ticketPath(dataDir, number), { force: true });
 }

@@ -94,12 +94,28 @@ describe('claiming a data directory', () => {
 
   test('an owner on another machine is not taken over: the message says who and what to do', async () => {
     const dataDir = emptyDirectory();
-    const machine = { host: 'elsewhere', boot: 'another', network: null };
+    const machine = { host: 'elsewhere', boot: 'another', network: null, processes: null };
     placeTicket(dataDir, 1, silentTicket(dataDir, { machine }));
     await expect(claimDirectory(dataDir)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(/one machine only.*on elsewhere.*DATABASE_URL/) as string,
     });
+  });
+
+  test('an owner that sees the directory under another path is found', async () => {
+    const dataDir = emptyDirectory();
+    expect((await claimDirectory(dataDir)).kind).toBe('owned');
+    // As one directory is mounted in two places.
+    const elsewhere = freshPath();
+    renameSync(dataDir, elsewhere);
+    expect((await claimDirectory(elsewhere)).kind).toBe('joined');
+  });
+
+  test('of an owner in another container, whose pid says nothing here, a socket that is not there proves nothing', async () => {
+    const dataDir = emptyDirectory();
+    const machine = { ...thisMachine(), host: 'container', processes: 'pid:[1]' };
+    placeTicket(dataDir, 1, silentTicket(dataDir, { machine }));
+    await expect(claimDirectory(dataDir)).rejects.toThrow(/must be reachable, got no socket/);
   });
 
   test('an owner that runs but whose socket was deleted is not taken over', async () => {
@@ -113,7 +129,7 @@ describe('claiming a data directory', () => {
 });
 
 describe('silence proves death', () => {
-  const here = { host: 'a', boot: '1', network: 'n' };
+  const here = { host: 'a', boot: '1', network: 'n', processes: 'p' };
   const socket = { path: 'x' };
   const port = { port: 1 };
 
@@ -122,8 +138,8 @@ describe('silence proves death', () => {
     ['in another container of this machine, on a socket', socket, { ...here, host: 'b' }, true],
     ['in a container with another network, on a port', port, { ...here, network: 'm' }, false],
     ['on this machine before it was started again', port, { ...here, boot: '0' }, true],
-    ['on another machine', socket, { host: 'b', boot: '2', network: 'n' }, false],
-    ['on another machine of unknown boot', socket, { host: 'b', boot: null, network: null }, false],
+    ['on another machine', socket, { ...here, host: 'b', boot: '2' }, false],
+    ['on another machine of unknown boot', socket, { ...here, host: 'b', boot: null }, false],
   ])('%s: %o', (_where, address, theirs, proves) => {
     expect(silenceProvesDeath(address, theirs, here)).toBe(proves);
   });
