@@ -190,7 +190,9 @@ const sumOfCounters = outcomes.map((outcome) => `b.${outcome}`).join(' + ');
 
 /**
  * $1 SDKAppID. Marks the batches whose last room has ended. The counters of a batch are
- * exact at any instant; this only notes the time.
+ * exact at any instant; this only notes the time. Rooms that it joined are looked up one by one,
+ * so only where they can be what is missing; one of them may have been lost with its queue, and
+ * have been made anew under the batch itself.
  */
 const finishSql = `
 update room_reaper.batches b
@@ -198,9 +200,9 @@ update room_reaper.batches b
  where b.sdk_app_id = $1 and b.finished_at is null and b.enqueued_at is not null
    and case when b.total <= ${sumOfCounters} + (
          select count(*) from room_reaper.batch_joins j where j.batch_id = b.id)
-       then not exists (
-         select from room_reaper.batch_joins j left join room_reaper.destructions d on d.id = j.destruction_id
-          where j.batch_id = b.id and d.outcome is null) end`;
+       then b.total <= ${sumOfCounters} + (
+         select count(*) from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+          where j.batch_id = b.id and d.outcome is not null) end`;
 
 export async function finishBatches(database: Database, sdkAppId: number): Promise<void> {
   await database.query('batch-finish', finishSql, [sdkAppId]);

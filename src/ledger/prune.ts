@@ -80,6 +80,8 @@ old as materialized (
   select p.id from page p
    where p.sdk_app_id = $2 and ${mayGo('p', instant('$1'), '$6::bool')}
      and (p.batch_id is null or p.batch_id <> all ($8::text[]))
+     and not exists (
+       select from room_reaper.batch_joins j where j.destruction_id = p.id and j.batch_id = any ($8))
 ),
 attempts_gone as (
   delete from room_reaper.attempts
@@ -167,6 +169,12 @@ select b.id, not exists (
   from room_reaper.batches b
  where b.sdk_app_id = $2 and b.finished_at < ${instant('$1')}`;
 
+/** $1 batches that stay, $2 others. Which of the others stay because one of the first joined their rooms. */
+const heldByJoinsSql = `
+select distinct d.batch_id as id
+  from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+ where j.batch_id = any ($1::text[]) and d.batch_id = any ($2::text[])`;
+
 /** $1 batch id, $2 rows. */
 const joinsSql = `
 delete from room_reaper.batch_joins
@@ -192,8 +200,20 @@ export async function prune(database: Database, options: PruneOptions): Promise<
     oldBatchesSql,
     [options.beforeUs, options.sdkAppId, options.force],
   );
-  const batches = old.filter(({ goes }) => goes);
   const held = old.filter(({ goes }) => !goes).map(({ id }) => id);
+  let batches = old.filter(({ goes }) => goes);
+  // A batch that stays keeps what it joined, and so the batches of that.
+  let newest = held;
+  do {
+    const going = batches.map(({ id }) => id);
+    const rows = await database.query<{ id: string }>('prune-held-by-joins', heldByJoinsSql, [
+      newest,
+      going,
+    ]);
+    newest = rows.map(({ id }) => id);
+    held.push(...newest);
+    batches = batches.filter(({ id }) => !newest.includes(id));
+  } while (newest.length > 0);
   await pruneDestructions(database, options, held, pruned);
   await pruneOrphans(database, options, pruned);
   if (options.dryRun) pruned.batches = batches.length;

@@ -222,6 +222,22 @@ describe('finishing', () => {
     expect(progress).toMatchObject({ destroyed: 1, already_gone: 1 });
     expect(progress?.finishedAtMs).toBeDefined();
   });
+
+  test('a room that was joined, lost with its queue and made anew under the batch counts once', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 2 });
+    await openBatch(ledger.database, batch);
+    const lost = request();
+    const joined = [{ destructionId: lost.destructionId, roomId: lost.roomId }];
+    await joinDestructions(ledger.database, batch.id, joined);
+    await markEnqueued(ledger.database, batch.id);
+    await end(line, 'destroyed', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeUndefined();
+    await end(line, 'destroyed', batch.id);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeDefined();
+  });
 });
 
 describe('reading', () => {

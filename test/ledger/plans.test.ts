@@ -241,7 +241,7 @@ describe('no table of attempts or destructions is read whole', () => {
       },
       [
         ...['prune-old-batches', 'prune-destructions', 'line-numbers', 'prune-orphans'],
-        ...['prune-unsent-orphans', 'prune-joins', 'prune-batch'],
+        ...['prune-unsent-orphans', 'prune-held-by-joins', 'prune-joins', 'prune-batch'],
       ],
     );
   });

@@ -184,6 +184,20 @@ describe('what stays, however old', () => {
     expect(await batchExists(batchId)).toBe(true);
     expect(await exists(another)).toBe(true);
   });
+
+  test('what a batch that stays had joined, with the batch of that', async () => {
+    const held = await batch(95);
+    await join(await batch(10), await destruction({ batchId: held }));
+    const other = await batch(95);
+    const [single, joined, beside] = [
+      await destruction(),
+      await destruction({ batchId: other }),
+      await destruction({ batchId: other }),
+    ];
+    for (const id of [single, joined]) await join(held, id);
+    expect(await pruneOlderThan(90)).toEqual({ destructions: 0, attempts: 0, batches: 0 });
+    for (const id of [single, joined, beside]) expect(await exists(id)).toBe(true);
+  });
 });
 
 test('a dry run counts what would go, and deletes nothing', async () => {
