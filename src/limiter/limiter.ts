@@ -41,14 +41,16 @@ const minimumLeadMs = 30;
 /** Added to the time that the ledger lately took to answer, in milliseconds. */
 const leadSlackMs = 15;
 
+/** With a ledger that is slower than this, in milliseconds, slots lie too far ahead to be moved. */
+const slowestToMoveMs = 200;
+
 /** How much of a slow answer is remembered after the next one. */
 const slownessKept = 0.95;
 
 /**
  * The very first slot of a process lies further ahead, in milliseconds: code that has not run
  * yet is slow, and slots granted meanwhile would be missed one after the other. No slot lies
- * further ahead than this because of the ledger: with more, one could be granted a window before
- * another that is used late.
+ * further ahead than this because of the ledger.
  */
 const firstLeadMs = 500;
 
@@ -68,7 +70,7 @@ const probeToleranceMs = 500;
 const lookAgainMs = 1_000;
 
 /** What the wall clock may gain on the monotonic one between two readings of the database's, in milliseconds. */
-const mostGainMs = 1_000;
+const mostGainMs = 200;
 
 export interface LimiterOptions {
   database: Database;
@@ -159,8 +161,13 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
 
   function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
     if (wasSuspended()) return true;
-    const tolerance = probe === undefined ? latestMs : probeToleranceMs;
-    return clock.now() - slotAtMs > tolerance;
+    return clock.now() - slotAtMs > toleranceOf(probe);
+  }
+
+  function toleranceOf(probe: Probe | undefined): number {
+    if (probe !== undefined) return probeToleranceMs;
+    // What is told only after so long may be told too late to move anything.
+    return slowestMs > slowestToMoveMs ? Math.min(latestMs, latenessToleranceMs) : latestMs;
   }
 
   /**
@@ -182,13 +189,14 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
 
   async function readClock(): Promise<void> {
     const askedAt = monotonic();
+    const wall = Date.now() - askedAt;
     const rows = await database.query<{ now: number }>(
       'clock',
       'select extract(epoch from clock_timestamp())::float8 * 1000 as now',
       [],
     );
     clock.observe({ askedAt, answeredAt: monotonic(), databaseMs: rows[0]?.now ?? Date.now() });
-    wallOffset = Date.now() - monotonic();
+    wallOffset = wall;
   }
 
   const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
@@ -222,8 +230,9 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       },
       wishes,
     );
-    slowestMs = Math.max(monotonic() - askedAt, slowestMs * slownessKept);
-    if (slowestMs > firstLeadMs) options.onSlowLedger(slowestMs);
+    const tookMs = monotonic() - askedAt;
+    slowestMs = Math.min(Math.max(tookMs, slowestMs * slownessKept), firstLeadMs);
+    if (tookMs > firstLeadMs) options.onSlowLedger(tookMs);
     if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
     for (const reservation of result.reservations) {
