@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 export function isPassing(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
+  if (typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code)) {
     return /^(08|53|57|40001|40P01|55P03|25006|58)/.test(code);
   }
   // Those of the system (ECONNRESET, EAI_AGAIN), not those of Node about its arguments (ERR_…).

@@ -20,6 +20,7 @@ test.each([
   ['42P01', false],
   ['ECONNRESET', true],
   ['EAI_AGAIN', true],
+  ['EPIPE', true],
   ['ERR_INVALID_ARG_TYPE', false],
 ])('%s passes by itself: %s', (code, passes) => {
   expect(isPassing(Object.assign(new Error('of some kind'), { code }))).toBe(passes);

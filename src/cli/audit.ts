@@ -162,9 +162,10 @@ function toJson(audit: Judged): unknown {
 }
 
 function toText(audit: Judged): string {
-  if (audit.hosts.length === 0) return 'nothing was sent in this time';
+  if (audit.hosts.length === 0 && audit.neverEnded === 0) return 'nothing was sent in this time';
   const retries = retriesOf(audit);
   return [
+    ...(audit.hosts.length === 0 ? ['no request in this time has a recorded end'] : []),
     ...audit.hosts.flatMap((host) => describeHost(host, audit)),
     `retries: ${round(retries.mean, 4)} a room on average, at most ${retries.max}`,
     ...retries.distribution

@@ -1,6 +1,6 @@
 /** What `destroy` prints at its end. */
 import { stringify } from 'lossless-json';
-import { finishedCount, type BatchProgress } from '../ledger/batches.js';
+import type { BatchProgress } from '../ledger/batches.js';
 import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
 import type { BatchSummary } from '../ledger/report.js';
 import type { RoomListSummary } from '../producer/room-list/index.js';
@@ -29,7 +29,7 @@ export function toJson({ progress, summary, list, seconds, ...more }: DestroyRes
       invalid: list.invalid,
       ...(more.protected > 0 ? { protected: more.protected } : {}),
       outcomes: Object.fromEntries(
-        outcomes.map((outcome) => [outcome, progress[outcome]]),
+        outcomes.map((outcome) => [outcome, summary.outcomes[outcome]]),
       ) as OutcomeCounts,
       attempts: summary.attempts,
       seconds: Math.round(seconds * 10) / 10,
@@ -40,7 +40,7 @@ export function toJson({ progress, summary, list, seconds, ...more }: DestroyRes
 }
 
 export function toText({ progress, summary, list, seconds, ...more }: DestroyResult): string {
-  const finished = finishedCount(progress);
+  const finished = outcomes.reduce((sum, outcome) => sum + summary.outcomes[outcome], 0);
   return [
     `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
     ...(list.duplicates > 0
@@ -48,7 +48,7 @@ export function toText({ progress, summary, list, seconds, ...more }: DestroyRes
       : []),
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
     ...(more.protected > 0 ? [`${count(more.protected)} protected rooms were left out`] : []),
-    ...describeOutcomes(progress),
+    ...describeOutcomes(summary.outcomes),
     ...describeStatistics(summary.statistics),
     ...describeProblems(summary.problems),
     '',

@@ -74,22 +74,22 @@ async function run(surroundings: Surroundings): Promise<number> {
   const progress = await readProgress(database, config, batch);
   if (progress === undefined) {
     sayLedgerAway(batch, io);
-    say(io, 'Then run the same command again to go on: no room that is done is asked for again.');
+    say(io, 'Where rooms are left then, run the same command again to go on.');
     return signal.aborted ? exitCodes.interrupted : exitCodes.usage;
   }
   const summary = await unlessAway(summarizeBatch(database, batch.id));
   if (summary === undefined) {
     sayLedgerAway(batch, io);
-  } else {
-    const result = {
-      progress,
-      summary,
-      list: request.summary,
-      protected: request.protected,
-      seconds: (performance.now() - startedAt) / 1000,
-    };
-    print(io, flags.json ? toJson(result) : toText(result));
+    return exitCodes.usage;
   }
+  const result = {
+    progress,
+    summary,
+    list: request.summary,
+    protected: request.protected,
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+  print(io, flags.json ? toJson(result) : toText(result));
   return exitCode(progress, stopped, signal, io);
 }
 

@@ -104,6 +104,7 @@ async function put(
   io: Io,
 ): Promise<number> {
   const interrupt = onInterrupt();
+  const dueAtMs = Date.now() + placement.delayMs;
   try {
     const result = await withStores(config, io, ({ database, queue }) =>
       putOnQueue(
@@ -124,7 +125,7 @@ async function put(
       say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
       return exitCodes.interrupted;
     }
-    report(result.batch, result.added, request, placement, flags, io);
+    report(result.batch, result.added, request, placement, dueAtMs, flags, io);
     return exitCodes.ok;
   } finally {
     interrupt.dispose();
@@ -136,6 +137,7 @@ function report(
   added: BatchAdded,
   request: RoomRequest,
   placement: Placement,
+  dueAtMs: number,
   flags: EnqueueFlags,
   io: Io,
 ): void {
@@ -157,8 +159,7 @@ function report(
     );
     return;
   }
-  const now = Date.now();
-  const due = placement.delayMs > 0 ? `, due ${instant(now + placement.delayMs, now)}` : '';
+  const due = placement.delayMs > 0 ? `, due ${instant(dueAtMs, Date.now())}` : '';
   print(io, `${rooms(added.added)} on the queue${due}`);
   if (dueEarlier > 0) {
     print(

@@ -1,3 +1,4 @@
+import { isPassing } from '../passing.js';
 import type { QueueConnection } from '../queue/connection.js';
 import { say, type Io } from './io.js';
 
@@ -11,14 +12,16 @@ const sayEveryMs = 30_000;
 export function sayQueueAway(io: Io, { kind }: QueueConnection): (error: Error) => void {
   if (kind !== 'redis') return () => undefined;
   let saidAt = Number.NEGATIVE_INFINITY;
-  return ({ code, message }: NodeJS.ErrnoException) => {
+  return (error) => {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!isPassing(error)) return;
     if (performance.now() - saidAt < sayEveryMs) return;
     saidAt = performance.now();
     // A line of progress may stand there.
     const start = io.stderr.isTTY ? '\n' : '';
     say(
       io,
-      `${start}Redis went away (${code ?? message}); this goes on when it is back. Interrupt twice to give up`,
+      `${start}Redis went away (${code ?? message}); this goes on when it is back. Ctrl-C, or Ctrl-C twice, gives up`,
     );
   };
 }

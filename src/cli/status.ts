@@ -151,19 +151,20 @@ export async function readStatus(
       `--batch must be the id or name of a batch, got ${printable(JSON.stringify(batch))}; room-reaper status lists them`,
     );
   }
-  const rate = Math.max(...lines.map((line) => line.ratePerSecond), 0) || 1000 / intervalMs;
+  const { host } = new URL(config.endpoint);
+  const line = lines.find((each) => each.host === host);
+  const fullRate = 1000 / intervalMs;
   return {
     paused: depth.paused,
     lines,
-    host: new URL(config.endpoint).host,
+    host,
     queue: depth,
     etaSeconds:
       secondsLeft({
         roomsAhead: depth.waiting + depth.active,
-        ratePerSecond: rate,
-        fullRatePerSecond: 1000 / intervalMs,
-        overQuotaPerSecond: lines.find((line) => line.ratePerSecond === rate)?.quotaFound
-          ?.ratePerSecond,
+        ratePerSecond: line?.ratePerSecond ?? fullRate,
+        fullRatePerSecond: fullRate,
+        overQuotaPerSecond: line?.quotaFound?.ratePerSecond,
         requestsPerRoom: await readRequestsPerRoom(database, config.sdkAppId),
       }) ?? 0,
     batches,
@@ -207,7 +208,7 @@ function toJson(status: Status): unknown {
       }),
     ),
     queue: status.queue,
-    etaSeconds: Math.round(status.etaSeconds * 10) / 10,
+    etaSeconds: isMovingOn(status) ? Math.round(status.etaSeconds * 10) / 10 : null,
     batches: status.batches.map(batchToJson),
   };
 }
@@ -251,7 +252,7 @@ function batchSecondsLeft(batch: BatchProgress): number | undefined {
 function toText(status: Status, now: number): string {
   const lines = status.lines.flatMap((line) =>
     isLeft(line, status)
-      ? [`${line.host}: not used any more, stopped before; \`room-reaper resume\` forgets that`]
+      ? [...describeLine(line), `  ${status.host} runs since; \`room-reaper resume\` forgets this`]
       : describeLine(line),
   );
   if (lines.length === 0) lines.push('no worker has run yet; start one with `room-reaper worker`');
@@ -264,16 +265,18 @@ function toText(status: Status, now: number): string {
     `${rooms(queue.waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(queue.active)} in hand, ` +
       `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
   );
-  const moving =
-    !status.paused &&
-    !status.lines.some((line) => (line.stopped ?? line.outage) && !isLeft(line, status));
-  if (moving && status.etaSeconds > 0) {
+  if (isMovingOn(status) && status.etaSeconds > 0) {
     lines.push(
       `${duration(status.etaSeconds)} left, done ${clockTime(now + status.etaSeconds * 1000)}`,
     );
   }
   for (const batch of status.batches) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
+}
+
+function isMovingOn(status: Status): boolean {
+  const held = status.lines.some((line) => (line.stopped ?? line.outage) && !isLeft(line, status));
+  return !status.paused && !held;
 }
 
 /** Stopped or in an outage, and then left: the configured host is another, and runs since. */

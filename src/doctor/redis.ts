@@ -90,9 +90,9 @@ export function judgeRedis(facts: RedisFacts, shownAs: string): Finding[] {
   if (info === undefined) {
     return [
       ok(`${shownAs} answers in ${roundTripMs.toFixed(1)} ms`),
-      warning(
-        'INFO is not allowed here, so version, eviction policy, append-only file and memory could not be looked at',
-        'see in the console of its provider: Redis 6.2 or later, maxmemory-policy noeviction, append-only file on',
+      problem(
+        'INFO is not allowed here: without it workers and commands cannot use the queue',
+        'allow this user the command INFO (+info); see too that it is Redis 6.2 or later, with maxmemory-policy noeviction and append-only file on',
       ),
       ...judgeListpack(facts),
     ];

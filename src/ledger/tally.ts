@@ -82,7 +82,8 @@ export function createTally(): TallyCounter {
   let lastSentUs: number | undefined;
 
   function addProblem(outcome: Outcome, row: ReportRow): void {
-    const key = `${outcome} ${row.errorCode ?? ''}`;
+    // Without a code it is the text that tells causes apart.
+    const key = `${outcome} ${row.errorCode ?? row.errorInfo ?? ''}`;
     const known = problems.get(key);
     if (known === undefined) {
       const { errorCode, errorInfo } = row;

@@ -88,7 +88,8 @@ export interface Producer {
    *
    * @param roomId - 1–48 bytes of printable ASCII.
    * @throws ReaperError `USAGE` where the RoomId or an option is not valid, `UNAVAILABLE`
-   *   where the queue cannot be reached; nothing is queued then.
+   *   where the queue does not answer. It may have taken the room all the same, so ask again
+   *   until it answers: while the first request is pending no second one is made.
    */
   destroy(roomId: string, options?: DestroyOptions): Promise<Added>;
 
@@ -108,6 +109,9 @@ export interface Producer {
   close(): Promise<void>;
 }
 
+/** As of DESTROY_DEADLINE_HOURS. */
+const mostDeadlineHours = 24 * 365;
+
 /**
  * Opens a producer.
  *
@@ -118,8 +122,11 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
   if (!Number.isInteger(sdkAppId) || sdkAppId < 1) {
     throw new ReaperError('USAGE', `sdkAppId must be a positive integer, got ${String(sdkAppId)}`);
   }
-  if (!(deadlineHours > 0)) {
-    throw new ReaperError('USAGE', `deadlineHours must be above 0, got ${String(deadlineHours)}`);
+  if (!(deadlineHours > 0 && deadlineHours <= mostDeadlineHours)) {
+    throw new ReaperError(
+      'USAGE',
+      `deadlineHours must be above 0, at most ${mostDeadlineHours} (a year), got ${String(deadlineHours)}`,
+    );
   }
   if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(options.queueUrl)) {
     throw new ReaperError(

@@ -8,11 +8,19 @@ export interface QueueMemory {
   limitBytes: number;
 }
 
-/** undefined: it has no limit of its own (no `maxmemory`, or the queue is in Postgres). */
+/**
+ * undefined: it has no limit of its own (no `maxmemory`, or the queue is in Postgres), or does
+ * not tell this user.
+ */
 export async function readMemory(queue: DestroyQueue): Promise<QueueMemory | undefined> {
   const backend: unknown = queue.getBackend();
   if (!(backend instanceof RedisQueueBackend)) return undefined;
-  return parseMemory(await (await backend.client).info());
+  const client = await backend.client;
+  const info = await client.info().catch((error: unknown) => {
+    if (error instanceof Error && /^(NOPERM|ERR unknown command)/.test(error.message)) return '';
+    throw error;
+  });
+  return parseMemory(info);
 }
 
 /** @param info - what `INFO` answers. Source: https://redis.io/docs/latest/commands/info/ */

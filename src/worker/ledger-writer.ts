@@ -77,12 +77,15 @@ export function createLedgerWriter(options: {
   };
 }
 
-/** Rejects when `signal` aborts: a database that says nothing is not waited for. */
+/** How long a statement is waited for once nobody waits for the database any more, in milliseconds. */
+const lastChanceMs = 500;
+
+/** Rejects soon after `signal` aborts: a database that says nothing is not waited for. */
 function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason as Error);
+    const stop = () => setTimeout(() => reject(signal.reason as Error), lastChanceMs);
     if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
+    else signal.addEventListener('abort', stop, { once: true });
     promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);
   });
 }

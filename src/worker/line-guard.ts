@@ -174,9 +174,9 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     },
     stop(cause) {
       unwritten = true;
-      halt({ ...cause, outage: false, probeAtMs: options.now() + firstProbePauseMs });
       // The job goes back at once; the other workers hear of it as soon as the ledger does.
       void writeStop(cause);
+      halt({ ...cause, outage: false, probeAtMs: options.now() + firstProbePauseMs });
     },
     probe: () => run('probing'),
     foundStopped: halt,

@@ -143,7 +143,7 @@ async function run(
     lineId: id,
     log,
     onAlone: (reason) => guard.holdBack(reason),
-    onOutage: (found) => options.onOutage?.(found),
+    onOutage: (found) => tell(options.onOutage, found),
   });
   const limiter = await createLimiter({
     database,
@@ -191,9 +191,18 @@ async function run(
     },
     onStopped: (line) => {
       if (line.reason === manyRejected) rejections.trip();
-      options.onLineStopped?.(line);
+      tell(options.onLineStopped, line);
     },
   });
+
+  /** What a listener of the service throws is its own trouble, and must not stop the worker. */
+  function tell<T>(listener: ((news: T) => void) | undefined, news: T): void {
+    try {
+      listener?.(news);
+    } catch (error) {
+      log.error({ err: error }, 'a listener of the worker failed');
+    }
+  }
 
   async function brake(reason: string): Promise<void> {
     try {
@@ -314,7 +323,7 @@ async function run(
     ended = {};
   }, logEveryMs);
 
-  async function close(): Promise<void> {
+  async function closeOnce(): Promise<void> {
     clearInterval(noting);
     clearInterval(logging);
     guard.close();
@@ -327,7 +336,7 @@ async function run(
       writer.abandon();
     }, shutdownDeadlineMs);
     // Its own wait has no limit, and hangs where Redis was never reached.
-    const last = new Promise((resolve) => setTimeout(resolve, shutdownDeadlineMs + 2_000).unref());
+    const last = new Promise((resolve) => setTimeout(resolve, shutdownDeadlineMs + 1_000).unref());
     await Promise.race([bullWorker.close(), last]);
     clearTimeout(deadline);
     await Promise.race([cameBack.close(), last]);
@@ -338,7 +347,8 @@ async function run(
     await Promise.race([database.close(), last]);
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }
-  return { close };
+  let closing: Promise<void> | undefined;
+  return { close: () => (closing ??= closeOnce()) };
 }
 
 /** Reports an error of a connection once, until a minute has passed: reconnecting repeats it. */
@@ -358,7 +368,6 @@ function errorReporter(log: Logger, message: string): (error: Error) => void {
 /** Shortest time between two reports that the ledger is away, in milliseconds: it may come and go. */
 const awayReportEveryMs = 5_000;
 
-/** Says once that the ledger is away, and once that it is back. */
 /** How often it is said that the ledger is slow, at most, in milliseconds. */
 const slowReportEveryMs = 60_000;
 
@@ -374,6 +383,7 @@ function slownessReporter(log: Logger): (answerMs: number) => void {
   };
 }
 
+/** Says once that the ledger is away, and once that it is back. */
 function databaseReporter(log: Logger): (error: Error | undefined) => void {
   let saidAway = false;
   let saidAt = Number.NEGATIVE_INFINITY;

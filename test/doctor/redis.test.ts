@@ -75,9 +75,9 @@ test('79 % of maxmemory is no cause for alarm', () => {
   expect(trouble(facts({ maxmemory: '1000', used_memory: '799' }))).toEqual([]);
 });
 
-test('what is refused to be told is a warning of its own, and not a failure', () => {
+test('what is refused to be told is a warning, and a failure where nothing works without it', () => {
   const silent = facts({}, { info: undefined, hashMaxListpackValue: undefined });
-  expect(trouble(silent).map(({ level }) => level)).toEqual(['warning', 'warning']);
+  expect(trouble(silent).map(({ level }) => level)).toEqual(['problem', 'warning']);
 });
 
 test('the remedy goes with the reason', () => {

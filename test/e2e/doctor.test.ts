@@ -363,9 +363,17 @@ describe('what works and somebody should know is a warning, and the exit code is
     url.password = 'hidden';
     const { DATABASE_URL } = await redisAndPostgres();
     const { code, of } = await doctor({ env: { ...env, DATABASE_URL, QUEUE_URL: url.href } });
-    expect(code).toBe(0);
+    // Without INFO nothing can be put on it.
+    expect(code).toBe(1);
+    expect(
+      (
+        await run(['enqueue', '--room', 'a'], {
+          env: { ...env, DATABASE_URL, QUEUE_URL: url.href },
+        })
+      ).code,
+    ).toBe(2);
     expect(of('queue')).toMatchObject([
-      { level: 'warning', text: text(/^INFO is not allowed here/) },
+      { level: 'problem', text: text(/^INFO is not allowed here/) },
       { level: 'warning', text: text(/^CONFIG is not allowed here/) },
     ]);
   });

@@ -63,8 +63,8 @@ async function under(
     postgres,
     scene,
     async (away) => {
-      // Slots granted before are used: they lie at most about a quarter of a second ahead.
-      await seconds(0.7);
+      // Slots granted before are used: they lie less than a second ahead.
+      await seconds(1.2);
       const before = await count();
       const result = await away();
       sentMeanwhile += (await count()) - before;
