@@ -80,7 +80,8 @@ async function run(surroundings: Surroundings): Promise<number> {
   const summary = await unlessAway(summarizeBatch(database, batch.id));
   if (summary === undefined) {
     sayLedgerAway(batch, io);
-    return exitCodes.usage;
+    const code = exitCode(progress, stopped, signal, io);
+    return code === exitCodes.ok ? exitCodes.usage : code;
   }
   const result = {
     progress,

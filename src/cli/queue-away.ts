@@ -1,4 +1,3 @@
-import { isPassing } from '../passing.js';
 import type { QueueConnection } from '../queue/connection.js';
 import { say, type Io } from './io.js';
 
@@ -14,7 +13,8 @@ export function sayQueueAway(io: Io, { kind }: QueueConnection): (error: Error) 
   let saidAt = Number.NEGATIVE_INFINITY;
   return (error) => {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (!isPassing(error)) return;
+    // What Redis answers is no reason to wait.
+    if (error.name === 'ReplyError') return;
     if (performance.now() - saidAt < sayEveryMs) return;
     saidAt = performance.now();
     // A line of progress may stand there.

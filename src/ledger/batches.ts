@@ -201,8 +201,10 @@ update room_reaper.batches b
    and case when b.total <= ${sumOfCounters} + (
          select count(*) from room_reaper.batch_joins j where j.batch_id = b.id)
        then b.total <= ${sumOfCounters} + (
-         select count(*) from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
-          where j.batch_id = b.id and d.outcome is not null) end`;
+         select count(distinct j.room_id) from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+          where j.batch_id = b.id and d.outcome is not null
+            and not exists (select from room_reaper.destructions o
+              where o.batch_id = b.id and o.room_id collate "C" = j.room_id collate "C" and o.outcome is not null)) end`;
 
 export async function finishBatches(database: Database, sdkAppId: number): Promise<void> {
   await database.query('batch-finish', finishSql, [sdkAppId]);

@@ -41,11 +41,14 @@ const minimumLeadMs = 30;
 /** Added to the time that the ledger lately took to answer, in milliseconds. */
 const leadSlackMs = 15;
 
+/**
+ * The ledger is as slow as the fastest of its last so many answers: a single slow one is a pause
+ * of this machine, and slots further ahead would not make up for it.
+ */
+const answersKept = 4;
+
 /** With a ledger that is slower than this, in milliseconds, slots lie too far ahead to be moved. */
 const slowestToMoveMs = 200;
-
-/** How much of a slow answer is remembered after the next one. */
-const slownessKept = 0.95;
 
 /**
  * The very first slot of a process lies further ahead, in milliseconds: code that has not run
@@ -140,8 +143,9 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let givenUp = 0;
   let reconsideredAt = 0;
   let firstSlotFrom: number | undefined;
-  /** The slowest of the last answers of the ledger, roughly, in milliseconds. */
-  let slowestMs = 0;
+  /** How long the last reservations took, in milliseconds. */
+  let answers: number[] = [];
+  const answerMs = () => (answers.length === 0 ? 0 : Math.min(...answers));
   /** The wall clock minus the monotonic one, when the database's clock was last read. */
   let wallOffset = Date.now() - monotonic();
   let isRereading = false;
@@ -167,7 +171,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   function toleranceOf(probe: Probe | undefined): number {
     if (probe !== undefined) return probeToleranceMs;
     // What is told only after so long may be told too late to move anything.
-    return slowestMs > slowestToMoveMs ? Math.min(latestMs, latenessToleranceMs) : latestMs;
+    return answerMs() > slowestToMoveMs ? Math.min(latestMs, latenessToleranceMs) : latestMs;
   }
 
   /**
@@ -211,7 +215,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     firstSlotFrom ??= monotonic() + firstLeadMs;
     const startingMs = firstSlotFrom - monotonic();
     // The answer must be back before the slot.
-    const answeredMs = Math.min(slowestMs + leadSlackMs, firstLeadMs);
+    const answeredMs = Math.min(answerMs() + leadSlackMs, firstLeadMs);
     const leadMs = Math.max(minimumLeadMs, startingMs, answeredMs);
     // What is used while the statement runs is told by the next one.
     const told = moved.length;
@@ -230,9 +234,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       },
       wishes,
     );
-    const tookMs = monotonic() - askedAt;
-    slowestMs = Math.min(Math.max(tookMs, slowestMs * slownessKept), firstLeadMs);
-    if (tookMs > firstLeadMs) options.onSlowLedger(tookMs);
+    answers = [monotonic() - askedAt, ...answers].slice(0, answersKept);
+    if (answerMs() > firstLeadMs) options.onSlowLedger(answerMs());
     if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
     for (const reservation of result.reservations) {

@@ -26,12 +26,15 @@ const enoughItems = 20;
  */
 const mayPass = (error: unknown) => !isDataError(error);
 
+/** How long what was given up last has to be written, in milliseconds. */
+const lastChanceMs = 500;
+
 export interface LedgerWriter {
   /** Resolves once it is committed, with the outcome that now stands. */
   record(item: RecordItem): Promise<Outcome | undefined>;
   /** Takes back an attempt that was reserved and not sent. */
   release(destructionId: string): Promise<void>;
-  /** Gives up waiting for the database: what is not committed by then rejects. */
+  /** Gives up waiting for the database: what is not committed half a second later rejects. */
   abandon(): void;
 }
 
@@ -73,17 +76,14 @@ export function createLedgerWriter(options: {
   return {
     record: (item) => records.add(item),
     release: (destructionId) => releases.add(destructionId),
-    abandon: () => abandoned.abort(),
+    abandon: () => void setTimeout(() => abandoned.abort(), lastChanceMs),
   };
 }
 
-/** How long a statement is waited for once nobody waits for the database any more, in milliseconds. */
-const lastChanceMs = 500;
-
-/** Rejects soon after `signal` aborts: a database that says nothing is not waited for. */
+/** Rejects when `signal` aborts: a database that says nothing is not waited for. */
 function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R> {
   return new Promise((resolve, reject) => {
-    const stop = () => setTimeout(() => reject(signal.reason as Error), lastChanceMs);
+    const stop = () => reject(signal.reason as Error);
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
     promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);

@@ -196,12 +196,13 @@ async function run(
   });
 
   /** What a listener of the service throws is its own trouble, and must not stop the worker. */
-  function tell<T>(listener: ((news: T) => void) | undefined, news: T): void {
-    try {
-      listener?.(news);
-    } catch (error) {
-      log.error({ err: error }, 'a listener of the worker failed');
-    }
+  function tell<T>(listener: ((news: T) => unknown) | undefined, news: T): void {
+    // It may be an async one.
+    Promise.resolve(news)
+      .then(listener)
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'a listener of the worker failed');
+      });
   }
 
   async function brake(reason: string): Promise<void> {

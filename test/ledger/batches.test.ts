@@ -199,7 +199,7 @@ describe('finishing', () => {
     const line = await makeLine(ledger);
     const batch = list({ sdkAppId: line.sdkAppId, total: 2 });
     await openBatch(ledger.database, batch);
-    const pending = request();
+    const pending = request({ roomId: 'pending elsewhere' });
     await line.grant(pending);
     const joined = [{ destructionId: pending.destructionId, roomId: pending.roomId }];
     await joinDestructions(ledger.database, batch.id, joined);
@@ -231,7 +231,16 @@ describe('finishing', () => {
     const joined = [{ destructionId: lost.destructionId, roomId: lost.roomId }];
     await joinDestructions(ledger.database, batch.id, joined);
     await markEnqueued(ledger.database, batch.id);
-    await end(line, 'destroyed', batch.id);
+    const anew = request({ batchId: batch.id, roomId: lost.roomId });
+    await line.grant(anew);
+    const ends = (destructionId: string) =>
+      recordEnds(ledger.database, 1_400_000_001, [
+        { destructionId, attempt: attemptEnd(), end: destructionEnd('destroyed') },
+      ]);
+    await ends(anew.destructionId);
+    // Its job was not lost after all: one room has ended, in two ways.
+    await line.grant(lost);
+    await ends(lost.destructionId);
     await finishBatches(ledger.database, line.sdkAppId);
     expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeUndefined();
     await end(line, 'destroyed', batch.id);
