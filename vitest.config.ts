@@ -9,7 +9,7 @@ const unit = [
   'test/ledger/{gather,sliding-window,tally}.test.ts',
   'test/limiter/{clock,pace,slot-timer}.test.ts',
   'test/queue/{destruction-id,job,refusal}.test.ts',
-  'test/worker/{backoff,decide,outage-evidence,rejections,send,unsaved-result}.test.ts',
+  'test/worker/{backoff,decide,outage-evidence,outage-watch,probe-order,rejections,send,unsaved-result}.test.ts',
   'test/simulator/**/*.test.ts',
   'test/producer/{room-list*,space-check,two-at-once}.test.ts',
   'test/chaos/{invariants,schedule}.test.ts',

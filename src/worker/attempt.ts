@@ -103,11 +103,14 @@ export async function attemptDestruction(
       case 'retry': {
         const unsent = sent.answer.kind === 'network' && !sent.answer.written;
         if (sent.probe === 'outage') failedProbes += 1;
-        const failure = { destructionId: destruction.id, fresh: job.fresh, unsent };
-        outage.failed(failure, { code: codeOf(sent, details), reason: verdict.reason });
+        const { sentAtMs } = sent;
+        const failure = { destructionId: destruction.id, fresh: job.fresh, unsent, sentAtMs };
+        const cause = { code: codeOf(sent, details), reason: verdict.reason };
+        // Others were answered meanwhile, so the trouble is its own, in the rest of this run too.
+        if (!outage.failed(failure, cause)) job.fresh = false;
         if (sent.probe === 'stop') {
           if (sent.answer.kind !== 'reply')
-            throw new GiveBack('the probe of the stopped line got no answer');
+            throw new GiveBack('the probe of the stopped line got no answer', { toBack: true });
           await guard.foundRunning(true);
         }
         // Not the room's fault, as far as can be known: it spends nothing.
@@ -141,19 +144,25 @@ export async function attemptDestruction(
       reason: verdict.reason,
       remedy: verdict.remedy,
     });
-    throw new GiveBack(`the line is stopped: ${verdict.reason}`);
+    // The next probe should be another room: it may be about this one.
+    throw new GiveBack(`the line is stopped: ${verdict.reason}`, {
+      toBack: sent.probe === 'stop',
+    });
   }
 }
 
 /**
- * Who tries first in an outage, within one lane: the room that has just tried, so that one
- * which fails a few times and then works ends the outage soon; after three tries it is the
- * last, because it may fail for good.
+ * Who tries first in an outage: within one lane the room that has just tried, so that one
+ * which fails a few times and then works ends the outage soon. After every four tries it goes
+ * behind all others, of whatever lane, because it may fail for good.
  */
-function probeOrder(failedProbes: number): number {
-  if (failedProbes === 0) return 0;
-  return failedProbes <= 3 ? -0.5 : 0.5;
+export function probeOrder(failedProbes: number): number {
+  const rounds = Math.floor(failedProbes / 4);
+  return behindAllLanes * rounds - (failedProbes % 4 === 0 ? 0 : 0.5);
 }
+
+/** More than any priority of BullMQ. */
+const behindAllLanes = 2 ** 22;
 
 /** @throws UnsavedResult where the ledger did not take it before the worker had to stop. */
 async function record(

@@ -52,8 +52,8 @@ export interface WorkerContext {
 export interface JobInHand {
   /** Lower goes first. */
   readonly lane: number;
-  /** Whether no run of it failed before. */
-  readonly fresh: boolean;
+  /** Whether no run of it failed before, and this one in no way that is its own fault. */
+  fresh: boolean;
   /**
    * Writes a result that the ledger cannot take now into the job, for whoever runs it next;
    * undefined takes it out. @returns false where the queue did not take it.

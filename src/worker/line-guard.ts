@@ -25,6 +25,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../ledger/database.js';
 import { firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
+import { patiently, startPatienceMs } from '../passing.js';
 import { GiveBack } from './signals.js';
 
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
@@ -182,7 +183,8 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     foundStopped: halt,
     async foundRunning(probe) {
       if (probe) {
-        await resumeLine(database, lineId);
+        // The next probe may be an hour ahead.
+        await patiently(startPatienceMs, () => resumeLine(database, lineId));
         log.info('the probe succeeded: line runs again');
       }
       if (phase === 'probing') run('running');

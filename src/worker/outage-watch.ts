@@ -35,12 +35,16 @@ export interface OutageWatch {
   readonly answeredAtMs: number | undefined;
   /** After how long a request without an answer counts as failed, in milliseconds. */
   readonly overdueAfterMs: number;
-  /** @param lastedMs - how long the API had not answered by then: it failed all that time. */
+  /**
+   * @param failure.sentAtMs - on the database's clock.
+   * @param lastedMs - how long the API had not answered by then: it failed all that time.
+   * @returns false where a request that was sent later had a good answer: it is no evidence.
+   */
   failed(
-    failure: Failure,
+    failure: Failure & { sentAtMs: number },
     cause: { code: number | undefined; reason: string },
     lastedMs?: number,
-  ): void;
+  ): boolean;
   /** The API gave a good answer. */
   worked(answer: { sentAtMs: number; endedAtMs: number }): void;
   /** A probe was answered: the outage is over. */
@@ -65,6 +69,8 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   const monotonic = () => performance.now();
   let inOutage = false;
   let answeredAtMs: number | undefined;
+  /** When the last request that had a good answer was sent, on the database's clock. */
+  let goodSentAtMs = Number.NEGATIVE_INFINITY;
   let slowestMs = 0;
   let askedAt = Number.NEGATIVE_INFINITY;
   let aloneSince: number | undefined;
@@ -98,13 +104,16 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
       return Math.max(overdueMs, 2 * slowestMs);
     },
     failed(failure, cause, lastedMs = 0) {
+      if (!failure.unsent && failure.sentAtMs < goodSentAtMs) return false;
       evidence.failed(failure, monotonic() - lastedMs);
       ask(cause).catch((error: unknown) => log.error({ err: error }, 'outage not recorded'));
+      return true;
     },
     worked({ sentAtMs, endedAtMs }) {
       evidence.worked();
       aloneSince = undefined;
       answeredAtMs = endedAtMs;
+      goodSentAtMs = Math.max(goodSentAtMs, sentAtMs);
       // The slowest of the last hundreds of answers, roughly.
       slowestMs = Math.max(endedAtMs - sentAtMs, slowestMs * 0.99);
     },

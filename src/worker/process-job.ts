@@ -19,6 +19,9 @@ import { readUnsaved, UnsavedResult, writeUnsaved } from './unsaved-result.js';
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
 const lookAgainMs = 10_000;
 
+/** A job that is delayed goes behind the others of its lane, also for so short a time, in milliseconds. */
+const toBackMs = 5_000;
+
 /** Delay before a job that could not be read is read again, in milliseconds. */
 const readAgainMs = 1_000;
 
@@ -97,7 +100,9 @@ export async function processJob(
       // been sent" is the safe label.
       await context.writer.release(destruction.id).catch(() => undefined);
     }
-    if (error instanceof GiveBack) return await giveBack(job, token);
+    if (error instanceof GiveBack) {
+      return error.toBack ? await delay(job, token, toBackMs) : await giveBack(job, token);
+    }
     context.log.error(
       { err: error, destructionId: destruction.id },
       'unexpected error; the job will run again',

@@ -71,14 +71,14 @@ export async function sendAttempt(
     }
     inFlight.add(request);
     const { overdueAfterMs } = outage;
+    const sentAtMs = limiter.use(reservation.slotAtMs);
     overdue = setTimeout(() => {
       outage.failed(
-        { destructionId: destruction.id, fresh, unsent: false },
+        { destructionId: destruction.id, fresh, unsent: false, sentAtMs },
         { code: undefined, reason: `no answer for ${overdueAfterMs / 1000} s` },
         overdueAfterMs,
       );
     }, overdueAfterMs);
-    const sentAtMs = limiter.use(reservation.slotAtMs);
     const answer = await request.release();
     return {
       kind: 'sent',

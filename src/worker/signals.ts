@@ -3,6 +3,13 @@
 /** The job goes back to the queue unspent: the line was stopped, or this worker is shutting down. */
 export class GiveBack extends Error {
   override readonly name = 'GiveBack';
+  /** Behind the others of its lane. */
+  readonly toBack: boolean;
+
+  constructor(reason: string, { toBack = false } = {}) {
+    super(reason);
+    this.toBack = toBack;
+  }
 }
 
 /** One attempt failed in a way that may pass. */
