@@ -193,6 +193,9 @@ test('a room that was sent and waits for its retry ends as failed, and is not se
   await expect
     .poll(async () => (await statusOf(options)).queue.delayed, { timeout: 60_000, interval: 100 })
     .toBe(1);
+  // Its retry is due in a moment, and the worker would end it.
+  worker.kill('SIGTERM');
+  await worker.ended;
 
   const report = await cancel(['--room', 'troubled', '--room', 'unheard-of'], options);
 
@@ -203,8 +206,6 @@ test('a room that was sent and waits for its retry ends as failed, and is not se
     error_info: 'cancelled while it waited to be sent again',
   });
   expect((await statusOf(options)).queue).toMatchObject(nothing);
-  worker.kill('SIGTERM');
-  await worker.ended;
   // Three to a run: it may have been tried again before it was cancelled, never after.
   expect((await server.report()).requests).toHaveLength(row?.attempts ?? 0);
 });
