@@ -94,6 +94,35 @@ test('a worker that is started with the mended key goes on by itself', async () 
   expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(30);
 });
 
+test('where the probe of a stopped line fails, the next one is another room', async () => {
+  const rooms = roomIds(3);
+  const { server, env } = await openStage({
+    scripts: Object.fromEntries(rooms.map((room) => [room, [{ kind: 'status', status: 403 }]])),
+  });
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores } };
+  const worker = start(['worker'], options);
+  await worker.said(/worker started/);
+  const lineIs = (state: string) =>
+    withPostgres(stores.DATABASE_URL, (client) =>
+      client.query(`update room_reaper.lines set ${state}`),
+    );
+  await lineIs(`stopped_at = now(), stop_reason = 'HTTP 403',
+    probe_at = now() + interval '1 hour', probe_pause_ms = 3600000`);
+  await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
+  await worker.said(/line stopped/);
+
+  await lineIs('probe_at = now()');
+  await server.reached(1);
+  await lineIs('probe_at = now()');
+  await server.reached(2);
+
+  worker.kill('SIGTERM');
+  expect((await worker.ended).code).toBe(0);
+  const [first, second] = (await server.report()).requests.map(({ roomId }) => roomId);
+  expect(second).not.toBe(first);
+});
+
 test('resume lets the workers of a stopped line go on', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();
