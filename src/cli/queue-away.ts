@@ -21,7 +21,7 @@ export function sayQueueAway(io: Io, { kind }: QueueConnection): (error: Error) 
     const start = io.stderr.isTTY ? '\n' : '';
     say(
       io,
-      `${start}Redis went away (${code ?? message}); this goes on when it is back. Ctrl-C, or Ctrl-C twice, gives up`,
+      `${start}Redis went away (${code ?? message}); this goes on when it is back. Ctrl-C gives up, twice where once is not enough`,
     );
   };
 }

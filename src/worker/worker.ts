@@ -17,7 +17,7 @@ import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { sentAmong } from '../ledger/cancel.js';
-import { remedyFor, type Database } from '../ledger/database.js';
+import type { Database } from '../ledger/database.js';
 import {
   brakeLine,
   lineId,
@@ -45,6 +45,7 @@ import { createLineGuard } from './line-guard.js';
 import { createOutageWatch } from './outage-watch.js';
 import { processJob, toRetryLane } from './process-job.js';
 import { createRejections, manyRejected } from './rejections.js';
+import { databaseReporter, errorReporter, slownessReporter } from './reporters.js';
 import { RetryLater } from './signals.js';
 
 const lockDurationMs = 15_000;
@@ -350,55 +351,4 @@ async function run(
   }
   let closing: Promise<void> | undefined;
   return { close: () => (closing ??= closeOnce()) };
-}
-
-/** Reports an error of a connection once, until a minute has passed: reconnecting repeats it. */
-function errorReporter(log: Logger, message: string): (error: Error) => void {
-  const reported = new Map<string, number>();
-  return (error) => {
-    const { code } = error as NodeJS.ErrnoException;
-    // One message, whichever job it names.
-    const key = code ?? error.message.replace(/[0-9a-f-]{36}/g, '');
-    if (Date.now() - (reported.get(key) ?? 0) < 60_000) return;
-    if (reported.size > 100) reported.clear();
-    reported.set(key, Date.now());
-    log.warn({ code, reason: error.message }, message);
-  };
-}
-
-/** Shortest time between two reports that the ledger is away, in milliseconds: it may come and go. */
-const awayReportEveryMs = 5_000;
-
-/** How often it is said that the ledger is slow, at most, in milliseconds. */
-const slowReportEveryMs = 60_000;
-
-function slownessReporter(log: Logger): (answerMs: number) => void {
-  let saidAt = Number.NEGATIVE_INFINITY;
-  return (answerMs) => {
-    if (performance.now() - saidAt < slowReportEveryMs) return;
-    saidAt = performance.now();
-    log.warn(
-      { answerMs: Math.round(answerMs) },
-      'ledger too slow: slots come too late, and rooms wait',
-    );
-  };
-}
-
-/** Says once that the ledger is away, and once that it is back. */
-function databaseReporter(log: Logger): (error: Error | undefined) => void {
-  let saidAway = false;
-  let saidAt = Number.NEGATIVE_INFINITY;
-  return (error) => {
-    if (error === undefined) {
-      if (saidAway) log.info('ledger reachable again');
-      saidAway = false;
-    } else if (!saidAway && performance.now() - saidAt >= awayReportEveryMs) {
-      log.error(
-        { reason: error.message, remedy: remedyFor(error) },
-        'ledger unreachable: nothing is sent',
-      );
-      saidAway = true;
-      saidAt = performance.now();
-    }
-  };
 }
