@@ -50,7 +50,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     application_name: 'room-reaper',
     ...options.connection,
   });
-  pool.on('error', (error) => options.onIdleError?.(error));
+  pool.on('error', (error) => {
+    // The pool says that it has ended before its connections have.
+    if (!pool.ending) options.onIdleError?.(error);
+  });
   // One that is lent out has no listener of the pool's: without one, a server that ends the
   // connection would end the process. Whoever uses it learns it from its statement.
   pool.on('connect', (client) => client.on('error', () => undefined));

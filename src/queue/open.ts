@@ -58,9 +58,25 @@ export interface OpenQueueOptions {
 
 /** @throws ReaperError `UNAVAILABLE` where the queue cannot be reached. */
 export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
-  return options.connection.kind === 'redis'
-    ? openOnRedis(options, options.connection.url)
-    : openOnPostgres(options, options.connection);
+  const { connection } = options;
+  let isClosing = false;
+  const heard = {
+    ...options,
+    // A connection that breaks while it is closed is no trouble.
+    onError(error: Error) {
+      if (!isClosing) options.onError(error);
+    },
+  };
+  const opened = await (connection.kind === 'redis'
+    ? openOnRedis(heard, connection.url)
+    : openOnPostgres(heard, connection));
+  return {
+    ...opened,
+    close() {
+      isClosing = true;
+      return opened.close();
+    },
+  };
 }
 
 async function openOnRedis(options: OpenQueueOptions, url: string): Promise<OpenQueue> {
