@@ -11,7 +11,7 @@
  */
 import type { Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
-import { ensureLine, lineId, type LineKey } from '../ledger/line.js';
+import { ensureLine, lineId, probeNow, type LineKey } from '../ledger/line.js';
 import {
   reserveSlots,
   type MovedSlot,
@@ -287,6 +287,18 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     }
   }
 
+  async function untilSlot(slotAtMs: number, signal: AbortSignal): Promise<void> {
+    do {
+      const soon = monotonic() + lookAgainMs;
+      await timer.until(Math.min(clock.toLocal(slotAtMs), soon), signal);
+    } while (clock.now() < slotAtMs - 1);
+  }
+
+  /** Nothing was sent: another may try, which otherwise had to wait for up to an hour. */
+  async function passProbeOn(): Promise<void> {
+    await probeNow(database, id).catch(() => undefined);
+  }
+
   return {
     lineId: id,
 
@@ -296,13 +308,15 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         for (let current = wish; ;) {
           const reservation = await reserve(current, signal);
           if (reservation.kind !== 'granted') return reservation;
-          const { slotAtMs } = reservation;
-          do {
-            const soon = monotonic() + lookAgainMs;
-            await timer.until(Math.min(clock.toLocal(slotAtMs), soon), signal);
-          } while (clock.now() < slotAtMs - 1);
+          try {
+            await untilSlot(reservation.slotAtMs, signal);
+          } catch (error) {
+            if (reservation.probe === 'stop') void passProbeOn();
+            throw error;
+          }
           if (!isLate(reservation.slotAtMs, reservation.probe)) return reservation;
           givenUp += 1;
+          if (reservation.probe === 'stop') await passProbeOn();
           // A stall beyond what the interval allows for disturbs the arrivals around it too: its
           // slots stay lost, and the gap they leave is a margin.
           const stalled = clock.now() - reservation.slotAtMs > options.jitterMs;

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { stopLine } from '../../src/ledger/line.js';
+import { probeNow, stopLine } from '../../src/ledger/line.js';
 import type { Database } from '../../src/ledger/database.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import type { Reservation } from '../../src/ledger/reserve.js';
@@ -423,6 +423,40 @@ describe('abort', () => {
       stop.abort(new Error('shutting down'));
     });
     expect(await stopping).toBe('shutting down');
+  });
+});
+
+describe('the probe of a stopped line', () => {
+  async function probing(): Promise<{ line: Line; limiter: Limiter }> {
+    const line = await makeLine(ledger);
+    const limiter = await limiterOf(line);
+    await stopLine(ledger.database, line.id, { code: 70003, reason: 'wrong', remedy: undefined });
+    await probeNow(ledger.database, line.id);
+    return { line, limiter };
+  }
+
+  test('is for the next, where whoever was granted it stops before it sends', async () => {
+    const { line, limiter } = await probing();
+    const stop = new AbortController();
+    let stopped: Promise<unknown> | undefined;
+    await whileRowIsLocked(line, async () => {
+      stopped = expect(use(limiter, wish(), stop.signal)).rejects.toThrow('halted');
+      await untilOneWaits();
+      stop.abort(new Error('halted'));
+    });
+    await stopped;
+    await expect
+      .poll(() => limiter.takeSlot(wish(), patient))
+      .toMatchObject({ kind: 'granted', probe: 'stop' });
+  });
+
+  test('is had again by whoever was too late for it', async () => {
+    const { line, limiter } = await probing();
+    const using = limiter.takeSlot(wish(), patient);
+    await expect.poll(() => limiter.counts().granted).toBe(1);
+    blockUntil(limiter, ((await remembered(line)).at(-1) ?? NaN) + 600);
+    expect(await using).toMatchObject({ kind: 'granted', probe: 'stop' });
+    expect(limiter.counts()).toEqual({ granted: 2, givenUp: 1 });
   });
 });
 
