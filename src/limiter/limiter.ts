@@ -235,7 +235,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       wishes,
     );
     answers = [monotonic() - askedAt, ...answers].slice(0, answersKept);
-    if (answerMs() > firstLeadMs) options.onSlowLedger(answerMs());
+    if (answers.length === answersKept && answerMs() > firstLeadMs)
+      options.onSlowLedger(answerMs());
     if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
     for (const reservation of result.reservations) {

@@ -345,7 +345,7 @@ async function run(
     limiter.close();
     client.close();
     await Promise.race([finishBatches(database, config.sdkAppId).catch(() => undefined), last]);
-    await opened.close();
+    await Promise.race([opened.close(), last]);
     await Promise.race([database.close(), last]);
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }
