@@ -34,6 +34,8 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A poll waits for what must come; how soon is a matter of the machine.
+    expect: { poll: { timeout: 10_000 } },
     // Most tests wait for a server rather than compute.
     maxWorkers: 3,
     projects: [
@@ -49,6 +51,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...soak, ...chaos],
           globalSetup,
+          // Many start several processes, and the machine may be busy.
+          testTimeout: 120_000,
         },
       },
       {

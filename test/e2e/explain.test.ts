@@ -100,7 +100,7 @@ test.each(stores)(
     // Asked for again: pending, and what became of it before is still told.
     expect(await explain('usual')).toMatchObject({
       summary: expect.stringMatching(
-        /^not due yet: due in (30 min 00|29 min 5\d) s, at /,
+        /^not due yet: due in (30 min 00|29 min \d\d) s, at /,
       ) as string,
       pending: { state: 'delayed', lane: 'normal' },
       destructions: [{ outcome: 'destroyed' }],

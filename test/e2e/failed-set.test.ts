@@ -79,6 +79,7 @@ describe.each([
 
     for (const job of jobs) await job.retry();
 
+    await server.reached(7 + 5);
     const [left] = await failedJobs(queue, 1);
     expect(left?.data.r).toBe('twice');
     await nothingBegunAnew(databaseUrl);
@@ -101,6 +102,7 @@ describe.each([
     // Once more, and with the attempts reset, as a dashboard may do.
     await left?.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
 
+    await server.reached(4 + 7 + 2);
     await failedJobs(queue, 0);
     await expect
       .poll(async () => (await batchOf(options))?.finishedAt, { timeout: 60_000 })

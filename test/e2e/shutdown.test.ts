@@ -16,7 +16,7 @@ describe.each([
 ])('destroy %s', (_, openStores) => {
   test('interrupted says how to go on, and run again asks for no room twice', async () => {
     const { server, env } = await openStage({ latencyMs: 50 });
-    const rooms = roomIds(500);
+    const rooms = roomIds(800);
     const options = {
       cwd: await folderWithDatabase({ 'rooms.txt': lines(rooms) }),
       env: { ...env, ...(await openStores()) },
@@ -31,10 +31,10 @@ describe.each([
     expect(interrupted.stderr).toMatch(/run the same command again to go on/);
     const before = await server.report();
     const asked = before.requests.length;
-    expect(asked).toBeLessThan(400);
+    expect(asked).toBeLessThan(700);
     const partly = JSON.parse(interrupted.stdout) as { outcomes: object; batchId: string };
     expect(partly.outcomes).toMatchObject({ destroyed: asked });
-    expect(interrupted.stderr).toMatch(new RegExp(`\\b${500 - asked} rooms\\b`));
+    expect(interrupted.stderr).toMatch(new RegExp(`\\b${800 - asked} rooms\\b`));
 
     const second = await run(['destroy', 'rooms.txt', '--json'], options);
 
@@ -42,9 +42,9 @@ describe.each([
     expect(second.stderr).toContain(`going on with batch ${partly.batchId}`);
     expect(JSON.parse(second.stdout)).toMatchObject({
       batchId: partly.batchId,
-      unique: 500,
-      outcomes: { destroyed: 500 },
-      attempts: 500,
+      unique: 800,
+      outcomes: { destroyed: 800 },
+      attempts: 800,
     });
     const report = await server.report();
     expect(Object.keys(report.rooms).sort()).toEqual(rooms);
@@ -91,7 +91,7 @@ test('a worker told to end answers what is in flight, records it, gives the rest
   const { server, env } = await openStage({ latencyMs: 400 });
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
-  await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(600)) });
+  await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(900)) });
   const worker = start(['worker'], options);
   await server.reached(120);
 
@@ -105,13 +105,13 @@ test('a worker told to end answers what is in flight, records it, gives the rest
   const asked = Object.keys(report.rooms).sort();
   const recorded = [...rows.values()].filter(({ outcome }) => outcome === 'destroyed');
   expect(recorded.map((row) => row.room_id).sort()).toEqual(asked);
-  expect(asked.length).toBeLessThan(400);
+  expect(asked.length).toBeLessThan(800);
   // No attempt without an end: nobody must take an unsent one for a request with a lost answer.
   const open = [...attempts.values()].flat().filter(({ ended_at }) => ended_at === null);
   expect(open).toEqual([]);
   const status = await run(['status', '--json'], options);
   expect(JSON.parse(status.stdout)).toMatchObject({
-    queue: { waiting: 600 - asked.length, active: 0, delayed: 0, failed: 0 },
+    queue: { waiting: 900 - asked.length, active: 0, delayed: 0, failed: 0 },
   });
 });
 
@@ -131,5 +131,6 @@ test.each([
   program.kill('SIGINT');
 
   expect((await program.ended).code).toBe(130);
-  expect(performance.now() - askedAgainAt).toBeLessThan(1_000);
+  // What is in flight would take eight.
+  expect(performance.now() - askedAgainAt).toBeLessThan(4_000);
 });

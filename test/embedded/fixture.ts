@@ -73,7 +73,7 @@ export async function queryAtLast(
     try {
       return await query(database, sql);
     } catch (error) {
-      if (tries > 100) throw error;
+      if (tries > 300) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

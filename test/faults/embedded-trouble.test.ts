@@ -51,7 +51,10 @@ const outcomesOf = (stdout: string) =>
 async function killedAtWork() {
   const rooms = roomIds(150);
   const { server, env } = await openStage({ latencyMs: 100 });
-  const options = { env, cwd: folderWith({ 'rooms.txt': lines(rooms) }) };
+  const options = {
+    env: { ...env, RATE_LIMIT_PER_SECOND: '40' },
+    cwd: folderWith({ 'rooms.txt': lines(rooms) }),
+  };
   const killed = start(['destroy', 'rooms.txt', '--json'], options);
   await server.reached(70);
   killed.kill('SIGKILL');

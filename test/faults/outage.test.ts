@@ -128,7 +128,7 @@ test('a worker that alone cannot reach the API holds back, and slows nobody', as
   const { server, env, sdkAppId } = await openStage({ latencyMs: 50 });
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
-  const rooms = roomIds(1_200);
+  const rooms = roomIds(2_400);
   const preload = new URL('no-connections.mjs', import.meta.url).href;
   await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) });
   const well = start(['worker'], options);

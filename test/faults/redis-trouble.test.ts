@@ -23,7 +23,7 @@ interface Trouble {
 }
 
 /**
- * Two workers on 240 rooms; when 60 requests have arrived, `trouble` begins and ends.
+ * Two workers on 320 rooms; when 60 requests have arrived, `trouble` begins and ends.
  * At that moment rooms wait, requests are in flight and jobs are about to complete.
  */
 async function under(trouble: (redis: OwnServer, scene: Scene) => Promise<void>): Promise<Trouble> {
@@ -36,7 +36,7 @@ async function under(trouble: (redis: OwnServer, scene: Scene) => Promise<void>)
   const scene = await Scene.open({
     queueUrl: redis.url,
     databaseUrl: database.url,
-    rooms: 240,
+    rooms: 320,
     latencyMs: 100,
     ratePerSecond,
   });
@@ -223,7 +223,7 @@ describe.each(Object.keys(troubles) as Name[])('a Redis %s', (name) => {
   test('loses no job: every room is destroyed once and recorded with its statistics', () => {
     const { findings } = result(name);
     expect(findings.wrong).toEqual([]);
-    expect(findings.outcomes).toEqual({ destroyed: 240 });
+    expect(findings.outcomes).toEqual({ destroyed: 320 });
   });
 
   test('makes no worker ask for a room twice, also where a completion was refused', () => {

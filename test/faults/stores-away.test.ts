@@ -14,7 +14,9 @@ import { startHangingProxy } from './hanging-proxy.js';
 
 /** Servers of the test's own, which it may kill; gone after it. */
 async function ownRedis() {
-  const [redis, database] = [await startRedisServer(), await createDatabase()];
+  // With everysec it puts writing off while its disk is busy, and a kill takes that along.
+  const settings = { appendfsync: 'always' };
+  const [redis, database] = [await startRedisServer({ settings }), await createDatabase()];
   afterThisTest(async () => {
     await redis.stop();
     await database.drop();
@@ -169,7 +171,7 @@ test('a list is put on the queue although Redis goes away meanwhile: it says so,
   queue.on('error', () => undefined);
   afterThisTest(() => queue.disconnect());
   const options = { env: { ...env, ...stores } };
-  const rooms = roomIds(30_000);
+  const rooms = roomIds(100_000);
   const enqueuing = start(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) });
   await expect.poll(() => queue.count(), { timeout: 20_000, interval: 5 }).toBeGreaterThan(0);
   await redis.kill('SIGKILL');

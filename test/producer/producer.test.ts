@@ -449,6 +449,13 @@ describe('what is refused', () => {
 });
 
 describe('a Redis that is away', () => {
+  /** While its disk is busy Redis puts the writing off, for up to two seconds. */
+  async function writtenToFile(redisUrl: string): Promise<void> {
+    await expect
+      .poll(() => withRedis(redisUrl, (redis) => redis.info('persistence')))
+      .toMatch(/^aof_buffer_length:0\r$[^]*^aof_pending_bio_fsync:0\r$/m);
+  }
+
   test('opening says so at once, without its password, and what to do', async () => {
     const began = Date.now();
     const opening = openProducer({ queueUrl: 'redis://user:secret@127.0.0.1:1', sdkAppId });
@@ -457,7 +464,7 @@ describe('a Redis that is away', () => {
       message: expect.stringMatching(/127\.0\.0\.1:1.* cannot be used: ECONNREFUSED; /) as string,
     });
     await expect(opening).rejects.not.toThrow(/secret/);
-    expect(Date.now() - began).toBeLessThan(2_000);
+    expect(Date.now() - began).toBeLessThan(4_000);
   });
 
   test('a producer says so quickly, and works again when Redis is back', async () => {
@@ -468,6 +475,7 @@ describe('a Redis that is away', () => {
     });
     try {
       await mine.destroy('before');
+      await writtenToFile(server.url);
       await server.kill();
       const began = Date.now();
       const destroying = mine.destroy('room');
@@ -477,7 +485,8 @@ describe('a Redis that is away', () => {
         message: expect.stringMatching(/did not take the rooms: .*; ask again/) as string,
       });
       await expect(mine.destroyMany(['room'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-      expect(Date.now() - began).toBeLessThan(2_000);
+      // Both: a question that is not answered is given up after ten seconds.
+      expect(Date.now() - began).toBeLessThan(8_000);
       await expect.poll(() => errors.length).toBeGreaterThan(0);
 
       await server.restart();
@@ -548,7 +557,7 @@ describe('a Redis that is away', () => {
     await server.stop();
     const began = Date.now();
     await mine.close();
-    expect(Date.now() - began).toBeLessThan(2_000);
+    expect(Date.now() - began).toBeLessThan(4_000);
   });
 });
 

