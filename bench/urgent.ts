@@ -55,7 +55,12 @@ export default {
     try {
       await enqueue('bulk', bulk);
       const worker = start(['worker']);
-      await server.reached(400);
+      const died = once(worker, 'exit').then(() => {
+        throw new Error('the worker ended before its work was done');
+      });
+      died.catch(() => undefined);
+      const reached = (requests: number) => Promise.race([server.reached(requests), died]);
+      await reached(400);
       const producer = await openProducer({ queueUrl: redis.url, sdkAppId });
       const small = enqueue('small', 100).then(() => Date.now());
       for (let sent = 0; sent < urgent; sent++) {
@@ -65,12 +70,12 @@ export default {
       }
       await producer.close();
       const smallWaitsSince = await small;
-      if (short) await server.reached(bulk + urgent + 100);
+      if (short) await reached(bulk + urgent + 100);
       // The last urgent room was asked for just now. (The server must not be asked for its
       // report yet: making it holds up its clock.)
       else await sleep(3_000);
       worker.kill('SIGTERM');
-      await once(worker, 'exit');
+      await died.catch(() => undefined);
 
       const report = await server.report();
       if (report.worstWindow > quota) {

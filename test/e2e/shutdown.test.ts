@@ -16,7 +16,7 @@ describe.each([
 ])('destroy %s', (_, openStores) => {
   test('interrupted says how to go on, and run again asks for no room twice', async () => {
     const { server, env } = await openStage({ latencyMs: 50 });
-    const rooms = roomIds(800);
+    const rooms = roomIds(600);
     const options = {
       cwd: await folderWithDatabase({ 'rooms.txt': lines(rooms) }),
       env: { ...env, ...(await openStores()) },
@@ -31,10 +31,10 @@ describe.each([
     expect(interrupted.stderr).toMatch(/run the same command again to go on/);
     const before = await server.report();
     const asked = before.requests.length;
-    expect(asked).toBeLessThan(700);
+    expect(asked).toBeLessThan(550);
     const partly = JSON.parse(interrupted.stdout) as { outcomes: object; batchId: string };
     expect(partly.outcomes).toMatchObject({ destroyed: asked });
-    expect(interrupted.stderr).toMatch(new RegExp(`\\b${800 - asked} rooms\\b`));
+    expect(interrupted.stderr).toMatch(new RegExp(`\\b${600 - asked} rooms\\b`));
 
     const second = await run(['destroy', 'rooms.txt', '--json'], options);
 
@@ -42,9 +42,9 @@ describe.each([
     expect(second.stderr).toContain(`going on with batch ${partly.batchId}`);
     expect(JSON.parse(second.stdout)).toMatchObject({
       batchId: partly.batchId,
-      unique: 800,
-      outcomes: { destroyed: 800 },
-      attempts: 800,
+      unique: 600,
+      outcomes: { destroyed: 600 },
+      attempts: 600,
     });
     const report = await server.report();
     expect(Object.keys(report.rooms).sort()).toEqual(rooms);

@@ -1,6 +1,6 @@
 /** The stores go away under a worker that has rooms in hand. */
 import { Queue } from 'bullmq';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { queueName } from '../../src/queue/job.js';
 import { afterThisTest, run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, readDestructions, roomIds, totalsInLedger } from '../e2e/stage.js';
@@ -11,6 +11,7 @@ import {
   startRedisServer,
 } from '../support/servers.js';
 import { startHangingProxy } from './hanging-proxy.js';
+import { sideBySide, until } from './scene.js';
 
 /** Servers of the test's own, which it may kill; gone after it. */
 async function ownRedis() {
@@ -43,57 +44,48 @@ async function keptResults(queueUrl: string, sdkAppId: number): Promise<number> 
   }
 }
 
-test.each<[how: string, signal: NodeJS.Signals]>([
-  ['that is told to stop', 'SIGTERM'],
-  ['that is killed', 'SIGKILL'],
-])(
-  'statistics that arrive while Postgres is down outlive a worker %s, and no room is asked twice',
-  async (_how, signal) => {
-    // Long enough for Postgres to be gone before the answers come.
-    const { server, env, sdkAppId } = await openStage({ latencyMs: 3_000 });
-    const { postgres, stores } = await ownPostgres();
-    const options = { env: { ...env, ...stores } };
-    const rooms = roomIds(8);
-    const first = start(['worker'], options);
-    await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
-    await server.reached(rooms.length);
-    await postgres.kill('SIGKILL');
-    // The answers come when nobody can save them; then the worker goes.
-    await first.said(/ledger unreachable/);
-    if (signal === 'SIGKILL') {
-      await expect
-        .poll(() => keptResults(stores.QUEUE_URL, sdkAppId), { timeout: 10_000 })
-        .toBe(rooms.length);
-    }
-    first.kill(signal);
-    const ended = await first.ended;
-    expect(ended.signal ?? ended.code, ended.stderr).toBe(signal === 'SIGKILL' ? signal : 0);
+async function statisticsOutlive(signal: NodeJS.Signals): Promise<void> {
+  // Long enough for Postgres to be gone before the answers come.
+  const { server, env, sdkAppId } = await openStage({ latencyMs: 3_000 });
+  const { postgres, stores } = await ownPostgres();
+  const options = { env: { ...env, ...stores } };
+  const rooms = roomIds(8);
+  const first = start(['worker'], options);
+  await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
+  await server.reached(rooms.length);
+  await postgres.kill('SIGKILL');
+  // The answers come when nobody can save them; then the worker goes.
+  await first.said(/ledger unreachable/);
+  if (signal === 'SIGKILL') {
+    await until('every result is in its job', 10_000, async () => {
+      const kept = await keptResults(stores.QUEUE_URL, sdkAppId);
+      return kept === rooms.length ? undefined : `${kept} are`;
+    });
+  }
+  first.kill(signal);
+  const ended = await first.ended;
+  expect(ended.signal ?? ended.code, ended.stderr).toBe(signal === 'SIGKILL' ? signal : 0);
 
-    await postgres.restart();
-    const second = start(['worker'], options);
-    await expect
-      .poll(
-        async () =>
-          [...(await readDestructions(postgres.url)).values()].filter(
-            (row) => row.outcome === 'destroyed',
-          ).length,
-        { timeout: 40_000, interval: 250 },
-      )
-      .toBe(rooms.length);
-    second.kill('SIGTERM');
-    expect((await second.ended).code).toBe(0);
+  await postgres.restart();
+  const second = start(['worker'], options);
+  await until('every room is destroyed', 40_000, async () => {
+    const rows = [...(await readDestructions(postgres.url)).values()];
+    const destroyed = rows.filter((row) => row.outcome === 'destroyed').length;
+    return destroyed === rooms.length ? undefined : `${destroyed} are`;
+  });
+  second.kill('SIGTERM');
+  expect((await second.ended).code).toBe(0);
 
-    const report = await server.report();
-    const ledger = await readDestructions(postgres.url);
-    for (const room of rooms) {
-      expect(report.rooms[room]?.requests).toBe(1);
-      const truth = report.rooms[room];
-      expect(ledger.get(room)).toMatchObject(truth ? totalsInLedger(truth) : {});
-    }
-  },
-);
+  const report = await server.report();
+  const ledger = await readDestructions(postgres.url);
+  for (const room of rooms) {
+    expect(report.rooms[room]?.requests).toBe(1);
+    const truth = report.rooms[room];
+    expect(ledger.get(room)).toMatchObject(truth ? totalsInLedger(truth) : {});
+  }
+}
 
-test('a worker that is told to stop while Redis is down exits within the deadline', async () => {
+async function stopsWithoutRedis(): Promise<void> {
   const { server, env } = await openStage({ latencyMs: 1_000 });
   const { redis, stores } = await ownRedis();
   const options = { env: { ...env, ...stores } };
@@ -111,9 +103,9 @@ test('a worker that is told to stop while Redis is down exits within the deadlin
     (row) => row.outcome,
   );
   expect(outcomes).toEqual(['destroyed', 'destroyed', 'destroyed']);
-});
+}
 
-test('a worker that is told to stop while Redis is down and Postgres says nothing exits within the deadline, and its log holds the statistics', async () => {
+async function stopsWithoutBoth(): Promise<void> {
   const { server, env } = await openStage({ latencyMs: 2_000 });
   const { redis, stores } = await ownRedis();
   const url = new URL(stores.DATABASE_URL);
@@ -147,6 +139,35 @@ test('a worker that is told to stop while Redis is down and Postgres says nothin
   );
   expect(kept.sort()).toEqual(told.sort());
   expect(kept).toHaveLength(rooms.length);
+}
+
+const scenarios = {
+  'that is told to stop': () => statisticsOutlive('SIGTERM'),
+  'that is killed': () => statisticsOutlive('SIGKILL'),
+  'without Redis': stopsWithoutRedis,
+  'without both': stopsWithoutBoth,
+} as const;
+
+type Name = keyof typeof scenarios;
+let over: (name: Name) => unknown;
+
+beforeAll(async () => {
+  over = await sideBySide<Name, unknown>(scenarios);
+}, 180_000);
+
+test.each<Name>(['that is told to stop', 'that is killed'])(
+  'statistics that arrive while Postgres is down outlive a worker %s, and no room is asked twice',
+  (how) => {
+    over(how);
+  },
+);
+
+test('a worker that is told to stop while Redis is down exits within the deadline', () => {
+  over('without Redis');
+});
+
+test('a worker that is told to stop while Redis is down and Postgres says nothing exits within the deadline, and its log holds the statistics', () => {
+  over('without both');
 });
 
 test('destroy that is interrupted while Postgres is down says how to go on', async () => {

@@ -1,9 +1,8 @@
 import { expect } from 'vitest';
 
 /**
- * At least 97 % of the quota is used. Of all that is measured here only this is lowered by
- * other load on the machine: the tests are run again for it, and for nothing else
- * (vitest.config.ts knows its message).
+ * At least 97 % of the quota is used. Other load on the machine lowers this: the test is run again
+ * for it (vitest.config.ts knows its message).
  *
  * @param perSecond - requests a second while there was work for more.
  */

@@ -8,7 +8,7 @@ import type { Io } from '../../src/cli/io.js';
 import { readCredentials, simulatorCommand } from '../../src/cli/simulator.js';
 import { DEMO_SDK_APP_ID, DEMO_SECRET_KEY } from '../../src/simulator/index.js';
 import { compileSimulator } from './compiled.js';
-import { codesOf, destroy, sign } from './client.js';
+import { burst, codesOf, destroy, sign } from './client.js';
 
 interface Run {
   url: string;
@@ -94,12 +94,15 @@ describe('room-reaper simulator', () => {
   });
 
   test('--fault may be given again, --quota and --latency do what they say', async () => {
-    const flags = ['--fault', '100001*1', '--fault', '100006*1', '--quota', '3', '--latency', '60'];
-    const simulator = await run(flags);
+    const faults = ['--fault', '100001*1', '--fault', '100006*1'];
+    const limited = await run([...faults, '--quota', '3']);
+    expect(await burst(limited, ['a', 'a', 'a', 'a'])).toEqual([100001, 100006, 0, 60007]);
+    await limited.stop();
+    const slow = await run([...faults, '--latency', '60']);
     const from = performance.now();
-    expect(await codesOf(simulator, 'a', 4)).toEqual([100001, 100006, 0, 60007]);
+    expect(await codesOf(slow, 'a', 4)).toEqual([100001, 100006, 0, 100004]);
     expect(performance.now() - from).toBeGreaterThanOrEqual(230);
-    await simulator.stop();
+    await slow.stop();
   });
 
   test('checks signatures with the app of the environment and does not print its key', async () => {

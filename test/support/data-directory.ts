@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
@@ -12,10 +12,20 @@ export async function makeDataDirectory(dataDir: string): Promise<void> {
   const { embeddedFolder } = inject('servers');
   const template = join(embeddedFolder, 'template');
   const made = join(embeddedFolder, 'made');
+  const failed = join(embeddedFolder, 'failed');
   if (mkdirSync(template, { recursive: true }) !== undefined) {
-    await (await openEmbedded(template)).close();
+    try {
+      await (await openEmbedded(template)).close();
+    } catch (error) {
+      // The others would wait for it in vain.
+      writeFileSync(failed, String(error));
+      throw error;
+    }
     writeFileSync(made, '');
   }
-  while (!existsSync(made)) await sleep(50);
+  while (!existsSync(made)) {
+    if (existsSync(failed)) throw new Error(`no data directory: ${readFileSync(failed, 'utf8')}`);
+    await sleep(50);
+  }
   cpSync(template, dataDir, { recursive: true });
 }

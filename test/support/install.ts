@@ -3,6 +3,8 @@ import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { say } from './say.js';
 
 const policy = '/usr/sbin/policy-rc.d';
+/** A machine that has just started may be updating itself, and a download may fail. */
+const patiently = ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3'];
 let listsAreFresh = false;
 
 /** Installs a Debian package, as root, without letting it start a service of its own. */
@@ -25,7 +27,7 @@ export function installPackage(name: string): void {
 
 function apt(...args: string[]): void {
   try {
-    execFileSync('apt-get', args, {
+    execFileSync('apt-get', [...patiently, ...args], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
