@@ -119,6 +119,8 @@ export interface Limiter {
   takeSlot(wish: SlotWish, signal: AbortSignal): Promise<Reservation>;
   /** Notes that a request is sent at this slot now. @returns database time now, in milliseconds since the epoch. */
   use(slotAtMs: number): number;
+  /** Notes that it was written to its socket now: the process may have been held up since. */
+  written(slotAtMs: number): void;
   /** Whether a slot is over: it must be given up. */
   isLate(slotAtMs: number, probe: Probe | undefined): boolean;
   /** Database time now, in milliseconds since the epoch. */
@@ -332,6 +334,14 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       const usedAtMs = clock.now();
       if (usedAtMs - slotAtMs > latenessToleranceMs) moved.push({ slotAtMs, usedAtMs });
       return usedAtMs;
+    },
+
+    written(slotAtMs) {
+      const writtenAtMs = clock.now();
+      if (writtenAtMs - slotAtMs <= latestMs) return;
+      const known = moved.find((each) => each.slotAtMs === slotAtMs);
+      if (known === undefined) moved.push({ slotAtMs, usedAtMs: writtenAtMs });
+      else known.usedAtMs = writtenAtMs;
     },
 
     isLate,

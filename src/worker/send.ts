@@ -71,7 +71,8 @@ export async function sendAttempt(
     }
     inFlight.add(request);
     const { overdueAfterMs } = outage;
-    const sentAtMs = limiter.use(reservation.slotAtMs);
+    const { slotAtMs } = reservation;
+    const sentAtMs = limiter.use(slotAtMs);
     overdue = setTimeout(() => {
       outage.failed(
         { destructionId: destruction.id, fresh, unsent: false, sentAtMs },
@@ -79,7 +80,10 @@ export async function sendAttempt(
         overdueAfterMs,
       );
     }, overdueAfterMs);
-    const answer = await request.release();
+    const answered = request.release();
+    // Node writes to the socket in this very queue.
+    process.nextTick(() => limiter.written(slotAtMs));
+    const answer = await answered;
     return {
       kind: 'sent',
       attempt: reservation.attempt,

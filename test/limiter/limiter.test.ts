@@ -329,6 +329,31 @@ describe('a slot that comes too late', () => {
     expect(told.at(-1)).toBe(next);
   });
 
+  test.each([
+    { used: 'on time', useLateMs: 0 },
+    { used: 'late', useLateMs: latenessToleranceMs + 1 },
+  ])(
+    'used $used and written too late, it is remembered at the time it was written',
+    async (given) => {
+      const line = await makeLine(ledger);
+      const limiter = await limiterOf(line);
+      const { slotAtMs } = await use(limiter);
+      blockUntil(limiter, slotAtMs + given.useLateMs);
+      limiter.use(slotAtMs);
+      blockUntil(limiter, slotAtMs + 50);
+      const from = limiter.now();
+      limiter.written(slotAtMs);
+      const until = limiter.now();
+
+      await use(limiter);
+
+      const told = await remembered(line);
+      expect(told).not.toContain(slotAtMs);
+      expect(told.filter((at) => at >= from && at <= until)).toHaveLength(1);
+      expect(told.filter((at) => at > slotAtMs && at < from)).toEqual([]);
+    },
+  );
+
   test('used late while a reservation is under way, it is told by the next one', async () => {
     const line = await makeLine(ledger);
     const limiter = await limiterOf(line);

@@ -5,10 +5,10 @@ export interface Stall {
   untilMs: number;
 }
 
-const tickMs = 5;
+const tickMs = 3;
 
 /** A gap between two ticks that is longer than this is a stall, in milliseconds. */
-const noticedMs = 10;
+const noticedMs = 5;
 
 /** Milliseconds since the epoch, on a clock that never jumps. */
 export function epochNow(): number {

@@ -64,6 +64,7 @@ function contextOf(options: {
         probe === undefined && (options.late ?? false),
       now: () => options.nowMs,
       use: () => options.nowMs,
+      written: () => done.push('written'),
     },
     writer: {
       release: () => {
@@ -87,7 +88,9 @@ describe('an attempt', () => {
       kind: 'sent',
       attempt: 1,
     });
-    expect(done).toEqual(['prepare', 'slot', 'send', 'abandon']);
+    // The line is told when it was written, and not when that was asked for.
+    await new Promise(setImmediate);
+    expect(done).toEqual(['prepare', 'slot', 'send', 'abandon', 'written']);
   });
 
   test('whose deadline passed while it waited for its slot is not sent, and leaves no row', async () => {
