@@ -65,6 +65,7 @@ export default defineConfig({
           globalSetup,
           // Many start several processes, and the machine may be busy.
           testTimeout: 120_000,
+          retry: { count: 2, condition: /the machine stood still/ },
         },
       },
       {

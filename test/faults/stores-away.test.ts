@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq';
 import { beforeAll, expect, test } from 'vitest';
 import { queueName } from '../../src/queue/job.js';
-import { afterThisTest, run, start } from '../e2e/room-reaper.js';
+import { afterThisTest, run, start, type Ended, type Run } from '../e2e/room-reaper.js';
 import { lines, openStage, readDestructions, roomIds, totalsInLedger } from '../e2e/stage.js';
 import {
   createDatabase,
@@ -85,6 +85,16 @@ async function statisticsOutlive(signal: NodeJS.Signals): Promise<void> {
   }
 }
 
+/** Ends in order, within the deadline. */
+async function toldToStop(worker: Run): Promise<Ended> {
+  const toldAt = performance.now();
+  worker.kill('SIGTERM');
+  const ended = await worker.ended;
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(performance.now() - toldAt).toBeLessThan(15_000);
+  return ended;
+}
+
 async function stopsWithoutRedis(): Promise<void> {
   const { server, env } = await openStage({ latencyMs: 1_000 });
   const { redis, stores } = await ownRedis();
@@ -93,11 +103,7 @@ async function stopsWithoutRedis(): Promise<void> {
   await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(3)) });
   await server.reached(3);
   await redis.kill('SIGKILL');
-  const toldAt = performance.now();
-  worker.kill('SIGTERM');
-  const ended = await worker.ended;
-  expect(ended.code, ended.stderr).toBe(0);
-  expect(performance.now() - toldAt).toBeLessThan(15_000);
+  await toldToStop(worker);
   // What was answered is saved all the same.
   const outcomes = [...(await readDestructions(stores.DATABASE_URL)).values()].map(
     (row) => row.outcome,
@@ -120,13 +126,9 @@ async function stopsWithoutBoth(): Promise<void> {
   await server.reached(rooms.length);
   proxy.hang();
   await redis.kill('SIGKILL');
-  const toldAt = performance.now();
-  worker.kill('SIGTERM');
-  const ended = await worker.ended;
-  expect(ended.code, ended.stderr).toBe(0);
-  expect(performance.now() - toldAt).toBeLessThan(15_000);
+  const { stderr } = await toldToStop(worker);
 
-  const logged = ended.stderr
+  const logged = stderr
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as { msg: string; result?: string });

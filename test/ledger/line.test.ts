@@ -169,14 +169,14 @@ describe('brake', () => {
     const line = await busyLine();
     await brake(line);
     expect(await brake(line, 'again')).toBeUndefined();
-    await line.letPass(100);
+    await line.letPass(500);
     expect(await brake(line, 'again')).toBeUndefined();
     expect((await state(line)).brakeReason).toBe('over the quota');
-    await line.letPass(1_000);
+    await line.letPass(600);
     // Climbed by a fifth of the full rate in the second between.
     const rate = (await brake(line, 'again')) ?? NaN;
     expect(rate / fullRate).toBeGreaterThan(0.35);
-    expect(rate / fullRate).toBeLessThan(0.45);
+    expect(rate / fullRate).toBeLessThan(0.4);
     expect((await state(line)).brakeReason).toBe('again');
   });
 
@@ -197,13 +197,9 @@ describe('brake', () => {
       await brake(line);
     } while (((await state(line)).quotaFound?.ratePerSecond ?? NaN) < 0.999 * fullRate);
     await line.letPass(2_000);
-    const nearly = (await state(line)).ratePerSecond / fullRate;
-    expect(nearly).toBeGreaterThan(0.899);
-    expect(nearly).toBeLessThan(0.93);
+    expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.9, 2);
     await line.letPass(5_000);
-    const later = (await state(line)).ratePerSecond / fullRate;
-    expect(later).toBeGreaterThan(0.949);
-    expect(later).toBeLessThan(0.98);
+    expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.95, 2);
     await line.letPass(6_000);
     const found = await state(line);
     expect(found.ratePerSecond).toBeCloseTo(fullRate, 3);
@@ -254,7 +250,7 @@ describe('an outage', () => {
       ]);
       const [, waiting] = later.reservations;
       if (waiting?.kind !== 'stopped') throw new Error('expected it to wait');
-      pauses.push(Math.round((waiting.line.probeAtMs - later.databaseNowMs) / 500) / 2);
+      pauses.push(Math.round((waiting.line.probeAtMs - later.databaseNowMs) / 100) / 10);
     }
     expect(pauses).toEqual([1, 2, 2, 2]);
   });
@@ -277,7 +273,7 @@ describe('an outage', () => {
     // An older answer does not take a newer one back.
     await line.reserve([request()], { answeredAtMs: now - 60_000 });
     expect(await begin(line)).toBe(false);
-    await expect.poll(() => begin(line)).toBe(true);
+    await expect.poll(() => begin(line), { timeout: 6_000 }).toBe(true);
   });
 
   test('that another worker saw first is one', async () => {

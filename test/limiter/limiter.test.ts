@@ -16,6 +16,8 @@ import { latenessToleranceMs, latestUseMs } from '../../src/limiter/pace.js';
 import { lanes } from '../../src/queue/job.js';
 import { startPostgresServer, withPostgres } from '../support/servers.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
+import { watchStalls } from '../support/stalls.js';
+import { undisturbed } from '../pacing/undisturbed.js';
 import {
   attemptEnd,
   destructionEnd,
@@ -28,6 +30,7 @@ import {
 
 const ledger = useLedger();
 const limiters: Limiter[] = [];
+const stalls = watchStalls();
 afterEach(() => {
   for (const limiter of limiters.splice(0)) limiter.close();
 });
@@ -86,10 +89,12 @@ function blockUntil(limiter: Limiter, databaseMs: number): void {
   while (limiter.now() < databaseMs);
 }
 
-/** Never late; but between the limiter's check and the test's the machine may have paused this process. */
+/** Between the limiter's check and the test's the machine may pause this process; for long, it is measured again. */
 function expectInTime(used: readonly Used[]): void {
-  const late = used.filter(({ slotAtMs, atMs }) => atMs - slotAtMs > latestUseMs(20, 200) + 1);
-  expect(late.length).toBeLessThanOrEqual(Math.ceil(used.length / 20));
+  undisturbed(stalls, 10, () => {
+    for (const { slotAtMs, atMs } of used)
+      expect(atMs - slotAtMs).toBeLessThan(latestUseMs(20, 200) + 10);
+  });
 }
 
 /** A process that stalls once `jobs` slots are granted to it, until `lateMs` after the newest of them. */
@@ -230,8 +235,9 @@ describe('a ledger that answers slowly', () => {
     // The first slots of a process lie further ahead anyway.
     await sleep(600);
     for (let room = 0; room < 3; room++) await use(limiter);
-    // With slots less far ahead none would ever be used.
-    expect(limiter.counts().givenUp).toBeLessThanOrEqual(10);
+    undisturbed(stalls, 10, () => {
+      expect(limiter.counts().givenUp).toBeLessThanOrEqual(2);
+    });
   });
 
   test('by more than slots may lie ahead: that is said', async () => {

@@ -224,10 +224,10 @@ describe.each(places)('a queue on %s', (_name, open) => {
     });
     expect(runs).toEqual(['now', 'later']);
     expect((startedAt[1] ?? NaN) - addedAt).toBeGreaterThanOrEqual(2_000);
-    expect((startedAt[1] ?? NaN) - addedAt).toBeLessThan(4_000);
+    expect((startedAt[1] ?? NaN) - addedAt).toBeLessThan(3_600);
   });
 
-  test('an idle worker is woken by a new room', async () => {
+  test('an idle worker starts a new room within a second', async () => {
     let startedAt = NaN;
     const working = work(2, () => {
       startedAt = Date.now();
@@ -240,8 +240,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
     const addedAt = Date.now();
     await add('second');
     await working;
-    // By itself it would look after five seconds.
-    expect(startedAt - addedAt).toBeLessThan(4_000);
+    expect(startedAt - addedAt).toBeLessThan(1_000);
   });
 
   test('a thousand are added in one call, in their order', async () => {
@@ -276,7 +275,7 @@ describe.each(places)('a queue on %s', (_name, open) => {
     const resumedAt = Date.now();
     await opened.queue.resume();
     expect(await working).toEqual(['room']);
-    expect(startedAt - resumedAt).toBeLessThan(4_000);
+    expect(startedAt - resumedAt).toBeLessThan(1_500);
     expect((await readDepth(opened.queue)).paused).toBe(false);
   });
 
