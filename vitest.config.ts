@@ -88,7 +88,7 @@ export default defineConfig({
           include: faults,
           globalSetup,
           // They mostly wait.
-          maxWorkers: 4,
+          maxWorkers: 3,
           testTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
@@ -99,7 +99,7 @@ export default defineConfig({
           name: 'soak',
           include: soak,
           globalSetup,
-          maxWorkers: 4,
+          maxWorkers: 3,
           testTimeout: 1_800_000,
           sequence: { groupOrder: 2 },
         },
