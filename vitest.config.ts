@@ -2,20 +2,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests that need no server; they run without waiting for one. */
-const unit = [
-  'test/*.test.ts',
-  'test/tencent/**/*.test.ts',
-  'test/cli/{confirm,eta,explanation,made-up-name,plan,program,progress,replay-plan,report-formats,screen,small-heap,terminal,text,when}.test.ts',
-  'test/doctor/**/*.test.ts',
-  'test/ledger/{gather,sliding-window,tally}.test.ts',
-  'test/limiter/{clock,pace,slot-timer}.test.ts',
-  'test/queue/{destruction-id,job,refusal}.test.ts',
-  'test/worker/{backoff,decide,outage-evidence,outage-watch,probe-order,rejections,send,unsaved-result}.test.ts',
-  'test/simulator/**/*.test.ts',
-  'test/producer/{room-list*,space-check,two-at-once}.test.ts',
-  'test/chaos/{invariants,schedule}.test.ts',
-  'test/support.test/{choose,keeper,proxy,undisturbed}.test.ts',
-];
+const unit = ['test/**/*.unit.test.ts'];
 
 /** Tests that measure time: alone, after all the others, one after the other. */
 const pacing = ['test/pacing/**/*.test.ts'];

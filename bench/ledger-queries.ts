@@ -95,7 +95,7 @@ const queries: Record<string, (database: Database) => Promise<unknown>> = {
 async function work(database: Database): Promise<{ reserveMs: number; recordMs: number }> {
   const now = Date.now();
   const wishes = Array.from({ length: group }, () => ({
-    destructionId: randomUUID(),
+    id: randomUUID(),
     roomId: `new-${randomUUID()}`,
     batchId: undefined,
     requestedAtMs: now,
@@ -120,7 +120,7 @@ async function work(database: Database): Promise<{ reserveMs: number; recordMs: 
   const outcomes = await recordEnds(
     database,
     sdkAppId,
-    wishes.map(({ destructionId }) => ({
+    wishes.map(({ id: destructionId }) => ({
       destructionId,
       attempt: {
         attempt: 1,

@@ -31,7 +31,7 @@ try {
   const counts = await producer.destroyMany(others);
   console.log(`${counts.added} more added, ${counts.pending} were pending already`);
 } catch (error) {
-  // USAGE: a RoomId or an option is not valid. UNAVAILABLE: the queue is away, ask again later.
+  // INVALID: a RoomId or an option is not valid. UNAVAILABLE: the queue is away, ask again later.
   if (!(error instanceof ReaperError)) throw error;
   console.error(`${error.code}: ${error.message}`);
   process.exitCode = 1;

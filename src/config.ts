@@ -209,7 +209,7 @@ export interface ConfigNeeds {
  *
  * @param environment - the variables, of the process or of a `.env` file; an empty value counts as absent.
  * @param needs - what the command cannot do without.
- * @throws ReaperError `USAGE` that lists every problem at once, each with its variable.
+ * @throws ReaperError `INVALID` that lists every problem at once, each with its variable.
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -218,7 +218,7 @@ export function readConfig(
   const { config, problems } = inspectConfig(environment, needs);
   if (problems.length > 0) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n` +
         problems.map((problem) => `  ${problem}`).join('\n'),
     );

@@ -1,19 +1,74 @@
 /**
  * Errors that a user can act on. The message has the form
- * `<thing> must be <rule>, got <value>; <next step>`; `code` is stable.
+ * `<thing> must be <rule>, got <value>`; `code` is stable. It says nothing of flags or paths:
+ * each skin adds, to the remedies it knows, its own words.
  */
-export type ErrorCode =
-  /** Wrong flags, configuration or input: exit code 2. */
-  | 'USAGE'
-  /** Redis, Postgres or the embedded database cannot be used: exit code 2. */
-  | 'UNAVAILABLE';
+
+/**
+ * Every code, with what the command line exits with and what HTTP answers. docs/operations.md
+ * has the same table; a test holds them together.
+ */
+export const errorCodes = {
+  INVALID: { exitCode: 2, httpStatus: 422, meaning: 'configuration, a flag or a list is wrong' },
+  NOT_FOUND: { exitCode: 2, httpStatus: 404, meaning: 'there is no such batch or room' },
+  AMBIGUOUS: {
+    exitCode: 2,
+    httpStatus: 409,
+    meaning: 'more than one could be meant; the error has the candidates',
+  },
+  CONFLICT: {
+    exitCode: 2,
+    httpStatus: 409,
+    meaning: 'something changed meanwhile, such as a batch that was cancelled',
+  },
+  REFUSED: {
+    exitCode: 2,
+    httpStatus: 409,
+    meaning: 'it is not done without consent, such as for protected rooms',
+  },
+  NO_SPACE: { exitCode: 2, httpStatus: 507, meaning: 'Redis has no space for the rooms' },
+  UNAVAILABLE: {
+    exitCode: 2,
+    httpStatus: 503,
+    meaning: 'Redis, Postgres or the embedded database cannot be used',
+  },
+} as const satisfies Record<string, { exitCode: number; httpStatus: number; meaning: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** What would mend it, where every skin has its own way to say that: src/cli/advice.ts. */
+export type Remedy =
+  | 'run_again'
+  | 'name_the_format'
+  | 'skip_invalid'
+  | 'skip_protected'
+  | 'force'
+  | 'list_batches'
+  | 'give_the_id';
+
+/** One of several that could be meant. */
+export interface Candidate {
+  id: string;
+  createdAtMs: number;
+}
+
+export interface ErrorOptions {
+  cause?: unknown;
+  remedy?: Remedy | undefined;
+  candidates?: readonly Candidate[];
+}
 
 export class ReaperError extends Error {
   override readonly name = 'ReaperError';
   readonly code: ErrorCode;
+  readonly remedy: Remedy | undefined;
+  /** Of `AMBIGUOUS`; empty elsewhere. */
+  readonly candidates: readonly Candidate[];
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : {});
     this.code = code;
+    this.remedy = options.remedy;
+    this.candidates = options.candidates ?? [];
   }
 }

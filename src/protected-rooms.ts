@@ -70,7 +70,7 @@ function matches(parts: readonly string[], text: string): boolean {
  * spaces count, as in lists of rooms.
  *
  * @param named - how messages call it: the flag or the variable.
- * @throws ReaperError `USAGE` where it cannot be read or a line is no entry: a list that
+ * @throws ReaperError `INVALID` where it cannot be read or a line is no entry: a list that
  *   protects less than it seems to is not used.
  */
 export function readProtectedFile(path: string, named: string): string[] {
@@ -80,7 +80,7 @@ export function readProtectedFile(path: string, named: string): string[] {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${named} must be a readable file, got ${JSON.stringify(printable(path))} (${code ?? 'unreadable'}); nothing was sent`,
       { cause: error },
     );
@@ -94,7 +94,7 @@ export function readProtectedFile(path: string, named: string): string[] {
       const problem = entryProblem(entry);
       if (problem === undefined) return [entry];
       throw new ReaperError(
-        'USAGE',
+        'INVALID',
         `${named}: line ${index + 1} of ${printable(path)} ${problem}; nothing was sent`,
       );
     });

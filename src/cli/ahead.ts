@@ -1,7 +1,7 @@
 /** What is ahead of the end of a batch, and how long it takes. */
 import type { Database } from '../ledger/database.js';
 import { readLines } from '../ledger/line.js';
-import type { DestroyQueue } from '../queue/open.js';
+import type { DestroyQueue } from '../queue/job.js';
 import { countUpTo } from '../queue/turns.js';
 import { createCostMeter, secondsLeft } from './eta.js';
 

@@ -8,7 +8,7 @@ import type { Database } from '../ledger/database.js';
 import { requestsInWindow, type SentRequest, type SentToHost } from '../ledger/sent.js';
 import { findBatch, sayNewest } from './find-batch.js';
 import { exitCodes, print, type Io } from './io.js';
-import { count, rooms } from './text.js';
+import { count, rooms } from '../text.js';
 import { readDuration } from './when.js';
 import { withLedger } from './with-stores.js';
 
@@ -39,7 +39,7 @@ export function auditCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (flags: AuditFlags) => {
       if (flags.batch !== undefined && flags.since !== undefined) {
-        throw new ReaperError('USAGE', '--batch and --since must not both be given; keep one');
+        throw new ReaperError('INVALID', '--batch and --since must not both be given; keep one');
       }
       const sinceMs = readDuration('--since', flags.since ?? '1h');
       const config = readConfig(io.env, { app: true, credentials: false });

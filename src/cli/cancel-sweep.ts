@@ -15,12 +15,10 @@ import {
   openDestructions,
   sentAmong,
 } from '../ledger/cancel.js';
-import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
+import { type Destruction, type OutcomeCounts, outcomes } from '../destruction.js';
 import { ensureDestructions, recordEnds } from '../ledger/record.js';
-import type { SlotRequest } from '../ledger/reserve.js';
 import { isPassing } from '../passing.js';
 import { batchIdPrefix } from '../queue/destruction-id.js';
-import type { Destruction } from '../queue/job.js';
 import { idsInHand, visitWaiting, waitingPage } from '../queue/waiting.js';
 import type { OpenStores } from './with-stores.js';
 
@@ -98,29 +96,28 @@ export async function sweep(
         target.by,
       );
     }
-    const requests = meant.map(toRequest);
-    const cancelled = await cancelledAmong(database, requests);
+    const cancelled = await cancelledAmong(database, meant);
     for (const each of meant) if (!cancelled.has(each.id)) swept.shared.add(each.id);
-    const taking = requests.filter((each) => cancelled.has(each.destructionId));
+    const taking = meant.filter((each) => cancelled.has(each.id));
     await ensureDestructions(database, target.sdkAppId, taking);
-    const removed = await jobs.remove(taking.map((each) => each.destructionId));
-    await end(taking.filter((each) => removed.has(each.destructionId)));
+    const removed = await jobs.remove(taking.map((each) => each.id));
+    await end(taking.filter((each) => removed.has(each.id)));
     onProgress(swept);
     return removed.size;
   }
 
-  async function end(taken: readonly SlotRequest[]): Promise<void> {
+  async function end(taken: readonly Destruction[]): Promise<void> {
     if (taken.length === 0) return;
     // Asked once the jobs are off the queue: until then a worker may have sent one.
     const sent = await sentAmong(
       database,
-      taken.map((each) => each.destructionId),
+      taken.map((each) => each.id),
     );
     const standing = await recordEnds(
       database,
       target.sdkAppId,
       taken.map((each) => {
-        const { destructionId, ...destruction } = each;
+        const { id: destructionId, ...destruction } = each;
         const { outcome, reason } = cancelledEnd(sent.has(destructionId));
         return {
           destructionId,
@@ -137,7 +134,7 @@ export async function sweep(
       }),
     );
     for (const outcome of standing) if (outcome !== undefined) swept.taken[outcome] += 1;
-    for (const each of taken) swept.inHand.delete(each.destructionId);
+    for (const each of taken) swept.inHand.delete(each.id);
   }
 
   /** Looks through the queue until nothing is left that is not in a worker's hand. */
@@ -194,12 +191,10 @@ export async function sweep(
       const open = await openDestructions(database, of, after, waitingPage);
       const last = open.at(-1);
       if (last === undefined) return;
-      after = last.destructionId;
-      const there = await jobs.existing(open.map((each) => each.destructionId));
+      after = last.id;
+      const there = await jobs.existing(open.map((each) => each.id));
       const cancelled = await cancelledAmong(database, open);
-      await end(
-        open.filter((each) => !there.has(each.destructionId) && cancelled.has(each.destructionId)),
-      );
+      await end(open.filter((each) => !there.has(each.id) && cancelled.has(each.id)));
     }
   }
 
@@ -237,14 +232,4 @@ async function untilPassed<R>(run: () => Promise<R>): Promise<R> {
       await sleep(pauseMs);
     }
   }
-}
-
-function toRequest(destruction: Destruction): SlotRequest {
-  return {
-    destructionId: destruction.id,
-    roomId: destruction.roomId,
-    batchId: destruction.batchId,
-    requestedAtMs: destruction.requestedAtMs,
-    notAfterMs: destruction.notAfterMs,
-  };
 }

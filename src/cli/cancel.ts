@@ -17,9 +17,9 @@ import {
   unfinishedBatches,
 } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
-import { outcomes, type OutcomeCounts } from '../ledger/outcome.js';
-import { roomIdProblem } from '../producer/room-list/index.js';
-import type { DestroyQueue } from '../queue/open.js';
+import { outcomes, type OutcomeCounts } from '../destruction.js';
+import { roomIdProblem } from '../room-id.js';
+import type { DestroyQueue } from '../queue/job.js';
 import { printable } from '../redact.js';
 import { askedBy } from './asked-by.js';
 import { sweep, type Swept } from './cancel-sweep.js';
@@ -29,7 +29,7 @@ import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { collect } from './room-request.js';
 import { createHeapKeeper } from './small-heap.js';
-import { count, duration, outcomeList, rooms } from './text.js';
+import { count, duration, outcomeList, rooms } from '../text.js';
 import { withStores, type OpenStores } from './with-stores.js';
 
 interface CancelFlags {
@@ -76,19 +76,19 @@ function checkFlags(batches: readonly string[], flags: CancelFlags): void {
   const given = [batches.length > 0, flags.room !== undefined, flags.all === true];
   if (given.filter(Boolean).length > 1) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       'cancel takes a BATCH, --room or --all, got more than one; keep one',
     );
   }
   if (!given.includes(true)) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       'nothing to cancel; name a BATCH or a --room ID, or everything that waits with --all',
     );
   }
   for (const room of flags.room ?? []) {
     const problem = roomIdProblem(room);
-    if (problem !== undefined) throw new ReaperError('USAGE', `--room: ${problem}`);
+    if (problem !== undefined) throw new ReaperError('INVALID', `--room: ${problem}`);
   }
 }
 

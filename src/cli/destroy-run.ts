@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.js';
 import { finishedCount, readBatches, type Batch, type BatchProgress } from '../ledger/batches.js';
 import type { Database } from '../ledger/database.js';
-import { isGone, outcomes } from '../ledger/outcome.js';
+import { isGone, outcomes } from '../destruction.js';
 import { summarizeBatch } from '../ledger/report.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { slotInterval } from '../limiter/pace.js';
@@ -21,7 +21,7 @@ import { createProgressLine, createRateMeter, describeProgress } from './progres
 import { placementOf, putOnQueue, type Put, type PutOptions } from './put-on-queue.js';
 import { sayQueueAway } from './queue-away.js';
 import { readBatchFlags, type RoomFlags, type RoomRequest } from './room-request.js';
-import { rooms } from './text.js';
+import { rooms } from '../text.js';
 
 /** How often the progress is read, in milliseconds. */
 const lookEveryMs = 500;

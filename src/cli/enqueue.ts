@@ -21,7 +21,7 @@ import {
   type RoomFlags,
   type RoomRequest,
 } from './room-request.js';
-import { instant, rooms } from './text.js';
+import { instant, rooms } from '../text.js';
 import { readDuration, readTime } from './when.js';
 import { withStores } from './with-stores.js';
 
@@ -82,7 +82,7 @@ async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): P
 /** @param isList - whether there is a file: a single room should not wait behind a list. */
 function readPlacement(flags: EnqueueFlags, isList: boolean, now: number): Placement {
   if (flags.delay !== undefined && flags.at !== undefined) {
-    throw new ReaperError('USAGE', '--delay and --at must not both be given; keep one');
+    throw new ReaperError('INVALID', '--delay and --at must not both be given; keep one');
   }
   const delayMs =
     flags.delay !== undefined

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { ReaperError } from '../errors.js';
 
-/** @throws ReaperError `USAGE` where `.env` exists and cannot be read. */
+/** @throws ReaperError `INVALID` where `.env` exists and cannot be read. */
 export function readEnvironment(
   processEnv: NodeJS.ProcessEnv,
   directory: string,
@@ -15,7 +15,7 @@ export function readEnvironment(
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EISDIR') return processEnv;
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `.env must be readable, got ${code ?? 'an error'}; correct its permissions or remove it`,
     );
   }

@@ -5,7 +5,7 @@ import { ReaperError } from '../errors.js';
 import { readLastSlot, readRoomHistory } from '../ledger/explain.js';
 import { readLines } from '../ledger/line.js';
 import { slotInterval } from '../limiter/pace.js';
-import { roomIdProblem } from '../producer/room-list/room-id.js';
+import { roomIdProblem } from '../room-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../queue/locate.js';
 import { toJson, toText, type Explanation } from './explanation.js';
 import { print, type Io } from './io.js';
@@ -31,7 +31,7 @@ export function explainCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (roomId: string, flags: { json?: boolean }) => {
       const problem = roomIdProblem(roomId);
-      if (problem !== undefined) throw new ReaperError('USAGE', problem);
+      if (problem !== undefined) throw new ReaperError('INVALID', problem);
       const config = readConfig(io.env, { app: true, credentials: false });
       await withStores(config, io, async (stores) => {
         const explanation = await explain(config, stores, roomId);

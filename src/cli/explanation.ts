@@ -4,8 +4,8 @@ import type { KnownAttempt, KnownDestruction, RoomHistory } from '../ledger/expl
 import type { LineState } from '../ledger/line.js';
 import type { LocatedJob } from '../queue/locate.js';
 import { printable } from '../redact.js';
-import type { Statistics } from '../statistics.js';
-import { count, duration, instant, rooms } from './text.js';
+import type { Statistics } from '../destruction.js';
+import { count, duration, instant, rooms } from '../text.js';
 
 export interface Explanation {
   roomId: string;

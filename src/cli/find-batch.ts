@@ -14,7 +14,7 @@ const mostOfOneName = 100;
  *
  * @param what - how messages call it: the flag or the argument.
  * @param onNewest - for commands that only read: instead, the newest is meant, and is told here.
- * @throws ReaperError `USAGE` where there is none, or more than one.
+ * @throws ReaperError `INVALID` where there is none, or more than one.
  */
 export async function findBatch(
   database: Database,
@@ -33,7 +33,7 @@ export async function findBatch(
   const shown = JSON.stringify(printable(idOrName));
   if (only === undefined) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${what} must be the id or name of a batch, got ${shown}; room-reaper status lists them`,
     );
   }
@@ -44,7 +44,7 @@ export async function findBatch(
   }
   if (others.length > 0) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${what} must name one batch, got ${shown}, the name of ${meant.length}; give the id: ${meant
         .slice(0, 5)
         .map((batch) => `${batch.id} (${new Date(batch.createdAtMs).toISOString()})`)

@@ -5,8 +5,8 @@ import { readLines } from '../ledger/line.js';
 import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import { slotInterval } from '../limiter/pace.js';
 import type { Placement } from '../producer/add.js';
-import { lanes } from '../queue/job.js';
-import { openQueue, type DestroyQueue } from '../queue/open.js';
+import { type DestroyQueue, lanes } from '../queue/job.js';
+import { openQueue } from '../queue/open.js';
 import { countUpTo, readFirstTurn, turnOf } from '../queue/turns.js';
 import { openStores } from '../stores.js';
 

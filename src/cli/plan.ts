@@ -9,7 +9,7 @@ import { ask } from './confirm.js';
 import { secondsLeft } from './eta.js';
 import { say, type Io } from './io.js';
 import type { Outlook } from './look-ahead.js';
-import { clockTime, duration, rooms } from './text.js';
+import { clockTime, duration, rooms } from '../text.js';
 import { readTime } from './when.js';
 
 export interface Plan {
@@ -97,7 +97,7 @@ export function planToJson(plan: Plan): Record<string, unknown> {
   };
 }
 
-/** `--deadline` as milliseconds since the epoch. @throws ReaperError `USAGE`. */
+/** `--deadline` as milliseconds since the epoch. @throws ReaperError `INVALID`. */
 export function readDeadline(text: string | undefined, nowMs: number): number | undefined {
   return text === undefined ? undefined : readTime('--deadline', text, nowMs);
 }
@@ -106,7 +106,7 @@ export function readDeadline(text: string | undefined, nowMs: number): number | 
  * A deadline that cannot be kept is said before anything is sent, and begun all the same
  * only where somebody says so.
  *
- * @throws ReaperError `USAGE` where nobody does.
+ * @throws ReaperError `INVALID` where nobody does.
  */
 export async function acceptPlan(plan: Plan, yes: boolean, io: Io, nowMs: number): Promise<void> {
   if (plan.deadline === undefined) return;
@@ -118,5 +118,5 @@ export async function acceptPlan(plan: Plan, yes: boolean, io: Io, nowMs: number
     io,
   );
   if (!/^y(es)?$/i.test(answer.trim()))
-    throw new ReaperError('USAGE', 'not confirmed; nothing was sent');
+    throw new ReaperError('INVALID', 'not confirmed; nothing was sent');
 }

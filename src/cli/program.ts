@@ -1,8 +1,9 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
 import { Command, CommanderError } from 'commander';
-import { ReaperError } from '../errors.js';
+import { errorCodes, ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
+import { advices } from './advice.js';
 import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
 
@@ -82,8 +83,9 @@ export function reportError(error: unknown, io: Io): number {
   // Commander has said it already; help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof ReaperError) {
-    say(io, `room-reaper: ${error.message}`);
-    return exitCodes.usage;
+    const advice = error.remedy === undefined ? '' : `; ${advices[error.remedy]}`;
+    say(io, `room-reaper: ${error.message}${advice}`);
+    return errorCodes[error.code].exitCode;
   }
   if (error instanceof Declined) {
     say(io, `room-reaper: ${error.message}`);

@@ -2,7 +2,7 @@
 import { finishedCount, type BatchProgress } from '../ledger/batches.js';
 import type { Io } from './io.js';
 import { printable } from '../redact.js';
-import { clockTime, count, duration } from './text.js';
+import { clockTime, count, duration } from '../text.js';
 
 export interface ProgressLine {
   update(text: string): void;

@@ -6,7 +6,7 @@ import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
-import type { RoomList } from '../producer/room-list/index.js';
+import type { RoomList } from '../room-list/index.js';
 import {
   entryProblem,
   protectedRooms,
@@ -15,7 +15,7 @@ import {
 } from '../protected-rooms.js';
 import { printable } from '../redact.js';
 import { say, type Io } from './io.js';
-import { count, rooms } from './text.js';
+import { count, rooms } from '../text.js';
 
 export interface ProtectFlags {
   protect?: string[];
@@ -47,7 +47,7 @@ export interface Protection {
 /**
  * What `PROTECTED_ROOMS_FILE` and `--protect` name.
  *
- * @throws ReaperError `USAGE` where a file cannot be used or a value is neither a file nor a
+ * @throws ReaperError `INVALID` where a file cannot be used or a value is neither a file nor a
  *   pattern: a rail that is not there must not be taken for one.
  */
 export function readProtection(
@@ -67,12 +67,12 @@ export function readProtection(
     // A mistyped path would protect nothing.
     if (/[\\/]|\.(txt|csv|list|conf)$/i.test(value)) {
       throw new ReaperError(
-        'USAGE',
+        'INVALID',
         `--protect must be a file that exists or a RoomId pattern, got ${JSON.stringify(printable(value))}; there is no such file. For a RoomId that looks like a path, write it into a file`,
       );
     }
     const problem = entryProblem(value);
-    if (problem !== undefined) throw new ReaperError('USAGE', `--protect ${problem}`);
+    if (problem !== undefined) throw new ReaperError('INVALID', `--protect ${problem}`);
     patterns.push(value);
   }
   return { rooms: protectedRooms([...entries, ...patterns]), patterns };
@@ -135,7 +135,7 @@ export function withoutProtected(list: RoomList, protection: Protection): Guarde
   };
 }
 
-/** @throws ReaperError `USAGE` unless they are to be left out. */
+/** @throws ReaperError `INVALID` unless they are to be left out. */
 export function reportProtected(
   found: ReadonlyMap<string, string>,
   total: number,
@@ -157,7 +157,7 @@ export function reportProtected(
   }
   if (flags.dryRun) return;
   throw new ReaperError(
-    'USAGE',
+    'INVALID',
     `the list has ${total === 1 ? 'a protected room' : `${count(total)} protected rooms`}; nothing was sent. Take them out, or leave them out with --skip-protected`,
   );
 }

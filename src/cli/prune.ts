@@ -8,7 +8,7 @@ import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
-import { count } from './text.js';
+import { count } from '../text.js';
 import { readDuration } from './when.js';
 import { withLedger } from './with-stores.js';
 
@@ -92,7 +92,7 @@ function leastDays(config: Config): number {
 function readAge(flags: PruneFlags, config: Config): number {
   if (flags.olderThan === undefined) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
     );
   }
@@ -100,7 +100,7 @@ function readAge(flags: PruneFlags, config: Config): number {
   const least = leastDays(config);
   if (olderThanMs < least * dayMs && !flags.force) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `--older-than must be at least ${least}d, got ${JSON.stringify(flags.olderThan)}: a failed job can be retried from BullMQ's failed set for ` +
         `FAILED_JOBS_DAYS (${config.failedJobsDays}), and is sent again until its deadline (DESTROY_DEADLINE_HOURS, ${config.deadlineHours}) where the ledger does not know its end any more; ` +
         'keep more, or add --force',

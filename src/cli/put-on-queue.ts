@@ -14,10 +14,10 @@ import type { Database } from '../ledger/database.js';
 import { isPassing } from '../passing.js';
 import { fromQueue, type Placement } from '../producer/add.js';
 import { enqueueBatch, type BatchAdded, type Enqueued } from '../producer/enqueue-batch.js';
-import { uniqueRooms } from '../producer/room-list/index.js';
+import { uniqueRooms } from '../room-list/index.js';
 import { createSpaceCheck, type SpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
-import type { DestroyQueue } from '../queue/open.js';
+import type { DestroyQueue } from '../queue/job.js';
 import { printable } from '../redact.js';
 import { readMemory } from '../queue/space.js';
 import { say, type Io } from './io.js';
@@ -25,7 +25,7 @@ import { madeUpName } from './made-up-name.js';
 import { createProgressLine } from './progress.js';
 import type { RoomRequest } from './room-request.js';
 import { createHeapKeeper } from './small-heap.js';
-import { count } from './text.js';
+import { count } from '../text.js';
 
 export interface PutOptions {
   request: RoomRequest;
@@ -56,7 +56,7 @@ export function placementOf({ summary }: RoomRequest): Placement {
 /**
  * Puts the rooms on the queue, with progress on a terminal.
  *
- * @throws ReaperError `USAGE` where the list was changed while it was read, `UNAVAILABLE`
+ * @throws ReaperError `INVALID` where the list was changed while it was read, `UNAVAILABLE`
  *   where the queue does not take the rooms, or has no space for them.
  */
 export async function putOnQueue(
@@ -98,7 +98,7 @@ export async function putOnQueue(
   if (signal.aborted) return { batch, added, lastPriority, complete: false };
   if (rooms.fingerprint !== summary.fingerprint) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${request.list.name} must not change while it is read; it did, and part of it is on the queue as batch ${batch.id}`,
     );
   }
@@ -145,7 +145,7 @@ export async function addBatch(
     });
     if (by === undefined) return;
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `batch ${batch.id} was cancelled by ${printable(by)} while its rooms were put on the queue; no more are added, and none of it is sent. room-reaper cancel ${batch.id} takes back what came after it`,
     );
   }

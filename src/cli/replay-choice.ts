@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { ReaperError } from '../errors.js';
 import { replayable, type ReplayChoice } from '../ledger/replay.js';
-import type { Outcome } from '../ledger/outcome.js';
-import { roomIdProblem } from '../producer/room-list/index.js';
+import type { Outcome } from '../destruction.js';
+import { roomIdProblem } from '../room-id.js';
 import { printable } from '../redact.js';
 import { readDuration } from './when.js';
 
@@ -19,18 +19,18 @@ export interface ChoiceFlags {
 
 export type Choice = Pick<ReplayChoice, 'codes' | 'outcomes' | 'sinceMs' | 'roomIds'>;
 
-/** @throws ReaperError `USAGE` where a flag is not valid, or nothing is chosen and `--all` is not said. */
+/** @throws ReaperError `INVALID` where a flag is not valid, or nothing is chosen and `--all` is not said. */
 export function readChoice(flags: ChoiceFlags): Choice {
   const given = [flags.batch, flags.code, flags.outcome, flags.since, flags.room];
   const chosen = given.some((flag) => flag !== undefined);
   if (!chosen && flags.all !== true) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       'nothing to replay; choose by --batch, --code, --outcome, --since or --room, or everything that failed with --all',
     );
   }
   if (chosen && flags.all === true) {
-    throw new ReaperError('USAGE', '--all must stand alone; leave it out, or the other flags');
+    throw new ReaperError('INVALID', '--all must stand alone; leave it out, or the other flags');
   }
   return {
     codes: flags.code?.map(readCode),
@@ -38,7 +38,7 @@ export function readChoice(flags: ChoiceFlags): Choice {
     sinceMs: flags.since === undefined ? undefined : readDuration('--since', flags.since),
     roomIds: flags.room?.map((room) => {
       const problem = roomIdProblem(room);
-      if (problem !== undefined) throw new ReaperError('USAGE', `--room: ${problem}`);
+      if (problem !== undefined) throw new ReaperError('INVALID', `--room: ${problem}`);
       return room;
     }),
   };
@@ -47,7 +47,7 @@ export function readChoice(flags: ChoiceFlags): Choice {
 function readCode(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ReaperError(
-    'USAGE',
+    'INVALID',
     `--code must be an ErrorCode such as 100001, got ${JSON.stringify(printable(text))}`,
   );
 }
@@ -56,7 +56,7 @@ function readOutcome(text: string): Outcome {
   const outcome = replayable.find((each) => each === text);
   if (outcome !== undefined) return outcome;
   throw new ReaperError(
-    'USAGE',
+    'INVALID',
     `--outcome must be ${replayable.join(', ')}, got ${JSON.stringify(printable(text))}; rooms that are gone are not replayed`,
   );
 }

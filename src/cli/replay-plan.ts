@@ -3,7 +3,7 @@ import type { ReplayFate, ReplayGroup } from '../ledger/replay.js';
 import { printable } from '../redact.js';
 import { judge } from '../tencent/verdicts.js';
 import type { Outlook } from './look-ahead.js';
-import { clockTime, count, duration, rooms } from './text.js';
+import { clockTime, count, duration, rooms } from '../text.js';
 
 export interface ReplayOutlook {
   /** The choice in words. */

@@ -33,7 +33,7 @@ import { addBatch } from './put-on-queue.js';
 import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js';
 import { planToJson, planToText } from './replay-plan.js';
 import { askConsent, collect, consentAbove, readBatchFlags } from './room-request.js';
-import { count, rooms } from './text.js';
+import { count, rooms } from '../text.js';
 import { withStores, type OpenStores } from './with-stores.js';
 
 interface ReplayFlags extends ChoiceFlags, ProtectFlags {
@@ -174,7 +174,7 @@ async function replay(surroundings: Surroundings, asked: Asked): Promise<number>
   if (total === 0) {
     if (roomsOf(plan, 'refused') > 0) {
       throw new ReaperError(
-        'USAGE',
+        'INVALID',
         'every room chosen was refused for good and would be refused again; add --force to ask all the same',
       );
     }
@@ -227,7 +227,7 @@ function roomsOf(plan: readonly ReplayGroup[], fate: ReplayGroup['fate']): numbe
     .reduce((total, group) => total + group.rooms, 0);
 }
 
-/** @throws ReaperError `USAGE` where protected rooms were chosen and are not to be left out. */
+/** @throws ReaperError `INVALID` where protected rooms were chosen and are not to be left out. */
 async function refuseProtected(
   { database, choice, flags, io }: Surroundings,
   plan: readonly ReplayGroup[],

@@ -1,5 +1,5 @@
 /** How `report` writes a room and a summary. Pure. */
-import { outcomes } from '../ledger/outcome.js';
+import { outcomes } from '../destruction.js';
 import type { ReportRow } from '../ledger/report-rows.js';
 import type { BatchSummary } from '../ledger/report.js';
 import type { TopRoom } from '../ledger/tally.js';

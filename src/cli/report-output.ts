@@ -19,7 +19,7 @@ export interface ReportOutput {
 
 /**
  * @param file - undefined or `-`: stdout.
- * @throws ReaperError `USAGE` where there is such a file and it is not to be replaced, or none
+ * @throws ReaperError `INVALID` where there is such a file and it is not to be replaced, or none
  *   can be made there.
  */
 export async function openReportOutput(
@@ -106,7 +106,7 @@ async function mustNotExist(file: string): Promise<void> {
 
 function exists(file: string): ReaperError {
   return new ReaperError(
-    'USAGE',
+    'INVALID',
     `--output must name a file that does not exist, got ${JSON.stringify(printable(file))}; name another, or replace it with --force`,
   );
 }
@@ -114,7 +114,7 @@ function exists(file: string): ReaperError {
 function cannotWrite(file: string, error: unknown): ReaperError {
   const { code } = error as NodeJS.ErrnoException;
   return new ReaperError(
-    'USAGE',
+    'INVALID',
     `--output must name a file that can be written, got ${JSON.stringify(printable(file))} (${code ?? 'an error'}); name another`,
     { cause: error },
   );

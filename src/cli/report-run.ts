@@ -6,7 +6,7 @@
 import { stringify } from 'lossless-json';
 import { createHash } from 'node:crypto';
 import { finishBatches, type BatchProgress } from '../ledger/batches.js';
-import { isGone, outcomes } from '../ledger/outcome.js';
+import { isGone, outcomes } from '../destruction.js';
 import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates } from '../ledger/report.js';
 import { createTally, type TallyCounter } from '../ledger/tally.js';
@@ -29,7 +29,7 @@ import {
 import { openReportOutput, type ReportOutput } from './report-output.js';
 import { reportedRooms, type RoomSource } from './report-source.js';
 import { summaryText } from './report-text.js';
-import { count } from './text.js';
+import { count } from '../text.js';
 
 export interface ReportRun extends RoomSource {
   /** Id or name. */

@@ -14,8 +14,8 @@ import {
   readReportRows,
   type ReportRow,
 } from '../ledger/report-rows.js';
-import { RoomSet } from '../producer/room-list/room-set.js';
-import type { Destruction } from '../queue/job.js';
+import { RoomSet } from '../room-list/room-set.js';
+import type { Destruction } from '../destruction.js';
 import { openQueue } from '../queue/open.js';
 import { waitingOfBatch } from '../queue/rooms-of-batch.js';
 import { printable } from '../redact.js';

@@ -7,7 +7,7 @@ import {
   describeStatistics,
   describeTop,
 } from './summary-text.js';
-import { count, rooms } from './text.js';
+import { count, rooms } from '../text.js';
 
 export function summaryText(report: ReportSummary): string {
   const { summary } = report;

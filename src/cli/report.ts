@@ -60,19 +60,19 @@ function readFormat(flags: ReportFlags): ReportFormat {
   const format = reportFormats.find((each) => each === text);
   if (format === undefined) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `--format must be table, json, csv or ndjson, got ${JSON.stringify(text)}`,
     );
   }
   if (flags.json && format !== 'json') {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `--json and --format ${format} must not both be given; keep one`,
     );
   }
   if (flags.summary && (format === 'csv' || format === 'ndjson')) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `--summary must go with the format table or json, got ${format}; leave out one of them`,
     );
   }

@@ -9,7 +9,7 @@ import {
   type RoomList,
   type RoomListFormat,
   type RoomListSummary,
-} from '../producer/room-list/index.js';
+} from '../room-list/index.js';
 import { printable } from '../redact.js';
 import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
@@ -21,7 +21,7 @@ import {
   type Protection,
   type ProtectFlags,
 } from './protect.js';
-import { count, rooms } from './text.js';
+import { count, rooms } from '../text.js';
 
 /** More rooms than this need consent. */
 export const consentAbove = 1_000;
@@ -74,7 +74,7 @@ const longest = { '--batch': 200, '--by': 200, '--note': 2_000 };
 /**
  * How a batch is called, who asks for it, and why.
  *
- * @throws ReaperError `USAGE` where one of them is empty or too long.
+ * @throws ReaperError `INVALID` where one of them is empty or too long.
  */
 export function readBatchFlags(flags: BatchFlags): {
   name: string | undefined;
@@ -89,7 +89,7 @@ export function readBatchFlags(flags: BatchFlags): {
   for (const [flag, value] of given) {
     if (value === undefined || (value !== '' && value.length <= longest[flag])) continue;
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${flag} must be 1–${longest[flag]} characters, got ${value.length}; shorten it or leave it out`,
     );
   }
@@ -106,7 +106,7 @@ export interface RoomRequest {
 /**
  * Reads the list once and checks all of it.
  *
- * @throws ReaperError `USAGE` where there is none, it is empty, or it has bad lines or
+ * @throws ReaperError `INVALID` where there is none, it is empty, or it has bad lines or
  *   protected rooms and they are not to be skipped. Nothing was sent.
  */
 export async function readRoomRequest(
@@ -117,7 +117,7 @@ export async function readRoomRequest(
 ): Promise<RoomRequest> {
   if (flags.format !== undefined && !['lines', 'csv', 'ndjson'].includes(flags.format)) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(flags.format))}`,
     );
   }
@@ -132,7 +132,7 @@ export async function readRoomRequest(
   }
   if (flags.room !== undefined) lists.push(listOf(flags.room));
   if (lists.length === 0) {
-    throw new ReaperError('USAGE', 'no rooms given; name a FILE (- for stdin) or a --room ID');
+    throw new ReaperError('INVALID', 'no rooms given; name a FILE (- for stdin) or a --room ID');
   }
   const guarded = withoutProtected(
     lists.length === 1 && lists[0] ? lists[0] : joinRoomLists(lists),
@@ -149,7 +149,7 @@ export async function readRoomRequest(
     const guardedCount = guarded.check(flags, io);
     if (summary.valid === 0 && !flags.dryRun) {
       const left = guardedCount > 0 ? ' that are not protected' : '';
-      throw new ReaperError('USAGE', `${list.name} has no rooms in it${left}; nothing was sent`);
+      throw new ReaperError('INVALID', `${list.name} has no rooms in it${left}; nothing was sent`);
     }
     return { list, summary, protected: guardedCount };
   } catch (error) {
@@ -169,7 +169,7 @@ function reportProblems(summary: RoomListSummary, flags: RoomFlags, io: Io): voi
       ? 'a line that is not a RoomId'
       : `${count(summary.invalid)} lines that are not RoomIds`;
   throw new ReaperError(
-    'USAGE',
+    'INVALID',
     `the list has ${lines}; nothing was sent. Correct it, or leave such lines out with --skip-invalid`,
   );
 }
@@ -203,7 +203,7 @@ export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, 
   return missed ? exitCodes.notGone : exitCodes.ok;
 }
 
-/** @throws ReaperError `USAGE` where consent is needed and was not given. */
+/** @throws ReaperError `INVALID` where consent is needed and was not given. */
 export async function askConsent(
   verb: string,
   unique: number,

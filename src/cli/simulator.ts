@@ -89,7 +89,7 @@ async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>):
   );
 }
 
-/** Flags to options. Throws ReaperError USAGE. */
+/** Flags to options. Throws ReaperError INVALID. */
 export function readFlags(flags: Flags): SimulatorOptions {
   const options: SimulatorOptions = {
     port: toInteger('--port', flags.port),
@@ -125,7 +125,7 @@ export function readCredentials(env: NodeJS.ProcessEnv): {
       ? ['TENCENT_SDK_APP_ID', 'TENCENT_SECRET_KEY']
       : ['TENCENT_SECRET_KEY', 'TENCENT_SDK_APP_ID'];
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${missing} must be set where ${set} is, got nothing; set both, or neither for the demo app`,
     );
   }
@@ -138,7 +138,7 @@ function readKeyFile(path: string | undefined): string | undefined {
     return readFileSync(path, 'utf8').trim();
   } catch (cause) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `TENCENT_SECRET_KEY_FILE must be a readable file, got ${printable(path)}; check its path`,
       { cause },
     );
@@ -148,7 +148,7 @@ function readKeyFile(path: string | undefined): string | undefined {
 function toInteger(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new ReaperError(
-    'USAGE',
+    'INVALID',
     `${name} must be a whole number, got "${printable(text)}"; correct it`,
   );
 }

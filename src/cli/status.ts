@@ -7,17 +7,17 @@ import { finishedCount, readBatches, type BatchProgress } from '../ledger/batche
 import type { Database } from '../ledger/database.js';
 import { readLines, type LineState } from '../ledger/line.js';
 import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
-import { outcomes } from '../ledger/outcome.js';
+import { outcomes } from '../destruction.js';
 import { slotInterval } from '../limiter/pace.js';
 import { isPassing } from '../passing.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
-import type { DestroyQueue } from '../queue/open.js';
+import type { DestroyQueue } from '../queue/job.js';
 import { printable } from '../redact.js';
 import { secondsLeft } from './eta.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';
-import { clockTime, count, duration, outcomeList, rooms } from './text.js';
+import { clockTime, count, duration, outcomeList, rooms } from '../text.js';
 import { withStores } from './with-stores.js';
 
 interface StatusFlags {
@@ -147,7 +147,7 @@ export async function readStatus(
   });
   if (batch !== undefined && batches.length === 0) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `--batch must be the id or name of a batch, got ${printable(JSON.stringify(batch))}; room-reaper status lists them`,
     );
   }

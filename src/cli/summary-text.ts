@@ -1,10 +1,9 @@
 /** What a batch came to, in words: the end of `destroy`, and `report`. */
-import { outcomes, type Outcome, type OutcomeCounts } from '../ledger/outcome.js';
+import { type Outcome, type OutcomeCounts, type Statistics, outcomes } from '../destruction.js';
 import type { Problem, TopRoom } from '../ledger/tally.js';
 import { printable } from '../redact.js';
-import type { Statistics } from '../statistics.js';
 import { meaningOf } from '../tencent/verdicts.js';
-import { count, rooms, table } from './text.js';
+import { count, rooms, table } from '../text.js';
 
 const outcomeWords: Readonly<Record<Outcome, string>> = {
   destroyed: 'destroyed, statistics saved',

@@ -8,12 +8,12 @@ const unitMs: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** `30m` → milliseconds. @throws ReaperError `USAGE`. */
+/** `30m` → milliseconds. @throws ReaperError `INVALID`. */
 export function readDuration(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${flag} must be a duration such as 90s, 30m, 2h or 1d, got ${printable(JSON.stringify(text))}`,
     );
   }
@@ -23,7 +23,7 @@ export function readDuration(flag: string, text: string): number {
 /**
  * `2026-11-23T02:30:00Z`, or `02:30` for the next such time here → milliseconds since the epoch.
  *
- * @throws ReaperError `USAGE` where it is no time, or is over.
+ * @throws ReaperError `INVALID` where it is no time, or is over.
  */
 export function readTime(flag: string, text: string, now: number): number {
   const clock = /^(\d{1,2}):(\d{2})$/.exec(text);
@@ -40,13 +40,13 @@ export function readTime(flag: string, text: string, now: number): number {
   const at = exists ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, got ${printable(JSON.stringify(text))}`,
     );
   }
   if (at <= now)
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `${flag} must be in the future, got ${printable(JSON.stringify(text))}`,
     );
   return at;

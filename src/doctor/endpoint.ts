@@ -10,7 +10,7 @@ import { createSigner } from '../tencent/user-sig.js';
 import { judge } from '../tencent/verdicts.js';
 import { offsetOfDate } from './clock.js';
 import { ok, problem, warning, type Finding } from './finding.js';
-import { checkLimitMs, reasonOf, within } from './time-limit.js';
+import { checkLimitMs, reasonOf, within } from '../time-limit.js';
 
 export interface Certificate {
   /** Milliseconds since the epoch. */

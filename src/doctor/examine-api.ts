@@ -9,7 +9,7 @@ import {
   type Reached,
 } from './endpoint.js';
 import { problem, warning, type Finding } from './finding.js';
-import { checkLimitMs, reasonOf, within } from './time-limit.js';
+import { checkLimitMs, reasonOf, within } from '../time-limit.js';
 
 export interface ExaminedApi {
   endpoint: Finding[];

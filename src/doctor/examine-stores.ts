@@ -21,7 +21,7 @@ import {
   type Use,
 } from './postgres.js';
 import { judgeRedis, readRedis, redisRemedy } from './redis.js';
-import { checkLimitMs, embeddedLimitMs, reasonOf, within } from './time-limit.js';
+import { checkLimitMs, embeddedLimitMs, reasonOf, within } from '../time-limit.js';
 
 export interface ExaminedStores {
   embedded: Finding[];

@@ -1,8 +1,7 @@
 /** Whether rooms move: the line's state, and what waits, failed or is too late on the queue. */
 import type { LineState } from '../ledger/line.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
-import { lanes, readDestruction, type Lane } from '../queue/job.js';
-import type { DestroyQueue } from '../queue/open.js';
+import { type DestroyQueue, type Lane, lanes, readDestruction } from '../queue/job.js';
 import { printable } from '../redact.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 

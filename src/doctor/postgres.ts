@@ -3,7 +3,7 @@ import pg from 'pg';
 import { LATEST_SCHEMA_VERSION, MINIMUM_POSTGRES_VERSION } from 'bullmq';
 import { latestMigration, type Database } from '../ledger/database.js';
 import { ok, problem, warning, type Finding } from './finding.js';
-import { checkLimitMs } from './time-limit.js';
+import { checkLimitMs } from '../time-limit.js';
 
 /** What is kept there, in a schema of its own. */
 export type Use = 'ledger' | 'queue';

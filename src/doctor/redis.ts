@@ -1,7 +1,7 @@
 /** The queue's Redis: what BullMQ and the promise to every waiting room need of it. */
 import { Redis } from 'ioredis';
 import { problem, ok, warning, type Finding } from './finding.js';
-import { checkLimitMs } from './time-limit.js';
+import { checkLimitMs } from '../time-limit.js';
 
 export interface RedisFacts {
   roundTripMs: number;

@@ -1,6 +1,6 @@
 /** Batches: destructions asked for together. */
 import type { Database } from './database.js';
-import { outcomes, type OutcomeCounts } from './outcome.js';
+import { outcomes, type OutcomeCounts } from '../destruction.js';
 
 export interface Batch {
   id: string;

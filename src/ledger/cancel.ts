@@ -7,8 +7,7 @@
  * for each destruction before its job is removed, so none can get lost between the two.
  */
 import type { Database } from './database.js';
-import type { Outcome } from './outcome.js';
-import type { SlotRequest } from './reserve.js';
+import type { Destruction, Outcome } from '../destruction.js';
 
 /**
  * SQL: whether the destruction `id` of the batch `batchId` is cancelled. A room that a batch
@@ -81,10 +80,10 @@ select a.id from unnest($1::text[], $2::text[]) as a (id, batch_id)
 /** Which of these are cancelled. */
 export async function cancelledAmong(
   database: Database,
-  destructions: readonly Pick<SlotRequest, 'destructionId' | 'batchId'>[],
+  destructions: readonly Pick<Destruction, 'id' | 'batchId'>[],
 ): Promise<Set<string>> {
   const rows = await database.query<{ id: string }>('cancelled-among', cancelledAmongSql, [
-    destructions.map((each) => each.destructionId),
+    destructions.map((each) => each.id),
     destructions.map((each) => each.batchId ?? null),
   ]);
   return new Set(rows.map((row) => row.id));
@@ -130,7 +129,7 @@ export async function openDestructions(
   of: Cancelled,
   after: string,
   limit: number,
-): Promise<SlotRequest[]> {
+): Promise<Destruction[]> {
   const rows = await database.query<{
     id: string;
     room_id: string;
@@ -139,7 +138,7 @@ export async function openDestructions(
     not_after: number;
   }>('cancel-open', openSql, [of.sdkAppId, of.batchIds, of.ids, of.allSingle, after, limit]);
   return rows.map((row) => ({
-    destructionId: row.id,
+    id: row.id,
     roomId: row.room_id,
     batchId: row.batch_id ?? undefined,
     requestedAtMs: row.requested_at,

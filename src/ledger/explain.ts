@@ -1,7 +1,6 @@
 /** What the ledger knows of one room. */
-import type { Statistics } from '../statistics.js';
+import type { Outcome, Statistics } from '../destruction.js';
 import type { Database } from './database.js';
-import type { Outcome } from './outcome.js';
 
 export interface KnownAttempt {
   attempt: number;

@@ -1,8 +1,6 @@
 /** Recording what became of attempts and destructions. */
-import type { Statistics } from '../statistics.js';
+import type { Destruction, Outcome, Statistics } from '../destruction.js';
 import type { Database } from './database.js';
-import type { Outcome } from './outcome.js';
-import type { SlotRequest } from './reserve.js';
 
 /** The end of one attempt. */
 export interface AttemptEnd {
@@ -30,7 +28,7 @@ export interface DestructionEnd {
 export interface RecordItem {
   destructionId: string;
   /** What the row of the destruction is made of, where a restored database has lost it. */
-  destruction?: Omit<SlotRequest, 'destructionId' | 'givenUpSlotMs'>;
+  destruction?: Omit<Destruction, 'id'>;
   attempt: AttemptEnd | undefined;
   end: DestructionEnd | undefined;
 }
@@ -156,7 +154,7 @@ async function restore(
   items: readonly RecordItem[],
 ): Promise<void> {
   const known = items.flatMap(({ destructionId, destruction }) =>
-    destruction === undefined ? [] : [{ destructionId, ...destruction }],
+    destruction === undefined ? [] : [{ id: destructionId, ...destruction }],
   );
   await ensureDestructions(database, sdkAppId, known);
 }
@@ -165,11 +163,11 @@ async function restore(
 export async function ensureDestructions(
   database: Database,
   sdkAppId: number,
-  known: readonly SlotRequest[],
+  known: readonly Destruction[],
 ): Promise<void> {
   await database.query('record-restore', restoreSql, [
     sdkAppId,
-    known.map((each) => each.destructionId),
+    known.map((each) => each.id),
     known.map((each) => each.roomId),
     known.map((each) => each.batchId ?? null),
     known.map((each) => each.requestedAtMs),

@@ -6,7 +6,7 @@
  * time, also where it is interrupted and gone on with.
  */
 import type { Database } from './database.js';
-import type { Outcome } from './outcome.js';
+import type { Outcome } from '../destruction.js';
 
 /** Outcomes after which a room may be asked for again. */
 export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as const;

@@ -1,7 +1,6 @@
 /** The rooms of a batch, each exactly once, page by page in the order of their RoomIds. */
-import type { Statistics } from '../statistics.js';
+import type { Outcome, Statistics } from '../destruction.js';
 import type { Database } from './database.js';
-import type { Outcome } from './outcome.js';
 import { isLost, microseconds } from './sent.js';
 
 export type Totals = Record<keyof Statistics, bigint | undefined>;

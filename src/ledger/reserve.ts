@@ -1,17 +1,10 @@
 /** Reserving slots: the one statement that holds the quota (docs/architecture.md, "The limiter"). */
 import { isCancelled, wasSent } from './cancel.js';
 import type { Database } from './database.js';
-import type { Outcome } from './outcome.js';
+import type { Destruction, Outcome } from '../destruction.js';
 
 /** A destruction that wants to send its next attempt. */
-export interface SlotRequest {
-  destructionId: string;
-  roomId: string;
-  batchId: string | undefined;
-  /** Milliseconds since the epoch. */
-  requestedAtMs: number;
-  /** Milliseconds since the epoch; nothing is sent after it. */
-  notAfterMs: number;
+export interface SlotRequest extends Destruction {
   /** A slot that was granted for it and could not be used: others may have its place in the window. */
   givenUpSlotMs?: number;
 }
@@ -234,7 +227,7 @@ export async function reserveSlots(
     options.intervalMs,
     options.leadMs,
     options.sdkAppId,
-    requests.map((request) => request.destructionId),
+    requests.map((request) => request.id),
     requests.map((request) => request.roomId),
     requests.map((request) => request.batchId ?? null),
     requests.map((request) => request.requestedAtMs),
@@ -249,7 +242,7 @@ export async function reserveSlots(
   ]);
   return {
     // A reply that was altered on the way can lack a row: nobody may take another's for his.
-    reservations: requests.map(({ destructionId }, index) => {
+    reservations: requests.map(({ id: destructionId }, index) => {
       const row = rows[index];
       return row?.id === destructionId ? readRow(row) : undefined;
     }),

@@ -3,8 +3,13 @@
  * What a report says in sum is counted from the very rows that it lists, so the two agree
  * also while the batch is being worked on.
  */
-import type { Statistics } from '../statistics.js';
-import { isGone, outcomes, type Outcome, type OutcomeCounts } from './outcome.js';
+import {
+  type Outcome,
+  type OutcomeCounts,
+  type Statistics,
+  isGone,
+  outcomes,
+} from '../destruction.js';
 import type { LedgerRow, ReportRow } from './report-rows.js';
 
 /** Why rooms are not gone. */

@@ -1,14 +1,15 @@
 /** Putting destructions on the queue. */
 import type { JobsOptions } from 'bullmq';
+import type { Destruction } from '../destruction.js';
 import {
+  type DestroyJob,
+  type DestroyQueue,
+  type Lane,
   jobName,
   lanes,
   notAfterOf,
   toJobData,
-  type Destruction,
-  type Lane,
 } from '../queue/job.js';
-import type { DestroyJob, DestroyQueue } from '../queue/open.js';
 import { laneOf } from '../queue/turns.js';
 import { changePending, queueUnavailable } from './pending.js';
 

@@ -1,7 +1,7 @@
 /** Putting a whole list on the queue as a batch. */
 import { batchDestructionId } from '../queue/destruction-id.js';
-import { lanes, type Destruction } from '../queue/job.js';
-import type { DestroyJob, DestroyQueue } from '../queue/open.js';
+import type { Destruction } from '../destruction.js';
+import { type DestroyJob, type DestroyQueue, lanes } from '../queue/job.js';
 import { readFirstTurn, turnOf } from '../queue/turns.js';
 import {
   addChunk,

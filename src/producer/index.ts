@@ -14,7 +14,8 @@
  */
 import { ReaperError } from '../errors.js';
 import { newId } from '../queue/destruction-id.js';
-import { lanes, type Destruction } from '../queue/job.js';
+import type { Destruction } from '../destruction.js';
+import { lanes } from '../queue/job.js';
 import { openQueue } from '../queue/open.js';
 import { readMemory } from '../queue/space.js';
 import { readFirstTurn, turnOf } from '../queue/turns.js';
@@ -28,7 +29,7 @@ import {
   type Added,
   type Placement,
 } from './add.js';
-import { roomIdProblem } from './room-list/index.js';
+import { roomIdProblem } from '../room-id.js';
 import { createSpaceCheck } from './space-check.js';
 import { twoAtOnce } from './two-at-once.js';
 
@@ -87,7 +88,7 @@ export interface Producer {
    * has ended, however it ended, this is a new destruction.
    *
    * @param roomId - 1–48 bytes of printable ASCII.
-   * @throws ReaperError `USAGE` where the RoomId or an option is not valid, `UNAVAILABLE`
+   * @throws ReaperError `INVALID` where the RoomId or an option is not valid, `UNAVAILABLE`
    *   where the queue does not answer. It may have taken the room all the same, so ask again
    *   until it answers: while the first request is pending no second one is made.
    */
@@ -115,22 +116,25 @@ const mostDeadlineHours = 24 * 365;
 /**
  * Opens a producer.
  *
- * @throws ReaperError `USAGE` where an option is not valid, `UNAVAILABLE` where the queue cannot be reached.
+ * @throws ReaperError `INVALID` where an option is not valid, `UNAVAILABLE` where the queue cannot be reached.
  */
 export async function openProducer(options: ProducerOptions): Promise<Producer> {
   const { sdkAppId, deadlineHours = 24 } = options;
   if (!Number.isInteger(sdkAppId) || sdkAppId < 1) {
-    throw new ReaperError('USAGE', `sdkAppId must be a positive integer, got ${String(sdkAppId)}`);
+    throw new ReaperError(
+      'INVALID',
+      `sdkAppId must be a positive integer, got ${String(sdkAppId)}`,
+    );
   }
   if (!(deadlineHours > 0 && deadlineHours <= mostDeadlineHours)) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `deadlineHours must be above 0, at most ${mostDeadlineHours} (a year), got ${String(deadlineHours)}`,
     );
   }
   if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(options.queueUrl)) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       'queueUrl must be redis://…, rediss://…, postgres://… or embedded',
     );
   }
@@ -196,7 +200,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
   return {
     async destroy(roomId, destroyOptions = {}) {
       const problem = problemOf(roomId);
-      if (problem !== undefined) throw new ReaperError('USAGE', problem);
+      if (problem !== undefined) throw new ReaperError('INVALID', problem);
       const delayMs = delayOf(destroyOptions);
       const lane = destroyOptions.urgent ? 'urgent' : 'normal';
       const [added] = await add([makeDestruction(roomId, delayMs)], { lane, delayMs }, []);
@@ -207,7 +211,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     async destroyMany(roomIds, manyOptions = {}) {
       if (typeof roomIds === 'string') {
         throw new ReaperError(
-          'USAGE',
+          'INVALID',
           'roomIds must be an iterable of RoomIds, got one string; use destroy for a single room',
         );
       }
@@ -233,7 +237,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
             manyOptions.onInvalid(roomId, problem);
           } else {
             if (chunk.length > 0) yield chunk;
-            throw new ReaperError('USAGE', problem);
+            throw new ReaperError('INVALID', problem);
           }
         }
         if (chunk.length > 0) yield chunk;
@@ -270,13 +274,13 @@ function problemOf(roomId: unknown): string | undefined {
 
 function delayOf(options: DestroyOptions): number {
   if (options.delayMs !== undefined && options.at !== undefined) {
-    throw new ReaperError('USAGE', 'delayMs and at must not both be given; keep one');
+    throw new ReaperError('INVALID', 'delayMs and at must not both be given; keep one');
   }
   const delayMs =
     options.at === undefined ? (options.delayMs ?? 0) : options.at.getTime() - Date.now();
   if (!Number.isFinite(delayMs) || (options.at === undefined && delayMs < 0)) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `delayMs must be 0 or more milliseconds, got ${String(delayMs)}`,
     );
   }

@@ -1,6 +1,5 @@
 /** What is on the queue. */
-import { lanes, type Lane } from './job.js';
-import type { DestroyQueue } from './open.js';
+import { type DestroyQueue, type Lane, lanes } from './job.js';
 
 export interface QueueDepth {
   paused: boolean;

@@ -6,10 +6,10 @@
  * elsewhere (its timestamp). With deploy/redis.conf Redis rounds the size of a job up to a
  * multiple of 32 bytes: a few bytes more here can make every room 32 bytes larger.
  */
+import type { Job, Queue, Worker } from 'bullmq';
 import { z } from 'zod';
-
-/** RoomId: 1–48 bytes of printable ASCII; spaces and `:` are legal. Source: https://trtc.io/document/60027 */
-const roomIdRule = /^[\x20-\x7e]{1,48}$/;
+import type { Destruction } from '../destruction.js';
+import { isRoomId } from '../room-id.js';
 
 export const jobName = 'destroy';
 
@@ -40,7 +40,7 @@ const asked = z.int().min(Date.UTC(2020, 0, 1));
 
 export const jobData = z.object({
   /** RoomId. */
-  r: z.string().regex(roomIdRule),
+  r: z.string().refine(isRoomId),
   /** Nothing is sent later than so many milliseconds after it was asked for. */
   l: time.optional(),
   /** Not after, where that was changed: then it counts, not `l`. Milliseconds since the epoch. */
@@ -57,15 +57,10 @@ export const jobData = z.object({
 
 export type JobData = z.infer<typeof jobData>;
 
-export interface Destruction {
-  id: string;
-  roomId: string;
-  batchId: string | undefined;
-  requestedAtMs: number;
-  notAfterMs: number;
-  /** A result of an earlier run that is not in the ledger yet. */
-  unsavedResult?: string;
-}
+/** BullMQ's classes, with our data in them. */
+export type DestroyJob = Job<JobData, void>;
+export type DestroyQueue = Queue<JobData, void>;
+export type DestroyWorker = Worker<JobData, void>;
 
 /** Its time of request is not in it: that is the timestamp of the job. */
 export function toJobData(destruction: Omit<Destruction, 'id'>): JobData {

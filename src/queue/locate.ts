@@ -1,7 +1,7 @@
 /** Where on the queue a room's destruction is. */
-import { readDestruction, type Destruction, type Lane } from './job.js';
+import type { Destruction } from '../destruction.js';
+import { type DestroyQueue, type Lane, readDestruction } from './job.js';
 import type { QueueLookUp } from './look-up.js';
-import type { DestroyQueue } from './open.js';
 import { countUpTo, laneOf } from './turns.js';
 
 export type JobPlace =

@@ -5,7 +5,7 @@
  */
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
-import type { DestroyQueue } from './open.js';
+import type { DestroyQueue } from './job.js';
 
 export interface QueueLookUp {
   /** How many jobs go before this one; undefined where it does not wait. */

@@ -4,8 +4,8 @@
  * there costs a statement each, and on the embedded default they follow one another.
  */
 import type pg from 'pg';
-import { readDestruction, type Destruction } from './job.js';
-import type { DestroyQueue } from './open.js';
+import type { Destruction } from '../destruction.js';
+import { type DestroyQueue, readDestruction } from './job.js';
 
 export interface ManyJobs {
   /** The destructions of these jobs that are still there. A job of another program is left out. */

@@ -1,12 +1,5 @@
 /** Opening BullMQ on Redis or Postgres, the same classes over either. */
-import {
-  createPostgresBackend,
-  Queue,
-  runMigrations,
-  Worker,
-  type Job,
-  type WorkerOptions,
-} from 'bullmq';
+import { createPostgresBackend, Queue, runMigrations, Worker, type WorkerOptions } from 'bullmq';
 import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
@@ -19,14 +12,10 @@ import {
   redisUnavailable,
   type QueueConnection,
 } from './connection.js';
-import { queueName, type JobData } from './job.js';
+import { queueName, type DestroyJob, type DestroyQueue, type DestroyWorker } from './job.js';
 import { LeanQueue } from './lean-queue.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
-
-export type DestroyJob = Job<JobData, void>;
-export type DestroyQueue = Queue<JobData, void>;
-export type DestroyWorker = Worker<JobData, void>;
 
 /** Schema of BullMQ's tables where the queue is in Postgres. */
 const schema = 'bullmq';

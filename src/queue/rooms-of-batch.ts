@@ -1,6 +1,6 @@
 /** The rooms of a batch that wait on the queue. */
-import { readDestruction, type Destruction } from './job.js';
-import type { DestroyQueue } from './open.js';
+import type { Destruction } from '../destruction.js';
+import { type DestroyQueue, readDestruction } from './job.js';
 
 /** Jobs read by one call. */
 const pageSize = 1_000;

@@ -1,5 +1,5 @@
 import { RedisQueueBackend } from 'bullmq';
-import type { DestroyQueue } from './open.js';
+import type { DestroyQueue } from './job.js';
 
 /** The memory of the Redis that a queue lives on. */
 export interface QueueMemory {

@@ -17,8 +17,7 @@
  * Jobs of earlier versions wait in the first turn, all of them: they are served like a
  * single large turn, before everything that is added later.
  */
-import { lanes, type Lane } from './job.js';
-import type { DestroyQueue } from './open.js';
+import { type DestroyQueue, type Lane, lanes } from './job.js';
 
 /** Rooms of one batch in one turn: a good second of the line at the API's quota. */
 export const roomsPerTurn = 250;

@@ -6,7 +6,7 @@
  * with 100,000 waiting rooms on Redis 7.0: 0.2 s to read all ids, 2.5 s to read the jobs, 3.2 s
  * to remove them. `remove` is logarithmic for jobs with a priority, and all of ours have one.
  */
-import type { DestroyQueue } from './open.js';
+import type { DestroyQueue } from './job.js';
 
 /** Ids or jobs in one round of commands. */
 export const waitingPage = 1_000;

@@ -1,7 +1,26 @@
 import type { ServerResponse } from 'node:http';
 import { errorInfoOf } from './error-codes.js';
-import type { RoomInfo } from './room-info.js';
 import type { Statistic } from './statistics.js';
+
+/** `Response.RoomInfo` of get_room_info (https://trtc.io/document/63404). */
+export interface RoomInfo {
+  RoomId: string;
+  RoomName: string;
+  RoomType: 'Live';
+  Owner_Account: string;
+  /** Seconds since 1970. */
+  CreateTime: number;
+  IsSeatEnabled: boolean;
+  TakeSeatMode: 'ApplyToTake';
+  MaxSeatCount: number;
+  MaxMemberCount: number;
+  IsMessageDisabled: boolean;
+  CoverURL: string;
+  Category: number[];
+  ActivityStatus: number;
+  ViewCount: number;
+  IsPublicVisible: boolean;
+}
 
 /** How a request ends, as its sender sees it. */
 export type Answer =

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.js';
 import type { SimulatorReport } from './report.js';
 import type { SimulatorOptions } from './options.js';
 
@@ -16,4 +17,4 @@ export type ChildReply =
   | { type: 'report'; report: SimulatorReport }
   | { type: 'arrivals'; times: Float64Array }
   | { type: 'done' }
-  | { type: 'refused'; code: 'USAGE' | 'UNAVAILABLE'; message: string };
+  | { type: 'refused'; code: ErrorCode; message: string };

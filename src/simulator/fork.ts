@@ -21,7 +21,7 @@ export interface ForkedSimulator {
  * loop: what it says about arrivals is then not blurred by the work it watches.
  *
  * It ends with close() or with this process, whichever comes first, and takes no notice of
- * signals. Throws ReaperError USAGE for wrong options, UNAVAILABLE when it cannot start.
+ * signals. Throws ReaperError INVALID for wrong options, UNAVAILABLE when it cannot start.
  */
 export async function forkSimulator(options: ForkOptions = {}): Promise<ForkedSimulator> {
   const child = fork(fileURLToPath(childUrl()), [], {

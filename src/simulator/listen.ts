@@ -9,7 +9,7 @@ export async function listen(server: Server, host: string, port: number): Promis
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const got = `host and port must be free to listen on, got ${reason}`;
-    throw new ReaperError('USAGE', `${got}; choose another --port or --host`, { cause });
+    throw new ReaperError('INVALID', `${got}; choose another --port or --host`, { cause });
   }
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port to listen on');

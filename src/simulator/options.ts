@@ -44,7 +44,7 @@ export interface Settings {
   seed: number;
 }
 
-/** Throws ReaperError USAGE for the first option that is wrong. */
+/** Throws ReaperError INVALID for the first option that is wrong. */
 export async function readOptions(options: SimulatorOptions): Promise<Settings> {
   const { port = 0, latencyMs = 0, quotaPerSecond = 200, seed = 1 } = options;
   const { sdkAppId = DEMO_SDK_APP_ID, secretKey = DEMO_SECRET_KEY } = options;
@@ -56,7 +56,10 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
     mustBeInteger('quotaPerSecond', quotaPerSecond, 1, 1_000_000);
   }
   if (secretKey === '') {
-    throw new ReaperError('USAGE', 'secretKey must be set, got nothing; leave it out for the demo');
+    throw new ReaperError(
+      'INVALID',
+      'secretKey must be set, got nothing; leave it out for the demo',
+    );
   }
   const rooms = listRooms(options.rooms ?? 0);
   if (options.roomsFile !== undefined) {
@@ -77,17 +80,17 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
   };
 }
 
-/** Faults for all rooms. Throws ReaperError USAGE that lists every problem. */
+/** Faults for all rooms. Throws ReaperError INVALID that lists every problem. */
 export function readFaults(specs: readonly string[]): Fault[] {
   const parsed = specs.map((spec) => parseFaults(spec, 'service'));
   const problems = parsed.flatMap((each) => each.problems);
-  if (problems.length > 0) throw new ReaperError('USAGE', problems.join('\n'));
+  if (problems.length > 0) throw new ReaperError('INVALID', problems.join('\n'));
   return parsed.flatMap((each) => each.faults);
 }
 
 function listRooms(rooms: number | Iterable<string>): RoomEntry[] {
   if (typeof rooms === 'string') {
-    throw new ReaperError('USAGE', 'rooms must be a number or a list, got text; see roomsFile');
+    throw new ReaperError('INVALID', 'rooms must be a number or a list, got text; see roomsFile');
   }
   if (typeof rooms !== 'number') return parseRoomList(rooms, 'rooms');
   mustBeInteger('rooms', rooms, 0, 10_000_000);
@@ -97,5 +100,5 @@ function listRooms(rooms: number | Iterable<string>): RoomEntry[] {
 function mustBeInteger(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const rule = `a whole number from ${least} to ${most}`;
-  throw new ReaperError('USAGE', `${name} must be ${rule}, got ${value}; correct it`);
+  throw new ReaperError('INVALID', `${name} must be ${rule}, got ${value}; correct it`);
 }

@@ -2,26 +2,6 @@ import type { Answer } from './answer.js';
 import { hash32 } from './hash.js';
 import type { Rooms } from './rooms.js';
 
-/** `Response.RoomInfo` of get_room_info (https://trtc.io/document/63404). */
-export interface RoomInfo {
-  RoomId: string;
-  RoomName: string;
-  RoomType: 'Live';
-  Owner_Account: string;
-  /** Seconds since 1970. */
-  CreateTime: number;
-  IsSeatEnabled: boolean;
-  TakeSeatMode: 'ApplyToTake';
-  MaxSeatCount: number;
-  MaxMemberCount: number;
-  IsMessageDisabled: boolean;
-  CoverURL: string;
-  Category: number[];
-  ActivityStatus: number;
-  ViewCount: number;
-  IsPublicVisible: boolean;
-}
-
 /** What get_room_info tells about a room. It changes nothing, and no fault is meant for it. */
 export function tellRoomInfo(rooms: Rooms, roomId: string): Answer {
   if (rooms.stateOf(roomId).state !== 'live') return { kind: 'code', code: 100004 };

@@ -23,7 +23,7 @@ export function* numberedRooms(count: number): Generator<string> {
  * Reads lines `ROOMID` or `ROOMID<TAB>FAULTS` (grammar: faults.ts). Spaces count, a CR at
  * the end does not, blank lines are skipped. A RoomId has no tab, so nothing is ambiguous.
  *
- * Throws ReaperError USAGE that lists every problem with its line.
+ * Throws ReaperError INVALID that lists every problem with its line.
  */
 export function parseRoomList(lines: Iterable<string>, name: string): RoomEntry[] {
   const entries: RoomEntry[] = [];
@@ -48,7 +48,7 @@ export function parseRoomList(lines: Iterable<string>, name: string): RoomEntry[
   return entries;
 }
 
-/** Reads a room list from a file. Throws ReaperError USAGE when it cannot. */
+/** Reads a room list from a file. Throws ReaperError INVALID when it cannot. */
 export async function readRoomList(path: string): Promise<RoomEntry[]> {
   let text: string;
   try {
@@ -56,7 +56,7 @@ export async function readRoomList(path: string): Promise<RoomEntry[]> {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       `rooms file must be readable, got ${printable(reason)}; check its path`,
       {
         cause,
@@ -71,5 +71,8 @@ function listProblems(name: string, problems: string[]): ReaperError {
   const shown = problems.slice(0, SHOWN).map((problem) => `  ${problem}`);
   if (more > 0) shown.push(`  and ${more} more`);
   const lines = `lines must be ROOMID or ROOMID<TAB>FAULTS, got ${problems.length} problem(s)`;
-  return new ReaperError('USAGE', `${printable(name)}: ${lines}; mend them:\n${shown.join('\n')}`);
+  return new ReaperError(
+    'INVALID',
+    `${printable(name)}: ${lines}; mend them:\n${shown.join('\n')}`,
+  );
 }

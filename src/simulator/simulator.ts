@@ -41,7 +41,7 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** Throws ReaperError USAGE when an option is wrong or the port is taken. */
+/** Throws ReaperError INVALID when an option is wrong or the port is taken. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = await readOptions(options);
   const service = new Service(settings);

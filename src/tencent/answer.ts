@@ -1,4 +1,4 @@
-import type { Statistics } from '../statistics.js';
+import type { Statistics } from '../destruction.js';
 
 /** What came back for one attempt, before anything is made of it. */
 export type Answer =

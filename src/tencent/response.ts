@@ -6,7 +6,7 @@
 import { parse as parseLossless } from 'lossless-json';
 import { z } from 'zod';
 import { printable } from '../redact.js';
-import type { Statistics } from '../statistics.js';
+import type { Statistics } from '../destruction.js';
 import type { Answer } from './answer.js';
 
 const reply = z.object({

@@ -6,7 +6,7 @@
  * https://trtc.io/document/63398; the verdict words are a contract.
  */
 import type { Answer } from './answer.js';
-import type { Statistics } from '../statistics.js';
+import type { Statistics } from '../destruction.js';
 
 export type VerdictWord =
   'destroyed' | 'gone' | 'transient' | 'over_quota' | 'stale_signature' | 'stop_line' | 'rejected';

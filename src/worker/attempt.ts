@@ -1,9 +1,8 @@
 /** Attempts of one destruction until one decides something. */
 import { UnrecoverableError } from 'bullmq';
 import { cancelledEnd } from '../ledger/cancel.js';
-import type { Outcome } from '../ledger/outcome.js';
+import type { Destruction, Outcome } from '../destruction.js';
 import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
-import type { Destruction } from '../queue/job.js';
 import { judge, type Verdict } from '../tencent/verdicts.js';
 import { quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';

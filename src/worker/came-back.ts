@@ -17,8 +17,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDataError, type Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import { noteInFailedSet, reopenDestruction } from '../ledger/reopen.js';
-import type { Destruction } from '../queue/job.js';
-import type { DestroyJob, DestroyQueue } from '../queue/open.js';
+import type { Destruction } from '../destruction.js';
+import type { DestroyJob, DestroyQueue } from '../queue/job.js';
 
 /** Most jobs in one statement. */
 const maximumGroup = 200;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { LineKey } from '../ledger/line.js';
-import type { Outcome } from '../ledger/outcome.js';
+import type { Outcome } from '../destruction.js';
 import type { RecordItem } from '../ledger/record.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ProtectedRooms } from '../protected-rooms.js';

@@ -1,7 +1,7 @@
 /**
  * What follows from a verdict. Pure: tested row by row.
  */
-import type { Outcome } from '../ledger/outcome.js';
+import type { Outcome } from '../destruction.js';
 import type { Verdict } from '../tencent/verdicts.js';
 
 export type Decision =

@@ -25,7 +25,7 @@ export type { RunningWorker } from './worker.js';
 /**
  * Reads a worker's configuration from environment variables (docs/operations.md).
  *
- * @throws ReaperError `USAGE` that lists every problem at once.
+ * @throws ReaperError `INVALID` that lists every problem at once.
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,

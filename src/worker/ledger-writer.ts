@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDataError, type Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
-import type { Outcome } from '../ledger/outcome.js';
+import type { Outcome } from '../destruction.js';
 import { recordEnds, type RecordItem } from '../ledger/record.js';
 import { releaseUnsent } from '../ledger/release.js';
 

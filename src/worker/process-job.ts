@@ -4,10 +4,9 @@
  */
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
 import pRetry from 'p-retry';
-import { isGone } from '../ledger/outcome.js';
+import { type Destruction, isGone } from '../destruction.js';
 import type { RecordItem } from '../ledger/record.js';
-import { lanes, readDestruction, type Destruction } from '../queue/job.js';
-import type { DestroyJob } from '../queue/open.js';
+import { type DestroyJob, lanes, readDestruction } from '../queue/job.js';
 import { attemptDestruction, endUnsent, type Ended } from './attempt.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';

@@ -1,4 +1,4 @@
-import type { Destruction } from '../queue/job.js';
+import type { Destruction } from '../destruction.js';
 import { endUnsent, type Ended } from './attempt.js';
 import type { WorkerContext } from './context.js';
 

@@ -1,6 +1,6 @@
 /** One attempt: connection, slot, request, answer. */
 import type { Probe, Reservation } from '../ledger/reserve.js';
-import type { Destruction } from '../queue/job.js';
+import type { Destruction } from '../destruction.js';
 import type { Answer } from '../tencent/answer.js';
 import type { UserSig } from '../tencent/user-sig.js';
 import type { JobInHand, WorkerContext } from './context.js';
@@ -31,14 +31,7 @@ export async function sendAttempt(
   context: WorkerContext,
 ): Promise<SentAttempt | Exclude<Reservation, { kind: 'granted' }>> {
   const { client, limiter, guard, signer, writer, outage, inFlight, unrecorded } = context;
-  const wish = {
-    destructionId: destruction.id,
-    roomId: destruction.roomId,
-    batchId: destruction.batchId,
-    requestedAtMs: destruction.requestedAtMs,
-    notAfterMs: destruction.notAfterMs,
-    lane,
-  };
+  const wish = { ...destruction, lane };
   let request = client.prepareDestroy(destruction.roomId);
   let overdue: NodeJS.Timeout | undefined;
   try {

@@ -3,7 +3,7 @@
  * come once, so it is kept in the job's own data until the ledger takes it.
  */
 import { z } from 'zod';
-import { outcomes } from '../ledger/outcome.js';
+import { outcomes } from '../destruction.js';
 import type { RecordItem } from '../ledger/record.js';
 
 export class UnsavedResult extends Error {

@@ -26,7 +26,7 @@ import {
   resumeLine,
   type LineKey,
 } from '../ledger/line.js';
-import type { OutcomeCounts } from '../ledger/outcome.js';
+import type { OutcomeCounts } from '../destruction.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
@@ -94,7 +94,7 @@ export async function startWorker(
   const { credentials } = config;
   if (credentials === undefined) {
     throw new ReaperError(
-      'USAGE',
+      'INVALID',
       'TENCENT_SECRET_KEY must be set to the key of your app; a worker signs requests',
     );
   }

@@ -128,11 +128,7 @@ describe.each([
     await markBatchesCancelled(database, [batchId], 'ada');
     const taken = await queue.getRanges(['prioritized'], 0, 9);
     const jobs = await queue.jobs.read(taken);
-    await ensureDestructions(
-      database,
-      sdkAppId,
-      jobs.map(({ id, ...job }) => ({ destructionId: id, ...job })),
-    );
+    await ensureDestructions(database, sdkAppId, jobs);
     expect((await queue.jobs.remove(taken)).size).toBe(10);
     await database.close();
 

@@ -124,7 +124,7 @@ describe.each([
     const now = Date.now();
     await ensureDestructions(database, sdkAppId, [
       {
-        destructionId: id,
+        id,
         roomId: 'a',
         batchId: undefined,
         requestedAtMs: now,

@@ -2,7 +2,8 @@
 import { addDestructions } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import type { ManyJobs } from '../../src/queue/many-jobs.js';
-import { openQueue, type DestroyQueue } from '../../src/queue/open.js';
+import { openQueue } from '../../src/queue/open.js';
+import type { DestroyQueue } from '../../src/queue/job.js';
 import { afterThisTest } from './room-reaper.js';
 
 /** BullMQ's own queue, and a way to ask for a room as `producer.destroy` does. */

@@ -10,7 +10,7 @@ import {
   type NewBatch,
 } from '../../src/ledger/batches.js';
 import { markBatchesCancelled } from '../../src/ledger/cancel.js';
-import type { Outcome } from '../../src/ledger/outcome.js';
+import type { Outcome } from '../../src/destruction.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { freshSdkAppId } from '../support/servers.js';
@@ -38,12 +38,12 @@ async function end(line: Line, outcome: Outcome, batchId?: string): Promise<stri
   await line.grant(wanted);
   await recordEnds(ledger.database, 1_400_000_001, [
     {
-      destructionId: wanted.destructionId,
+      destructionId: wanted.id,
       attempt: attemptEnd(),
       end: destructionEnd(outcome),
     },
   ]);
-  return wanted.destructionId;
+  return wanted.id;
 }
 
 const read = (sdkAppId: number, idOrName?: string) =>
@@ -201,7 +201,7 @@ describe('finishing', () => {
     await openBatch(ledger.database, batch);
     const pending = request({ roomId: 'pending elsewhere' });
     await line.grant(pending);
-    const joined = [{ destructionId: pending.destructionId, roomId: pending.roomId }];
+    const joined = [{ destructionId: pending.id, roomId: pending.roomId }];
     await joinDestructions(ledger.database, batch.id, joined);
     // Again, after an interruption.
     await joinDestructions(ledger.database, batch.id, joined);
@@ -212,7 +212,7 @@ describe('finishing', () => {
 
     await recordEnds(ledger.database, 1_400_000_001, [
       {
-        destructionId: pending.destructionId,
+        destructionId: pending.id,
         attempt: attemptEnd(),
         end: destructionEnd('already_gone'),
       },
@@ -228,7 +228,7 @@ describe('finishing', () => {
     const batch = list({ sdkAppId: line.sdkAppId, total: 2 });
     await openBatch(ledger.database, batch);
     const lost = request();
-    const joined = [{ destructionId: lost.destructionId, roomId: lost.roomId }];
+    const joined = [{ destructionId: lost.id, roomId: lost.roomId }];
     await joinDestructions(ledger.database, batch.id, joined);
     await markEnqueued(ledger.database, batch.id);
     const anew = request({ batchId: batch.id, roomId: lost.roomId });
@@ -237,10 +237,10 @@ describe('finishing', () => {
       recordEnds(ledger.database, 1_400_000_001, [
         { destructionId, attempt: attemptEnd(), end: destructionEnd('destroyed') },
       ]);
-    await ends(anew.destructionId);
+    await ends(anew.id);
     // Its job was not lost after all: one room has ended, in two ways.
     await line.grant(lost);
-    await ends(lost.destructionId);
+    await ends(lost.id);
     await finishBatches(ledger.database, line.sdkAppId);
     expect((await read(line.sdkAppId))[0]?.finishedAtMs).toBeUndefined();
     await end(line, 'destroyed', batch.id);
@@ -268,7 +268,7 @@ describe('reading', () => {
     const done = await end(line, 'failed');
     const open = request();
     await line.grant(open);
-    const among = [done, open.destructionId, newId()];
+    const among = [done, open.id, newId()];
     expect(await finishedAmong(ledger.database, among)).toEqual(new Set([done]));
   });
 });

@@ -53,7 +53,7 @@ describe('a slot', () => {
   test('is granted to no destruction that was cancelled singly', async () => {
     const line = await makeLine(ledger);
     const wanted = request();
-    await markDestructionsCancelled(ledger.database, [wanted.destructionId], 'ada');
+    await markDestructionsCancelled(ledger.database, [wanted.id], 'ada');
     expect((await line.reserve([wanted])).reservations).toEqual([
       { kind: 'cancelled', sentBefore: false },
     ]);
@@ -67,9 +67,9 @@ describe('a slot', () => {
     const wanted = request();
     await line.grant(wanted);
     await recordEnds(ledger.database, line.sdkAppId, [
-      { destructionId: wanted.destructionId, attempt: attemptEnd(end), end: undefined },
+      { destructionId: wanted.id, attempt: attemptEnd(end), end: undefined },
     ]);
-    await markDestructionsCancelled(ledger.database, [wanted.destructionId], 'ada');
+    await markDestructionsCancelled(ledger.database, [wanted.id], 'ada');
     expect((await line.reserve([wanted])).reservations).toEqual([
       { kind: 'cancelled', sentBefore },
     ]);
@@ -79,20 +79,20 @@ describe('a slot', () => {
     const line = await makeLine(ledger);
     const wanted = request();
     await line.grant(wanted, { worker: 'dead' });
-    await markDestructionsCancelled(ledger.database, [wanted.destructionId], 'ada');
+    await markDestructionsCancelled(ledger.database, [wanted.id], 'ada');
     expect((await line.reserve([wanted])).reservations).toEqual([
       { kind: 'cancelled', sentBefore: true },
     ]);
-    const [unsent, id] = [request(), wanted.destructionId];
+    const [unsent, id] = [request(), wanted.id];
     expect(await cancelledAmong(ledger.database, [wanted, unsent])).toEqual(new Set([id]));
-    expect(await sentAmong(ledger.database, [id, unsent.destructionId])).toEqual(new Set([id]));
+    expect(await sentAmong(ledger.database, [id, unsent.id])).toEqual(new Set([id]));
   });
 
   test('is granted where another batch waits for the room, until that is cancelled too', async () => {
     const line = await makeLine(ledger);
     const [batchId, other] = [await batchOn(line.sdkAppId), await batchOn(line.sdkAppId)];
     const wanted = request({ batchId });
-    const { destructionId, roomId } = wanted;
+    const { id: destructionId, roomId } = wanted;
     await joinDestructions(ledger.database, other, [{ destructionId, roomId }]);
     await markBatchesCancelled(ledger.database, [batchId], 'ada');
     expect((await line.reserve([wanted])).reservations).toMatchObject([{ kind: 'granted' }]);
@@ -106,7 +106,7 @@ describe('a slot', () => {
     await line.grant(wanted);
     await recordEnds(ledger.database, line.sdkAppId, [
       {
-        destructionId: wanted.destructionId,
+        destructionId: wanted.id,
         attempt: attemptEnd(),
         end: {
           ...{ outcome: 'rejected', errorCode: 100006, errorInfo: undefined },
@@ -114,7 +114,7 @@ describe('a slot', () => {
         },
       },
     ]);
-    await markDestructionsCancelled(ledger.database, [wanted.destructionId], 'ada');
+    await markDestructionsCancelled(ledger.database, [wanted.id], 'ada');
     expect((await line.reserve([wanted])).reservations).toEqual([
       { kind: 'finished', outcome: 'rejected' },
     ]);
@@ -145,7 +145,7 @@ test('a cancelled batch ends when none of its rooms is open, also where some wer
   expect(await ended()).toBe(false);
   await recordEnds(ledger.database, line.sdkAppId, [
     {
-      destructionId: wanted.destructionId,
+      destructionId: wanted.id,
       attempt: attemptEnd(),
       end: {
         ...{ outcome: 'already_gone', errorCode: 100004, errorInfo: undefined },
@@ -174,20 +174,20 @@ test('open destructions come in pages, of this app only', async () => {
   const wanted = [request({ batchId }), request({ batchId }), single, request()];
   for (const each of wanted) await line.grant(each);
   await other.grant(strange);
-  const ids = [single, strange].map((each) => each.destructionId);
+  const ids = [single, strange].map((each) => each.id);
   await markDestructionsCancelled(ledger.database, ids, 'ada');
   const of = { sdkAppId: line.sdkAppId, batchIds: [batchId], ids: [], allSingle: true };
   const found: string[] = [];
   for (let after = ''; ;) {
     const page = await openDestructions(ledger.database, of, after, 2);
     if (page.length === 0) break;
-    found.push(...page.map((each) => each.destructionId));
+    found.push(...page.map((each) => each.id));
     after = found.at(-1) ?? '';
   }
   expect(found).toEqual(
     wanted
       .slice(0, 3)
-      .map((each) => each.destructionId)
+      .map((each) => each.id)
       .sort(),
   );
 });

@@ -36,7 +36,7 @@ describe('what the ledger knows of a room', () => {
       ...{ attempt: 1, httpStatus: undefined, errorCode: undefined, requestId: undefined },
       ...{ verdict: 'transient', reason: 'no answer in time', mayHaveActed: true },
     });
-    const id = wish.destructionId;
+    const id = wish.id;
     const attempted = { destructionId: id, attempt: end, end: undefined };
     await recordEnds(ledger.database, line.sdkAppId, [attempted]);
     const second = await line.grant(wish);
@@ -95,10 +95,7 @@ describe('what the ledger knows of a room', () => {
     });
 
     expect(history.total).toBe(3);
-    expect(history.destructions.map(({ id }) => id)).toEqual([
-      newest.destructionId,
-      older.destructionId,
-    ]);
+    expect(history.destructions.map(({ id }) => id)).toEqual([newest.id, older.id]);
     expect(history.destructions[0]?.attempts.map(({ attempt }) => attempt)).toEqual([2, 3]);
     expect(history.destructions[0]?.attemptCount).toBe(3);
   });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
 import { ensureLine, lineId, type LineKey } from '../../src/ledger/line.js';
-import type { Outcome } from '../../src/ledger/outcome.js';
+import type { Outcome } from '../../src/destruction.js';
 import type { AttemptEnd, DestructionEnd } from '../../src/ledger/record.js';
 import {
   reserveSlots,
@@ -151,7 +151,7 @@ export async function makeLine(
 export function request(changes: Partial<SlotRequest> = {}): SlotRequest {
   const now = Date.now();
   return {
-    destructionId: newId(),
+    id: newId(),
     roomId: 'live-room-42',
     batchId: undefined,
     requestedAtMs: now,

@@ -134,7 +134,7 @@ describe('no table of attempts or destructions is read whole', () => {
           database,
           line.sdkAppId,
           wished.map((each) => ({
-            destructionId: each.destructionId,
+            destructionId: each.id,
             destruction: each,
             attempt: attemptEnd(),
             end: destructionEnd('destroyed'),
@@ -143,7 +143,7 @@ describe('no table of attempts or destructions is read whole', () => {
         await releaseUnsent(
           database,
           'worker-1',
-          wished.map((each) => each.destructionId),
+          wished.map((each) => each.id),
         );
       },
       ['reserve', 'record', 'release'],
@@ -157,7 +157,7 @@ describe('no table of attempts or destructions is read whole', () => {
       (database) =>
         recordEnds(database, line.sdkAppId, [
           {
-            destructionId: lost.destructionId,
+            destructionId: lost.id,
             destruction: lost,
             attempt: undefined,
             end: destructionEnd('failed'),
@@ -263,7 +263,7 @@ test('ends of destructions are HOT: none of their indexes has a column that chan
     ledger.database,
     line.sdkAppId,
     wished.map((each) => ({
-      destructionId: each.destructionId,
+      destructionId: each.id,
       attempt: attemptEnd(),
       end: destructionEnd('destroyed'),
     })),

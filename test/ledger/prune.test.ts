@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { finishBatches } from '../../src/ledger/batches.js';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
-import type { Outcome } from '../../src/ledger/outcome.js';
+import type { Outcome } from '../../src/destruction.js';
 import { prune, readCutoff, type PruneOptions } from '../../src/ledger/prune.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { makeDataDirectory } from '../support/data-directory.js';

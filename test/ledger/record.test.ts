@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openBatch, readBatches } from '../../src/ledger/batches.js';
-import { outcomes, type Outcome } from '../../src/ledger/outcome.js';
+import { outcomes, type Outcome } from '../../src/destruction.js';
 import { recordEnds, type RecordItem } from '../../src/ledger/record.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import type { SlotRequest } from '../../src/ledger/reserve.js';
@@ -27,7 +27,7 @@ const record = (...items: RecordItem[]) => recordEnds(ledger.database, 1_400_000
 async function sent(changes: Partial<SlotRequest> = {}): Promise<string> {
   const wanted = request(changes);
   await line.grant(wanted);
-  return wanted.destructionId;
+  return wanted.id;
 }
 
 function ended(id: string, outcome: Outcome): RecordItem {
@@ -161,7 +161,7 @@ describe('outcomes', () => {
   test('a destruction may end without an attempt', async () => {
     const wanted = request({ notAfterMs: Date.now() - 1 });
     await line.reserve([wanted]);
-    const { destructionId } = wanted;
+    const { id: destructionId } = wanted;
     await record({ destructionId, attempt: undefined, end: destructionEnd('expired') });
     expect(await destruction(destructionId)).toMatchObject({ outcome: 'expired', attempts: 0 });
   });
@@ -170,7 +170,7 @@ describe('outcomes', () => {
     const wanted = request();
     await line.grant(wanted, { worker: 'worker-that-died' });
     await line.grant(wanted);
-    const { destructionId } = wanted;
+    const { id: destructionId } = wanted;
     const end = destructionEnd('destroyed_statistics_lost');
     await record({ destructionId, attempt: attemptEnd({ attempt: 2 }), end });
     expect(await destruction(destructionId)).toMatchObject({ attempts: 2 });
@@ -262,7 +262,7 @@ describe('many at once', () => {
     const wanted = [...requests(100, { batchId: one }), ...requests(100, { batchId: two })];
     await line.reserve(wanted);
     const outcomeOf = (index: number) => outcomes[index % 3] ?? 'destroyed';
-    const items = wanted.map((each, index) => ended(each.destructionId, outcomeOf(index)));
+    const items = wanted.map((each, index) => ended(each.id, outcomeOf(index)));
     expect(await record(...items)).toEqual(items.map((_, index) => outcomeOf(index)));
     expect(await counters(one)).toEqual({
       destroyed: 34,
@@ -279,7 +279,7 @@ describe('many at once', () => {
   test('an attempt and, in the same statement, the next one with the outcome', async () => {
     const wanted = request();
     await line.grant(wanted);
-    const { destructionId } = wanted;
+    const { id: destructionId } = wanted;
     const failed = attemptEnd({ verdict: 'transient', httpStatus: 502, mayHaveActed: false });
     const first = { destructionId, attempt: failed, end: undefined };
     await record(first);
@@ -303,7 +303,7 @@ describe('many at once', () => {
     // All three were told of each room: it was in several hands at once.
     const tellings = databases.map((_, worker) => {
       const outcome = (['already_gone', 'destroyed', 'failed'] as const)[worker] ?? 'failed';
-      const items = wanted.map((each) => ended(each.destructionId, outcome));
+      const items = wanted.map((each) => ended(each.id, outcome));
       return worker === 1 ? items.reverse() : items;
     });
     await Promise.all(

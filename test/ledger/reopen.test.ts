@@ -7,7 +7,7 @@ import {
   openBatch,
   readBatches,
 } from '../../src/ledger/batches.js';
-import type { Outcome } from '../../src/ledger/outcome.js';
+import type { Outcome } from '../../src/destruction.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { noteInFailedSet, reopenDestruction } from '../../src/ledger/reopen.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -30,7 +30,7 @@ async function end(line: Line, outcome: Outcome, batchId?: string) {
   await line.grant(wanted);
   await recordEnds(ledger.database, line.sdkAppId, [
     {
-      destructionId: wanted.destructionId,
+      destructionId: wanted.id,
       attempt: attemptEnd({ errorCode: 100001, mayHaveActed: true }),
       end: destructionEnd(outcome),
     },
@@ -48,7 +48,7 @@ test.each<Outcome>(['failed', 'rejected', 'expired'])(
     const batchId = await batchOf(line.sdkAppId, 1);
     const waiting = await batchOf(line.sdkAppId, 1);
     const wanted = await end(line, outcome, batchId);
-    const { destructionId, roomId } = wanted;
+    const { id: destructionId, roomId } = wanted;
     await joinDestructions(ledger.database, waiting, [{ destructionId, roomId }]);
     await finishBatches(ledger.database, line.sdkAppId);
     const read = () => readBatches(ledger.database, line.sdkAppId, { limit: 2 });
@@ -87,7 +87,7 @@ test.each<Outcome>(['destroyed', 'destroyed_statistics_lost', 'already_gone', 'c
   async (outcome) => {
     const line = await makeLine(ledger);
     const wanted = await end(line, outcome);
-    expect(await reopen(wanted.destructionId)).toBe(false);
+    expect(await reopen(wanted.id)).toBe(false);
     expect((await line.reserve([wanted])).reservations).toEqual([{ kind: 'finished', outcome }]);
   },
 );
@@ -96,12 +96,12 @@ test('what is open already is not opened', async () => {
   const line = await makeLine(ledger);
   const wanted = request();
   await line.grant(wanted);
-  expect(await reopen(wanted.destructionId)).toBe(false);
+  expect(await reopen(wanted.id)).toBe(false);
 });
 
 test('it is opened once, until its job is in the failed set again', async () => {
   const line = await makeLine(ledger);
-  const { destructionId: id } = await end(line, 'failed');
+  const { id: id } = await end(line, 'failed');
   expect(await reopen(id)).toBe(true);
   await recordEnds(ledger.database, line.sdkAppId, [
     { destructionId: id, attempt: undefined, end: destructionEnd('failed') },
@@ -113,7 +113,7 @@ test('it is opened once, until its job is in the failed set again', async () => 
 
 test('a note that is older than the reopening says nothing', async () => {
   const line = await makeLine(ledger);
-  const { destructionId: id } = await end(line, 'failed');
+  const { id: id } = await end(line, 'failed');
   const before = Date.now() - 60_000;
   await reopen(id);
   await recordEnds(ledger.database, line.sdkAppId, [

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { auditBatch, auditSince } from '../../src/ledger/audit.js';
 import { joinDestructions, openBatch } from '../../src/ledger/batches.js';
 import { ensureLine, lineId } from '../../src/ledger/line.js';
-import type { Outcome } from '../../src/ledger/outcome.js';
+import type { Outcome } from '../../src/destruction.js';
 import { countKnownRooms, readReportRows, type LedgerRow } from '../../src/ledger/report-rows.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { freshSdkAppId } from '../support/servers.js';
@@ -140,12 +140,12 @@ describe('the audit', () => {
     await line.grant(wish);
     const [row] = await ledger.sql(
       `select l.host from room_reaper.attempts a join room_reaper.lines l on l.number = a.line where a.destruction_id = $1`,
-      [wish.destructionId],
+      [wish.id],
     );
     expect(row).toEqual({ host: 'localhost' });
     await recordEnds(ledger.database, line.sdkAppId, [
       {
-        destructionId: wish.destructionId,
+        destructionId: wish.id,
         attempt: attemptEnd(),
         end: destructionEnd('destroyed'),
       },

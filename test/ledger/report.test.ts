@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { joinDestructions, openBatch } from '../../src/ledger/batches.js';
-import { outcomes, type Outcome } from '../../src/ledger/outcome.js';
+import { outcomes, type Outcome } from '../../src/destruction.js';
 import { summarizeBatch } from '../../src/ledger/report.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { freshSdkAppId } from '../support/servers.js';

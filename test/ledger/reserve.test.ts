@@ -55,7 +55,7 @@ describe('granting slots', () => {
     });
     const slotAtMs = granted?.kind === 'granted' ? granted.slotAtMs : NaN;
     expect(slotAtMs).toBeGreaterThan(databaseNowMs + 20);
-    const rows = await attemptsOf(wanted.destructionId);
+    const rows = await attemptsOf(wanted.id);
     expect(rows).toMatchObject([{ attempt: 1, worker_id: 'worker-1', ended: false }]);
     expect(rows[0]?.slot_at).toBeCloseTo(slotAtMs, 1);
   });
@@ -68,7 +68,7 @@ describe('granting slots', () => {
       `select sdk_app_id::int, room_id, batch_id, outcome, extract(epoch from requested_at)::float8 * 1000 as requested,
               extract(epoch from not_after)::float8 * 1000 as not_after
          from room_reaper.destructions where id = $1`,
-      [wanted.destructionId],
+      [wanted.id],
     );
     expect(rows).toEqual([
       {
@@ -116,7 +116,7 @@ describe('granting slots', () => {
     const wanted = request();
     const result = await line.reserve([wanted]);
     expect(result).toMatchObject({ reservations: [undefined], lineExists: false });
-    expect(await attemptsOf(wanted.destructionId)).toEqual([]);
+    expect(await attemptsOf(wanted.id)).toEqual([]);
   });
 
   test('reservations from several connections at once share the line and never overlap', async () => {
@@ -254,7 +254,7 @@ describe('numbering attempts', () => {
       expect(await line.grant(wanted)).toMatchObject({ attempt, mayHaveActedBefore: false });
       await recordEnds(ledger.database, 1_400_000_001, [
         {
-          destructionId: wanted.destructionId,
+          destructionId: wanted.id,
           attempt: attemptEnd({ attempt, verdict: 'transient', mayHaveActed: false }),
           end: undefined,
         },
@@ -269,7 +269,7 @@ describe('numbering attempts', () => {
       await line.grant(wanted);
       await recordEnds(ledger.database, 1_400_000_001, [
         {
-          destructionId: wanted.destructionId,
+          destructionId: wanted.id,
           attempt: attemptEnd({ attempt: attempt + 1, verdict: 'transient', mayHaveActed }),
           end: undefined,
         },
@@ -294,7 +294,7 @@ describe('numbering attempts', () => {
     const first = await line.grant(wanted);
     const again = await line.grant({ ...wanted, givenUpSlotMs: first.slotAtMs });
     expect(again).toMatchObject({ attempt: 1, mayHaveActedBefore: false });
-    const rows = await attemptsOf(wanted.destructionId);
+    const rows = await attemptsOf(wanted.id);
     expect(rows).toHaveLength(1);
     expect(rows[0]?.slot_at).toBeCloseTo(again.slotAtMs, 1);
   });
@@ -303,12 +303,12 @@ describe('numbering attempts', () => {
     const line = await makeLine(ledger);
     const [wanted, other] = [request(), request()];
     await line.reserve([wanted, other]);
-    await releaseUnsent(ledger.database, 'worker-1', [wanted.destructionId]);
+    await releaseUnsent(ledger.database, 'worker-1', [wanted.id]);
     expect(await line.grant(wanted, { worker: 'worker-2' })).toMatchObject({
       attempt: 1,
       mayHaveActedBefore: false,
     });
-    expect(await attemptsOf(other.destructionId)).toHaveLength(1);
+    expect(await attemptsOf(other.id)).toHaveLength(1);
   });
 
   test('a worker takes back neither what has ended nor what is of another worker', async () => {
@@ -316,13 +316,13 @@ describe('numbering attempts', () => {
     const [ended, foreign] = [request(), request()];
     await line.grant(ended);
     await recordEnds(ledger.database, 1_400_000_001, [
-      { destructionId: ended.destructionId, attempt: attemptEnd(), end: undefined },
+      { destructionId: ended.id, attempt: attemptEnd(), end: undefined },
     ]);
     await line.grant(foreign, { worker: 'worker-2' });
-    const ids = [ended.destructionId, foreign.destructionId];
+    const ids = [ended.id, foreign.id];
     await releaseUnsent(ledger.database, 'worker-1', ids);
-    expect(await attemptsOf(ended.destructionId)).toHaveLength(1);
-    expect(await attemptsOf(foreign.destructionId)).toHaveLength(1);
+    expect(await attemptsOf(ended.id)).toHaveLength(1);
+    expect(await attemptsOf(foreign.id)).toHaveLength(1);
   });
 
   test('of two workers at the same instant one is granted the attempt, the other asks again', async () => {
@@ -349,7 +349,7 @@ describe('numbering attempts', () => {
     });
     const kinds = both.map((result) => result.reservations[0]?.kind);
     expect(kinds.sort()).toEqual(['granted', undefined]);
-    expect(await attemptsOf(wanted.destructionId)).toHaveLength(1);
+    expect(await attemptsOf(wanted.id)).toHaveLength(1);
     const loser = both[0].reservations[0] === undefined ? 'worker-1' : 'worker-2';
     expect(await line.grant(wanted, { worker: loser })).toMatchObject({
       attempt: 2,
@@ -365,14 +365,14 @@ describe('what needs no slot', () => {
     await line.grant(wanted);
     await recordEnds(ledger.database, 1_400_000_001, [
       {
-        destructionId: wanted.destructionId,
+        destructionId: wanted.id,
         attempt: attemptEnd(),
         end: destructionEnd('already_gone'),
       },
     ]);
     const { reservations } = await line.reserve([wanted], { worker: 'worker-2' });
     expect(reservations).toEqual([{ kind: 'finished', outcome: 'already_gone' }]);
-    expect(await attemptsOf(wanted.destructionId)).toHaveLength(1);
+    expect(await attemptsOf(wanted.id)).toHaveLength(1);
   });
 
   test('a destruction past its deadline has expired, whatever was asked first', async () => {
@@ -380,7 +380,7 @@ describe('what needs no slot', () => {
     const wanted = request({ notAfterMs: Date.now() - 1 });
     const { reservations } = await line.reserve([wanted]);
     expect(reservations).toEqual([{ kind: 'expired' }]);
-    expect(await attemptsOf(wanted.destructionId)).toEqual([]);
+    expect(await attemptsOf(wanted.id)).toEqual([]);
   });
 
   test('each answer is that of its own request where one statement has all kinds', async () => {
@@ -394,7 +394,7 @@ describe('what needs no slot', () => {
     await line.grant(done);
     await recordEnds(ledger.database, 1_400_000_001, [
       {
-        destructionId: done.destructionId,
+        destructionId: done.id,
         attempt: attemptEnd(),
         end: destructionEnd('destroyed'),
       },
@@ -417,7 +417,7 @@ test('a job under the id of another room is granted nothing, and leaves the row 
   const forged = { ...real, roomId: 'another room' };
   const { reservations } = await line.reserve([forged], { worker: 'worker-2' });
   expect(reservations).toEqual([{ kind: 'foreign' }]);
-  expect(await attemptsOf(real.destructionId)).toHaveLength(1);
+  expect(await attemptsOf(real.id)).toHaveLength(1);
 });
 
 describe('a stopped line', () => {
@@ -432,7 +432,7 @@ describe('a stopped line', () => {
     if (answer?.kind !== 'stopped') throw new Error('expected the line to be stopped');
     expect(answer.line).toMatchObject(cause);
     expect(answer.line.probeAtMs - databaseNowMs).toBeGreaterThan(0.9 * firstProbePauseMs);
-    expect(await attemptsOf(wanted.destructionId)).toEqual([]);
+    expect(await attemptsOf(wanted.id)).toEqual([]);
   });
 
   test('when the probe is due one job of all workers is let through, once', async () => {

@@ -271,7 +271,7 @@ describe('a slot that comes too late', () => {
     expect(new Set(used.map((each) => each.attempt))).toEqual(new Set([1]));
     const attempts = await ledger.sql<{ count: number }>(
       'select count(*)::int as count from room_reaper.attempts where destruction_id = any ($1)',
-      [wishes.map((each) => each.destructionId)],
+      [wishes.map((each) => each.id)],
     );
     expect(attempts).toEqual([{ count: 60 }]);
   });
@@ -416,7 +416,7 @@ describe('what needs no slot', () => {
     await line.grant(done);
     await recordEnds(ledger.database, 1_400_000_001, [
       {
-        destructionId: done.destructionId,
+        destructionId: done.id,
         attempt: attemptEnd(),
         end: destructionEnd('rejected'),
       },
@@ -454,7 +454,7 @@ describe('abort', () => {
     await expect(stopped).rejects.toThrow('shutting down');
     const rows = await ledger.sql(
       'select attempt, ended_at from room_reaper.attempts where destruction_id = $1',
-      [wanted.destructionId],
+      [wanted.id],
     );
     expect(rows).toEqual([{ attempt: 1, ended_at: null }]);
   });

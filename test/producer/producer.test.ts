@@ -357,12 +357,14 @@ describe('destroying many rooms', () => {
 
   test('the first invalid RoomId rejects; the rooms of the thousands before it are queued', async () => {
     const rooms = [...names(1_000), 'fine', 'not\nfine'];
-    await expect(producer.destroyMany(rooms)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(producer.destroyMany(rooms)).rejects.toMatchObject({ code: 'INVALID' });
     expect((await depth()).waiting).toBeGreaterThanOrEqual(1_000);
   });
 
   test('rooms before the invalid one are queued, each of them, as its description says', async () => {
-    await expect(producer.destroyMany(['one', 'two', ''])).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(producer.destroyMany(['one', 'two', ''])).rejects.toMatchObject({
+      code: 'INVALID',
+    });
     expect((await depth()).waiting).toBe(2);
   });
 
@@ -387,7 +389,7 @@ describe('destroying many rooms', () => {
   });
 
   test('one text is no list of rooms: its characters must not be destroyed as rooms', async () => {
-    await expect(producer.destroyMany('room')).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(producer.destroyMany('room')).rejects.toMatchObject({ code: 'INVALID' });
     expect((await depth()).waiting).toBe(0);
   });
 });
@@ -405,7 +407,7 @@ describe('what is refused', () => {
   ])('a RoomId with %s: nothing is queued', async (_what, roomId) => {
     await expect(producer.destroy(roomId)).rejects.toMatchObject({
       name: 'ReaperError',
-      code: 'USAGE',
+      code: 'INVALID',
       message: expect.stringMatching(
         /^RoomId must be 1–48 bytes of printable ASCII, got /,
       ) as string,
@@ -417,7 +419,7 @@ describe('what is refused', () => {
     'a RoomId that is no text at all, %j, from a program without types: likewise',
     async (roomId) => {
       await expect(producer.destroy(roomId as string)).rejects.toMatchObject({
-        code: 'USAGE',
+        code: 'INVALID',
       });
       expect((await depth()).waiting).toBe(0);
     },
@@ -431,8 +433,10 @@ describe('what is refused', () => {
     ['a time that is none', { at: new Date('soon') }, /must be/],
   ])('%s', async (_what, options, message) => {
     await expect(producer.destroy('room', options)).rejects.toThrow(message);
-    await expect(producer.destroy('room', options)).rejects.toMatchObject({ code: 'USAGE' });
-    await expect(producer.destroyMany(['room'], options)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(producer.destroy('room', options)).rejects.toMatchObject({ code: 'INVALID' });
+    await expect(producer.destroyMany(['room'], options)).rejects.toMatchObject({
+      code: 'INVALID',
+    });
     expect(await depth()).toMatchObject({ waiting: 0, delayed: 0 });
   });
 
@@ -613,7 +617,7 @@ describe('on the embedded database', () => {
     const again = await openProducer(options);
     const urgently = await again.destroy('a: room', { urgent: true });
     expect(urgently).toEqual({ ...first, status: 'pending' });
-    await expect(again.destroy('')).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(again.destroy('')).rejects.toMatchObject({ code: 'INVALID' });
     await again.close();
     rmSync(dataDir, { recursive: true, force: true });
   });

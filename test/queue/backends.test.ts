@@ -8,8 +8,14 @@ import { addDestructions, bringForward, readJobs, type Placement } from '../../s
 import type { QueueConnection } from '../../src/queue/connection.js';
 import { readDepth } from '../../src/queue/depth.js';
 import { newId } from '../../src/queue/destruction-id.js';
-import { lanes, readDestruction, type Destruction } from '../../src/queue/job.js';
-import { openQueue, type DestroyJob, type DestroyWorker } from '../../src/queue/open.js';
+import type { Destruction } from '../../src/destruction.js';
+import {
+  type DestroyJob,
+  type DestroyWorker,
+  lanes,
+  readDestruction,
+} from '../../src/queue/job.js';
+import { openQueue } from '../../src/queue/open.js';
 import { countUpTo, readFirstTurn, roomsPerTurn, turnOf } from '../../src/queue/turns.js';
 import { freshSdkAppId } from '../support/servers.js';
 import { places, useQueue } from './places.js';

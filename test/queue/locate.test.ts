@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { addDestructions, type Placement } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../../src/queue/locate.js';
-import { type DestroyJob } from '../../src/queue/open.js';
+import type { DestroyJob } from '../../src/queue/job.js';
 import { places, useQueue } from './places.js';
 
 const now = Date.now();

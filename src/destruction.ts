@@ -1,0 +1,46 @@
+/** One destruction: what is asked for, how it ends, and what it leaves behind. */
+
+export interface Destruction {
+  id: string;
+  roomId: string;
+  batchId: string | undefined;
+  requestedAtMs: number;
+  /** Nothing is sent later, in milliseconds since the epoch. */
+  notAfterMs: number;
+  /** A result of an earlier run that is not in the ledger yet. */
+  unsavedResult?: string;
+}
+
+/** How a destruction ended. */
+export const outcomes = [
+  'destroyed',
+  'destroyed_statistics_lost',
+  'already_gone',
+  'rejected',
+  'failed',
+  'expired',
+  'cancelled',
+] as const;
+
+export type Outcome = (typeof outcomes)[number];
+
+export type OutcomeCounts = Record<Outcome, number>;
+
+/** Outcomes after which the room does not exist any more. */
+export function isGone(outcome: Outcome): boolean {
+  return (
+    outcome === 'destroyed' || outcome === 'destroyed_statistics_lost' || outcome === 'already_gone'
+  );
+}
+
+/**
+ * The final statistics of a room, given once, by the answer that destroyed it.
+ * bigint: coins can exceed 2³¹, and nothing promises that sums stay below 2⁵³.
+ */
+export interface Statistics {
+  totalViewers: bigint;
+  totalGiftsSent: bigint;
+  totalGiftCoins: bigint;
+  totalUniqueGiftSenders: bigint;
+  totalLikesReceived: bigint;
+}

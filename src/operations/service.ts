@@ -1,0 +1,75 @@
+/** The stores of one run, opened once: what every operation works on. */
+import type { Config } from '../config.js';
+import type { Database } from '../ledger/database.js';
+import { lineId, type LineKey } from '../ledger/line.js';
+import { slotInterval } from '../limiter/pace.js';
+import { openQueue, type OpenQueue } from '../queue/open.js';
+import { openStores, type Stores } from '../stores.js';
+import { destroyRoomCommand } from '../tencent/endpoint.js';
+
+export interface Service {
+  readonly config: Config;
+  readonly database: Database;
+  /** For a worker in the same process, which opens a queue of its own. */
+  readonly stores: Stores;
+  /** The line that the configuration names, and its id in the ledger. */
+  readonly lineKey: LineKey;
+  readonly lineId: string;
+  /** Between slots when nothing brakes, in milliseconds. */
+  readonly intervalMs: number;
+  /**
+   * The queue, opened when it is first asked for: what only reads the ledger goes without.
+   *
+   * @throws ReaperError `UNAVAILABLE` where it cannot be reached.
+   */
+  queue(): Promise<OpenQueue>;
+  close(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  /** Told, once, what a user of the embedded default should know. */
+  onNotice: (message: string) => void;
+  /** Told of trouble with the connection to the queue. */
+  onQueueError: (error: Error, stores: Stores) => void;
+}
+
+/** @throws ReaperError `UNAVAILABLE` where the ledger cannot be reached. */
+export async function openService(config: Config, options: ServiceOptions): Promise<Service> {
+  const stores = await openStores(config, options.onNotice);
+  let database: Database;
+  try {
+    database = await stores.openLedger(() => undefined);
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+  let opening: Promise<OpenQueue> | undefined;
+  const lineKey = {
+    host: new URL(config.endpoint).host,
+    sdkAppId: config.sdkAppId,
+    command: destroyRoomCommand,
+  };
+  return {
+    config,
+    database,
+    stores,
+    lineKey,
+    lineId: lineId(lineKey),
+    intervalMs: slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs),
+    queue() {
+      return (opening ??= openQueue({
+        sdkAppId: config.sdkAppId,
+        connection: stores.queue,
+        onError: (error) => options.onQueueError(error, stores),
+      }));
+    },
+    async close() {
+      try {
+        await (await opening?.catch(() => undefined))?.close();
+        await database.close();
+      } finally {
+        await stores.close();
+      }
+    },
+  };
+}

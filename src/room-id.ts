@@ -1,0 +1,21 @@
+/** The one rule of a RoomId. Source: https://trtc.io/document/60027 */
+import { shown } from './room-list/shown.js';
+
+/** Most bytes of a RoomId. */
+const mostBytes = 48;
+
+const legal = /^[ -~]{1,48}$/;
+
+/** Whether a RoomId is legal: 1–48 bytes of printable ASCII (0x20–0x7e). Spaces and `:` count. */
+export function isRoomId(text: string): boolean {
+  return legal.test(text);
+}
+
+/** What is wrong with a RoomId, fit to be printed; undefined: nothing. */
+export function roomIdProblem(roomId: string | Uint8Array): string | undefined {
+  const text = typeof roomId === 'string' ? roomId : Buffer.from(roomId).toString('latin1');
+  if (isRoomId(text)) return undefined;
+  const bytes = typeof roomId === 'string' ? Buffer.byteLength(roomId) : roomId.length;
+  const size = bytes > mostBytes ? `${bytes} bytes: ` : '';
+  return `RoomId must be 1–${mostBytes} bytes of printable ASCII, got ${size}${shown(roomId)}`;
+}

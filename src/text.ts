@@ -1,0 +1,55 @@
+/** How numbers and times are shown to people. */
+import { outcomes, type OutcomeCounts } from './destruction.js';
+
+export function count(value: number | bigint): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 room`, `2,000 rooms`. */
+export function rooms(value: number): string {
+  return `${count(value)} ${value === 1 ? 'room' : 'rooms'}`;
+}
+
+/** `8 s`, `25 min 30 s`, `3 h 05 min`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
+}
+
+/** Local time, `02:31:07`. */
+export function clockTime(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
+}
+
+/** Rows of equal columns; numbers to the right. */
+export function table(lines: readonly (readonly [string, string])[]): string {
+  const left = Math.max(...lines.map(([label]) => label.length));
+  const right = Math.max(...lines.map(([, value]) => value.length));
+  return lines
+    .map(([label, value]) => `  ${label.padEnd(left)}  ${value.padStart(right)}`)
+    .join('\n');
+}
+
+/**
+ * Local time, with the day where it is another than that of `nowMs`: `02:31:07`,
+ * `2026-11-23 02:31:07`, with milliseconds `02:31:07.123`.
+ */
+export function instant(ms: number, nowMs: number, milliseconds = false): string {
+  const at = new Date(ms);
+  if (Number.isNaN(at.getTime())) return 'no time that a calendar has';
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `;
+  const fraction = milliseconds ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : '';
+  const sameDay = at.toDateString() === new Date(nowMs).toDateString();
+  return `${sameDay ? '' : day}${clockTime(ms)}${fraction}`;
+}
+
+/** `3 destroyed, 1 rejected`; empty where there are none. */
+export function outcomeList(counts: Partial<OutcomeCounts>): string {
+  return outcomes
+    .filter((outcome) => (counts[outcome] ?? 0) > 0)
+    .map((outcome) => `${count(counts[outcome] ?? 0)} ${outcome}`)
+    .join(', ');
+}

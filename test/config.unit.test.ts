@@ -1,0 +1,441 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readEnvironment } from '../src/cli/environment.js';
+import {
+  inspectConfig,
+  readConfig,
+  variableTable,
+  type Config,
+  type ConfigNeeds,
+  type VariableName,
+} from '../src/config.js';
+import { ReaperError } from '../src/errors.js';
+
+const KEY = 'the-secret-key-of-the-app-0123456789';
+const complete = { TENCENT_SDK_APP_ID: '1400000001', TENCENT_SECRET_KEY: KEY };
+const everything: ConfigNeeds = { app: true, credentials: true };
+
+const directory = mkdtempSync(join(tmpdir(), 'room-reaper-config-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+type Environment = Record<string, string | undefined>;
+
+const read = (environment: Environment) => readConfig({ ...complete, ...environment }, everything);
+
+/** What is wrong with a configuration, one line each. */
+function problemsOf(environment: Environment, needs = everything): string[] {
+  try {
+    readConfig(environment, needs);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ReaperError);
+    expect(error).toMatchObject({ code: 'INVALID' });
+    return (error as ReaperError).message.split('\n').slice(1);
+  }
+  return [];
+}
+
+function fileWith(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+test('the contract of the configuration: every variable and its default', () => {
+  expect(Object.fromEntries(variableTable.map(({ name, fallback }) => [name, fallback]))).toEqual({
+    TENCENT_SDK_APP_ID: undefined,
+    TENCENT_SECRET_KEY: undefined,
+    TENCENT_SECRET_KEY_FILE: undefined,
+    TENCENT_ADMIN_IDENTIFIER: 'administrator',
+    TENCENT_REGION: 'china',
+    TENCENT_ENDPOINT: undefined,
+    QUEUE_URL: 'embedded',
+    DATABASE_URL: 'embedded',
+    ROOM_REAPER_DATA_DIR: '.room-reaper',
+    RATE_LIMIT_PER_SECOND: '200',
+    ARRIVAL_JITTER_MS: '20',
+    WORKER_CONCURRENCY: '100',
+    REQUEST_TIMEOUT_MS: '8000',
+    DESTROY_DEADLINE_HOURS: '24',
+    LATER_RETRIES: '8',
+    FAILED_JOBS_DAYS: '14',
+    LOG_LEVEL: 'info',
+  });
+});
+
+const defaults: Config = {
+  sdkAppId: 1_400_000_001,
+  credentials: { sdkAppId: 1_400_000_001, secretKey: KEY, adminIdentifier: 'administrator' },
+  endpoint: 'https://console.tim.qq.com',
+  queueUrl: 'embedded',
+  databaseUrl: 'embedded',
+  dataDir: '.room-reaper',
+  rateLimitPerSecond: 200,
+  arrivalJitterMs: 20,
+  workerConcurrency: 100,
+  requestTimeoutMs: 8_000,
+  deadlineHours: 24,
+  laterRetries: 8,
+  failedJobsDays: 14,
+  protectedRoomsFile: undefined,
+  logLevel: 'info',
+};
+
+test('an app and its key are enough: the rest has defaults', () => {
+  expect(readConfig(complete, everything)).toEqual(defaults);
+});
+
+test('an empty value counts as absent', () => {
+  const empty = Object.fromEntries(variableTable.map(({ name }) => [name, '']));
+  expect(readConfig({ ...empty, ...complete }, everything)).toEqual(defaults);
+});
+
+test('it cannot be changed once it is read', () => {
+  const config = readConfig(complete, everything);
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.isFrozen(config.credentials)).toBe(true);
+});
+
+describe('a valid value is taken', () => {
+  test.each<[name: VariableName, value: string, expected: Partial<Config>]>([
+    ['TENCENT_REGION', 'singapore', { endpoint: 'https://adminapisgp.im.qcloud.com' }],
+    ['TENCENT_REGION', 'usa', { endpoint: 'https://adminapiusa.im.qcloud.com' }],
+    ['TENCENT_REGION', 'jakarta', { endpoint: 'https://adminapiidn.im.qcloud.com' }],
+    ['TENCENT_ENDPOINT', 'https://api.example', { endpoint: 'https://api.example' }],
+    ['TENCENT_ENDPOINT', 'https://api.example:8443/', { endpoint: 'https://api.example:8443' }],
+    ['TENCENT_ENDPOINT', 'http://127.0.0.1:8080', { endpoint: 'http://127.0.0.1:8080' }],
+    ['TENCENT_ENDPOINT', 'http://127.1.2.3', { endpoint: 'http://127.1.2.3' }],
+    ['TENCENT_ENDPOINT', 'http://localhost:8080/', { endpoint: 'http://localhost:8080' }],
+    ['TENCENT_ENDPOINT', 'http://[::1]:8080', { endpoint: 'http://[::1]:8080' }],
+    ['QUEUE_URL', 'redis://h:6379/1', { queueUrl: 'redis://h:6379/1' }],
+    ['QUEUE_URL', 'rediss://:pw@h', { queueUrl: 'rediss://:pw@h' }],
+    ['QUEUE_URL', 'postgres://u:p@h/d', { queueUrl: 'postgres://u:p@h/d' }],
+    ['QUEUE_URL', 'postgresql://h/d', { queueUrl: 'postgresql://h/d' }],
+    ['DATABASE_URL', 'postgres://u:p@h/d?ssl=1', { databaseUrl: 'postgres://u:p@h/d?ssl=1' }],
+    ['DATABASE_URL', 'postgresql://h/d', { databaseUrl: 'postgresql://h/d' }],
+    ['ROOM_REAPER_DATA_DIR', '/var/lib/rr', { dataDir: '/var/lib/rr' }],
+    ['RATE_LIMIT_PER_SECOND', '0.5', { rateLimitPerSecond: 0.5 }],
+    ['RATE_LIMIT_PER_SECOND', '100000', { rateLimitPerSecond: 100_000 }],
+    ['ARRIVAL_JITTER_MS', '0', { arrivalJitterMs: 0 }],
+    ['ARRIVAL_JITTER_MS', '1000', { arrivalJitterMs: 1_000 }],
+    ['WORKER_CONCURRENCY', '1', { workerConcurrency: 1 }],
+    ['WORKER_CONCURRENCY', '10000', { workerConcurrency: 10_000 }],
+    ['REQUEST_TIMEOUT_MS', '100', { requestTimeoutMs: 100 }],
+    ['REQUEST_TIMEOUT_MS', '600000', { requestTimeoutMs: 600_000 }],
+    ['DESTROY_DEADLINE_HOURS', '0.25', { deadlineHours: 0.25 }],
+    ['DESTROY_DEADLINE_HOURS', '8760', { deadlineHours: 8_760 }],
+    ['LATER_RETRIES', '0', { laterRetries: 0 }],
+    ['LATER_RETRIES', '1000', { laterRetries: 1_000 }],
+    ['FAILED_JOBS_DAYS', '1', { failedJobsDays: 1 }],
+    ['FAILED_JOBS_DAYS', '3650', { failedJobsDays: 3_650 }],
+    ['LOG_LEVEL', 'silent', { logLevel: 'silent' }],
+    ['LOG_LEVEL', 'trace', { logLevel: 'trace' }],
+  ])('%s=%s', (name, value, expected) => {
+    expect(read({ [name]: value })).toEqual({ ...defaults, ...expected });
+  });
+
+  test('TENCENT_SDK_APP_ID and TENCENT_ADMIN_IDENTIFIER reach the credentials', () => {
+    const config = read({ TENCENT_SDK_APP_ID: '4294967295', TENCENT_ADMIN_IDENTIFIER: 'boss' });
+    expect(config.sdkAppId).toBe(4_294_967_295);
+    expect(config.credentials).toEqual({
+      sdkAppId: 4_294_967_295,
+      secretKey: KEY,
+      adminIdentifier: 'boss',
+    });
+  });
+
+  test('the endpoint goes before the region', () => {
+    const both = { TENCENT_REGION: 'usa', TENCENT_ENDPOINT: 'https://api.example' };
+    expect(read(both).endpoint).toBe('https://api.example');
+  });
+});
+
+describe('an invalid value is refused, with its variable, the rule and what it got', () => {
+  test.each<[name: VariableName, value: string]>([
+    ['TENCENT_SDK_APP_ID', '0'],
+    ['TENCENT_SDK_APP_ID', '-5'],
+    ['TENCENT_SDK_APP_ID', '1.5'],
+    ['TENCENT_SDK_APP_ID', '1e9'],
+    ['TENCENT_SDK_APP_ID', '0x10'],
+    ['TENCENT_SDK_APP_ID', ' 1400000001'],
+    ['TENCENT_SDK_APP_ID', '4294967296'],
+    ['TENCENT_SDK_APP_ID', 'NaN'],
+    ['TENCENT_ADMIN_IDENTIFIER', 'x'.repeat(65)],
+    ['TENCENT_REGION', 'China'],
+    ['TENCENT_REGION', 'constructor'],
+    ['TENCENT_ENDPOINT', 'api.example'],
+    ['TENCENT_ENDPOINT', 'http://api.example'],
+    ['TENCENT_ENDPOINT', 'http://127.0.0.1.example'],
+    ['TENCENT_ENDPOINT', 'http://localhost.example'],
+    ['TENCENT_ENDPOINT', 'http://0.0.0.0'],
+    ['TENCENT_ENDPOINT', 'http://10.0.0.1'],
+    ['TENCENT_ENDPOINT', 'ftp://127.0.0.1'],
+    ['TENCENT_ENDPOINT', 'file:///etc/passwd'],
+    ['TENCENT_ENDPOINT', 'https://api.example/v4'],
+    ['TENCENT_ENDPOINT', 'https://api.example/?'],
+    ['TENCENT_ENDPOINT', 'https://api.example/#'],
+    ['QUEUE_URL', 'embeded'],
+    ['QUEUE_URL', 'localhost:6379'],
+    ['QUEUE_URL', 'mysql://h/d'],
+    ['DATABASE_URL', 'redis://h'],
+    ['DATABASE_URL', 'h'],
+    ['RATE_LIMIT_PER_SECOND', '0'],
+    ['RATE_LIMIT_PER_SECOND', '-1'],
+    ['RATE_LIMIT_PER_SECOND', '100001'],
+    ['RATE_LIMIT_PER_SECOND', 'Infinity'],
+    ['RATE_LIMIT_PER_SECOND', '200/s'],
+    ['RATE_LIMIT_PER_SECOND', '10.5'],
+    ['ARRIVAL_JITTER_MS', '-1'],
+    ['ARRIVAL_JITTER_MS', '1001'],
+    ['ARRIVAL_JITTER_MS', '1.5'],
+    ['WORKER_CONCURRENCY', '0'],
+    ['WORKER_CONCURRENCY', '10001'],
+    ['REQUEST_TIMEOUT_MS', '99'],
+    ['REQUEST_TIMEOUT_MS', '600001'],
+    ['REQUEST_TIMEOUT_MS', '8s'],
+    ['DESTROY_DEADLINE_HOURS', '0'],
+    ['DESTROY_DEADLINE_HOURS', '8761'],
+    ['DESTROY_DEADLINE_HOURS', '1d'],
+    ['LATER_RETRIES', '-1'],
+    ['LATER_RETRIES', '1001'],
+    ['FAILED_JOBS_DAYS', '0'],
+    ['FAILED_JOBS_DAYS', '3651'],
+    ['LOG_LEVEL', 'loud'],
+    ['LOG_LEVEL', 'INFO'],
+  ])('%s=%s', (name, value) => {
+    const problems = problemsOf({ ...complete, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^ {2}${name} must be .*, got `));
+    expect(problems[0]).toContain(JSON.stringify(value));
+  });
+
+  test.each([
+    'https://user@api.example',
+    'https://user:hunter2@api.example',
+    'https://:hunter2@api.example',
+    'https://api.example/?usersig=hunter2',
+  ])('TENCENT_ENDPOINT=%s, whose credentials or query are not shown', (value) => {
+    const problems = problemsOf({ ...complete, TENCENT_ENDPOINT: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain('without path, query or credentials');
+    expect(problems[0]).not.toContain('hunter2');
+  });
+});
+
+test('all problems are listed at once', () => {
+  const problems = problemsOf({
+    TENCENT_REGION: 'moon',
+    RATE_LIMIT_PER_SECOND: '0',
+    LATER_RETRIES: 'many',
+    QUEUE_URL: 'x',
+    TENCENT_SECRETKEY: KEY,
+  });
+  const names = problems.map((problem) => /[A-Z_]+/.exec(problem)?.[0]);
+  expect(names.sort()).toEqual([
+    'LATER_RETRIES',
+    'QUEUE_URL',
+    'RATE_LIMIT_PER_SECOND',
+    'TENCENT_REGION',
+    'TENCENT_SDK_APP_ID',
+    'TENCENT_SECRETKEY',
+    'TENCENT_SECRET_KEY',
+  ]);
+});
+
+describe('what a command needs', () => {
+  test.each<[rule: string, environment: Environment, needs: ConfigNeeds, names: string[]]>([
+    ['nothing', {}, { app: false, credentials: false }, []],
+    ['the app', {}, { app: true, credentials: false }, ['TENCENT_SDK_APP_ID']],
+    ['both', {}, everything, ['TENCENT_SDK_APP_ID', 'TENCENT_SECRET_KEY']],
+    ['both, and has the app', { TENCENT_SDK_APP_ID: '1' }, everything, ['TENCENT_SECRET_KEY']],
+    ['both, and has the key', { TENCENT_SECRET_KEY: KEY }, everything, ['TENCENT_SDK_APP_ID']],
+  ])('%s: what is missing is named', (_rule, environment, needs, names) => {
+    const problems = problemsOf(environment, needs);
+    expect(problems).toHaveLength(names.length);
+    for (const [index, name] of names.entries()) {
+      expect(problems[index]).toMatch(new RegExp(`^ {2}${name} .*must be set`));
+    }
+  });
+
+  test('a command that signs nothing gets no key, though one is there', () => {
+    const config = readConfig(complete, { app: true, credentials: false });
+    expect(config.credentials).toBeUndefined();
+    expect(JSON.stringify(config)).not.toContain(KEY);
+  });
+
+  test('a command that signs nothing does not open the file of the key', () => {
+    const environment = { TENCENT_SDK_APP_ID: '1', TENCENT_SECRET_KEY_FILE: '/nowhere/key' };
+    expect(problemsOf(environment, { app: true, credentials: false })).toEqual([]);
+  });
+});
+
+describe('the secret key', () => {
+  const app = { TENCENT_SDK_APP_ID: '1400000001' };
+
+  test('is read from a file, without the line break at its end', () => {
+    const path = fileWith('key', `${KEY}\r\n`);
+    const config = readConfig({ ...app, TENCENT_SECRET_KEY_FILE: path }, everything);
+    expect(config.credentials?.secretKey).toBe(KEY);
+  });
+
+  test.each<[rule: string, environment: () => Environment, expected: RegExp]>([
+    [
+      'set twice',
+      () => ({ TENCENT_SECRET_KEY: KEY, TENCENT_SECRET_KEY_FILE: fileWith('twice', 'hunter2') }),
+      /TENCENT_SECRET_KEY and TENCENT_SECRET_KEY_FILE must not both be set/,
+    ],
+    [
+      'in an empty file',
+      () => ({ TENCENT_SECRET_KEY_FILE: fileWith('empty', '\n') }),
+      /TENCENT_SECRET_KEY_FILE must hold the secret key/,
+    ],
+    [
+      'in a file that is not there',
+      () => ({ TENCENT_SECRET_KEY_FILE: join(directory, 'nowhere') }),
+      /TENCENT_SECRET_KEY_FILE must be a readable file, got .*ENOENT/,
+    ],
+    [
+      'in a directory',
+      () => ({ TENCENT_SECRET_KEY_FILE: directory }),
+      /TENCENT_SECRET_KEY_FILE must be a readable file, got .*EISDIR/,
+    ],
+  ])('%s: refused, and not shown', (_rule, environment, expected) => {
+    const problems = problemsOf({ ...app, ...environment() });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(expected);
+    expect(problems[0]).not.toContain('hunter2');
+    expect(problems[0]).not.toContain(KEY);
+  });
+
+  test('under a name with a typing error is not shown', () => {
+    const problems = problemsOf({ ...app, TENCENT_SECRETKEY: 'hunter2' }).join('\n');
+    expect(problems).toContain('TENCENT_SECRETKEY is not a known variable');
+    expect(problems).not.toContain('hunter2');
+  });
+});
+
+describe('the password of a URL is never shown', () => {
+  test.each<[name: VariableName, value: string]>([
+    ['QUEUE_URL', 'http://user:hunter2@host'],
+    ['QUEUE_URL', 'mysql://:hunter2@host/d'],
+    ['DATABASE_URL', 'redis://user:hunter2@host'],
+    ['DATABASE_URL', 'mysql://host/d?password=hunter2'],
+    // What happens to a password with characters that a URL wants encoded.
+    ['DATABASE_URL', 'postgres://user:hunter2#1@host/d'],
+    ['QUEUE_URL', 'redis://:hunter2@host:port'],
+    // Without the scheme.
+    ['QUEUE_URL', 'user:hunter2@host:6379'],
+    ['QUEUE_URL', ':hunter2@host:6379'],
+  ])('%s=%s', (name, value) => {
+    const problems = problemsOf({ ...complete, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`${name} must be`);
+    expect(problems[0]).not.toContain('hunter2');
+  });
+});
+
+describe('a variable that is nearly one of ours is a typing error', () => {
+  test.each<[name: string, meant: VariableName]>([
+    ['TENCENT_SDKAPP_ID', 'TENCENT_SDK_APP_ID'],
+    ['TENCENT_SDK_APPID', 'TENCENT_SDK_APP_ID'],
+    ['TENCENT_SECRETKEY', 'TENCENT_SECRET_KEY'],
+    ['TENCENT_REGOIN', 'TENCENT_REGION'],
+    ['RATE_LIMIT_PER_SECONDS', 'RATE_LIMIT_PER_SECOND'],
+    ['WORKER_CONCURENCY', 'WORKER_CONCURRENCY'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+  ])('%s: did you mean %s?', (name, meant) => {
+    expect(problemsOf({ ...complete, [meant]: undefined, [name]: 'x' })).toContain(
+      `  ${name} is not a known variable; did you mean ${meant}?`,
+    );
+  });
+
+  test('unless ours is set as well: then the other is somebody else’s', () => {
+    expect(problemsOf({ ...complete, TENCENT_SECRETKEY: 'x' })).toEqual([]);
+  });
+
+  test.each(['PATH', 'HOME', 'REDIS_URL', 'NODE_ENV', 'LOG', 'DATABASE', 'TENCENT_SECRET', 'URL'])(
+    '%s is none of our business',
+    (name) => {
+      expect(problemsOf({ ...complete, [name]: 'x' })).toEqual([]);
+    },
+  );
+});
+
+describe('inspecting a configuration', () => {
+  const inspect = (environment: Environment) =>
+    inspectConfig({ ...complete, ...environment }, everything);
+
+  test('one that is well has no problems and is what a command gets', () => {
+    const { config, problems } = inspect({});
+    expect(problems).toEqual([]);
+    expect(config).toEqual(read({}));
+  });
+
+  test('what is right is there beside what is wrong', () => {
+    const { config, problems } = inspect({
+      ...{ RATE_LIMIT_PER_SECOND: '-1', TENCENT_SECRET_KEY: '', QUEUE_URL: 'redis://host' },
+    });
+    expect(problems).toHaveLength(2);
+    expect(config).toMatchObject({ sdkAppId: 1_400_000_001, queueUrl: 'redis://host' });
+    expect(config.rateLimitPerSecond).toBeUndefined();
+    expect(config.credentials).toBeUndefined();
+  });
+
+  test.each([
+    ['a wrong endpoint', { TENCENT_ENDPOINT: 'http://example.com' }],
+    ['a wrong region', { TENCENT_REGION: 'mars' }],
+  ])('%s is none, and not that of the default region', (_what, environment) => {
+    expect(inspect(environment).config.endpoint).toBeUndefined();
+  });
+
+  test('an SDKAppID that is wrong or absent is none', () => {
+    for (const id of ['many', '']) {
+      const { config } = inspect({ TENCENT_SDK_APP_ID: id });
+      expect(config.sdkAppId).toBeUndefined();
+      expect(config.credentials).toBeUndefined();
+    }
+  });
+});
+
+describe('the file .env', () => {
+  function directoryWith(text: string): string {
+    const path = mkdtempSync(join(directory, 'env-'));
+    writeFileSync(join(path, '.env'), text);
+    return path;
+  }
+
+  test('gives variables; those of the process go before them', () => {
+    const path = directoryWith('# comment\nTENCENT_REGION=usa\nLOG_LEVEL="debug"\n');
+    expect(readEnvironment({ LOG_LEVEL: 'warn', HOME: '/h' }, path)).toEqual({
+      TENCENT_REGION: 'usa',
+      LOG_LEVEL: 'warn',
+      HOME: '/h',
+    });
+  });
+
+  test('may be missing', () => {
+    const path = mkdtempSync(join(directory, 'none-'));
+    expect(readEnvironment({ LOG_LEVEL: 'warn' }, path)).toEqual({ LOG_LEVEL: 'warn' });
+  });
+
+  test('is not read where it is a directory, as a virtual environment of Python may be', () => {
+    const path = mkdtempSync(join(directory, 'python-'));
+    mkdirSync(join(path, '.env'));
+    expect(readEnvironment({ LOG_LEVEL: 'warn' }, path)).toEqual({ LOG_LEVEL: 'warn' });
+  });
+
+  test('leaves the process and its own variables as they were', () => {
+    const path = directoryWith('TENCENT_REGION=usa\n');
+    const own = { LOG_LEVEL: 'warn' };
+    readEnvironment(own, path);
+    expect(own).toEqual({ LOG_LEVEL: 'warn' });
+    expect(process.env['TENCENT_REGION']).not.toBe('usa');
+  });
+
+  test('that cannot be read is an error that says so', () => {
+    // A path through a file can be read by nobody, not even by root.
+    const file = fileWith('not-a-directory', '');
+    expect(() => readEnvironment({}, file)).toThrow(/^\.env must be readable, got ENOTDIR; /);
+  });
+});
