@@ -99,7 +99,7 @@ async function enqueue(surroundings: Surroundings): Promise<Put> {
   const opened = await openQueue({
     sdkAppId: config.sdkAppId,
     connection: stores.queue,
-    onError: sayQueueAway(io, stores.queue),
+    onError: sayQueueAway(io, config.queueUrl),
   });
   try {
     const options: PutOptions = {

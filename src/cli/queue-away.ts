@@ -1,4 +1,3 @@
-import type { QueueConnection } from '../queue/connection.js';
 import { say, type Io } from './io.js';
 
 /** How often it is said, at most, in milliseconds: each try to connect fails with an error. */
@@ -8,8 +7,8 @@ const sayEveryMs = 30_000;
  * Commands wait for a Redis that goes away under them: says so, as the error listener of a
  * queue. A Postgres that goes away ends them with an error.
  */
-export function sayQueueAway(io: Io, { kind }: QueueConnection): (error: Error) => void {
-  if (kind !== 'redis') return () => undefined;
+export function sayQueueAway(io: Io, queueUrl: string): (error: Error) => void {
+  if (!queueUrl.startsWith('redis')) return () => undefined;
   let saidAt = Number.NEGATIVE_INFINITY;
   return (error) => {
     const { code, message } = error as NodeJS.ErrnoException;

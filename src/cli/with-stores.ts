@@ -47,7 +47,7 @@ export async function withStores<R>(
     const opened = await openQueue({
       sdkAppId: config.sdkAppId,
       connection: stores.queue,
-      onError: onQueueError ?? sayQueueAway(io, stores.queue),
+      onError: onQueueError ?? sayQueueAway(io, config.queueUrl),
     });
     try {
       const { queue, lookUp, jobs } = opened;

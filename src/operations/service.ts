@@ -30,7 +30,7 @@ export interface ServiceOptions {
   /** Told, once, what a user of the embedded default should know. */
   onNotice: (message: string) => void;
   /** Told of trouble with the connection to the queue. */
-  onQueueError: (error: Error, stores: Stores) => void;
+  onQueueError: (error: Error) => void;
 }
 
 /** @throws ReaperError `UNAVAILABLE` where the ledger cannot be reached. */
@@ -60,7 +60,7 @@ export async function openService(config: Config, options: ServiceOptions): Prom
       return (opening ??= openQueue({
         sdkAppId: config.sdkAppId,
         connection: stores.queue,
-        onError: (error) => options.onQueueError(error, stores),
+        onError: options.onQueueError,
       }));
     },
     async close() {
