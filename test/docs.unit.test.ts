@@ -12,6 +12,7 @@ import { exitCodes } from '../src/cli/io.js';
 import { runProgram } from '../src/cli/program.js';
 import { variableTable } from '../src/config.js';
 import { outcomes } from '../src/destruction.js';
+import { errorCodes } from '../src/errors.js';
 import type { Answer } from '../src/tencent/answer.js';
 import { documentedCodes, judge, type VerdictWord } from '../src/tencent/verdicts.js';
 
@@ -39,6 +40,16 @@ function section(markdown: string, title: string): string {
   const [, body = ''] = markdown.split(`\n## ${title}\n`);
   return body.split('\n## ')[0] ?? '';
 }
+
+test('the table of error codes in docs/operations.md is the registry of the program', () => {
+  const rows = Object.entries(errorCodes).map(
+    ([code, { exitCode, httpStatus, meaning }]) =>
+      `| \`${code}\` | ${exitCode} | ${httpStatus} | ${meaning} |`,
+  );
+  const [, body = ''] = operations.split('### Error codes');
+  const [table = ''] = body.split('\n### ');
+  expect(table.split('\n').filter((line) => line.startsWith('| `'))).toEqual(rows);
+});
 
 describe('configuration', () => {
   const rows = variableTable.map(({ name, meaning, fallback }) => {
@@ -70,7 +81,7 @@ describe('configuration', () => {
       ...['FAULTS_LONG', 'FAULTS_SEED', 'SOAK_ROOMS'],
     ];
     for (const [name] of content.matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g))
-      expect([...known, ...others]).toContain(name);
+      expect([...known, ...others, ...Object.keys(errorCodes)]).toContain(name);
   });
 });
 
