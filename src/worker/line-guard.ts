@@ -23,10 +23,9 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Database } from '../ledger/database.js';
-import { firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
+import { brakeLine, firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
-import { patiently, startPatienceMs } from '../passing.js';
-import { GiveBack } from './signals.js';
+import { isPassing, patiently, startPatienceMs } from '../passing.js';
 
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
 const lookEveryMs = 1_000;
@@ -44,12 +43,19 @@ export interface StopCause {
 
 export type LinePhase = 'running' | 'halted' | 'probing';
 
+/** This worker takes nothing any more: its jobs go back to the queue unspent. */
+export class Halted extends Error {
+  override readonly name = 'Halted';
+}
+
 export interface LineGuard {
   readonly phase: LinePhase;
-  /** Aborts, with a GiveBack, what waits for a slot. A new one after each halt. */
+  /** Aborts, with `Halted`, what waits for a slot. A new one after each halt. */
   readonly signal: AbortSignal;
   /** A verdict says that nothing can succeed: stops the line for all workers. */
   stop(cause: StopCause): void;
+  /** The API said that it is over its quota: slows the line for all workers. */
+  brake(reason: string): Promise<void>;
   /** The line is stopped, and a person asks for work: begins with one job, as a probe. */
   probe(): void;
   /** A reservation said that the line is stopped. */
@@ -73,6 +79,8 @@ export interface LineGuardOptions {
   resume: (probing: boolean) => void;
   /** Told when the line is found stopped, once for each stop. */
   onStopped: (line: StoppedLine) => void;
+  /** Told that the database cannot be used. */
+  onDatabase: (error: Error) => void;
   /** Database time now, in milliseconds since the epoch. */
   now: () => number;
 }
@@ -111,7 +119,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     phase = 'halted';
     halts += 1;
     options.pause();
-    controller.abort(new GiveBack(reason));
+    controller.abort(new Halted(reason));
     clearInterval(looker);
     looker = setInterval(() => void look(), lookEveryMs);
   }
@@ -179,6 +187,15 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       void writeStop(cause);
       halt({ ...cause, outage: false, probeAtMs: options.now() + firstProbePauseMs });
     },
+    async brake(reason) {
+      try {
+        const ratePerSecond = await brakeLine(database, lineId, options.intervalMs, reason);
+        if (ratePerSecond !== undefined) log.warn({ reason, ratePerSecond }, 'line braked');
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        options.onDatabase(error as Error);
+      }
+    },
     probe: () => run('probing'),
     foundStopped: halt,
     async foundRunning(probe) {
@@ -202,7 +219,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     close() {
       closed = true;
       clearInterval(looker);
-      controller.abort(new GiveBack('this worker is shutting down'));
+      controller.abort(new Halted('this worker is shutting down'));
     },
   };
 }

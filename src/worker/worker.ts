@@ -18,19 +18,12 @@ import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
-import {
-  brakeLine,
-  lineId,
-  probeNow,
-  readLines,
-  resumeLine,
-  type LineKey,
-} from '../ledger/line.js';
+import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
 import type { OutcomeCounts } from '../destruction.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
-import { isPassing, patiently, startPatienceMs } from '../passing.js';
+import { patiently, startPatienceMs } from '../passing.js';
 import { protectedRooms, readProtectedFile, type ProtectedRooms } from '../protected-rooms.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
@@ -43,16 +36,20 @@ import type { WorkerContext } from './context.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
 import { createOutageWatch } from './outage-watch.js';
-import { processJob, toRetryLane } from './process-job.js';
+import { processJob } from './process-job.js';
 import { createRejections, manyRejected } from './rejections.js';
 import { databaseReporter, errorReporter, slownessReporter } from './reporters.js';
-import { RetryLater } from './signals.js';
+import { toRetryLane } from './settle.js';
+import { createUnsavedResults } from './unsaved-result.js';
 
 const lockDurationMs = 15_000;
 const stalledIntervalMs = 10_000;
 
 /** Jobs in hand at the start, until the limiter knows how many are right. */
 const firstConcurrency = 20;
+
+/** Delay of a job that fails in a way that nobody expected, in milliseconds. */
+const unexpectedRetryDelayMs = 10_000;
 
 /** How often finished batches are noted, in milliseconds. */
 const noteBatchesEveryMs = 2_000;
@@ -183,6 +180,7 @@ async function run(
     sdkAppId: config.sdkAppId,
     intervalMs,
     log,
+    onDatabase,
     now: () => limiter.now(),
     pause: () => void bullWorker.pause(true),
     resume: (probing) => {
@@ -206,21 +204,12 @@ async function run(
       });
   }
 
-  async function brake(reason: string): Promise<void> {
-    try {
-      const rate = await brakeLine(database, id, intervalMs, reason);
-      if (rate !== undefined) log.warn({ reason, ratePerSecond: rate }, 'line braked');
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      onDatabase(error as Error);
-    }
-  }
-
   const cameBack = createCameBack({ database, queue: opened.queue, now: () => limiter.now() });
   let ended: Partial<OutcomeCounts> = {};
   const context: WorkerContext = {
     limiter,
     writer,
+    unsaved: createUnsavedResults(writer),
     client,
     signer,
     guard,
@@ -231,7 +220,6 @@ async function run(
     sentBefore: async (id) => (await sentAmong(database, [id])).has(id),
     log,
     lineKey,
-    brake,
     onEnded: (outcome) => {
       ended[outcome] = (ended[outcome] ?? 0) + 1;
     },
@@ -240,7 +228,6 @@ async function run(
     random: Math.random,
     inHand: new Set(),
     unreadable: new Map(),
-    unrecorded: new Set(),
     inFlight: new Set(),
   };
 
@@ -251,7 +238,7 @@ async function run(
       job.opts = {
         ...job.opts,
         attempts: Number.MAX_SAFE_INTEGER,
-        backoff: { type: 'room-reaper' },
+        backoff: { type: 'fixed', delay: unexpectedRetryDelayMs },
         stackTraceLimit: 0,
       };
       return processJob(job, token, context);
@@ -266,10 +253,6 @@ async function run(
       runRetryDelay: 1_000,
       removeOnComplete: { count: 0 },
       removeOnFail: { age: config.failedJobsDays * 24 * 3600 },
-      settings: {
-        backoffStrategy: (_runs, _type, error) =>
-          error instanceof RetryLater ? error.delayMs : 10_000,
-      },
     },
   );
   bullWorker.on('stalled', (jobId) => {
