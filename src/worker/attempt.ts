@@ -9,7 +9,6 @@ import { decide } from './decide.js';
 import { manyRejected, manyRejectedRemedy } from './rejections.js';
 import { sendAttempt, type SentAttempt, type UnsentAttempt } from './send.js';
 import type { RunEnd } from './settle.js';
-import { abortableSleep } from './sleep.js';
 
 export type AttemptsEnd =
   | RunEnd
@@ -163,7 +162,7 @@ async function afterFailure(
   }
   if (!unsent && !outage.suspected) return { kind: 'failed', reason, details };
   // As far as can be known: it spends nothing.
-  await abortableSleep(quickRetryDelayMs(1, random()), guard.signal);
+  await guard.wait(quickRetryDelayMs(1, random()));
   return undefined;
 }
 

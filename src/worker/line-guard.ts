@@ -26,6 +26,7 @@ import type { Database } from '../ledger/database.js';
 import { brakeLine, firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
+import { within } from '../time-limit.js';
 
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
 const lookEveryMs = 1_000;
@@ -52,6 +53,8 @@ export interface LineGuard {
   readonly phase: LinePhase;
   /** Aborts, with `Halted`, what waits for a slot. A new one after each halt. */
   readonly signal: AbortSignal;
+  /** Waits for so long, in milliseconds. @throws Halted as soon as this worker takes nothing any more. */
+  wait(ms: number): Promise<void>;
   /** A verdict says that nothing can succeed: stops the line for all workers. */
   stop(cause: StopCause): void;
   /** The API said that it is over its quota: slows the line for all workers. */
@@ -91,7 +94,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   let controller = manyListeners();
   let stopped: StoppedLine | undefined;
   let looker: NodeJS.Timeout | undefined;
-  let closed = false;
+  const closing = new AbortController();
   /** Raised by each halt: what was read before it says nothing any more. */
   let halts = 0;
   let looking = false;
@@ -100,7 +103,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   let hold: { ms: number; until: number } | undefined;
 
   function halt(line: StoppedLine): void {
-    if (closed) return;
+    if (closing.signal.aborted) return;
     const isNew = stopped === undefined;
     stopped = line;
     hold = undefined;
@@ -154,19 +157,14 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   }
 
   async function writeStop(cause: StopCause): Promise<void> {
-    while (!closed) {
-      try {
-        await stopLine(database, lineId, cause);
-        break;
-      } catch {
-        await sleep(lookEveryMs);
-      }
-    }
+    if (closing.signal.aborted) return;
+    const untilClosed = { pauseMs: () => lookEveryMs, passes: () => true, signal: closing.signal };
+    await patiently(untilClosed, () => stopLine(database, lineId, cause)).catch(() => undefined);
     unwritten = false;
   }
 
   function run(next: 'running' | 'probing'): void {
-    if (closed) return;
+    if (closing.signal.aborted) return;
     if (next === 'running') stopped = hold = undefined;
     phase = next;
     controller = manyListeners();
@@ -181,6 +179,8 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     get signal() {
       return controller.signal;
     },
+    // Whoever stopped waiting must not hold up the end of the process.
+    wait: (ms) => within(controller.signal, sleep(ms, undefined, { ref: false })),
     stop(cause) {
       unwritten = true;
       // The job goes back at once; the other workers hear of it as soon as the ledger does.
@@ -207,7 +207,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       if (phase === 'probing') run('running');
     },
     holdBack(reason) {
-      if (closed || phase === 'halted') return;
+      if (closing.signal.aborted || phase === 'halted') return;
       const ms = Math.min(hold === undefined ? firstHoldMs : hold.ms * 2, longestHoldMs);
       hold = { ms, until: options.now() + ms };
       log.error(
@@ -217,7 +217,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       takeNothing(`this worker cannot reach the API: ${reason}`);
     },
     close() {
-      closed = true;
+      closing.abort();
       clearInterval(looker);
       controller.abort(new Halted('this worker is shutting down'));
     },

@@ -10,7 +10,6 @@ import type { JobInHand, WorkerContext } from './context.js';
 import { Halted } from './line-guard.js';
 import { endProtected } from './protected.js';
 import { leavesQueue, type RunEnd, settle } from './settle.js';
-import { abortableSleep } from './sleep.js';
 import { writeUnsaved } from './unsaved-result.js';
 
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
@@ -137,7 +136,7 @@ async function run(
     const end = await attemptDestruction(destruction, inHand, context);
     if (end.kind !== 'failed') return end;
     if (failures === attemptsPerRun) return retryLaterOrEnd(destruction, job, end, context);
-    await abortableSleep(quickRetryDelayMs(failures, context.random()), context.guard.signal);
+    await context.guard.wait(quickRetryDelayMs(failures, context.random()));
   }
 }
 
