@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { LineKey } from '../ledger/line.js';
 import type { Outcome } from '../destruction.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
@@ -15,6 +14,8 @@ import type { UnsavedResults } from './unsaved-result.js';
 
 /** What every job of one worker shares. */
 export interface WorkerContext {
+  /** Database time now, in milliseconds since the epoch. */
+  readonly now: () => number;
   readonly limiter: Limiter;
   readonly writer: LedgerWriter;
   readonly unsaved: UnsavedResults;
@@ -29,7 +30,6 @@ export interface WorkerContext {
   /** Whether the ledger knows a request for this destruction that was, or may have been, sent. */
   readonly sentBefore: (destructionId: string) => Promise<boolean>;
   readonly log: Logger;
-  readonly lineKey: LineKey;
   /** Told how each destruction ended. */
   readonly onEnded: (outcome: Outcome) => void;
   /** Told why attempts fail, for whoever watches. */

@@ -38,7 +38,6 @@ export async function processJob(
   if (context.inHand.has(destruction.id)) return settle(inHandAlready, job, token);
 
   context.inHand.add(destruction.id);
-  context.limiter.countInHand(1);
   try {
     const end = await runJob(destruction, job, context);
     await takeBackUnsent(end, destruction, context);
@@ -46,7 +45,6 @@ export async function processJob(
     await settle(end, job, token);
   } finally {
     context.inHand.delete(destruction.id);
-    context.limiter.countInHand(-1);
   }
 }
 
@@ -153,7 +151,7 @@ async function retryLaterOrEnd(
     return endUnsent(destruction, 'failed', `every attempt used up: ${reason}`, context, details);
   }
   const delayMs = laterRetryDelayMs(failedRuns, context.random());
-  if (context.limiter.now() + delayMs > destruction.notAfterMs) {
+  if (context.now() + delayMs > destruction.notAfterMs) {
     return endUnsent(destruction, 'expired', `no time left to retry: ${reason}`, context, details);
   }
   return { kind: 'retry_later', reason, delayMs };

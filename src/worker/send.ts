@@ -54,7 +54,7 @@ export async function sendAttempt(
         );
       }
     }
-    if (reservation.kind === 'granted' && limiter.now() > destruction.notAfterMs) {
+    if (reservation.kind === 'granted' && context.now() > destruction.notAfterMs) {
       // The deadline passed while it waited for its slot: the room may be a new one by now.
       reservation = { kind: 'expired' };
     }
@@ -87,7 +87,7 @@ export async function sendAttempt(
       answer,
       sig: request.sig,
       sentAtMs,
-      endedAtMs: limiter.now(),
+      endedAtMs: context.now(),
     };
   } finally {
     clearTimeout(overdue);

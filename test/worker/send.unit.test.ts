@@ -40,6 +40,7 @@ function contextOf(options: {
   const reservations = options.reservations ?? [granted];
   let unusable = options.unusable ?? 0;
   const context = {
+    now: () => options.nowMs,
     client: {
       prepareDestroy: () => {
         done.push('prepare');
@@ -63,7 +64,6 @@ function contextOf(options: {
       },
       isLate: (_slotAtMs: number, probe: Probe | undefined) =>
         probe === undefined && (options.late ?? false),
-      now: () => options.nowMs,
       use: () => options.nowMs,
       written: () => done.push('written'),
     },
