@@ -6,6 +6,9 @@
  * wall clock moves nothing. The offset is taken from the fastest recent round trip: the
  * shorter the trip, the less can hide in it.
  */
+import type { Database } from '../ledger/database.js';
+import { patiently, startPatienceMs } from '../passing.js';
+
 export interface ClockSample {
   /** Monotonic instants around the question, in milliseconds. */
   askedAt: number;
@@ -19,6 +22,12 @@ const sampleLifeMs = 30_000;
 
 /** How far two machines' clocks drift apart at worst, in milliseconds per millisecond. */
 const drift = 200e-6;
+
+/** How often it is read, in milliseconds. */
+const readEveryMs = 1000;
+
+/** What the wall clock may gain on the monotonic one between two readings, in milliseconds. */
+const mostGainMs = 200;
 
 interface Estimate {
   offset: number;
@@ -67,5 +76,67 @@ export function createDatabaseClock(monotonic: () => number): DatabaseClock {
     },
     now: () => monotonic() + offset(),
     toLocal: (databaseMs) => databaseMs - offset(),
+  };
+}
+
+/** The clock of an open database, read again and again. */
+export interface LedgerClock extends Omit<DatabaseClock, 'observe'> {
+  /** Milliseconds on this process's own clock, which never jumps. */
+  monotonic(): number;
+  /**
+   * A machine that slept has a monotonic clock that did not go on, so that slots look as if they
+   * were still to come. Until the database's clock is read anew all of them are late.
+   */
+  wasSuspended(): boolean;
+  close(): void;
+}
+
+/** @throws the driver's error where the database cannot be used at the start, after fifteen seconds. */
+export async function openLedgerClock(
+  database: Database,
+  { monotonic = () => performance.now(), wall = Date.now } = {},
+): Promise<LedgerClock> {
+  const clock = createDatabaseClock(monotonic);
+  /** The wall clock minus the monotonic one, when the database's clock was last read. */
+  let wallOffset = wall() - monotonic();
+  let isRereading = false;
+
+  async function read(): Promise<void> {
+    const askedAt = monotonic();
+    const wallOffsetThen = wall() - askedAt;
+    const rows = await database.query<{ now: number }>(
+      'clock',
+      'select extract(epoch from clock_timestamp())::float8 * 1000 as now',
+      [],
+    );
+    clock.observe({ askedAt, answeredAt: monotonic(), databaseMs: rows[0]?.now ?? wall() });
+    wallOffset = wallOffsetThen;
+  }
+
+  await patiently(startPatienceMs, async () => {
+    for (let sample = 0; sample < 5; sample++) await read();
+  });
+  const reader = setInterval(() => {
+    // A failure here says nothing that the next reservation would not say.
+    read().catch(() => undefined);
+  }, readEveryMs);
+  reader.unref();
+
+  return {
+    ...clock,
+    monotonic,
+    wasSuspended() {
+      const suspended = Math.abs(wall() - monotonic() - wallOffset) > mostGainMs;
+      if (suspended && !isRereading) {
+        isRereading = true;
+        read()
+          .catch(() => undefined)
+          .finally(() => {
+            isRereading = false;
+          });
+      }
+      return suspended;
+    },
+    close: () => clearInterval(reader),
   };
 }

@@ -7,7 +7,8 @@
  * jobs: while one reservation is under way, new waiters gather for the next.
  *
  * A slot is used within a few milliseconds of its time or not at all; where it was a little
- * late, the row is told. Without a database there are no slots, and without a slot nothing is sent: the limiter fails closed.
+ * late, the row is told. Without a database there are no slots, and without a slot nothing is
+ * sent: the limiter fails closed.
  */
 import type { Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
@@ -21,9 +22,9 @@ import {
   type StoppedLine,
 } from '../ledger/reserve.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
-import { createDatabaseClock } from './clock.js';
-import { jobsToHold, latenessToleranceMs, latestUseMs, reconsiderEveryMs } from './pace.js';
-import { createSlotTimer } from './slot-timer.js';
+import type { LedgerClock } from './clock.js';
+import { latenessToleranceMs, latestUseMs } from './pace.js';
+import type { SlotTimer } from './slot-timer.js';
 
 /** Most slots reserved in one statement. */
 const maximumGroup = 200;
@@ -57,9 +58,6 @@ const slowestToMoveMs = 200;
  */
 const firstLeadMs = 500;
 
-/** How often the database's clock is read, in milliseconds. */
-const clockReadEveryMs = 1000;
-
 /** How soon a reservation that could not be made is asked for again, in milliseconds; doubles with each failure. */
 const askAgainMs = 50;
 
@@ -72,11 +70,11 @@ const probeToleranceMs = 500;
 /** A wait is looked at again after this, in milliseconds: the clock may have been corrected. */
 const lookAgainMs = 1_000;
 
-/** What the wall clock may gain on the monotonic one between two readings of the database's, in milliseconds. */
-const mostGainMs = 200;
-
 export interface LimiterOptions {
   database: Database;
+  clock: Pick<LedgerClock, 'now' | 'toLocal' | 'monotonic' | 'wasSuspended'>;
+  /** Waits for instants of the clock's monotonic milliseconds. */
+  timer: SlotTimer;
   line: LineKey;
   /** Interval between slots when nothing brakes, in milliseconds. */
   intervalMs: number;
@@ -85,12 +83,8 @@ export interface LimiterOptions {
   /** Slots in one window. */
   windowSlots: number;
   workerId: string;
-  /** How many jobs it may hold now. */
-  allowedJobs: () => number;
-  /** Told how many jobs to hold, after each reservation. */
-  onJobsToHold: (jobs: number) => void;
-  /** Most jobs to hold. */
-  maximumJobs: number;
+  /** Told, where slots were granted, how far ahead they lie: by it whoever takes jobs takes more or fewer. */
+  onLead: (lead: Lead) => void;
   /** Told when the database cannot be used (an error), and when it can again (undefined). */
   onDatabase: (error: Error | undefined) => void;
   /** Told how long the ledger takes to answer, in milliseconds, where that is too long for slots to come in time. */
@@ -101,13 +95,19 @@ export interface LimiterOptions {
   answeredAtMs: () => number | undefined;
 }
 
+export interface Lead {
+  /** How far ahead of now the newest slot lies because others were granted before, in milliseconds. */
+  leadMs: number;
+  /** How many wait for a slot in this process. */
+  waiting: number;
+}
+
 export interface SlotWish extends SlotRequest {
   /** Lower goes first within one process. */
   lane: number;
 }
 
 export interface Limiter {
-  readonly lineId: string;
   /**
    * Records the next attempt and waits for its slot. A granted slot is due now: use it at
    * once or give it up. One that could not be had in time is given up and reserved anew.
@@ -123,50 +123,30 @@ export interface Limiter {
   written(slotAtMs: number): void;
   /** Whether a slot is over: it must be given up. */
   isLate(slotAtMs: number, probe: Probe | undefined): boolean;
-  /** Database time now, in milliseconds since the epoch. */
-  now(): number;
-  /** A job was taken in hand (+1), or left (-1). */
-  countInHand(change: 1 | -1): void;
   /** Slots granted to this process, and those of them given up. */
   counts(): { granted: number; givenUp: number };
-  close(): void;
 }
 
 /** @throws the driver's error where the database cannot be used at the start, after fifteen seconds. */
 export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
-  const { database, line, intervalMs, windowSlots, workerId } = options;
+  const { database, clock, timer, line, intervalMs, windowSlots, workerId } = options;
+  const monotonic = () => clock.monotonic();
   const id = lineId(line);
-  const monotonic = () => performance.now();
-  const clock = createDatabaseClock(monotonic);
-  const timer = createSlotTimer(monotonic);
-  let inHand = 0;
   let waiting = 0;
   let granted = 0;
   let givenUp = 0;
-  let reconsideredAt = 0;
   let firstSlotFrom: number | undefined;
   /** How long the last reservations took, in milliseconds. */
   let answers: number[] = [];
   const answerMs = () => (answers.length === 0 ? 0 : Math.min(...answers));
-  /** The wall clock minus the monotonic one, when the database's clock was last read. */
-  let wallOffset = Date.now() - monotonic();
-  let isRereading = false;
   const latestMs = latestUseMs(options.jitterMs, windowSlots);
   /** Slots used late, which the line's row has not been told yet. */
   const moved: MovedSlot[] = [];
 
-  await patiently(startPatienceMs, async () => {
-    await ensureLine(database, line, intervalMs, windowSlots);
-    for (let sample = 0; sample < 5; sample++) await readClock();
-  });
-  const clockReader = setInterval(() => {
-    // A failure here says nothing that the next reservation would not say.
-    readClock().catch(() => undefined);
-  }, clockReadEveryMs);
-  clockReader.unref();
+  await patiently(startPatienceMs, () => ensureLine(database, line, intervalMs, windowSlots));
 
   function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
-    if (wasSuspended()) return true;
+    if (clock.wasSuspended()) return true;
     return clock.now() - slotAtMs > toleranceOf(probe);
   }
 
@@ -174,35 +154,6 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     if (probe !== undefined) return probeToleranceMs;
     // What is told only after so long may be told too late to move anything.
     return answerMs() > slowestToMoveMs ? Math.min(latestMs, latenessToleranceMs) : latestMs;
-  }
-
-  /**
-   * A machine that slept has a monotonic clock that did not go on, so that its slots look as if
-   * they were still to come. Until the database's clock is read anew all of them are late.
-   */
-  function wasSuspended(): boolean {
-    const suspended = Math.abs(Date.now() - monotonic() - wallOffset) > mostGainMs;
-    if (suspended && !isRereading) {
-      isRereading = true;
-      readClock()
-        .catch(() => undefined)
-        .finally(() => {
-          isRereading = false;
-        });
-    }
-    return suspended;
-  }
-
-  async function readClock(): Promise<void> {
-    const askedAt = monotonic();
-    const wall = Date.now() - askedAt;
-    const rows = await database.query<{ now: number }>(
-      'clock',
-      'select extract(epoch from clock_timestamp())::float8 * 1000 as now',
-      [],
-    );
-    clock.observe({ askedAt, answeredAt: monotonic(), databaseMs: rows[0]?.now ?? Date.now() });
-    wallOffset = wall;
   }
 
   const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
@@ -248,14 +199,12 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       if (reservation.probe !== undefined) continue;
       newest = Math.max(newest, reservation.slotAtMs);
     }
-    // Without a slot granted the row was not written.
-    if (newest > 0) moved.splice(0, told);
-    if (newest > 0 && monotonic() - reconsideredAt >= reconsiderEveryMs) {
-      reconsideredAt = monotonic();
+    if (newest > 0) {
+      // Without a slot granted the row was not written.
+      moved.splice(0, told);
       // What lies ahead because others were granted before, not because it must.
       const queuedMs = newest - Math.max(clock.now() + leadMs, result.notBeforeMs);
-      const load = { inHand, waiting, leadMs: queuedMs, allowed: options.allowedJobs() };
-      options.onJobsToHold(jobsToHold(load, options.maximumJobs));
+      options.onLead({ leadMs: queuedMs, waiting });
     }
     return result.reservations;
   }
@@ -303,8 +252,6 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   }
 
   return {
-    lineId: id,
-
     async takeSlot(wish, signal) {
       waiting += 1;
       try {
@@ -345,11 +292,6 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     },
 
     isLate,
-    now: () => clock.now(),
-    countInHand(change) {
-      inHand += change;
-    },
     counts: () => ({ granted, givenUp }),
-    close: () => clearInterval(clockReader),
   };
 }

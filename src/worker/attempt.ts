@@ -1,153 +1,179 @@
 /** Attempts of one destruction until one decides something. */
-import { UnrecoverableError } from 'bullmq';
 import { cancelledEnd } from '../ledger/cancel.js';
 import type { Destruction, Outcome } from '../destruction.js';
-import type { AttemptEnd, DestructionEnd, RecordItem } from '../ledger/record.js';
+import type { AttemptEnd, DestructionEnd } from '../ledger/record.js';
 import { judge, type Verdict } from '../tencent/verdicts.js';
 import { quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';
 import { decide } from './decide.js';
 import { manyRejected, manyRejectedRemedy } from './rejections.js';
-import { sendAttempt, type SentAttempt } from './send.js';
-import { GiveBack, TransientFailure } from './signals.js';
-import { abortableSleep } from './sleep.js';
-import { UnsavedResult } from './unsaved-result.js';
+import { sendAttempt, type SentAttempt, type UnsentAttempt } from './send.js';
+import type { RunEnd } from './settle.js';
 
-export interface Ended {
-  outcome: Outcome;
+export type AttemptsEnd =
+  | RunEnd
+  /** The last one failed in a way that may pass. */
+  | { kind: 'failed'; reason: string; details: Details };
+
+/** A job that is delayed goes behind the others of its lane, also for so short a time, in milliseconds. */
+const toBackMs = 5_000;
+
+/** An attempt, and what was made of its answer. */
+interface Judged {
+  sent: SentAttempt;
+  verdict: Verdict;
+  /** The verdict in words, with the API's code. */
   reason: string;
-  /** It had ended before this run: the ledger knew it. */
-  known?: true;
+  details: Details;
 }
 
-/** A result that the ledger does not take is written into the job too, after so long, in milliseconds. */
-const keepEveryMs = 500;
-
 /**
- * Sends attempts until one ends the destruction. Answers that are about the line and not
- * about the room (over quota, a stale signature, an outage) are dealt with here and spend
+ * Sends attempts until one ends the destruction, or fails. Answers that are about the line and
+ * not about the room (over quota, a stale signature, an outage) are dealt with here and spend
  * nothing.
  *
- * @throws TransientFailure where an attempt failed in a way that may pass.
- * @throws GiveBack where the line is stopped.
+ * @throws Halted where this worker takes nothing any more.
  */
 export async function attemptDestruction(
   destruction: Destruction,
   job: JobInHand,
   context: WorkerContext,
-): Promise<Ended> {
+): Promise<AttemptsEnd> {
   const { guard, outage, signer } = context;
   let failedProbes = 0;
   for (let staleBefore = false; ;) {
     const inTurn = { ...job, lane: job.lane + probeOrder(failedProbes) };
     const sent = await sendAttempt(destruction, inTurn, context);
-    switch (sent.kind) {
-      case 'finished':
-        return { outcome: sent.outcome, reason: 'the ledger knows it as finished', known: true };
-      case 'cancelled': {
-        const { outcome, reason } = cancelledEnd(sent.sentBefore);
-        return endUnsent(destruction, outcome, reason, context);
-      }
-      case 'foreign':
-        throw new UnrecoverableError(
-          'the id of the job is of the destruction of another room; another program wrote it',
-        );
-      case 'expired':
-        return endUnsent(destruction, 'expired', 'its deadline passed', context);
-      case 'stopped':
-        guard.foundStopped(sent.line);
-        throw new GiveBack(`the line is stopped: ${sent.line.reason}`);
-      case 'sent':
-        break;
-      default:
-        return sent satisfies never;
-    }
+    if (sent.kind !== 'sent') return endOfUnsent(sent, destruction, context);
 
-    const verdict = judge(sent.answer);
+    const judged = judgeAnswer(sent);
+    const { verdict, reason, details } = judged;
     if (verdict.word !== 'transient') outage.worked(sent);
-    // An earlier answer that could not be recorded: what it may have done must not be forgotten.
-    const unrecordedBefore = context.unrecorded.has(destruction.id);
-    const decision = decide(verdict, sent.mayHaveActedBefore || unrecordedBefore);
-    const details = describe(sent);
-    const outcome = await record(
+    // What an earlier attempt may have done must not be forgotten.
+    const unsavedBefore = context.unsaved.has(destruction.id);
+    const decision = decide(verdict, sent.mayHaveActedBefore || unsavedBefore);
+    const saved = await context.unsaved.save(
       {
         destructionId: destruction.id,
         destruction,
-        attempt: attemptEnd(sent, verdict, unrecordedBefore),
+        attempt: attemptEnd(sent, verdict, unsavedBefore),
         end:
           decision.kind === 'end'
             ? { outcome: decision.outcome, ...details, statistics: verdict.statistics }
             : undefined,
       },
-      job,
-      context,
+      job.job,
     );
-    logAttempt(destruction, sent, verdict, context);
+    if (saved.kind === 'unsaved') return saved;
+    logAttempt(destruction, judged, context);
     if (verdict.word !== 'transient' && sent.probe === 'outage') await outage.probeWorked();
+    if (decision.kind !== 'end') context.onTrouble(reason);
 
-    if (decision.kind !== 'end') context.onTrouble(reasonOf(verdict, details));
     switch (decision.kind) {
       case 'end':
-        signer.accepted(sent.sig);
-        if (context.rejections.saw(decision.outcome === 'rejected')) {
-          guard.stop({
-            code: details.errorCode,
-            reason: manyRejected,
-            remedy: manyRejectedRemedy,
-          });
-        } else {
-          await guard.foundRunning(sent.probe === 'stop');
-        }
-        return { outcome: outcome ?? decision.outcome, reason: reasonOf(verdict, details) };
+        await sawEnd(decision.outcome, judged, context);
+        return { kind: 'ended', outcome: saved.outcome ?? decision.outcome, reason };
       case 'retry': {
-        const unsent = sent.answer.kind === 'network' && !sent.answer.written;
         if (sent.probe === 'outage') failedProbes += 1;
-        const { sentAtMs } = sent;
-        const failure = { destructionId: destruction.id, fresh: job.fresh, unsent, sentAtMs };
-        const cause = { code: codeOf(sent, details), reason: verdict.reason };
-        // Others were answered meanwhile, so the trouble is its own, in the rest of this run too.
-        if (!outage.failed(failure, cause)) job.fresh = false;
-        if (sent.probe === 'stop') {
-          if (sent.answer.kind !== 'reply')
-            throw new GiveBack('the probe of the stopped line got no answer', { toBack: true });
-          await guard.foundRunning(true);
-        }
-        // Not the room's fault, as far as can be known: it spends nothing.
-        if (unsent || outage.suspected) {
-          await abortableSleep(quickRetryDelayMs(1, context.random()), guard.signal);
-          continue;
-        }
-        throw new TransientFailure(reasonOf(verdict, details), details);
+        const end = await afterFailure(judged, destruction, job, context);
+        if (end !== undefined) return end;
+        continue;
       }
       case 'brake':
-        await context.brake(reasonOf(verdict, details));
+        await guard.brake(reason);
         await guard.foundRunning(sent.probe === 'stop');
         continue;
       case 'renew_signature':
-        if (staleBefore && sent.sig.proven) {
-          // Others succeed with this very signature: it is about this room.
-          throw new TransientFailure(reasonOf(verdict, details), details);
-        }
-        if (!staleBefore && signer.renew(sent.sig)) {
-          staleBefore = true;
-          continue;
-        }
-        break;
+        // Others succeed with this very signature: it is about this room.
+        if (staleBefore && sent.sig.proven) return { kind: 'failed', reason, details };
+        if (staleBefore || !signer.renew(sent.sig)) return stopLine(judged, context);
+        staleBefore = true;
+        continue;
       case 'stop_line':
-        break;
+        return stopLine(judged, context);
       default:
         return decision satisfies never;
     }
-    guard.stop({
-      code: codeOf(sent, details),
-      reason: verdict.reason,
-      remedy: verdict.remedy,
-    });
-    // The next probe should be another room: it may be about this one.
-    throw new GiveBack(`the line is stopped: ${verdict.reason}`, {
-      toBack: sent.probe === 'stop',
-    });
   }
+}
+
+/** Why no attempt was sent, and what follows from it. */
+async function endOfUnsent(
+  unsent: UnsentAttempt,
+  destruction: Destruction,
+  context: WorkerContext,
+): Promise<RunEnd> {
+  switch (unsent.kind) {
+    case 'finished': {
+      const { outcome } = unsent;
+      return { kind: 'ended', outcome, reason: 'the ledger knows it as finished', known: true };
+    }
+    case 'cancelled': {
+      const { outcome, reason } = cancelledEnd(unsent.sentBefore);
+      return endUnsent(destruction, outcome, reason, context);
+    }
+    case 'foreign':
+      return {
+        kind: 'forged',
+        reason: 'the id of the job is of the destruction of another room; another program wrote it',
+      };
+    case 'expired':
+      return endUnsent(destruction, 'expired', 'its deadline passed', context);
+    case 'stopped':
+      context.guard.foundStopped(unsent.line);
+      return { kind: 'given_back', reason: `the line is stopped: ${unsent.line.reason}` };
+    default:
+      return unsent satisfies never;
+  }
+}
+
+async function sawEnd(
+  outcome: Outcome,
+  { sent, details }: Judged,
+  { guard, rejections, signer }: WorkerContext,
+): Promise<void> {
+  signer.accepted(sent.sig);
+  if (rejections.saw(outcome === 'rejected')) {
+    guard.stop({ code: details.errorCode, reason: manyRejected, remedy: manyRejectedRemedy });
+  } else {
+    await guard.foundRunning(sent.probe === 'stop');
+  }
+}
+
+/** @returns undefined where it is tried again at once, because it was not the room's fault. */
+async function afterFailure(
+  judged: Judged,
+  { id: destructionId }: Destruction,
+  job: JobInHand,
+  { guard, outage, random }: WorkerContext,
+): Promise<AttemptsEnd | undefined> {
+  const { sent, verdict, reason, details } = judged;
+  const { answer, sentAtMs } = sent;
+  const unsent = neverLeft(sent);
+  const failure = { destructionId, fresh: job.fresh, unsent, sentAtMs };
+  // Others were answered meanwhile, so the trouble is its own, in the rest of this run too.
+  if (!outage.failed(failure, { code: codeOf(judged), reason: verdict.reason })) job.fresh = false;
+  if (sent.probe === 'stop') {
+    if (answer.kind !== 'reply') {
+      const noAnswer = 'the probe of the stopped line got no answer';
+      return { kind: 'put_off', reason: noAnswer, delayMs: toBackMs };
+    }
+    await guard.foundRunning(true);
+  }
+  if (!unsent && !outage.suspected) return { kind: 'failed', reason, details };
+  // As far as can be known: it spends nothing.
+  await guard.wait(quickRetryDelayMs(1, random()));
+  return undefined;
+}
+
+function stopLine(judged: Judged, { guard }: WorkerContext): RunEnd {
+  const { sent, verdict } = judged;
+  guard.stop({ code: codeOf(judged), reason: verdict.reason, remedy: verdict.remedy });
+  const reason = `the line is stopped: ${verdict.reason}`;
+  // The next probe should be another room: it may be about this one.
+  return sent.probe === 'stop'
+    ? { kind: 'put_off', reason, delayMs: toBackMs }
+    : { kind: 'given_back', reason };
 }
 
 /**
@@ -163,34 +189,6 @@ export function probeOrder(failedProbes: number): number {
 /** More than any priority of BullMQ. */
 const behindAllLanes = 2 ** 22;
 
-/** @throws UnsavedResult where the ledger did not take it before the worker had to stop. */
-async function record(
-  item: RecordItem,
-  job: JobInHand,
-  context: WorkerContext,
-): Promise<Outcome | undefined> {
-  context.unrecorded.add(item.destructionId);
-  // Statistics come once: where the ledger is away, this worker may be killed before it is back.
-  let kept: Promise<boolean> | undefined;
-  const keeping = setInterval(() => {
-    kept ??= job.keep(item).then((written) => {
-      if (!written) kept = undefined;
-      return written;
-    });
-  }, keepEveryMs);
-  let outcome: Outcome | undefined;
-  try {
-    outcome = await context.writer.record(item);
-  } catch (error) {
-    throw new UnsavedResult(item, error);
-  } finally {
-    clearInterval(keeping);
-  }
-  context.unrecorded.delete(item.destructionId);
-  if (await kept) await job.keep(undefined);
-  return outcome;
-}
-
 /** Records an end that no attempt brought about. */
 export async function endUnsent(
   destruction: Destruction,
@@ -198,7 +196,7 @@ export async function endUnsent(
   reason: string,
   context: WorkerContext,
   details: Partial<Omit<DestructionEnd, 'outcome'>> = {},
-): Promise<Ended> {
+): Promise<RunEnd> {
   const standing = await context.writer.record({
     destructionId: destruction.id,
     destruction,
@@ -211,68 +209,73 @@ export async function endUnsent(
       statistics: undefined,
     },
   });
-  return { outcome: standing ?? outcome, reason };
+  return { kind: 'ended', outcome: standing ?? outcome, reason };
 }
 
+/** What an answer said. */
 interface Details {
   errorCode: number | undefined;
   errorInfo: string | undefined;
   requestId: string | undefined;
 }
 
-function describe(sent: SentAttempt): Details {
-  if (sent.answer.kind !== 'reply')
+function judgeAnswer(sent: SentAttempt): Judged {
+  const verdict = judge(sent.answer);
+  const details = describe(sent);
+  const { errorCode } = details;
+  const reason = errorCode === undefined ? verdict.reason : `${verdict.reason} (${errorCode})`;
+  return { sent, verdict, reason, details };
+}
+
+function describe({ answer }: SentAttempt): Details {
+  if (answer.kind !== 'reply')
     return { errorCode: undefined, errorInfo: undefined, requestId: undefined };
-  const { errorCode, errorInfo, requestId } = sent.answer;
+  const { errorCode, errorInfo, requestId } = answer;
   return { errorCode, errorInfo: errorInfo === '' ? undefined : errorInfo, requestId };
 }
 
 /** The API's code, or the HTTP status where an answer had none. */
-function codeOf(sent: SentAttempt, details: Details): number | undefined {
+function codeOf({ sent, details }: Judged): number | undefined {
   if (details.errorCode !== undefined) return details.errorCode;
   return sent.answer.kind === 'unreadable' ? sent.answer.httpStatus : undefined;
 }
 
-function reasonOf(verdict: Verdict, details: Details): string {
-  return details.errorCode === undefined
-    ? verdict.reason
-    : `${verdict.reason} (${details.errorCode})`;
+/** Whether nothing of the request was written to a connection. */
+function neverLeft({ answer }: SentAttempt): boolean {
+  return answer.kind === 'network' && !answer.written;
 }
 
-function attemptEnd(sent: SentAttempt, verdict: Verdict, unrecordedBefore: boolean): AttemptEnd {
+function attemptEnd(sent: SentAttempt, verdict: Verdict, unsavedBefore: boolean): AttemptEnd {
   const { answer } = sent;
-  const unsent = answer.kind === 'network' && !answer.written;
   return {
     attempt: sent.attempt,
-    sentAtMs: unsent ? undefined : sent.sentAtMs,
+    sentAtMs: neverLeft(sent) ? undefined : sent.sentAtMs,
     endedAtMs: sent.endedAtMs,
     httpStatus: 'httpStatus' in answer ? answer.httpStatus : undefined,
     errorCode: answer.kind === 'reply' ? answer.errorCode : undefined,
     verdict: verdict.word,
     reason: verdict.reason,
-    mayHaveActed: verdict.mayHaveActed || unrecordedBefore,
+    mayHaveActed: verdict.mayHaveActed || unsavedBefore,
     requestId: answer.kind === 'reply' ? answer.requestId : undefined,
   };
 }
 
 function logAttempt(
   destruction: Destruction,
-  sent: SentAttempt,
-  verdict: Verdict,
-  context: WorkerContext,
+  { sent, verdict, details }: Judged,
+  { log }: WorkerContext,
 ): void {
   const level = verdict.word === 'destroyed' || verdict.word === 'gone' ? 'debug' : 'info';
-  if (!context.log.isLevelEnabled(level)) return;
-  const { errorCode, requestId } = describe(sent);
-  context.log[level](
+  if (!log.isLevelEnabled(level)) return;
+  log[level](
     {
       destructionId: destruction.id,
       roomId: destruction.roomId,
       attempt: sent.attempt,
       verdict: verdict.word,
       reason: verdict.reason,
-      errorCode,
-      requestId,
+      errorCode: details.errorCode,
+      requestId: details.requestId,
       tookMs: Math.round(sent.endedAtMs - sent.sentAtMs),
     },
     'attempt ended',

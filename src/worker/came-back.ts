@@ -13,11 +13,11 @@
  * ledger remembers that the destruction is begun anew, until BullMQ has put its job into the
  * failed set again.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDataError, type Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import { noteInFailedSet, reopenDestruction } from '../ledger/reopen.js';
 import type { Destruction } from '../destruction.js';
+import { doublingPauseMs, type Patience, patiently } from '../passing.js';
 import type { DestroyJob, DestroyQueue } from '../queue/job.js';
 
 /** Most jobs in one statement. */
@@ -44,17 +44,15 @@ export function createCameBack(options: {
   const { database, queue, now } = options;
   const closing = new AbortController();
 
+  const patience: Patience = {
+    pauseMs: doublingPauseMs,
+    passes: (error) => !isDataError(error),
+    signal: closing.signal,
+  };
   const notes = gather<{ id: string; atMs: number }, undefined>(
     async (jobs) => {
-      for (let failures = 0; ; failures++) {
-        try {
-          await noteInFailedSet(database, jobs);
-          return jobs.map(() => undefined);
-        } catch (error) {
-          if (isDataError(error) || closing.signal.aborted) throw error;
-          await sleep(Math.min(50 * 2 ** failures, 2_000), undefined, { signal: closing.signal });
-        }
-      }
+      await patiently(patience, () => noteInFailedSet(database, jobs));
+      return jobs.map(() => undefined);
     },
     { maximum: maximumGroup, everyMs: gatherEveryMs, isPassing: () => true },
   );

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino';
-import type { LineKey } from '../ledger/line.js';
 import type { Outcome } from '../destruction.js';
-import type { RecordItem } from '../ledger/record.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
+import type { DestroyJob } from '../queue/job.js';
 import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
 import type { CameBack } from './came-back.js';
@@ -11,11 +10,15 @@ import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
 import type { OutageWatch } from './outage-watch.js';
 import type { Rejections } from './rejections.js';
+import type { UnsavedResults } from './unsaved-result.js';
 
 /** What every job of one worker shares. */
 export interface WorkerContext {
+  /** Database time now, in milliseconds since the epoch. */
+  readonly now: () => number;
   readonly limiter: Limiter;
   readonly writer: LedgerWriter;
+  readonly unsaved: UnsavedResults;
   readonly client: ApiClient;
   readonly signer: Signer;
   readonly guard: LineGuard;
@@ -27,9 +30,6 @@ export interface WorkerContext {
   /** Whether the ledger knows a request for this destruction that was, or may have been, sent. */
   readonly sentBefore: (destructionId: string) => Promise<boolean>;
   readonly log: Logger;
-  readonly lineKey: LineKey;
-  /** Slows the line for all workers, because the API said it is over its quota. */
-  readonly brake: (reason: string) => Promise<void>;
   /** Told how each destruction ended. */
   readonly onEnded: (outcome: Outcome) => void;
   /** Told why attempts fail, for whoever watches. */
@@ -42,21 +42,15 @@ export interface WorkerContext {
   readonly inHand: Set<string>;
   /** Jobs that could not be read, with how often: something on the way may have spoilt them. */
   readonly unreadable: Map<string, number>;
-  /** Destructions whose last attempt was sent and could not be recorded: it may have acted. */
-  readonly unrecorded: Set<string>;
   /** Requests sent and not answered yet: abandoned when a shutdown runs out of time. */
   readonly inFlight: Set<SignedRequest>;
 }
 
 /** What the steps of one run know of the job that they work on. */
 export interface JobInHand {
+  readonly job: DestroyJob;
   /** Lower goes first. */
   readonly lane: number;
   /** Whether no run of it failed before, and this one in no way that is its own fault. */
   fresh: boolean;
-  /**
-   * Writes a result that the ledger cannot take now into the job, for whoever runs it next;
-   * undefined takes it out. @returns false where the queue did not take it.
-   */
-  keep(item: RecordItem | undefined): Promise<boolean>;
 }

@@ -3,12 +3,13 @@
  * fails because the database is away is run again when it is back. A result that was
  * answered must not be lost because the database restarts.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDataError, type Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import type { Outcome } from '../destruction.js';
 import { recordEnds, type RecordItem } from '../ledger/record.js';
 import { releaseUnsent } from '../ledger/release.js';
+import { doublingPauseMs, patiently } from '../passing.js';
+import { within } from '../time-limit.js';
 
 /** Most items in one statement. */
 const maximumGroup = 200;
@@ -47,19 +48,17 @@ export function createLedgerWriter(options: {
   const { database, sdkAppId, workerId, onDatabase } = options;
   const abandoned = new AbortController();
 
-  async function untilWritten<R>(write: () => Promise<R>): Promise<R> {
-    for (let failures = 0; ; failures++) {
-      try {
-        const result = await unlessAborted(write(), abandoned.signal);
-        if (failures > 0) onDatabase(undefined);
-        return result;
-      } catch (error) {
-        if (!mayPass(error) || abandoned.signal.aborted) throw error;
-        onDatabase(error as Error);
-        await sleep(Math.min(50 * 2 ** failures, 2000), undefined, { signal: abandoned.signal });
-      }
-    }
-  }
+  /** A database that says nothing is not waited for once this is given up. */
+  const untilWritten = <R>(write: () => Promise<R>): Promise<R> =>
+    patiently(
+      {
+        pauseMs: doublingPauseMs,
+        passes: mayPass,
+        signal: abandoned.signal,
+        onTrouble: onDatabase,
+      },
+      () => within(abandoned.signal, write()),
+    );
 
   const records = gather<RecordItem, Outcome | undefined>(
     (items) => untilWritten(() => recordEnds(database, sdkAppId, items)),
@@ -78,14 +77,4 @@ export function createLedgerWriter(options: {
     release: (destructionId) => releases.add(destructionId),
     abandon: () => void setTimeout(() => abandoned.abort(), lastChanceMs),
   };
-}
-
-/** Rejects when `signal` aborts: a database that says nothing is not waited for. */
-function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason as Error);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-    promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);
-  });
 }

@@ -23,10 +23,10 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Database } from '../ledger/database.js';
-import { firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
+import { brakeLine, firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
-import { patiently, startPatienceMs } from '../passing.js';
-import { GiveBack } from './signals.js';
+import { isPassing, patiently, startPatienceMs } from '../passing.js';
+import { within } from '../time-limit.js';
 
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
 const lookEveryMs = 1_000;
@@ -44,12 +44,21 @@ export interface StopCause {
 
 export type LinePhase = 'running' | 'halted' | 'probing';
 
+/** This worker takes nothing any more: its jobs go back to the queue unspent. */
+export class Halted extends Error {
+  override readonly name = 'Halted';
+}
+
 export interface LineGuard {
   readonly phase: LinePhase;
-  /** Aborts, with a GiveBack, what waits for a slot. A new one after each halt. */
+  /** Aborts, with `Halted`, what waits for a slot. A new one after each halt. */
   readonly signal: AbortSignal;
+  /** Waits for so long, in milliseconds. @throws Halted as soon as this worker takes nothing any more. */
+  wait(ms: number): Promise<void>;
   /** A verdict says that nothing can succeed: stops the line for all workers. */
   stop(cause: StopCause): void;
+  /** The API said that it is over its quota: slows the line for all workers. */
+  brake(reason: string): Promise<void>;
   /** The line is stopped, and a person asks for work: begins with one job, as a probe. */
   probe(): void;
   /** A reservation said that the line is stopped. */
@@ -73,6 +82,8 @@ export interface LineGuardOptions {
   resume: (probing: boolean) => void;
   /** Told when the line is found stopped, once for each stop. */
   onStopped: (line: StoppedLine) => void;
+  /** Told that the database cannot be used. */
+  onDatabase: (error: Error) => void;
   /** Database time now, in milliseconds since the epoch. */
   now: () => number;
 }
@@ -83,7 +94,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   let controller = manyListeners();
   let stopped: StoppedLine | undefined;
   let looker: NodeJS.Timeout | undefined;
-  let closed = false;
+  const closing = new AbortController();
   /** Raised by each halt: what was read before it says nothing any more. */
   let halts = 0;
   let looking = false;
@@ -92,7 +103,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   let hold: { ms: number; until: number } | undefined;
 
   function halt(line: StoppedLine): void {
-    if (closed) return;
+    if (closing.signal.aborted) return;
     const isNew = stopped === undefined;
     stopped = line;
     hold = undefined;
@@ -111,7 +122,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     phase = 'halted';
     halts += 1;
     options.pause();
-    controller.abort(new GiveBack(reason));
+    controller.abort(new Halted(reason));
     clearInterval(looker);
     looker = setInterval(() => void look(), lookEveryMs);
   }
@@ -146,19 +157,14 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   }
 
   async function writeStop(cause: StopCause): Promise<void> {
-    while (!closed) {
-      try {
-        await stopLine(database, lineId, cause);
-        break;
-      } catch {
-        await sleep(lookEveryMs);
-      }
-    }
+    if (closing.signal.aborted) return;
+    const untilClosed = { pauseMs: () => lookEveryMs, passes: () => true, signal: closing.signal };
+    await patiently(untilClosed, () => stopLine(database, lineId, cause)).catch(() => undefined);
     unwritten = false;
   }
 
   function run(next: 'running' | 'probing'): void {
-    if (closed) return;
+    if (closing.signal.aborted) return;
     if (next === 'running') stopped = hold = undefined;
     phase = next;
     controller = manyListeners();
@@ -173,11 +179,22 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     get signal() {
       return controller.signal;
     },
+    // Whoever stopped waiting must not hold up the end of the process.
+    wait: (ms) => within(controller.signal, sleep(ms, undefined, { ref: false })),
     stop(cause) {
       unwritten = true;
       // The job goes back at once; the other workers hear of it as soon as the ledger does.
       void writeStop(cause);
       halt({ ...cause, outage: false, probeAtMs: options.now() + firstProbePauseMs });
+    },
+    async brake(reason) {
+      try {
+        const ratePerSecond = await brakeLine(database, lineId, options.intervalMs, reason);
+        if (ratePerSecond !== undefined) log.warn({ reason, ratePerSecond }, 'line braked');
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        options.onDatabase(error as Error);
+      }
     },
     probe: () => run('probing'),
     foundStopped: halt,
@@ -190,7 +207,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       if (phase === 'probing') run('running');
     },
     holdBack(reason) {
-      if (closed || phase === 'halted') return;
+      if (closing.signal.aborted || phase === 'halted') return;
       const ms = Math.min(hold === undefined ? firstHoldMs : hold.ms * 2, longestHoldMs);
       hold = { ms, until: options.now() + ms };
       log.error(
@@ -200,9 +217,9 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       takeNothing(`this worker cannot reach the API: ${reason}`);
     },
     close() {
-      closed = true;
+      closing.abort();
       clearInterval(looker);
-      controller.abort(new GiveBack('this worker is shutting down'));
+      controller.abort(new Halted('this worker is shutting down'));
     },
   };
 }

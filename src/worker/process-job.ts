@@ -2,24 +2,18 @@
  * One job, from the queue to its end. The whole way reads here; each step has its own
  * module.
  */
-import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
-import pRetry from 'p-retry';
-import { type Destruction, isGone } from '../destruction.js';
-import type { RecordItem } from '../ledger/record.js';
-import { type DestroyJob, lanes, readDestruction } from '../queue/job.js';
-import { attemptDestruction, endUnsent, type Ended } from './attempt.js';
+import type { Destruction } from '../destruction.js';
+import { type DestroyJob, readDestruction } from '../queue/job.js';
+import { attemptDestruction, type AttemptsEnd, endUnsent } from './attempt.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';
+import { Halted } from './line-guard.js';
 import { endProtected } from './protected.js';
-import { GiveBack, RetryLater, TransientFailure } from './signals.js';
-import { abortableSleep } from './sleep.js';
-import { readUnsaved, UnsavedResult, writeUnsaved } from './unsaved-result.js';
+import { leavesQueue, type RunEnd, settle } from './settle.js';
+import { writeUnsaved } from './unsaved-result.js';
 
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
 const lookAgainMs = 10_000;
-
-/** A job that is delayed goes behind the others of its lane, also for so short a time, in milliseconds. */
-const toBackMs = 5_000;
 
 /** Delay before a job that could not be read is read again, in milliseconds. */
 const readAgainMs = 1_000;
@@ -32,99 +26,85 @@ const readAgainTimes = 2;
  *
  * Returns: the room is gone, or was taken back, and the ledger says so; BullMQ completes the job.
  *
- * @throws UnrecoverableError where it ended and the room is not gone: it stays in the failed set.
- * @throws RetryLater where it is to be tried again; BullMQ delays it.
- * @throws WaitingError, DelayedError where it went back to the queue unspent.
+ * @throws what `settle` throws.
  */
 export async function processJob(
   job: DestroyJob,
   token: string | undefined,
   context: WorkerContext,
 ): Promise<void> {
-  const destruction = readDestruction(job.id, job.data, job.timestamp);
-  if (destruction === undefined) {
-    // Something on the way may have spoilt it: it is read again before it fails for good.
-    const readBefore = context.unreadable.get(job.id ?? '') ?? 0;
-    if (readBefore < readAgainTimes) {
-      context.unreadable.set(job.id ?? '', readBefore + 1);
-      return delay(job, token, readAgainMs);
-    }
-    context.unreadable.delete(job.id ?? '');
-    context.log.error(
-      { jobId: job.id },
-      'job has no valid destruction in it; another program wrote it',
-    );
-    throw new UnrecoverableError('the job has no valid destruction in it');
-  }
-  context.unreadable.delete(destruction.id);
-  if (context.inHand.has(destruction.id)) return delay(job, token);
+  const destruction = readJob(job, context);
+  if (destruction === undefined) return settle(unreadable(job, context), job, token);
+  if (context.inHand.has(destruction.id)) return settle(inHandAlready, job, token);
 
   context.inHand.add(destruction.id);
-  context.limiter.countInHand(1);
   try {
-    const ended =
+    const end = await runJob(destruction, job, context);
+    await takeBackUnsent(end, destruction, context);
+    report(end, destruction, context);
+    await settle(end, job, token);
+  } finally {
+    context.inHand.delete(destruction.id);
+  }
+}
+
+const inHandAlready: RunEnd = {
+  kind: 'put_off',
+  reason: 'this worker has it in hand already',
+  delayMs: lookAgainMs,
+};
+
+function readJob(job: DestroyJob, context: WorkerContext): Destruction | undefined {
+  const destruction = readDestruction(job.id, job.data, job.timestamp);
+  if (destruction !== undefined) context.unreadable.delete(destruction.id);
+  return destruction;
+}
+
+/** Something on the way may have spoilt it: it is read again before it fails for good. */
+function unreadable(job: DestroyJob, context: WorkerContext): RunEnd {
+  const id = job.id ?? '';
+  const reason = 'the job has no valid destruction in it';
+  const readBefore = context.unreadable.get(id) ?? 0;
+  if (readBefore < readAgainTimes) {
+    context.unreadable.set(id, readBefore + 1);
+    return { kind: 'put_off', reason, delayMs: readAgainMs };
+  }
+  context.unreadable.delete(id);
+  context.log.error(
+    { jobId: job.id },
+    'job has no valid destruction in it; another program wrote it',
+  );
+  return { kind: 'forged', reason };
+}
+
+async function runJob(
+  destruction: Destruction,
+  job: DestroyJob,
+  context: WorkerContext,
+): Promise<RunEnd> {
+  try {
+    return (
       (await saveEarlierResult(destruction, job, context)) ??
       (await endProtected(destruction, context)) ??
-      (await runFromAnywhere(destruction, job, context));
-    context.onEnded(ended.outcome);
-    // Nobody retries what was taken back: it leaves the queue like what is gone.
-    if (isGone(ended.outcome) || ended.outcome === 'cancelled') return;
-    context.log.warn(
-      {
-        destructionId: destruction.id,
-        roomId: destruction.roomId,
-        outcome: ended.outcome,
-        reason: ended.reason,
-      },
-      'destruction ended and the room is not gone',
+      (await runFromAnywhere(destruction, job, context))
     );
-    throw new UnrecoverableError(`${ended.outcome}: ${ended.reason}`);
   } catch (error) {
-    if (error instanceof UnrecoverableError) throw error;
-    if (error instanceof RetryLater) {
-      await toRetryLane(job);
-      throw error;
-    }
-    if (error instanceof UnsavedResult) {
-      context.log.error(
-        { destructionId: destruction.id, result: writeUnsaved(error.item) },
-        'result not saved to the ledger; it goes into the job',
-      );
-      // Said before: where the queue is away too, the line above is its only copy.
-      await keep(error.item, job);
-      return await giveBack(job, token);
-    }
-    if (!context.unrecorded.has(destruction.id)) {
-      // Reserved and not sent. Where that cannot be written, it stays un-ended: "may have
-      // been sent" is the safe label.
-      await context.writer.release(destruction.id).catch(() => undefined);
-    }
-    if (error instanceof GiveBack) {
-      return error.toBack ? await delay(job, token, toBackMs) : await giveBack(job, token);
-    }
+    if (error instanceof Halted) return { kind: 'given_back', reason: error.message };
     context.log.error(
       { err: error, destructionId: destruction.id },
       'unexpected error; the job will run again',
     );
-    return await delay(job, token);
-  } finally {
-    context.inHand.delete(destruction.id);
-    context.limiter.countInHand(-1);
+    return { kind: 'put_off', reason: 'an unexpected error', delayMs: lookAgainMs };
   }
 }
 
-/** Saves what an earlier run could not. @returns how it ended, where that says so. */
 async function saveEarlierResult(
   destruction: Destruction,
   job: DestroyJob,
   context: WorkerContext,
-): Promise<Ended | undefined> {
-  if (destruction.unsavedResult === undefined) return undefined;
-  const item = readUnsaved(destruction.unsavedResult, destruction.id);
-  if (item === undefined) return undefined;
-  const outcome = await context.writer.record({ ...item, destruction });
-  await keep(undefined, job);
-  return outcome && { outcome, reason: 'the result of an earlier run' };
+): Promise<RunEnd | undefined> {
+  const outcome = await context.unsaved.saveEarlier(destruction, job);
+  return outcome && { kind: 'ended', outcome, reason: 'the result of an earlier run' };
 }
 
 /** One run; or one more, where the job came back from the failed set. */
@@ -132,12 +112,12 @@ async function runFromAnywhere(
   destruction: Destruction,
   job: DestroyJob,
   context: WorkerContext,
-): Promise<Ended> {
-  const ended = await run(destruction, job, context);
-  if (ended.known === undefined || isGone(ended.outcome)) return ended;
-  if (!(await context.cameBack.reopen(job, destruction))) return ended;
+): Promise<RunEnd> {
+  const end = await run(destruction, job, context);
+  if (end.kind !== 'ended' || end.known === undefined || leavesQueue(end.outcome)) return end;
+  if (!(await context.cameBack.reopen(job, destruction))) return end;
   context.log.info(
-    { destructionId: destruction.id, roomId: destruction.roomId, outcome: ended.outcome },
+    { destructionId: destruction.id, roomId: destruction.roomId, outcome: end.outcome },
     'job came back from the failed set; begun anew',
   );
   return run(destruction, job, context);
@@ -148,91 +128,62 @@ async function run(
   destruction: Destruction,
   job: DestroyJob,
   context: WorkerContext,
-): Promise<Ended> {
-  const inHand: JobInHand = {
-    lane: job.priority,
-    fresh: job.attemptsMade === 0,
-    keep: (item) => keep(item, job),
-  };
-  try {
-    return await pRetry(() => attemptDestruction(destruction, inHand, context), {
-      retries: attemptsPerRun - 1,
-      // The delay is ours, with full jitter.
-      minTimeout: 0,
-      shouldRetry: ({ error }) => error instanceof TransientFailure,
-      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-        if (!(error instanceof TransientFailure) || retriesLeft === 0) return;
-        await abortableSleep(
-          quickRetryDelayMs(attemptNumber, context.random()),
-          context.guard.signal,
-        );
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof TransientFailure)) throw error;
-    return retryLaterOrEnd(destruction, job, error, context);
+): Promise<RunEnd> {
+  const inHand: JobInHand = { job, lane: job.priority, fresh: job.attemptsMade === 0 };
+  for (let failures = 1; ; failures++) {
+    const end = await attemptDestruction(destruction, inHand, context);
+    if (end.kind !== 'failed') return end;
+    if (failures === attemptsPerRun) return retryLaterOrEnd(destruction, job, end, context);
+    await context.guard.wait(quickRetryDelayMs(failures, context.random()));
   }
 }
 
-/** @throws RetryLater where a later run remains and comes before the deadline. */
+/** A later run, where one remains and comes before the deadline. */
 async function retryLaterOrEnd(
   destruction: Destruction,
   job: DestroyJob,
-  failure: TransientFailure,
+  { reason, details }: Extract<AttemptsEnd, { kind: 'failed' }>,
   context: WorkerContext,
-): Promise<Ended> {
+): Promise<RunEnd> {
   // BullMQ counts the runs that failed before this one.
   const failedRuns = job.attemptsMade + 1;
   if (failedRuns > context.laterRetries) {
-    return endUnsent(
-      destruction,
-      'failed',
-      `every attempt used up: ${failure.message}`,
-      context,
-      failure,
-    );
+    return endUnsent(destruction, 'failed', `every attempt used up: ${reason}`, context, details);
   }
   const delayMs = laterRetryDelayMs(failedRuns, context.random());
-  if (context.limiter.now() + delayMs > destruction.notAfterMs) {
-    return endUnsent(
-      destruction,
-      'expired',
-      `no time left to retry: ${failure.message}`,
-      context,
-      failure,
+  if (context.now() + delayMs > destruction.notAfterMs) {
+    return endUnsent(destruction, 'expired', `no time left to retry: ${reason}`, context, details);
+  }
+  return { kind: 'retry_later', reason, delayMs };
+}
+
+/**
+ * An attempt may be reserved and not sent. Where that cannot be written, it stays un-ended:
+ * "may have been sent" is the safe label.
+ */
+async function takeBackUnsent(
+  end: RunEnd,
+  { id }: Destruction,
+  context: WorkerContext,
+): Promise<void> {
+  if (end.kind !== 'given_back' && end.kind !== 'put_off') return;
+  if (context.unsaved.has(id)) return;
+  await context.writer.release(id).catch(() => undefined);
+}
+
+function report(end: RunEnd, { id, roomId }: Destruction, context: WorkerContext): void {
+  if (end.kind === 'unsaved') {
+    // Before it goes into the job: where the queue is away too, this record is its only copy.
+    context.log.error(
+      { destructionId: id, result: writeUnsaved(end.item) },
+      'result not saved to the ledger; it goes into the job',
     );
   }
-  throw new RetryLater(failure.message, delayMs);
-}
-
-/** Writes a result into the job, so that it outlives this process; undefined takes it out. */
-async function keep(item: RecordItem | undefined, job: DestroyJob): Promise<boolean> {
-  const data = { ...job.data };
-  delete data.u;
-  if (item !== undefined) data.u = writeUnsaved(item);
-  return job.updateData(data).then(
-    () => true,
-    () => false,
+  if (end.kind !== 'ended') return;
+  context.onEnded(end.outcome);
+  if (leavesQueue(end.outcome)) return;
+  context.log.warn(
+    { destructionId: id, roomId, outcome: end.outcome, reason: end.reason },
+    'destruction ended and the room is not gone',
   );
-}
-
-/** A retry must not wait behind a hundred thousand others. */
-export async function toRetryLane(job: DestroyJob): Promise<void> {
-  if (job.priority === lanes.urgent || job.priority === lanes.retry) return;
-  await job.changePriority({ priority: lanes.retry }).catch(() => undefined);
-}
-
-async function giveBack(job: DestroyJob, token: string | undefined): Promise<never> {
-  // Where the queue cannot be reached, the lock runs out and the job runs again by itself.
-  await job.moveToWait(token).catch(() => undefined);
-  throw new WaitingError();
-}
-
-async function delay(
-  job: DestroyJob,
-  token: string | undefined,
-  delayMs = lookAgainMs,
-): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token).catch(() => undefined);
-  throw new DelayedError();
 }

@@ -1,16 +1,17 @@
 import type { Destruction } from '../destruction.js';
-import { endUnsent, type Ended } from './attempt.js';
+import { endUnsent } from './attempt.js';
 import type { WorkerContext } from './context.js';
+import type { RunEnd } from './settle.js';
 
 /**
- * The last line of defence of protected rooms, whoever put them on the queue.
+ * Protected rooms are not destroyed, whoever put them on the queue.
  *
  * @returns undefined where the room is not protected.
  */
 export async function endProtected(
   destruction: Destruction,
   context: WorkerContext,
-): Promise<Ended | undefined> {
+): Promise<RunEnd | undefined> {
   const entry = context.protectedRooms.protects(destruction.roomId);
   if (entry === undefined) return undefined;
   context.log.warn(

@@ -1,5 +1,6 @@
-/** What the log says of servers in trouble: now and then, not with every try. */
+/** What a worker says of itself and of servers in trouble: now and then, not with every try. */
 import type { Logger } from 'pino';
+import type { Outcome, OutcomeCounts } from '../destruction.js';
 import { remedyFor } from '../ledger/database.js';
 
 /** Reports an error of a connection once, until a minute has passed: reconnecting repeats it. */
@@ -51,4 +52,41 @@ export function databaseReporter(log: Logger): (error: Error | undefined) => voi
       saidAt = performance.now();
     }
   };
+}
+
+/** How often a busy worker logs what it did, in milliseconds. */
+const progressEveryMs = 10_000;
+
+/** Logs how many destructions ended, and how. */
+export function progressReporter(log: Logger) {
+  let counts: Partial<OutcomeCounts> = {};
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    ended(outcome: Outcome): void {
+      counts[outcome] = (counts[outcome] ?? 0) + 1;
+    },
+    /** @param beside - what is logged with it. */
+    begin(beside: () => object): void {
+      timer = setInterval(() => {
+        if (Object.keys(counts).length === 0) return;
+        log.info({ ended: counts, ...beside() }, 'progress');
+        counts = {};
+      }, progressEveryMs);
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** What a listener of the service throws is its own trouble, and must not stop the worker. */
+export function tellSafely<T>(
+  log: Logger,
+  listener: ((news: T) => unknown) | undefined,
+  news: T,
+): void {
+  // It may be an async one.
+  Promise.resolve(news)
+    .then(listener)
+    .catch((error: unknown) => {
+      log.error({ err: error }, 'a listener of the worker failed');
+    });
 }

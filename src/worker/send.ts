@@ -17,20 +17,22 @@ export interface SentAttempt {
   endedAtMs: number;
 }
 
+/** The reservation says why there is no attempt. */
+export type UnsentAttempt = Exclude<Reservation, { kind: 'granted' }>;
+
 /**
  * Sends one attempt at its slot.
  *
  * The connection comes first: a slot granted while the handshake is under way would be
  * wasted. What waits for the slot is a finished request (src/tencent/prepared-request.ts).
  *
- * @returns the sent attempt, or the reservation that says why there is none.
  */
 export async function sendAttempt(
   destruction: Destruction,
   { lane, fresh }: Pick<JobInHand, 'lane' | 'fresh'>,
   context: WorkerContext,
-): Promise<SentAttempt | Exclude<Reservation, { kind: 'granted' }>> {
-  const { client, limiter, guard, signer, writer, outage, inFlight, unrecorded } = context;
+): Promise<SentAttempt | UnsentAttempt> {
+  const { client, limiter, guard, signer, writer, outage, inFlight, unsaved } = context;
   const wish = { ...destruction, lane };
   let request = client.prepareDestroy(destruction.roomId);
   let overdue: NodeJS.Timeout | undefined;
@@ -52,14 +54,14 @@ export async function sendAttempt(
         );
       }
     }
-    if (reservation.kind === 'granted' && limiter.now() > destruction.notAfterMs) {
+    if (reservation.kind === 'granted' && context.now() > destruction.notAfterMs) {
       // The deadline passed while it waited for its slot: the room may be a new one by now.
       reservation = { kind: 'expired' };
     }
     if (reservation.kind !== 'granted') {
       // A slot may have been granted and given up before, or its grant lost on the way: nobody
       // must take it for a request whose answer was lost.
-      if (!unrecorded.has(destruction.id)) await writer.release(destruction.id);
+      if (!unsaved.has(destruction.id)) await writer.release(destruction.id);
       return reservation;
     }
     inFlight.add(request);
@@ -85,7 +87,7 @@ export async function sendAttempt(
       answer,
       sig: request.sig,
       sentAtMs,
-      endedAtMs: limiter.now(),
+      endedAtMs: context.now(),
     };
   } finally {
     clearTimeout(overdue);

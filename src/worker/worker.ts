@@ -1,16 +1,11 @@
 /**
- * A worker: takes destructions from the queue and ends them.
- *
- * Locks: a job in hand is locked for 15 s and its lock renewed at half of that; every 10 s
- * some worker looks for jobs without a lock. So the jobs of a dead worker run again after
- * 25 s at most, any number of times: what was sent is known to the ledger, so running
- * again is harmless. A shorter lock would be lost by a machine that pauses for seconds.
+ * A worker: takes destructions from the queue and ends them. What it is made of, in order:
+ * each thing is made from those above it.
  *
  * Shutdown: no more jobs; those that wait for a slot go back to the queue; requests in
  * flight are answered and recorded within a deadline. What is still unanswered then is
  * given up: its attempt is recorded as one that may have acted.
  */
-import { UnrecoverableError } from 'bullmq';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
@@ -18,19 +13,13 @@ import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
-import {
-  brakeLine,
-  lineId,
-  probeNow,
-  readLines,
-  resumeLine,
-  type LineKey,
-} from '../ledger/line.js';
-import type { OutcomeCounts } from '../destruction.js';
+import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
+import { type LedgerClock, openLedgerClock } from '../limiter/clock.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
-import { isPassing, patiently, startPatienceMs } from '../passing.js';
+import { createSlotTimer } from '../limiter/slot-timer.js';
+import { patiently, startPatienceMs } from '../passing.js';
 import { protectedRooms, readProtectedFile, type ProtectedRooms } from '../protected-rooms.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
@@ -40,25 +29,23 @@ import { destroyRoomCommand } from '../tencent/endpoint.js';
 import { createSigner } from '../tencent/user-sig.js';
 import { createCameBack } from './came-back.js';
 import type { WorkerContext } from './context.js';
+import { createIntake } from './intake.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
 import { createOutageWatch } from './outage-watch.js';
-import { processJob, toRetryLane } from './process-job.js';
+import { processJob } from './process-job.js';
 import { createRejections, manyRejected } from './rejections.js';
-import { databaseReporter, errorReporter, slownessReporter } from './reporters.js';
-import { RetryLater } from './signals.js';
-
-const lockDurationMs = 15_000;
-const stalledIntervalMs = 10_000;
-
-/** Jobs in hand at the start, until the limiter knows how many are right. */
-const firstConcurrency = 20;
+import {
+  databaseReporter,
+  errorReporter,
+  progressReporter,
+  slownessReporter,
+  tellSafely,
+} from './reporters.js';
+import { createUnsavedResults } from './unsaved-result.js';
 
 /** How often finished batches are noted, in milliseconds. */
 const noteBatchesEveryMs = 2_000;
-
-/** How often a busy worker logs what it did, in milliseconds. */
-const logEveryMs = 10_000;
 
 /** How long requests in flight may take after a shutdown was asked for, in milliseconds. */
 const shutdownDeadlineMs = 10_000;
@@ -98,13 +85,14 @@ export async function startWorker(
       'TENCENT_SECRET_KEY must be set to the key of your app; a worker signs requests',
     );
   }
-  const guarded = protectedRooms(
+  const protection = protectedRooms(
     config.protectedRoomsFile === undefined
       ? []
       : readProtectedFile(config.protectedRoomsFile, 'PROTECTED_ROOMS_FILE'),
   );
   const connectionError = errorReporter(log, 'trouble with a server; going on by itself');
   const database = await stores.openLedger(connectionError);
+  let clock: LedgerClock | undefined;
   let opened: OpenQueue | undefined;
   try {
     opened = await openQueue({
@@ -112,8 +100,10 @@ export async function startWorker(
       connection: stores.queue,
       onError: connectionError,
     });
-    return await run(config, credentials, guarded, database, opened, options);
+    clock = await openLedgerClock(database);
+    return await run(config, credentials, protection, { database, opened, clock }, options);
   } catch (error) {
+    clock?.close();
     await opened?.close();
     await database.close();
     throw error;
@@ -123,175 +113,104 @@ export async function startWorker(
 async function run(
   config: Config,
   credentials: Credentials,
-  guarded: ProtectedRooms,
-  database: Database,
-  opened: OpenQueue,
+  protection: ProtectedRooms,
+  { database, opened, clock }: { database: Database; opened: OpenQueue; clock: LedgerClock },
   options: StartWorkerOptions,
 ): Promise<RunningWorker> {
   const { log } = options;
+  const { sdkAppId, endpoint, requestTimeoutMs } = config;
+  const now = () => clock.now();
   const workerId = randomUUID();
   const intervalMs = slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
-  const lineKey: LineKey = {
-    host: new URL(config.endpoint).host,
-    sdkAppId: config.sdkAppId,
-    command: destroyRoomCommand,
-  };
+  const host = new URL(endpoint).host;
+  const lineKey: LineKey = { host, sdkAppId, command: destroyRoomCommand };
   const id = lineId(lineKey);
   const onDatabase = databaseReporter(log);
+  const progress = progressReporter(log);
 
-  const outage = createOutageWatch({
-    database,
-    lineId: id,
+  const inHand = new Set<string>();
+  const cameBack = createCameBack({ database, queue: opened.queue, now });
+  const intake = await createIntake({
+    opened,
     log,
-    onAlone: (reason) => guard.holdBack(reason),
-    onOutage: (found) => tell(options.onOutage, found),
-  });
-  const limiter = await createLimiter({
-    database,
-    line: lineKey,
-    intervalMs,
-    jitterMs: config.arrivalJitterMs,
-    windowSlots: slotsInWindow(config.rateLimitPerSecond),
-    workerId,
+    inHand,
     maximumJobs: config.workerConcurrency,
-    allowedJobs: () => bullWorker.concurrency,
-    onJobsToHold: (jobs) => {
-      if (guard.phase === 'running') bullWorker.concurrency = jobs;
-    },
-    onDatabase,
-    onSlowLedger: slownessReporter(log),
-    onOutage: (found) => outage.found(found),
-    answeredAtMs: () => outage.answeredAtMs,
-  });
-  const writer = createLedgerWriter({
-    database,
-    sdkAppId: config.sdkAppId,
-    workerId,
-    onDatabase,
-  });
-  const signer = createSigner(credentials);
-  const client = createApiClient({
-    credentials,
-    endpoint: config.endpoint,
-    signer,
-    requestTimeoutMs: config.requestTimeoutMs,
+    failedJobsDays: config.failedJobsDays,
+    onFailed: (jobId) => cameBack.isInFailedSet(jobId),
   });
   const rejections = createRejections();
   const guard = createLineGuard({
     database,
     lineId: id,
-    sdkAppId: config.sdkAppId,
+    sdkAppId,
     intervalMs,
     log,
-    now: () => limiter.now(),
-    pause: () => void bullWorker.pause(true),
+    now,
+    pause: () => intake.pause(),
     resume: (probing) => {
       if (!probing) rejections.reset();
-      bullWorker.concurrency = probing ? 1 : Math.min(firstConcurrency, config.workerConcurrency);
-      void bullWorker.resume();
+      intake.resume(probing);
     },
     onStopped: (line) => {
       if (line.reason === manyRejected) rejections.trip();
-      tell(options.onLineStopped, line);
+      tellSafely(log, options.onLineStopped, line);
     },
+    onDatabase,
   });
-
-  /** What a listener of the service throws is its own trouble, and must not stop the worker. */
-  function tell<T>(listener: ((news: T) => unknown) | undefined, news: T): void {
-    // It may be an async one.
-    Promise.resolve(news)
-      .then(listener)
-      .catch((error: unknown) => {
-        log.error({ err: error }, 'a listener of the worker failed');
-      });
-  }
-
-  async function brake(reason: string): Promise<void> {
-    try {
-      const rate = await brakeLine(database, id, intervalMs, reason);
-      if (rate !== undefined) log.warn({ reason, ratePerSecond: rate }, 'line braked');
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      onDatabase(error as Error);
-    }
-  }
-
-  const cameBack = createCameBack({ database, queue: opened.queue, now: () => limiter.now() });
-  let ended: Partial<OutcomeCounts> = {};
+  const outage = createOutageWatch({
+    database,
+    lineId: id,
+    log,
+    onAlone: (reason) => guard.holdBack(reason),
+    onOutage: (found) => tellSafely(log, options.onOutage, found),
+  });
+  const limiter = await createLimiter({
+    database,
+    clock,
+    timer: createSlotTimer(() => clock.monotonic()),
+    line: lineKey,
+    intervalMs,
+    jitterMs: config.arrivalJitterMs,
+    windowSlots: slotsInWindow(config.rateLimitPerSecond),
+    workerId,
+    onLead: (lead) => intake.adjust(lead),
+    onDatabase,
+    onSlowLedger: slownessReporter(log),
+    onOutage: (found) => outage.found(found),
+    answeredAtMs: () => outage.answeredAtMs,
+  });
+  const writer = createLedgerWriter({ database, sdkAppId, workerId, onDatabase });
+  const unsaved = createUnsavedResults(writer);
+  const signer = createSigner(credentials);
+  const client = createApiClient({ credentials, endpoint, signer, requestTimeoutMs });
   const context: WorkerContext = {
+    now,
     limiter,
     writer,
+    unsaved,
     client,
     signer,
     guard,
     outage,
     rejections,
     cameBack,
-    protectedRooms: guarded,
-    sentBefore: async (id) => (await sentAmong(database, [id])).has(id),
+    protectedRooms: protection,
+    sentBefore: async (destructionId) =>
+      (await sentAmong(database, [destructionId])).has(destructionId),
     log,
-    lineKey,
-    brake,
-    onEnded: (outcome) => {
-      ended[outcome] = (ended[outcome] ?? 0) + 1;
-    },
+    onEnded: (outcome) => progress.ended(outcome),
     onTrouble: (reason) => options.onTrouble?.(reason),
     laterRetries: config.laterRetries,
     random: Math.random,
-    inHand: new Set(),
+    inHand,
     unreadable: new Map(),
-    unrecorded: new Set(),
     inFlight: new Set(),
   };
+  intake.handTo((job, token) => processJob(job, token, context));
 
-  const bullWorker = await opened.createWorker(
-    (job, token) => {
-      // How often and how late a job is retried is decided here, not by whoever put it on
-      // the queue; in Redis, a hundred thousand times, these options would cost memory.
-      job.opts = {
-        ...job.opts,
-        attempts: Number.MAX_SAFE_INTEGER,
-        backoff: { type: 'room-reaper' },
-        stackTraceLimit: 0,
-      };
-      return processJob(job, token, context);
-    },
-    {
-      autorun: false,
-      concurrency: Math.min(firstConcurrency, config.workerConcurrency),
-      lockDuration: lockDurationMs,
-      stalledInterval: stalledIntervalMs,
-      maxStalledCount: 1_000_000,
-      // While Redis is away, how soon the next try, in milliseconds.
-      runRetryDelay: 1_000,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { age: config.failedJobsDays * 24 * 3600 },
-      settings: {
-        backoffStrategy: (_runs, _type, error) =>
-          error instanceof RetryLater ? error.delayMs : 10_000,
-      },
-    },
-  );
-  bullWorker.on('stalled', (jobId) => {
-    log.warn({ destructionId: jobId }, 'job of a dead or paused worker taken back');
-    // On Postgres it would go behind all others of its lane.
-    void opened.queue
-      .getJob(jobId)
-      .then((job) => job && toRetryLane(job))
-      .catch(() => undefined);
-  });
-
-  bullWorker.on('failed', (job, error) => {
-    if (job?.id !== undefined && error instanceof UnrecoverableError)
-      cameBack.isInFailedSet(job.id);
-  });
-
-  const begin = () => void bullWorker.run().catch(errorReporter(log, 'worker loop ended'));
-  const lines = await patiently(startPatienceMs, () =>
-    readLines(database, config.sdkAppId, intervalMs),
-  );
+  const lines = await patiently(startPatienceMs, () => readLines(database, sdkAppId, intervalMs));
   const stoppedLine = lines.find((line) => line.id === id)?.stopped;
-  if (stoppedLine === undefined) begin();
+  if (stoppedLine === undefined) intake.start();
   else if (stoppedLine.reason !== manyRejected) {
     // Whoever starts a worker has probably mended the cause: one job tries it now.
     await patiently(startPatienceMs, () => probeNow(database, id));
@@ -299,35 +218,18 @@ async function run(
   } else if (options.startedByPerson) {
     // Only the list was in doubt, and a person asks for it again.
     await patiently(startPatienceMs, () => resumeLine(database, id));
-    begin();
+    intake.start();
   } else {
     guard.foundStopped(stoppedLine);
   }
-  log.info(
-    { workerId, host: lineKey.host, sdkAppId: config.sdkAppId, ratePerSecond: 1000 / intervalMs },
-    'worker started',
-  );
+  log.info({ workerId, host, sdkAppId, ratePerSecond: 1000 / intervalMs }, 'worker started');
 
-  let isNoting = false;
-  const noting = setInterval(() => {
-    // A slow ledger must not be asked by several of them at once.
-    if (isNoting) return;
-    isNoting = true;
-    finishBatches(database, config.sdkAppId)
-      .catch(() => undefined)
-      .finally(() => {
-        isNoting = false;
-      });
-  }, noteBatchesEveryMs);
-  const logging = setInterval(() => {
-    if (Object.keys(ended).length === 0) return;
-    log.info({ ended, inHand: context.inHand.size, ...limiter.counts() }, 'progress');
-    ended = {};
-  }, logEveryMs);
+  const noting = noteBatches(database, sdkAppId);
+  progress.begin(() => ({ inHand: inHand.size, ...limiter.counts() }));
 
   async function closeOnce(): Promise<void> {
     clearInterval(noting);
-    clearInterval(logging);
+    progress.close();
     guard.close();
     const deadline = setTimeout(() => {
       log.warn(
@@ -337,18 +239,32 @@ async function run(
       for (const request of context.inFlight) request.abandon();
       writer.abandon();
     }, shutdownDeadlineMs);
-    // Its own wait has no limit, and hangs where Redis was never reached.
     const last = new Promise((resolve) => setTimeout(resolve, shutdownDeadlineMs + 1_000).unref());
-    await Promise.race([bullWorker.close(), last]);
+    // Without a limit it would hang where Redis was never reached.
+    await Promise.race([intake.close(), last]);
     clearTimeout(deadline);
     await Promise.race([cameBack.close(), last]);
-    limiter.close();
+    clock.close();
     client.close();
-    await Promise.race([finishBatches(database, config.sdkAppId).catch(() => undefined), last]);
+    await Promise.race([finishBatches(database, sdkAppId).catch(() => undefined), last]);
     await Promise.race([opened.close(), last]);
     await Promise.race([database.close(), last]);
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }
   let closing: Promise<void> | undefined;
   return { close: () => (closing ??= closeOnce()) };
+}
+
+function noteBatches(database: Database, sdkAppId: number): NodeJS.Timeout {
+  let isNoting = false;
+  return setInterval(() => {
+    // A slow ledger must not be asked by several of them at once.
+    if (isNoting) return;
+    isNoting = true;
+    finishBatches(database, sdkAppId)
+      .catch(() => undefined)
+      .finally(() => {
+        isNoting = false;
+      });
+  }, noteBatchesEveryMs);
 }

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createDatabaseClock, type DatabaseClock } from '../../src/limiter/clock.js';
+import {
+  createDatabaseClock,
+  type DatabaseClock,
+  openLedgerClock,
+} from '../../src/limiter/clock.js';
 
 /** What the database's clock is ahead of this machine's monotonic one. */
 const offset = 1_800_000_000_000;
@@ -130,4 +134,46 @@ test('a jump of this machine’s wall clock moves nothing', () => {
   expect(error()).toBe(0);
   ask(1, 1);
   expect(clock.toLocal(slot)).toBe(due);
+});
+
+describe('the clock of an open ledger', () => {
+  /** Both clocks of this machine, and the database's, at the test's command. */
+  async function openClock() {
+    const time = { monotonic: 1_000, wall: 500_000, reads: 0 };
+    const opened = await openLedgerClock(
+      {
+        query: () => {
+          time.reads += 1;
+          return Promise.resolve([{ now: time.monotonic + offset }] as never[]);
+        },
+        close: () => Promise.resolve(),
+      },
+      { monotonic: () => time.monotonic, wall: () => time.wall },
+    );
+    return { time, opened };
+  }
+
+  test('it is read several times before it is used, and every second from then on', async () => {
+    vi.useFakeTimers();
+    const { time, opened } = await openClock();
+    expect(time.reads).toBe(5);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(time.reads).toBe(8);
+    opened.close();
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(time.reads).toBe(8);
+  });
+
+  test('a machine that slept is known by its wall clock, until the database’s has been read anew', async () => {
+    const { time, opened } = await openClock();
+    time.wall += 200;
+    expect(opened.wasSuspended()).toBe(false);
+    time.wall += 3_600_000;
+    expect(opened.wasSuspended()).toBe(true);
+    expect(opened.wasSuspended()).toBe(true);
+    // However often it is asked, it is read once.
+    expect(time.reads).toBe(6);
+    await vi.waitFor(() => expect(opened.wasSuspended()).toBe(false));
+    opened.close();
+  });
 });

@@ -33,12 +33,14 @@ function contextOf(options: {
   reservations?: Reservation[];
   unusable?: number;
   late?: boolean;
+  unsaved?: boolean;
 }) {
   const done: string[] = [];
   const sig = { text: 'sig', renewed: false, proven: true };
   const reservations = options.reservations ?? [granted];
   let unusable = options.unusable ?? 0;
   const context = {
+    now: () => options.nowMs,
     client: {
       prepareDestroy: () => {
         done.push('prepare');
@@ -62,7 +64,6 @@ function contextOf(options: {
       },
       isLate: (_slotAtMs: number, probe: Probe | undefined) =>
         probe === undefined && (options.late ?? false),
-      now: () => options.nowMs,
       use: () => options.nowMs,
       written: () => done.push('written'),
     },
@@ -76,7 +77,7 @@ function contextOf(options: {
     outage: { overdueAfterMs: 4_000, failed: () => undefined },
     signer: { current: () => sig },
     inFlight: new Set(),
-    unrecorded: new Set(),
+    unsaved: { has: () => options.unsaved ?? false },
   } as unknown as WorkerContext;
   return { context, done };
 }
@@ -109,9 +110,12 @@ describe('an attempt', () => {
     expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
   });
 
-  test('with a request that was sent and is not recorded yet keeps the row of that', async () => {
-    const { context, done } = contextOf({ nowMs: 0, reservations: [{ kind: 'expired' }] });
-    context.unrecorded.add(destruction.id);
+  test('with a request that was sent and is not saved yet keeps the row of that', async () => {
+    const { context, done } = contextOf({
+      nowMs: 0,
+      reservations: [{ kind: 'expired' }],
+      unsaved: true,
+    });
     await sendAttempt(destruction, { lane: 4, fresh: true }, context);
     expect(done).toEqual(['prepare', 'slot', 'abandon']);
   });

@@ -1,0 +1,147 @@
+/**
+ * A ledger and a time that are a test's own: no pause of the machine changes what the limiter
+ * sees. Time stands still until the test lets it pass.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Database } from '../../src/ledger/database.js';
+import {
+  createLimiter,
+  type Limiter,
+  type LimiterOptions,
+  type SlotWish,
+} from '../../src/limiter/limiter.js';
+import { request } from '../ledger/fixture.js';
+
+/** What the limiter asked of the ledger in one statement. */
+export interface Asked {
+  ids: string[];
+  leadMs: number;
+  givenUp: number[];
+  moved: { slotAtMs: number; usedAtMs: number }[];
+}
+
+interface Row {
+  id: string;
+  [column: string]: unknown;
+}
+
+export const intervalMs = 5;
+export const jitterMs = 20;
+export const windowSlots = 200;
+
+export function madeUpLedger() {
+  const startMs = 1_800_000_000_000;
+  let nowMs = startMs;
+  let nextSlotMs = 0;
+  const waiting: { at: number; resolve: () => void }[] = [];
+  const asked: Asked[] = [];
+  const statements: string[] = [];
+  const answers: ((rows: Row[], question: Asked) => Row[] | Promise<Row[]>)[] = [];
+
+  const database: Database = {
+    async query(name: string, _sql: string, values: readonly unknown[]) {
+      statements.push(name);
+      if (name !== 'reserve') return [];
+      const slots = values[13] as number[];
+      const question: Asked = {
+        ids: values[5] as string[],
+        leadMs: values[3] as number,
+        givenUp: values[10] as number[],
+        moved: slots.map((slotAtMs, index) => ({
+          slotAtMs,
+          usedAtMs: (values[14] as number[])[index] ?? NaN,
+        })),
+      };
+      asked.push(question);
+      const rows = question.ids.map((id): Row => {
+        const slotAtMs = Math.max(nextSlotMs, nowMs + question.leadMs);
+        nextSlotMs = slotAtMs + intervalMs;
+        return {
+          ...{ id, is_foreign: false, outcome: null, closed: false, cancelled: false, sent: false },
+          ...{ may_have_acted: false, attempt: 1, slot_at: slotAtMs, probe: null },
+          ...{ line_exists: true, stopped: false, outage: null, stop_code: null },
+          ...{ stop_reason: null, stop_remedy: null, probe_at: null, not_before: 0, now: nowMs },
+        };
+      });
+      return (await (answers.shift() ?? ((same) => same))(rows, question)) as never[];
+    },
+    close: () => Promise.resolve(),
+  };
+
+  const ledger = {
+    database,
+    /** What was asked for, statement by statement. */
+    asked,
+    /** The names of all statements. */
+    statements,
+    /** How the next reservations are answered, one after the other; then they are granted. */
+    answers,
+    isAsleep: false,
+    now: () => nowMs,
+    /** Instants that somebody waits for. */
+    waitedFor: () => waiting.map(({ at }) => at),
+    /** Time stands at this instant at once, as if the process had been held up until then. */
+    stallUntil(atMs: number): void {
+      nowMs = Math.max(nowMs, atMs);
+      const due = waiting.filter(({ at }) => at <= nowMs);
+      for (const each of due) {
+        waiting.splice(waiting.indexOf(each), 1);
+        each.resolve();
+      }
+    },
+    /** Time passes from one instant that is waited for to the next, until this is done. */
+    async pass<T>(promise: Promise<T>): Promise<T> {
+      let isDone = false;
+      const done = promise.finally(() => (isDone = true));
+      done.catch(() => undefined);
+      for (;;) {
+        for (let turn = 0; turn < 3; turn++) await nextTurn();
+        if (isDone as boolean) return done;
+        if (waiting.length > 0) ledger.stallUntil(Math.min(...ledger.waitedFor()));
+      }
+    },
+    limiter(options: Partial<LimiterOptions> = {}): Promise<Limiter> {
+      return createLimiter({
+        database,
+        clock: {
+          now: () => nowMs,
+          toLocal: (databaseMs) => databaseMs - startMs,
+          monotonic: () => nowMs - startMs,
+          wasSuspended: () => ledger.isAsleep,
+        },
+        timer: {
+          until: (at, signal) =>
+            new Promise((resolve, reject) => {
+              if (signal.aborted) {
+                reject(signal.reason as Error);
+                return;
+              }
+              const waiter = { at: at + startMs, resolve };
+              waiting.push(waiter);
+              signal.addEventListener('abort', () => {
+                if (waiting.includes(waiter)) waiting.splice(waiting.indexOf(waiter), 1);
+                reject(signal.reason as Error);
+              });
+              ledger.stallUntil(nowMs);
+            }),
+        },
+        line: { host: 'localhost', sdkAppId: 1, command: 'destroy_room' },
+        intervalMs,
+        windowSlots,
+        jitterMs,
+        workerId: 'worker-1',
+        onLead: () => undefined,
+        onDatabase: () => undefined,
+        onSlowLedger: () => undefined,
+        onOutage: () => undefined,
+        answeredAtMs: () => undefined,
+        ...options,
+      });
+    },
+  };
+  return ledger;
+}
+
+export function wish(changes: Partial<SlotWish> = {}): SlotWish {
+  return { ...request(), lane: 4, ...changes };
+}
