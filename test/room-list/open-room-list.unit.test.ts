@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ReaperError } from '../../src/errors.js';
-import { openRoomList, scanRoomList, uniqueRooms } from '../../src/room-list/index.js';
+import { openRoomList } from '../../src/room-list/open-room-list.js';
+import { scanRoomList, uniqueRooms } from '../../src/room-list/two-passes.js';
 import { all, chunksOf } from './lists.js';
 import { unprivileged } from '../support/unprivileged.js';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readRoomList, type RoomListFormat } from '../../src/room-list/index.js';
+import { readRoomList } from '../../src/room-list/read-room-list.js';
+import type { RoomListFormat } from '../../src/room-list/room-list.js';
 import { all, chunksOf, inShort, read } from './lists.js';
 
 // fast-check prints the seed and the smallest failing case itself.

@@ -4,13 +4,13 @@ import { printable } from '../redact.js';
 import { isRoomId } from './check-request.js';
 import { parseFaults, type Fault } from './faults.js';
 
-export interface RoomEntry {
+export interface RoomWithFaults {
   roomId: string;
   faults: Fault[];
 }
 
-/** Problems that are spelled out; a wrong file has one in every line. */
-const SHOWN = 50;
+/** Problems that are spelled out; a wrong file has one in every row. */
+const shownProblems = 50;
 
 /** `room-000001` … `room-N`. */
 export function* numberedRooms(count: number): Generator<string> {
@@ -20,27 +20,27 @@ export function* numberedRooms(count: number): Generator<string> {
 }
 
 /**
- * Reads lines `ROOMID` or `ROOMID<TAB>FAULTS` (grammar: faults.ts). Spaces count, a CR at
- * the end does not, blank lines are skipped. A RoomId has no tab, so nothing is ambiguous.
+ * Reads rows `ROOMID` or `ROOMID<TAB>FAULTS` (grammar: faults.ts). Spaces count, a CR at
+ * the end does not, blank rows are skipped. A RoomId has no tab, so nothing is ambiguous.
  *
- * Throws ReaperError INVALID that lists every problem with its line.
+ * @throws ReaperError `INVALID` that lists every problem with its place.
  */
-export function parseRoomList(lines: Iterable<string>, name: string): RoomEntry[] {
-  const entries: RoomEntry[] = [];
+export function parseRooms(texts: Iterable<string>, name: string): RoomWithFaults[] {
+  const entries: RoomWithFaults[] = [];
   const problems: string[] = [];
   let number = 0;
-  for (const raw of lines) {
+  for (const raw of texts) {
     number++;
-    const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    if (line === '') continue;
-    const tab = line.indexOf('\t');
-    const roomId = tab < 0 ? line : line.slice(0, tab);
+    const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+    if (text === '') continue;
+    const tab = text.indexOf('\t');
+    const roomId = tab < 0 ? text : text.slice(0, tab);
     const at = `line ${number}`;
     if (!isRoomId(roomId)) {
       const got = JSON.stringify(roomId.slice(0, 60));
       problems.push(`${at}: RoomId must be 1–48 printable ASCII characters, got ${got}`);
     }
-    const parsed = tab < 0 ? undefined : parseFaults(line.slice(tab + 1), 'room');
+    const parsed = tab < 0 ? undefined : parseFaults(text.slice(tab + 1), 'room');
     for (const problem of parsed?.problems ?? []) problems.push(`${at}: ${problem}`);
     entries.push({ roomId, faults: parsed?.faults ?? [] });
   }
@@ -48,8 +48,12 @@ export function parseRoomList(lines: Iterable<string>, name: string): RoomEntry[
   return entries;
 }
 
-/** Reads a room list from a file. Throws ReaperError INVALID when it cannot. */
-export async function readRoomList(path: string): Promise<RoomEntry[]> {
+/**
+ * Reads such rows from a file.
+ *
+ * @throws ReaperError `INVALID` where it cannot.
+ */
+export async function readRoomsFile(path: string): Promise<RoomWithFaults[]> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -63,16 +67,13 @@ export async function readRoomList(path: string): Promise<RoomEntry[]> {
       },
     );
   }
-  return parseRoomList(text.split('\n'), path);
+  return parseRooms(text.split('\n'), path);
 }
 
 function listProblems(name: string, problems: string[]): ReaperError {
-  const more = problems.length - SHOWN;
-  const shown = problems.slice(0, SHOWN).map((problem) => `  ${problem}`);
+  const more = problems.length - shownProblems;
+  const shown = problems.slice(0, shownProblems).map((problem) => `  ${problem}`);
   if (more > 0) shown.push(`  and ${more} more`);
-  const lines = `lines must be ROOMID or ROOMID<TAB>FAULTS, got ${problems.length} problem(s)`;
-  return new ReaperError(
-    'INVALID',
-    `${printable(name)}: ${lines}; mend them:\n${shown.join('\n')}`,
-  );
+  const rule = `lines must be ROOMID or ROOMID<TAB>FAULTS, got ${problems.length} problem(s)`;
+  return new ReaperError('INVALID', `${printable(name)}: ${rule}; mend them:\n${shown.join('\n')}`);
 }

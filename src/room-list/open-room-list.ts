@@ -1,11 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
-import type { RoomListFormat } from './entry.js';
+import { printable } from '../redact.js';
 import { readRoomList } from './read-room-list.js';
-import type { RoomList } from './room-list.js';
-import { shownPath } from './shown.js';
-import { spool } from './spool.js';
+import type { RoomList, RoomListFormat } from './room-list.js';
 
 export interface OpenRoomListOptions {
   /** What `-` reads. */
@@ -16,13 +16,14 @@ export interface OpenRoomListOptions {
   readonly format?: RoomListFormat | undefined;
 }
 
-const READ_BYTES = 64 * 1024;
+const readBytes = 64 * 1024;
 
 /**
  * Opens a list of rooms: a file, or standard input for `-`. What is no regular file (a
  * pipe, `<(command)`) is copied to a temporary file first, because the list is read twice.
  * The file stays open between the passes: renaming or replacing it changes nothing.
- * Throws ReaperError INVALID where it cannot be read.
+ *
+ * @throws ReaperError `INVALID` where it cannot be read.
  */
 export async function openRoomList(
   pathOrDash: string,
@@ -33,7 +34,7 @@ export async function openRoomList(
     return listIn(await spool(options.stdin, spoolDir), 'standard input', undefined, options);
   }
   const file = await openFile(pathOrDash, spoolDir);
-  return listIn(file, shownPath(pathOrDash), pathOrDash, options);
+  return listIn(file, shown(pathOrDash), pathOrDash, options);
 }
 
 function listIn(
@@ -67,9 +68,46 @@ async function openFile(path: string, spoolDir: string): Promise<FileHandle> {
   return spooled;
 }
 
+/**
+ * Copies a stream that can be read only once into a temporary file and returns it open.
+ * The file is readable by this user alone (0600) and loses its name at once, so that it is
+ * gone when it is closed, also after a crash or kill -9.
+ */
+async function spool(source: AsyncIterable<Uint8Array>, spoolDir: string): Promise<FileHandle> {
+  const file = await createSpoolFile(spoolDir);
+  try {
+    await writeFile(file, source);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw spoolFailure(spoolDir, error);
+  }
+}
+
+async function createSpoolFile(spoolDir: string): Promise<FileHandle> {
+  const path = join(spoolDir, `room-reaper-list-${randomUUID()}`);
+  try {
+    await mkdir(spoolDir, { recursive: true });
+    const file = await open(path, 'wx+', 0o600);
+    await unlink(path);
+    return file;
+  } catch (error) {
+    throw spoolFailure(spoolDir, error);
+  }
+}
+
+function spoolFailure(spoolDir: string, cause: unknown): ReaperError {
+  const got = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return new ReaperError(
+    'INVALID',
+    `A room list from a pipe must be copied to "${shown(spoolDir)}" to be read twice, got ${got}; make room or set another temporary directory (TMPDIR), or give the list as a file`,
+    { cause },
+  );
+}
+
 /** Reads from the beginning, at positions of its own; the chunk is overwritten by the next. */
 async function* bytesOf(file: FileHandle): AsyncGenerator<Buffer, void, undefined> {
-  const buffer = Buffer.allocUnsafe(READ_BYTES);
+  const buffer = Buffer.allocUnsafe(readBytes);
   for (let position = 0; ;) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
     if (bytesRead === 0) return;
@@ -81,7 +119,7 @@ async function* bytesOf(file: FileHandle): AsyncGenerator<Buffer, void, undefine
 /** Why a list cannot be opened, and what to do about it. */
 function openFailure(path: string, cause: unknown): ReaperError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  const name = `"${shownPath(path)}"`;
+  const name = `"${shown(path)}"`;
   return new ReaperError('INVALID', messages[code]?.(name) ?? unreadable(name, code), { cause });
 }
 
@@ -95,4 +133,9 @@ const messages: Readonly<Record<string, (name: string) => string>> = {
 
 function unreadable(name: string, code: string): string {
   return `Room list must be readable, got ${code} for ${name}; check the path, or pass - for standard input`;
+}
+
+/** A path whole: its end tells most. */
+function shown(path: string): string {
+  return printable(path, path.length);
 }

@@ -1,14 +1,23 @@
 import { ReaperError } from '../errors.js';
-import { DEFAULT_ADMIN_IDENTIFIER, DEMO_SDK_APP_ID, DEMO_SECRET_KEY } from './demo.js';
 import { parseFaults, type Fault } from './faults.js';
-import { numberedRooms, parseRoomList, readRoomList, type RoomEntry } from './room-list.js';
+import { numberedRooms, parseRooms, readRoomsFile, type RoomWithFaults } from './rooms-file.js';
+
+/**
+ * Credentials of no real app, for demos: the defaults of the simulator, and what
+ * `destroy --simulate` signs with. They open nothing.
+ */
+export const demoApp = {
+  sdkAppId: 1_400_000_000,
+  secretKey: 'room-reaper-demo-key-that-opens-nothing',
+  adminIdentifier: 'administrator',
+} as const;
 
 export interface SimulatorOptions {
   /** 0 (the default) takes any free port. */
   port?: number;
   /** Default 127.0.0.1. The simulator speaks plain http: keep it to loopback or a private net. */
   host?: string;
-  /** Default: the demo app (demo.ts). */
+  /** Default: the demo app. */
   sdkAppId?: number;
   secretKey?: string;
   /** Default `administrator`. */
@@ -36,7 +45,7 @@ export interface Settings {
   sdkAppId: number;
   secretKey: string;
   adminIdentifier: string;
-  rooms: RoomEntry[];
+  rooms: RoomWithFaults[];
   anyRoom: boolean;
   quotaPerSecond: number;
   latencyMs: number;
@@ -44,10 +53,10 @@ export interface Settings {
   seed: number;
 }
 
-/** Throws ReaperError INVALID for the first option that is wrong. */
+/** @throws ReaperError `INVALID` for the first option that is wrong. */
 export async function readOptions(options: SimulatorOptions): Promise<Settings> {
   const { port = 0, latencyMs = 0, quotaPerSecond = 200, seed = 1 } = options;
-  const { sdkAppId = DEMO_SDK_APP_ID, secretKey = DEMO_SECRET_KEY } = options;
+  const { sdkAppId, secretKey, adminIdentifier } = { ...demoApp, ...options };
   mustBeInteger('port', port, 0, 65_535);
   mustBeInteger('sdkAppId', sdkAppId, 1, 0xffff_ffff);
   mustBeInteger('latencyMs', latencyMs, 0, 3_600_000);
@@ -63,14 +72,14 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
   }
   const rooms = listRooms(options.rooms ?? 0);
   if (options.roomsFile !== undefined) {
-    for (const entry of await readRoomList(options.roomsFile)) rooms.push(entry);
+    for (const entry of await readRoomsFile(options.roomsFile)) rooms.push(entry);
   }
   return {
     port,
     host: options.host ?? '127.0.0.1',
     sdkAppId,
     secretKey,
-    adminIdentifier: options.adminIdentifier ?? DEFAULT_ADMIN_IDENTIFIER,
+    adminIdentifier,
     rooms,
     anyRoom: options.anyRoom ?? false,
     quotaPerSecond,
@@ -80,7 +89,11 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
   };
 }
 
-/** Faults for all rooms. Throws ReaperError INVALID that lists every problem. */
+/**
+ * Faults for all rooms.
+ *
+ * @throws ReaperError `INVALID` that lists every problem.
+ */
 export function readFaults(specs: readonly string[]): Fault[] {
   const parsed = specs.map((spec) => parseFaults(spec, 'service'));
   const problems = parsed.flatMap((each) => each.problems);
@@ -88,11 +101,11 @@ export function readFaults(specs: readonly string[]): Fault[] {
   return parsed.flatMap((each) => each.faults);
 }
 
-function listRooms(rooms: number | Iterable<string>): RoomEntry[] {
+function listRooms(rooms: number | Iterable<string>): RoomWithFaults[] {
   if (typeof rooms === 'string') {
     throw new ReaperError('INVALID', 'rooms must be a number or a list, got text; see roomsFile');
   }
-  if (typeof rooms !== 'number') return parseRoomList(rooms, 'rooms');
+  if (typeof rooms !== 'number') return parseRooms(rooms, 'rooms');
   mustBeInteger('rooms', rooms, 0, 10_000_000);
   return Array.from(numberedRooms(rooms), (roomId) => ({ roomId, faults: [] }));
 }

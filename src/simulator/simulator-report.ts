@@ -1,4 +1,4 @@
-import type { Statistic } from './statistics.js';
+import type { Statistic } from './truth.js';
 
 /** What a simulator has seen since it was started. */
 export interface SimulatorReport {

@@ -1,26 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { errorInfoOf } from './error-codes.js';
-import type { Statistic } from './statistics.js';
-
-/** `Response.RoomInfo` of get_room_info (https://trtc.io/document/63404). */
-export interface RoomInfo {
-  RoomId: string;
-  RoomName: string;
-  RoomType: 'Live';
-  Owner_Account: string;
-  /** Seconds since 1970. */
-  CreateTime: number;
-  IsSeatEnabled: boolean;
-  TakeSeatMode: 'ApplyToTake';
-  MaxSeatCount: number;
-  MaxMemberCount: number;
-  IsMessageDisabled: boolean;
-  CoverURL: string;
-  Category: number[];
-  ActivityStatus: number;
-  ViewCount: number;
-  IsPublicVisible: boolean;
-}
+import { send, sendJson } from './http.js';
+import type { RoomInfo, Statistic } from './truth.js';
 
 /** How a request ends, as its sender sees it. */
 export type Answer =
@@ -94,18 +74,6 @@ export function sendAnswer(response: ServerResponse, answer: Answer, requestId: 
   }
 }
 
-export function sendJson(response: ServerResponse, value: unknown): void {
-  send(response, 200, 'application/json', JSON.stringify(value));
-}
-
-export function send(response: ServerResponse, status: number, type: string, text: string): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(text),
-  });
-  response.end(text);
-}
-
 function success(
   requestId: string,
   response?: { Statistic: Statistic } | { RoomInfo: RoomInfo },
@@ -117,4 +85,33 @@ function success(
     RequestId: requestId,
     ...(response && { Response: response }),
   };
+}
+
+/** What the simulator says in `ErrorInfo`, in its own words. Never a part of the query. */
+const errorInfos: ReadonlyMap<number, string> = new Map([
+  [60002, 'the URL must be POST /v4/SERVICE/COMMAND'],
+  [60003, 'the body must be JSON'],
+  [60006, 'sdkappid must be a positive integer'],
+  [60007, 'this REST API is called over its frequency limit'],
+  [60009, 'no such service or command here'],
+  [60010, 'the identifier must be an app administrator'],
+  [60012, 'sdkappid is missing'],
+  [60025, 'a URL parameter is missing, repeated or wrong'],
+  [70001, 'the UserSig has expired'],
+  [70002, 'the UserSig is empty'],
+  [70003, 'the UserSig is illegal'],
+  [70005, 'the UserSig is truncated'],
+  [70009, 'the UserSig was made with another key'],
+  [70013, 'the UserSig was made for another identifier'],
+  [70014, 'the UserSig was made for another SDKAppID'],
+  [70020, 'no such SDKAppID'],
+  [70052, 'the UserSig was made invalid'],
+  [100001, 'internal error, try again'],
+  [100002, 'invalid parameter'],
+  [100004, 'the room does not exist'],
+  [100006, 'no permission'],
+]);
+
+function errorInfoOf(code: number): string {
+  return errorInfos.get(code) ?? `simulated error ${code}`;
 }

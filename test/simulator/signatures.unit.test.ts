@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readUserSig } from '../../src/simulator/user-sig.js';
+import { afterEach, expect, test, vi } from 'vitest';
+import { readUserSig } from '../../src/simulator/signatures.js';
 import { ADMIN, APP, destroy, sign, start } from './client.js';
 
 afterEach(() => vi.useRealTimers());
@@ -46,13 +46,11 @@ const bad: [rule: string, code: number, usersig: () => string][] = [
   ['a UserSig expires in the very second that was named', 70001, () => sign({ expire: 0 })],
 ];
 
-describe('a UserSig that is wrong is refused', () => {
-  test.each(bad)('%s', async (_rule, code, usersig) => {
-    const simulator = await start({ rooms: 1 });
-    const reply = await destroy(simulator, 'room-000001', { parameters: { usersig: usersig() } });
-    expect(reply.ErrorCode).toBe(code);
-    expect(simulator.room('room-000001').state).toBe('live');
-  });
+test.each(bad)('a UserSig that is wrong is refused: %s', async (_rule, code, usersig) => {
+  const simulator = await start({ rooms: 1 });
+  const reply = await destroy(simulator, 'room-000001', { parameters: { usersig: usersig() } });
+  expect(reply.ErrorCode).toBe(code);
+  expect(simulator.room('room-000001').state).toBe('live');
 });
 
 test('an app that does not exist is 70020, however well signed', async () => {
@@ -87,34 +85,32 @@ test('one UserSig serves many requests, and its expiry is looked at in each', as
   expect((await destroy(simulator, 'room-000003', { parameters })).ErrorCode).toBe(70001);
 });
 
-describe('making signatures invalid', () => {
-  test('refuses a used one with 70052, and one made anew in the same second works', async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_500 });
-    const simulator = await start({ rooms: 2 });
-    const used = { usersig: sign() };
-    expect((await destroy(simulator, 'room-000001', { parameters: used })).ErrorCode).toBe(0);
-    simulator.invalidateSignatures();
-    expect((await destroy(simulator, 'room-000002', { parameters: used })).ErrorCode).toBe(70052);
-    const anew = { usersig: sign({ expire: 86_401 }) };
-    expect((await destroy(simulator, 'room-000002', { parameters: anew })).ErrorCode).toBe(0);
-  });
+test('making UserSigs invalid refuses a used one with 70052, and one made anew in the same second works', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_500 });
+  const simulator = await start({ rooms: 2 });
+  const used = { usersig: sign() };
+  expect((await destroy(simulator, 'room-000001', { parameters: used })).ErrorCode).toBe(0);
+  simulator.invalidateSignatures();
+  expect((await destroy(simulator, 'room-000002', { parameters: used })).ErrorCode).toBe(70052);
+  const anew = { usersig: sign({ expire: 86_401 }) };
+  expect((await destroy(simulator, 'room-000002', { parameters: anew })).ErrorCode).toBe(0);
+});
 
-  test('refuses one of an earlier second that was never used', async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_500 });
-    const simulator = await start({ rooms: 1 });
-    const unused = { usersig: sign() };
-    vi.setSystemTime(1_800_000_001_000);
-    simulator.invalidateSignatures();
-    expect((await destroy(simulator, 'room-000001', { parameters: unused })).ErrorCode).toBe(70052);
-  });
+test('making UserSigs invalid refuses one of an earlier second that was never used', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_500 });
+  const simulator = await start({ rooms: 1 });
+  const unused = { usersig: sign() };
+  vi.setSystemTime(1_800_000_001_000);
+  simulator.invalidateSignatures();
+  expect((await destroy(simulator, 'room-000001', { parameters: unused })).ErrorCode).toBe(70052);
+});
 
-  test('leaves those made later alone', async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_500 });
-    const simulator = await start({ rooms: 1 });
-    simulator.invalidateSignatures();
-    vi.setSystemTime(1_800_000_001_000);
-    expect((await destroy(simulator, 'room-000001')).ErrorCode).toBe(0);
-  });
+test('making UserSigs invalid leaves those made later alone', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_500 });
+  const simulator = await start({ rooms: 1 });
+  simulator.invalidateSignatures();
+  vi.setSystemTime(1_800_000_001_000);
+  expect((await destroy(simulator, 'room-000001')).ErrorCode).toBe(0);
 });
 
 test('the reader gives back what the generator of Tencent put in', () => {

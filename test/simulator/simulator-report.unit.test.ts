@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { formatReport } from '../../src/simulator/index.js';
-import { RepeatedRandoms } from '../../src/simulator/repeated-randoms.js';
+import { formatReport } from '../../src/simulator/simulator-report.js';
+import { createRepeatedRandoms } from '../../src/simulator/repeated-randoms.js';
 import { burst, destroy, PATH, send, start } from './client.js';
 
 test('a random that is used again is answered all the same, and counted', async () => {
@@ -13,11 +13,11 @@ test('a random that is used again is answered all the same, and counted', async 
 });
 
 test('a random is remembered for the last requests only', () => {
-  const randoms = new RepeatedRandoms(3);
+  const randoms = createRepeatedRandoms(3);
   for (const random of [1, 2, 3, 4, 1, 2]) randoms.record(random);
-  expect(randoms.count).toBe(0);
+  expect(randoms.count()).toBe(0);
   randoms.record(4);
-  expect(randoms.count).toBe(1);
+  expect(randoms.count()).toBe(1);
 });
 
 test('the codes add up to the requests, also when a sender leaves in the middle', async () => {
