@@ -8,6 +8,7 @@ import { openQueue, type OpenQueue } from '../../src/queue/open.js';
 import { run, start, type Run } from '../e2e/room-reaper.js';
 import { lines, openStage, roomIds, totalsInLedger, type DestructionRow } from '../e2e/stage.js';
 import type { CountingServer, ScriptedAnswer, ServerReport } from '../support/counting-server.js';
+import { sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
 
 /** Longer forms of the fault runs: `FAULTS_LONG=1 npm run test:faults` (docs/operations.md). */
@@ -159,19 +160,21 @@ export class Scene {
   }
 
   async findings(): Promise<Findings> {
-    const [report, rows, attempts] = await Promise.all([
+    const [report, rows, attempts, slots] = await Promise.all([
       this.server.report(),
       this.destructions(),
       this.attempts(),
+      sentSlots(this.options.databaseUrl),
     ]);
-    return compare(this.rooms, report, rows, attempts);
+    return compare(this.rooms, report, rows, attempts, slots);
   }
 }
 
 export interface Findings {
   /** What must not be, in words; empty where ledger and server agree on every room. */
   wrong: string[];
-  worstWindow: number;
+  /** When the requests that were sent were to be, in milliseconds since the epoch. */
+  slots: number[];
   /** Rooms by outcome. */
   outcomes: Record<string, number>;
   report: ServerReport;
@@ -188,6 +191,7 @@ function compare(
   report: ServerReport,
   rows: DestructionRow[],
   attempts: AttemptRow[],
+  slots: number[],
 ): Findings {
   const wrong = [...report.problems];
   const outcomes: Record<string, number> = {};
@@ -232,7 +236,7 @@ function compare(
   }
   if (rows.length !== rooms.length)
     wrong.push(`${rows.length} destructions of ${rooms.length} rooms`);
-  return { wrong, worstWindow: report.worstWindow, outcomes, report, rows, attempts };
+  return { wrong, slots, outcomes, report, rows, attempts };
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

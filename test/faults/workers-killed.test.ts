@@ -11,6 +11,7 @@
  */
 import { beforeAll, expect, test } from 'vitest';
 import { redisAndPostgres } from '../e2e/stage.js';
+import { assertQuotaKept } from '../support/quota-kept.js';
 import { say } from '../support/say.js';
 import { long, Scene, seeded, seedOfThisRun, sideBySide, until } from './scene.js';
 
@@ -114,7 +115,8 @@ test('workers killed again and again: every room has one outcome, equal to the s
 });
 
 test('workers killed again and again: the quota is kept at the door', () => {
-  expect(results('killed').worstWindow, `seed ${seed}`).toBeLessThanOrEqual(200);
+  const { report, slots } = results('killed');
+  assertQuotaKept(report, 200, slots);
 });
 
 test('the jobs of a dead worker are taken up within 30 s, however often it happens to them', () => {

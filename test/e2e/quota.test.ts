@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
+import { run, start } from './room-reaper.js';
+import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
+
+const quota = 200;
+
+test('three worker processes keep the quota at the door, first requests and retries together', async () => {
+  const rooms = roomIds(800);
+  const { server, env } = await openStage({
+    // Every tenth room fails once, every fiftieth twice: retries take slots like anything else.
+    scripts: Object.fromEntries(
+      rooms
+        .filter((_, index) => index % 10 === 0)
+        .map((room, index) => [
+          room,
+          Array.from({ length: index % 5 === 0 ? 2 : 1 }, () => ({
+            kind: 'code' as const,
+            code: 100001,
+          })),
+        ]),
+    ),
+    latencyMs: 50,
+  });
+  const requestsWanted = 800 + 80 + 16;
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores, LOG_LEVEL: 'warn' } };
+  expect((await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) })).code).toBe(0);
+
+  const workers = [1, 2, 3].map(() => start(['worker'], options));
+  await server.reached(requestsWanted);
+  for (const worker of workers) worker.kill('SIGTERM');
+  const ended = await Promise.all(workers.map((worker) => worker.ended));
+
+  expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
+  const report = await server.report();
+  expect(report.requests).toHaveLength(requestsWanted);
+  expect(report.problems).toEqual([]);
+  const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(800);
+  const slots = await sentSlots(stores.DATABASE_URL);
+  expect(slots).toHaveLength(requestsWanted);
+  assertQuotaKept(report, quota, slots);
+});
