@@ -1,4 +1,5 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { errorCodes, ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
@@ -7,25 +8,88 @@ import { advices } from './advice.js';
 import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
 
+interface Listed {
+  /** What the help says that it takes, and does: its own help says the same (a test holds them together). */
+  takes: string;
+  does: string;
+  load: () => Promise<(io: Io) => Command>;
+}
+
 /**
  * The commands, in the order of the help. Each is loaded where it is asked for: all of them
- * together take longer to load than most of them to run.
+ * together take longer to load than most of them to run, and the help needs none.
  */
-const commands: Record<string, () => Promise<(io: Io) => Command>> = {
-  destroy: async () => (await import('./destroy.js')).destroyCommand,
-  enqueue: async () => (await import('./enqueue.js')).enqueueCommand,
-  worker: async () => (await import('./worker.js')).workerCommand,
-  status: async () => (await import('./status.js')).statusCommand,
-  explain: async () => (await import('./explain.js')).explainCommand,
-  doctor: async () => (await import('./doctor.js')).doctorCommand,
-  report: async () => (await import('./report.js')).reportCommand,
-  audit: async () => (await import('./audit.js')).auditCommand,
-  prune: async () => (await import('./prune.js')).pruneCommand,
-  cancel: async () => (await import('./cancel.js')).cancelCommand,
-  replay: async () => (await import('./replay.js')).replayCommand,
-  pause: async () => (await import('./pause.js')).pauseCommand,
-  resume: async () => (await import('./pause.js')).resumeCommand,
-  simulator: async () => (await import('./simulator.js')).simulatorCommand,
+export const commands: Record<string, Listed> = {
+  destroy: {
+    takes: '[options] [FILE]',
+    does: 'destroy rooms and print what became of them',
+    load: async () => (await import('./destroy.js')).destroyCommand,
+  },
+  enqueue: {
+    takes: '[options] [FILE]',
+    does: 'put rooms on the queue and leave',
+    load: async () => (await import('./enqueue.js')).enqueueCommand,
+  },
+  worker: {
+    takes: '',
+    does: 'work on the queue until stopped',
+    load: async () => (await import('./worker.js')).workerCommand,
+  },
+  status: {
+    takes: '[options]',
+    does: 'the line, its rate, what waits and how long it takes',
+    load: async () => (await import('./status.js')).statusCommand,
+  },
+  explain: {
+    takes: '[options] <ROOM_ID>',
+    does: 'why a room is still alive, or what became of it',
+    load: async () => (await import('./explain.js')).explainCommand,
+  },
+  doctor: {
+    takes: '[options]',
+    does: 'check everything, and say what to do about what is wrong',
+    load: async () => (await import('./doctor.js')).doctorCommand,
+  },
+  report: {
+    takes: '[options] <BATCH>',
+    does: 'what became of every room of a batch',
+    load: async () => (await import('./report.js')).reportCommand,
+  },
+  audit: {
+    takes: '[options]',
+    does: 'prove from the recorded requests that the quota was kept',
+    load: async () => (await import('./audit.js')).auditCommand,
+  },
+  prune: {
+    takes: '[options]',
+    does: 'delete from the ledger what ended long ago',
+    load: async () => (await import('./prune.js')).pruneCommand,
+  },
+  cancel: {
+    takes: '[options] [BATCH...]',
+    does: 'take back what was not sent yet',
+    load: async () => (await import('./cancel.js')).cancelCommand,
+  },
+  replay: {
+    takes: '[options]',
+    does: 'ask again for rooms that are not gone',
+    load: async () => (await import('./replay.js')).replayCommand,
+  },
+  pause: {
+    takes: '',
+    does: 'let no worker take up another room, until resume',
+    load: async () => (await import('./pause.js')).pauseCommand,
+  },
+  resume: {
+    takes: '',
+    does: 'go on after pause, or after the line was stopped and its cause mended',
+    load: async () => (await import('./pause.js')).resumeCommand,
+  },
+  simulator: {
+    takes: '[options]',
+    does: "run a stand-in for Tencent's API that keeps its documented rules",
+    load: async () => (await import('./simulator.js')).simulatorCommand,
+  },
 };
 
 const examples = `
@@ -55,7 +119,7 @@ export async function runProgram(
 ): Promise<void> {
   const program = new Command('room-reaper')
     .description('Destroys Tencent live rooms in bulk, within the quota of the API.')
-    .version('0.1.0')
+    .version(readVersion())
     .configureOutput({
       writeOut: (text) => io.stdout.write(printableLines(text)),
       // It repeats arguments that it does not know.
@@ -64,11 +128,11 @@ export async function runProgram(
     .showHelpAfterError('(room-reaper --help lists the commands and flags)')
     .exitOverride()
     .addHelpText('after', examples);
-  const known = Object.hasOwn(commands, argv[0] ?? '');
-  for (const [name, load] of Object.entries(commands)) {
-    if (known && name !== argv[0]) continue;
-    const make = await load();
-    program.addCommand(make(io).copyInheritedSettings(program));
+  // Flags may stand before it, and `help`.
+  const asked = argv.find((argument) => Object.hasOwn(commands, argument));
+  for (const [name, listed] of Object.entries(commands)) {
+    const command = name === asked ? (await listed.load())(io) : inTheHelp(name, listed);
+    program.addCommand(command.copyInheritedSettings(program));
   }
   try {
     io.env = readEnv();
@@ -76,6 +140,22 @@ export async function runProgram(
   } catch (error) {
     io.exitCode = reportError(error, io);
   }
+}
+
+/** From the sources and from dist/ alike, each two folders below the package's own. */
+function readVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** A line of the help, which cannot be run. */
+function inTheHelp(name: string, { takes, does }: Listed): Command {
+  const command = new Command(name).description(does);
+  for (const each of takes.split(' ').filter(Boolean)) {
+    if (each === '[options]') command.option('--any');
+    else command.argument(each);
+  }
+  return command;
 }
 
 /** Says what went wrong. @returns the exit code for it. */

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { exitCodes, type Io } from '../../src/cli/io.js';
-import { reportError } from '../../src/cli/program.js';
+import { commands, reportError, runProgram } from '../../src/cli/program.js';
 import { ReaperError } from '../../src/errors.js';
 
 function reported(error: unknown): { code: number; said: string } {
@@ -52,5 +53,46 @@ test('an error of ours is said in its own words', () => {
   expect(reported(new ReaperError('INVALID', 'rooms must be given'))).toEqual({
     code: exitCodes.usage,
     said: 'room-reaper: rooms must be given\n',
+  });
+});
+
+describe('the help', () => {
+  const newIo = () => ({
+    stdin: new PassThrough(),
+    stdout: new PassThrough(),
+    stderr: new PassThrough(),
+    env: {},
+    exitCode: 0,
+  });
+  const help = async (...argv: string[]): Promise<string> => {
+    const io = newIo();
+    await runProgram(argv, io, () => ({}));
+    return String(io.stdout.read());
+  };
+
+  test.each(Object.entries(commands))(
+    'says what %s takes and does, without loading it, as the command itself does',
+    async (name, { takes, does, load }) => {
+      const command = (await load())(newIo());
+      const own = command.createHelp();
+      expect(`${name} ${takes}`.trim()).toBe(own.subcommandTerm(command));
+      expect(does).toBe(own.subcommandDescription(command));
+    },
+  );
+
+  test('of a command can be asked for in two ways', async () => {
+    const own = await help('cancel', '--help');
+    expect(own).toContain('Usage: room-reaper cancel [options] [BATCH...]');
+    expect(await help('help', 'cancel')).toBe(own);
+  });
+
+  test('is of the whole program where it is asked for before a command', async () => {
+    expect(await help('--help', 'cancel')).toBe(await help('--help'));
+  });
+
+  test('the version is that of the package', async () => {
+    const file = new URL('../../package.json', import.meta.url);
+    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+    expect(await help('--version')).toBe(`${version}\n`);
   });
 });
