@@ -9,12 +9,11 @@ import type { Forecast } from '../operations/forecast.js';
 import { clockTime, duration, rooms } from '../text.js';
 import { ask } from './confirm.js';
 import { say, type Io } from './io.js';
-import { readTime } from './when.js';
 
 /** `25 min 30 s, done 02:31:07 if begun now, 1,200 rooms ahead; the deadline is missed by 6 min 00 s` */
-export function describePlan(plan: Forecast, nowMs: number): string {
+export function describePlan(plan: Forecast): string {
   const { outlook, deadline } = plan;
-  const begin = plan.beginsAtMs > nowMs ? `begun ${clockTime(plan.beginsAtMs)}` : 'begun now';
+  const begin = plan.delaySeconds > 0 ? `begun ${clockTime(plan.beginsAtMs)}` : 'begun now';
   const ahead =
     outlook.waitingAhead === undefined
       ? ' and nothing else waits'
@@ -32,25 +31,15 @@ function describeDeadline(deadline: Forecast['deadline'], doneAtMs: number): str
     : `; the deadline is missed by ${duration(deadline.missedBySeconds)}`;
 }
 
-/** `--deadline` as milliseconds since the epoch. @throws ReaperError `INVALID`. */
-export function readDeadline(text: string | undefined, nowMs: number): number | undefined {
-  return text === undefined ? undefined : readTime('--deadline', text, nowMs);
-}
-
 /**
  * A deadline that cannot be kept is said before anything is sent, and begun all the same
  * only where somebody says so.
  *
- * @throws ReaperError `INVALID` where nobody does.
+ * @throws ReaperError `REFUSED` where nobody does.
  */
-export async function acceptPlan(
-  plan: Forecast,
-  yes: boolean,
-  io: Io,
-  nowMs: number,
-): Promise<void> {
+export async function acceptPlan(plan: Forecast, yes: boolean, io: Io): Promise<void> {
   if (plan.deadline === undefined) return;
-  say(io, describePlan(plan, nowMs));
+  say(io, describePlan(plan));
   if (plan.deadline.missedBySeconds === undefined || yes) return;
   const answer = await ask(
     'begin all the same? (yes or no) ',
@@ -58,5 +47,5 @@ export async function acceptPlan(
     io,
   );
   if (!/^y(es)?$/i.test(answer.trim()))
-    throw new ReaperError('INVALID', 'not confirmed; nothing was sent');
+    throw new ReaperError('REFUSED', 'not confirmed; nothing was sent');
 }

@@ -133,6 +133,8 @@ export interface Forecast {
   /** From the beginning to the last room: what is ahead then, and the rooms themselves. */
   seconds: number;
   beginsAtMs: number;
+  /** Until it begins. */
+  delaySeconds: number;
   doneAtMs: number;
   /** A deadline is a plan and no more: nothing is stopped because it passes. */
   deadline: { atMs: number; missedBySeconds: number | undefined } | undefined;
@@ -164,8 +166,8 @@ export function forecast({
   const ahead = outlook.waitingAhead ?? 0;
   const beginsAtMs = Math.max(nowMs, notBeforeMs ?? nowMs);
   // Together, and not one after the other: a brake climbs back only once.
-  const together = secondsFor(ahead + rooms) - (beginsAtMs - nowMs) / 1000;
-  const seconds = Math.max(together, secondsFor(rooms));
+  const delaySeconds = (beginsAtMs - nowMs) / 1000;
+  const seconds = Math.max(secondsFor(ahead + rooms) - delaySeconds, secondsFor(rooms));
   const doneAtMs = beginsAtMs + seconds * 1000;
   const lateSeconds = deadlineMs === undefined ? 0 : (doneAtMs - deadlineMs) / 1000;
   return {
@@ -174,6 +176,7 @@ export function forecast({
     aheadSeconds: secondsFor(ahead),
     seconds,
     beginsAtMs,
+    delaySeconds,
     doneAtMs,
     deadline:
       deadlineMs === undefined

@@ -18,7 +18,7 @@ function plan(
   return forecast({ rooms, outlook: { ...unseen, ...outlook }, nowMs, ...times });
 }
 
-const say = (...args: Parameters<typeof plan>) => describePlan(plan(...args), nowMs);
+const say = (...args: Parameters<typeof plan>) => describePlan(plan(...args));
 
 describe('a plan says', () => {
   test('how long the rooms take, and when they are done', () => {
@@ -74,7 +74,7 @@ describe('a deadline that cannot be kept', () => {
 
   test('is refused where nobody can be asked, with what to do', async () => {
     const { io, said } = terminal();
-    await expect(acceptPlan(late, false, io, nowMs)).rejects.toThrow(
+    await expect(acceptPlan(late, false, io)).rejects.toThrow(
       'the deadline is missed by 24 min 30 s; nothing was sent. Add --yes to begin all the same, or give a later --deadline',
     );
     expect(await said()).toMatch(/the deadline is missed by 24 min 30 s\n$/);
@@ -82,22 +82,20 @@ describe('a deadline that cannot be kept', () => {
 
   test('is said and taken with --yes', async () => {
     const { io, said } = terminal();
-    await acceptPlan(late, true, io, nowMs);
+    await acceptPlan(late, true, io);
     expect(await said()).toMatch(/missed by/);
   });
 
   test('is asked about on a terminal', async () => {
-    await acceptPlan(late, false, terminal('yes').io, nowMs);
-    await expect(acceptPlan(late, false, terminal('no').io, nowMs)).rejects.toThrow(
-      'not confirmed',
-    );
-    await expect(acceptPlan(late, false, terminal('').io, nowMs)).rejects.toThrow('not confirmed');
+    await acceptPlan(late, false, terminal('yes').io);
+    await expect(acceptPlan(late, false, terminal('no').io)).rejects.toThrow('not confirmed');
+    await expect(acceptPlan(late, false, terminal('').io)).rejects.toThrow('not confirmed');
   });
 });
 
 test('a deadline that holds is said and asks nothing', async () => {
   const stderr = new PassThrough();
   const io = { stdin: new PassThrough(), stdout: new PassThrough(), stderr, env: {}, exitCode: 0 };
-  await acceptPlan(plan(1, { deadlineMs: nowMs + minute }), false, io, nowMs);
+  await acceptPlan(plan(1, { deadlineMs: nowMs + minute }), false, io);
   expect(await text(stderr.end())).toMatch(/1 min 00 s before the deadline\n$/);
 });

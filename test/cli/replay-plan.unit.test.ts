@@ -1,17 +1,19 @@
 import { expect, test } from 'vitest';
 import { forecast, fullPace, type Outlook } from '../../src/operations/forecast.js';
-import { planToText, type ReplayOutlook } from '../../src/cli/replay-plan.js';
+import { planToText } from '../../src/cli/replay-plan.js';
+import type { ReplayPlan } from '../../src/operations/replay.js';
 
-const groups: ReplayOutlook['plan'] = [
+const groups: ReplayPlan['groups'] = [
   {
     ...{ fate: 'replay', outcome: 'failed', errorCode: 100001, errorInfo: undefined },
-    ...{ rooms: 1_960, example: 'room-1' },
+    ...{ rooms: 1_960, example: 'room-1', meaning: 'internal error' },
   },
 ];
 function lastLine(changes: Partial<Outlook>) {
   const outlook = { ...fullPace(5.1), waitingAhead: 0, ...changes };
   const made = forecast({ rooms: 1_960, outlook, nowMs: Date.UTC(2026, 0, 1) });
-  return planToText({ origin: '--all', plan: groups, forecast: made }).split('\n').at(-1);
+  const plan = { origin: '--all', groups, forecast: made, protected: { total: 0, named: [] } };
+  return planToText(plan).split('\n').at(-1);
 }
 
 test('it says how long it takes, and what goes before', () => {
