@@ -39,6 +39,9 @@ export type ErrorCode = keyof typeof errorCodes;
 /** What would mend it, where every skin has its own way to say that: src/cli/advice.ts. */
 export type Remedy =
   | 'run_again'
+  | 'run_again_then'
+  | 'run_again_for_the_rest'
+  | 'cancel_again'
   | 'name_the_format'
   | 'skip_invalid'
   | 'skip_protected'

@@ -1,12 +1,22 @@
 /** What the command line says of a remedy: an error itself knows of no flag (src/errors.ts). */
-import type { Remedy } from '../errors.js';
+import type { ReaperError, Remedy } from '../errors.js';
 
-export const advices: Readonly<Record<Remedy, string>> = {
+const advices: Readonly<Record<Remedy, string>> = {
   run_again: 'run the same command again',
+  run_again_then: 'then run the same command again',
+  run_again_for_the_rest: 'then run the same command again: it adds the rest and nothing twice',
+  cancel_again: 'To take back what came after it, run room-reaper cancel again with its id',
   name_the_format: 'name its format with --format',
-  skip_invalid: 'correct it, or leave such lines out with --skip-invalid',
-  skip_protected: 'take them out, or leave them out with --skip-protected',
+  skip_invalid: 'Correct it, or leave such lines out with --skip-invalid',
+  skip_protected: 'Take them out, or leave them out with --skip-protected',
   force: 'add --force to ask all the same',
   list_batches: 'room-reaper status lists them',
   give_the_id: 'give the id',
 };
+
+/** The sentence of an error, and what to do: a part of it, or a sentence of its own. */
+export function withAdvice({ message, remedy }: ReaperError): string {
+  if (remedy === undefined) return message;
+  const advice = advices[remedy];
+  return /^[A-Z]/.test(advice) ? `${message}. ${advice}` : `${message}; ${advice}`;
+}

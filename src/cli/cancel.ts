@@ -28,7 +28,7 @@ import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { collect } from './room-request.js';
-import { createHeapKeeper } from './small-heap.js';
+import { createHeapKeeper } from '../operations/small-heap.js';
 import { count, duration, outcomeList, rooms } from '../text.js';
 import { withStores, type OpenStores } from './with-stores.js';
 

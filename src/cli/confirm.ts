@@ -8,7 +8,7 @@ import type { Io } from './io.js';
  *
  * @param question - such as `destroy 2,000 rooms for good?`
  * @param refusal - what to say where nobody can be asked.
- * @throws ReaperError `INVALID` where it is not confirmed.
+ * @throws ReaperError `REFUSED` where it is not confirmed.
  */
 export async function confirmNumber(
   number: number,
@@ -18,7 +18,7 @@ export async function confirmNumber(
 ): Promise<void> {
   const answer = await ask(`${question} Type ${count(number)} to go on: `, refusal, io);
   if (answer.replace(/[,\s]/g, '') !== String(number))
-    throw new ReaperError('INVALID', 'not confirmed; nothing was done');
+    throw new ReaperError('REFUSED', 'not confirmed; nothing was done');
 }
 
 /** Somebody was asked, and ended it with Ctrl-C or Ctrl-D. */
@@ -30,11 +30,11 @@ export class Declined extends Error {
  * Asks a person.
  *
  * @param refusal - what to say where nobody can be asked.
- * @throws ReaperError `INVALID` where nobody can be asked.
+ * @throws ReaperError `REFUSED` where nobody can be asked.
  * @throws Declined where there is no answer.
  */
 export async function ask(question: string, refusal: string, io: Io): Promise<string> {
-  if (!io.stdin.isTTY || !io.stderr.isTTY) throw new ReaperError('INVALID', refusal);
+  if (!io.stdin.isTTY || !io.stderr.isTTY) throw new ReaperError('REFUSED', refusal);
   const prompt = createInterface({ input: io.stdin, output: io.stderr });
   // Some versions of Node say it with an error, others only close.
   const closed = new Promise<undefined>((resolve) => {

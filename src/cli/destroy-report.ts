@@ -1,45 +1,11 @@
 /** What `destroy` prints at its end. */
-import { stringify } from 'lossless-json';
-import type { BatchProgress } from '../ledger/batches.js';
-import { outcomes, type OutcomeCounts } from '../destruction.js';
-import type { BatchSummary } from '../ledger/report.js';
-import type { RoomListSummary } from '../room-list/two-passes.js';
+import { outcomes } from '../destruction.js';
+import type { DestroyResult } from '../operations/destroy.js';
 import { printable } from '../redact.js';
-import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
 import { count, duration, rooms } from '../text.js';
+import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
 
-export interface DestroyResult {
-  progress: BatchProgress;
-  summary: BatchSummary;
-  list: RoomListSummary;
-  /** Entries of the list that were left out because they are protected. */
-  protected: number;
-  /** Wall time of this run. */
-  seconds: number;
-}
-
-/** The shape is a contract with scripts. Statistics are exact, also beyond 2⁵³. */
-export function toJson({ progress, summary, list, seconds, ...more }: DestroyResult): string {
-  return (
-    stringify({
-      batchId: progress.id,
-      requested: list.valid + list.invalid,
-      unique: list.unique,
-      duplicates: list.duplicates,
-      invalid: list.invalid,
-      ...(more.protected > 0 ? { protected: more.protected } : {}),
-      outcomes: Object.fromEntries(
-        outcomes.map((outcome) => [outcome, summary.outcomes[outcome]]),
-      ) as OutcomeCounts,
-      attempts: summary.attempts,
-      seconds: Math.round(seconds * 10) / 10,
-      worstWindow: summary.worstWindow,
-      statistics: summary.statistics,
-    }) ?? ''
-  );
-}
-
-export function toText({ progress, summary, list, seconds, ...more }: DestroyResult): string {
+export function toText({ progress, summary, seconds, rooms: list }: DestroyResult): string {
   const finished = outcomes.reduce((sum, outcome) => sum + summary.outcomes[outcome], 0);
   return [
     `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
@@ -47,7 +13,7 @@ export function toText({ progress, summary, list, seconds, ...more }: DestroyRes
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
-    ...(more.protected > 0 ? [`${count(more.protected)} protected rooms were left out`] : []),
+    ...(list.protected > 0 ? [`${count(list.protected)} protected rooms were left out`] : []),
     ...describeOutcomes(summary.outcomes),
     ...describeStatistics(summary.statistics),
     ...describeProblems(summary.problems),

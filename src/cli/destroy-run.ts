@@ -1,27 +1,30 @@
 /** One run of `destroy`: put the rooms on the queue, work, show progress, print what became of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from '../config.js';
-import { finishedCount, readBatches, type Batch, type BatchProgress } from '../ledger/batches.js';
-import type { Database } from '../ledger/database.js';
 import { isGone, outcomes } from '../destruction.js';
-import { summarizeBatch } from '../ledger/report.js';
-import type { StoppedLine } from '../ledger/reserve.js';
-import { slotInterval } from '../limiter/pace.js';
 import { createLog } from '../log.js';
-import { isPassing } from '../passing.js';
-import { openQueue } from '../queue/open.js';
+import {
+  destroyedToJson,
+  finishedCount,
+  readProgress,
+  readSummary,
+  type BatchProgress,
+} from '../operations/destroy.js';
+import { enqueueRooms, type Enqueued, type EnqueueRequest } from '../operations/enqueue.js';
+import { followBatch } from '../operations/look-ahead.js';
+import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
-import { openStores, type Stores } from '../stores.js';
-import { startWorker } from '../worker/worker.js';
-import { createBatchEta } from './ahead.js';
-import { toJson, toText } from './destroy-report.js';
-import { onInterrupt } from './interrupt.js';
-import { exitCodes, print, say, type Io } from './io.js';
-import { createProgressLine, createRateMeter, describeProgress } from './progress.js';
-import { placementOf, putOnQueue, type Put, type PutOptions } from './put-on-queue.js';
-import { sayQueueAway } from './queue-away.js';
-import { readBatchFlags, type RoomFlags, type RoomRequest } from './room-request.js';
 import { rooms } from '../text.js';
+import type { StoppedLine } from '../worker/index.js';
+import { startWorker } from '../worker/worker.js';
+import { toText } from './destroy-report.js';
+import { exitCodes, print, say, type Io } from './io.js';
+import {
+  createProgressLine,
+  createRateMeter,
+  describeProgress,
+  withBatchProgress,
+} from './progress.js';
+import { sayGoesOn } from './room-request.js';
 
 /** How often the progress is read, in milliseconds. */
 const lookEveryMs = 500;
@@ -29,107 +32,62 @@ const lookEveryMs = 500;
 /** How long the progress shows why an attempt failed, in milliseconds. */
 const troubleShownMs = 15_000;
 
-interface Surroundings {
-  config: Config;
-  request: RoomRequest;
-  flags: RoomFlags;
-  io: Io;
-  stores: Stores;
-  database: Database;
+interface Run {
+  service: Service;
+  request: EnqueueRequest;
   /** Aborts when the user interrupts. */
   signal: AbortSignal;
+  json: boolean;
+  io: Io;
 }
 
 /** @returns the exit code. */
-export async function runDestroy(
-  config: Config,
-  request: RoomRequest,
-  flags: RoomFlags,
-  io: Io,
-): Promise<number> {
-  const interrupt = onInterrupt();
-  const stores = await openStores(config, (message) => say(io, message));
-  try {
-    const database = await stores.openLedger(() => undefined);
-    try {
-      const { signal } = interrupt;
-      return await run({ config, request, flags, io, stores, database, signal });
-    } finally {
-      await database.close();
-    }
-  } finally {
-    await stores.close();
-    interrupt.dispose();
-  }
-}
-
-async function run(surroundings: Surroundings): Promise<number> {
-  const { config, request, flags, io, database, signal } = surroundings;
+export async function runDestroy(run: Run): Promise<number> {
+  const { service, request, signal, json, io } = run;
   const startedAt = performance.now();
-  const { batch, lastPriority } = await enqueue(surroundings);
-  const stopped = signal.aborted
-    ? undefined
-    : await workUntilEnded(batch, lastPriority, surroundings);
+  const enqueued = await withBatchProgress(io, (onProgress) =>
+    enqueueRooms(service, request, {
+      onBatch: (batch) => sayGoesOn(batch, io),
+      ...{ onProgress, signal },
+    }),
+  );
+  const { id } = enqueued.batch;
+  if (enqueued.added.pending > 0) {
+    say(
+      io,
+      `${rooms(enqueued.added.pending)} had a destruction pending already, whose outcome counts for this batch too`,
+    );
+  }
+  const stopped = signal.aborted ? undefined : await workUntilEnded(run, enqueued);
 
-  const progress = await readProgress(database, config, batch);
+  const progress = await readProgress(service, id);
+  const summary = progress && (await readSummary(service, id));
+  if (summary === undefined) {
+    say(
+      io,
+      `the ledger cannot be reached: room-reaper report ${id} says what is done when it is back`,
+    );
+  }
   if (progress === undefined) {
-    sayLedgerAway(batch, io);
     say(io, 'Where rooms are left then, run the same command again to go on.');
     return signal.aborted ? exitCodes.interrupted : exitCodes.usage;
   }
-  const summary = await unlessAway(summarizeBatch(database, batch.id));
   if (summary === undefined) {
-    sayLedgerAway(batch, io);
     const code = exitCode(progress, stopped, signal, io);
     return code === exitCodes.ok ? exitCodes.usage : code;
   }
-  const result = {
-    progress,
-    summary,
-    list: request.summary,
-    protected: request.protected,
-    seconds: (performance.now() - startedAt) / 1000,
-  };
-  print(io, flags.json ? toJson(result) : toText(result));
+  const seconds = (performance.now() - startedAt) / 1000;
+  const result = { progress, summary, rooms: request.rooms.counts, seconds };
+  print(io, json ? destroyedToJson(result) : toText(result));
   return exitCode(progress, stopped, signal, io);
-}
-
-async function enqueue(surroundings: Surroundings): Promise<Put> {
-  const { config, request, flags, io, stores, database, signal } = surroundings;
-  const opened = await openQueue({
-    sdkAppId: config.sdkAppId,
-    connection: stores.queue,
-    onError: sayQueueAway(io, config.queueUrl),
-  });
-  try {
-    const options: PutOptions = {
-      request,
-      sdkAppId: config.sdkAppId,
-      ...readBatchFlags(flags),
-      placement: placementOf(request),
-      deadlineHours: config.deadlineHours,
-      signal,
-    };
-    const put = await putOnQueue(database, opened.queue, options, io);
-    if (put.added.pending > 0) {
-      const count = rooms(put.added.pending);
-      say(
-        io,
-        `${count} had a destruction pending already, whose outcome counts for this batch too`,
-      );
-    }
-    return put;
-  } finally {
-    await opened.close();
-  }
 }
 
 /** @returns why the line was stopped, where that ended it. */
 async function workUntilEnded(
-  batch: Batch,
-  lastPriority: number,
-  { config, io, stores, database, signal }: Surroundings,
+  { service, signal, io }: Run,
+  { batch, lastPriority }: Enqueued,
 ): Promise<StoppedLine | undefined> {
+  const { config, stores } = service;
   const line = createProgressLine(io);
   const found: {
     stopped?: StoppedLine;
@@ -163,40 +121,22 @@ async function workUntilEnded(
     },
   });
   const interrupted = () => signal.aborted;
-  const watched = await openQueue({
-    sdkAppId: config.sdkAppId,
-    connection: stores.queue,
-    failFast: true,
-    onError: () => undefined,
-  }).catch(async (error: unknown) => {
-    await worker.close();
-    throw error;
-  });
-  const eta = createBatchEta({
-    queue: watched.queue,
-    database,
-    sdkAppId: config.sdkAppId,
-    host: new URL(config.endpoint).host,
-    intervalMs: slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs),
-    lastPriority,
-  });
+  const secondsLeft = followBatch(service, lastPriority);
+  const rate = createRateMeter();
   try {
-    const rate = createRateMeter();
     for (;;) {
-      const progress = await readProgress(database, config, batch);
+      const progress = await readProgress(service, batch.id);
       if (progress !== undefined) {
         const now = Date.now();
-        const ratePerSecond = rate(finishedCount(progress), now);
-        const secondsLeft = await eta(progress.total - finishedCount(progress), now);
+        const finished = finishedCount(progress);
         const { trouble } = found;
         const recent = trouble !== undefined && now - trouble.at < troubleShownMs;
         const why =
           found.outage === undefined ? (recent ? trouble.reason : '') : 'outage of the API';
-        line.update(
-          describeProgress(progress, ratePerSecond, secondsLeft, now) +
-            (why === '' ? '' : ` · ${why}`),
-        );
-        if (finishedCount(progress) >= progress.total) break;
+        const left = secondsLeft(progress.total - finished, now);
+        const shown = describeProgress(progress, rate(finished, now), left, now);
+        line.update(shown + (why === '' ? '' : ` · ${why}`));
+        if (finished >= progress.total) break;
       }
       if (found.stopped !== undefined || interrupted()) break;
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
@@ -205,7 +145,6 @@ async function workUntilEnded(
     line.end();
     if (interrupted()) say(io, 'interrupted: finishing what is in flight (again to exit at once)');
     await worker.close();
-    await watched.close();
   }
   return found.stopped;
 }
@@ -238,30 +177,4 @@ function exitCode(
     .filter((outcome) => !isGone(outcome))
     .some((outcome) => progress[outcome] > 0);
   return notGone ? exitCodes.notGone : exitCodes.ok;
-}
-
-function sayLedgerAway({ id }: Batch, io: Io): void {
-  say(
-    io,
-    `the ledger cannot be reached: room-reaper report ${id} says what is done when it is back`,
-  );
-}
-
-/** undefined while the ledger is away: the worker says so, and waits. */
-async function readProgress(
-  database: Database,
-  config: Config,
-  batch: Batch,
-): Promise<BatchProgress | undefined> {
-  const found = readBatches(database, config.sdkAppId, { idOrName: batch.id, limit: 1 });
-  return (await unlessAway(found))?.[0];
-}
-
-async function unlessAway<R>(answer: Promise<R>): Promise<R | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isPassing(error)) return undefined;
-    throw error;
-  }
 }

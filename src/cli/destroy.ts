@@ -1,20 +1,11 @@
 /** `room-reaper destroy`: the main job in one process. */
 import { Command } from 'commander';
-import { readConfig } from '../config.js';
+import { readConfig, type Config } from '../config.js';
+import type { Service } from '../operations/service.js';
 import type { Io } from './io.js';
-import { lookAhead, unseenOutlook } from './look-ahead.js';
-import { acceptPlan, makePlan, readDeadline } from './plan.js';
-import { readProtection } from './protect.js';
-import { placementOf } from './put-on-queue.js';
-import {
-  addRoomFlags,
-  askConsent,
-  printDryRun,
-  readBatchFlags,
-  readRoomRequest,
-  type RoomFlags,
-} from './room-request.js';
+import { addRoomFlags, withRooms, type RoomFlags } from './room-request.js';
 import { startSimulation } from './simulate.js';
+import { withService } from './with-service.js';
 
 interface DestroyFlags extends RoomFlags {
   simulate?: boolean;
@@ -41,39 +32,36 @@ export function destroyCommand(io: Io): Command {
     .option('--simulate-faults <FILE>', 'rooms that misbehave there, as of simulator --rooms')
     .addHelpText('after', help)
     .action(async (file: string | undefined, flags: DestroyFlags) => {
-      io.exitCode = await destroy(file, flags, io);
+      const unseen = flags.simulate === true || flags.simulateFaults !== undefined;
+      const real = !unseen && !flags.dryRun;
+      const config = readConfig(io.env, { app: real, credentials: real });
+      // A single room should not wait behind a list.
+      const lane = file === undefined ? 'normal' : 'bulk';
+      const open = (use: (service: Service) => Promise<number>) =>
+        unseen ? onSimulator(config, flags, io, use) : withService(config, io, use);
+      const task = { verb: 'destroy', config, file, flags, lane, unseen, open } as const;
+      io.exitCode = await withRooms(
+        { ...task, notBeforeMs: undefined },
+        io,
+        async (service, request, signal) => {
+          // A worker with its HTTP client: what is only looked at goes without its memory.
+          const { runDestroy } = await import('./destroy-run.js');
+          return runDestroy({ service, request, signal, json: flags.json ?? false, io });
+        },
+      );
     });
 }
 
-async function destroy(file: string | undefined, flags: DestroyFlags, io: Io): Promise<number> {
-  const simulate = flags.simulate === true || flags.simulateFaults !== undefined;
-  const real = !simulate && !flags.dryRun;
-  const config = readConfig(io.env, { app: real, credentials: real });
-  readBatchFlags(flags);
-  const deadlineMs = readDeadline(flags.deadline, Date.now());
-  const request = await readRoomRequest(file, flags, readProtection(config, flags), io);
+async function onSimulator(
+  config: Config,
+  flags: DestroyFlags,
+  io: Io,
+  use: (service: Service) => Promise<number>,
+): Promise<number> {
+  const simulation = await startSimulation(config, flags.simulateFaults, io);
   try {
-    if (flags.dryRun || deadlineMs !== undefined) {
-      const { unique } = request.summary;
-      const outlook = simulate
-        ? unseenOutlook(config)
-        : await lookAhead(config, unique, placementOf(request), !flags.dryRun);
-      const nowMs = Date.now();
-      const plan = makePlan({ rooms: unique, outlook, nowMs, delayMs: 0, deadlineMs });
-      if (flags.dryRun) return printDryRun(request, plan, flags, io);
-      await acceptPlan(plan, flags.yes ?? false, io, nowMs);
-    }
-    await askConsent('destroy', request.summary.unique, flags, io);
-    // A worker with its HTTP client: other commands go without its memory.
-    const { runDestroy } = await import('./destroy-run.js');
-    if (!simulate) return await runDestroy(config, request, flags, io);
-    const simulation = await startSimulation(config, flags.simulateFaults, io);
-    try {
-      return await runDestroy(simulation.config, request, flags, io);
-    } finally {
-      await simulation.close();
-    }
+    return await withService(simulation.config, io, use);
   } finally {
-    await request.list.close();
+    await simulation.close();
   }
 }

@@ -1,29 +1,22 @@
 /** `room-reaper enqueue`: put rooms on the queue and leave. */
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.js';
+import { readConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
-import type { Batch } from '../ledger/batches.js';
-import type { Placement } from '../producer/add.js';
-import type { BatchAdded } from '../producer/enqueue-batch.js';
-import { printable } from '../redact.js';
-import { onInterrupt } from './interrupt.js';
-import { exitCodes, print, say, type Io } from './io.js';
-import { lookAhead } from './look-ahead.js';
-import { acceptPlan, makePlan, readDeadline } from './plan.js';
-import { putOnQueue } from './put-on-queue.js';
-import { readProtection } from './protect.js';
+import { enqueuedToJson, enqueueRooms } from '../operations/enqueue.js';
+import { instant, rooms } from '../text.js';
+import { exitCodes, print, type Io } from './io.js';
+import { withBatchProgress } from './progress.js';
 import {
   addRoomFlags,
-  askConsent,
-  printDryRun,
-  readBatchFlags,
-  readRoomRequest,
+  printJoined,
+  sayGoesOn,
+  sayInterrupted,
+  withRooms,
   type RoomFlags,
-  type RoomRequest,
+  type UseRooms,
 } from './room-request.js';
-import { instant, rooms } from '../text.js';
 import { readDuration, readTime } from './when.js';
-import { withStores } from './with-stores.js';
+import { withService } from './with-service.js';
 
 interface EnqueueFlags extends RoomFlags {
   delay?: string;
@@ -49,125 +42,50 @@ export function enqueueCommand(io: Io): Command {
     .option('--urgent', 'before everything else that waits')
     .addHelpText('after', help)
     .action(async (file: string | undefined, flags: EnqueueFlags) => {
-      io.exitCode = await enqueue(file, flags, io);
+      const notBeforeMs = readDue(flags, Date.now());
+      const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
+      // A single room should not wait behind a list.
+      const lane = flags.urgent ? 'urgent' : file === undefined ? 'normal' : 'bulk';
+      const task = { verb: 'enqueue', config, file, flags, lane, notBeforeMs } as const;
+      const open = (use: Parameters<typeof withService<number>>[2]) => withService(config, io, use);
+      io.exitCode = await withRooms({ ...task, unseen: false, open }, io, put(flags, io));
     });
 }
 
-async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): Promise<number> {
-  const readAtMs = Date.now();
-  const placement = readPlacement(flags, file !== undefined, readAtMs);
-  const config = readConfig(io.env, { app: !flags.dryRun, credentials: false });
-  readBatchFlags(flags);
-  const deadlineMs = readDeadline(flags.deadline, Date.now());
-  const request = await readRoomRequest(file, flags, readProtection(config, flags), io);
-  try {
-    if (flags.dryRun || deadlineMs !== undefined) {
-      const { unique } = request.summary;
-      const outlook = await lookAhead(config, unique, placement, !flags.dryRun);
-      const nowMs = Date.now();
-      const { delayMs } = placement;
-      const plan = makePlan({ rooms: unique, outlook, nowMs, delayMs, deadlineMs });
-      if (flags.dryRun) return printDryRun(request, plan, flags, io);
-      await acceptPlan(plan, flags.yes ?? false, io, nowMs);
-    }
-    await askConsent('enqueue', request.summary.unique, flags, io);
-    // Reading a list, and a person, take their time.
-    if (flags.at !== undefined) placement.delayMs -= Date.now() - readAtMs;
-    return await put(config, request, placement, flags, io);
-  } finally {
-    await request.list.close();
-  }
-}
-
-/** @param isList - whether there is a file: a single room should not wait behind a list. */
-function readPlacement(flags: EnqueueFlags, isList: boolean, now: number): Placement {
-  if (flags.delay !== undefined && flags.at !== undefined) {
+/** When the rooms are due, in milliseconds since the epoch; undefined: now. */
+function readDue({ delay, at }: EnqueueFlags, nowMs: number): number | undefined {
+  if (delay !== undefined && at !== undefined) {
     throw new ReaperError('INVALID', '--delay and --at must not both be given; keep one');
   }
-  const delayMs =
-    flags.delay !== undefined
-      ? readDuration('--delay', flags.delay)
-      : flags.at !== undefined
-        ? readTime('--at', flags.at, now) - now
-        : 0;
-  return {
-    lane: flags.urgent ? 'urgent' : isList ? 'bulk' : 'normal',
-    delayMs: Math.round(delayMs),
-  };
+  if (at !== undefined) return readTime('--at', at, nowMs);
+  const delayMs = delay === undefined ? 0 : readDuration('--delay', delay);
+  return delayMs > 0 ? nowMs + delayMs : undefined;
 }
 
-async function put(
-  config: Config,
-  request: RoomRequest,
-  placement: Placement,
-  flags: EnqueueFlags,
-  io: Io,
-): Promise<number> {
-  const interrupt = onInterrupt();
-  const dueAtMs = Date.now() + placement.delayMs;
-  try {
-    const result = await withStores(config, io, ({ database, queue }) =>
-      putOnQueue(
-        database,
-        queue,
-        {
-          request,
-          sdkAppId: config.sdkAppId,
-          ...readBatchFlags(flags),
-          placement,
-          deadlineHours: config.deadlineHours,
-          signal: interrupt.signal,
-        },
-        io,
-      ),
-    );
-    if (!result.complete) {
-      say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
-      return exitCodes.interrupted;
-    }
-    report(result.batch, result.added, request, placement, dueAtMs, flags, io);
-    return exitCodes.ok;
-  } finally {
-    interrupt.dispose();
-  }
-}
-
-function report(
-  batch: Batch,
-  added: BatchAdded,
-  request: RoomRequest,
-  placement: Placement,
-  dueAtMs: number,
-  flags: EnqueueFlags,
-  io: Io,
-): void {
-  const { summary } = request;
-  const { dueEarlier, ...counts } = added;
-  if (flags.json) {
-    print(
-      io,
-      JSON.stringify({
-        batchId: batch.id,
-        requested: summary.valid + summary.invalid,
-        unique: summary.unique,
-        duplicates: summary.duplicates,
-        invalid: summary.invalid,
-        ...(request.protected > 0 ? { protected: request.protected } : {}),
-        ...counts,
-        ...(dueEarlier > 0 ? { dueEarlier } : {}),
+function put(flags: EnqueueFlags, io: Io): UseRooms {
+  return async (service, request, signal) => {
+    const enqueued = await withBatchProgress(io, (onProgress) =>
+      enqueueRooms(service, request, {
+        onBatch: (batch) => sayGoesOn(batch, io),
+        ...{ onProgress, signal },
       }),
     );
-    return;
-  }
-  const due = placement.delayMs > 0 ? `, due ${instant(dueAtMs, Date.now())}` : '';
-  print(io, `${rooms(added.added)} on the queue${due}`);
-  if (dueEarlier > 0) {
-    print(
-      io,
-      `but ${rooms(dueEarlier)} were asked for before, are due earlier and stay so; to put them off, cancel them first`,
-    );
-  }
-  if (added.pending > 0) print(io, `${rooms(added.pending)} pending already, not asked for twice`);
-  if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch ended before`);
-  print(io, `batch ${printable(batch.name)} ${batch.id}`);
+    if (!enqueued.complete) return sayInterrupted(io);
+    if (flags.json) {
+      print(io, JSON.stringify(enqueuedToJson(request.rooms, enqueued)));
+      return exitCodes.ok;
+    }
+    const { batch, added } = enqueued;
+    const dueMs = request.notBeforeMs;
+    const due = dueMs === undefined ? '' : `, due ${instant(dueMs, Date.now())}`;
+    print(io, `${rooms(added.added)} on the queue${due}`);
+    if (added.dueEarlier > 0) {
+      print(
+        io,
+        `but ${rooms(added.dueEarlier)} were asked for before, are due earlier and stay so; to put them off, cancel them first`,
+      );
+    }
+    printJoined(batch, added, io);
+    return exitCodes.ok;
+  };
 }

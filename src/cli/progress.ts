@@ -1,5 +1,5 @@
 /** The line of live progress, on a terminal only. */
-import { finishedCount, type BatchProgress } from '../ledger/batches.js';
+import { finishedCount, type BatchProgress } from '../operations/destroy.js';
 import type { Io } from './io.js';
 import { printable } from '../redact.js';
 import { clockTime, count, duration } from '../text.js';
@@ -25,6 +25,21 @@ export function createProgressLine(io: Io): ProgressLine {
       shown = false;
     },
   };
+}
+
+/** Lends a line that shows how many rooms of a batch are on the queue. */
+export async function withBatchProgress<R>(
+  io: Io,
+  use: (onProgress: (settled: number, total: number) => void) => Promise<R>,
+): Promise<R> {
+  const line = createProgressLine(io);
+  try {
+    return await use((settled, total) =>
+      line.update(`${count(settled)} / ${count(total)} rooms on the queue`),
+    );
+  } finally {
+    line.end();
+  }
 }
 
 /** Rooms per second over the last few seconds. */

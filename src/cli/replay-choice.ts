@@ -1,10 +1,9 @@
 /** What a replay chooses: its flags, checked, and the same in words. */
-import { createHash } from 'node:crypto';
-import { ReaperError } from '../errors.js';
-import { replayable, type ReplayChoice } from '../ledger/replay.js';
 import type { Outcome } from '../destruction.js';
-import { roomIdProblem } from '../room-id.js';
+import { ReaperError } from '../errors.js';
+import { replayable, type ReplayRequest } from '../operations/replay.js';
 import { printable } from '../redact.js';
+import { roomIdProblem } from '../room-id.js';
 import { readDuration } from './when.js';
 
 export interface ChoiceFlags {
@@ -17,10 +16,10 @@ export interface ChoiceFlags {
   force?: boolean;
 }
 
-export type Choice = Pick<ReplayChoice, 'codes' | 'outcomes' | 'sinceMs' | 'roomIds'>;
+export type Choice = Pick<ReplayRequest, 'codes' | 'outcomes' | 'endedFromMs' | 'roomIds'>;
 
 /** @throws ReaperError `INVALID` where a flag is not valid, or nothing is chosen and `--all` is not said. */
-export function readChoice(flags: ChoiceFlags): Choice {
+export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
   const given = [flags.batch, flags.code, flags.outcome, flags.since, flags.room];
   const chosen = given.some((flag) => flag !== undefined);
   if (!chosen && flags.all !== true) {
@@ -35,7 +34,8 @@ export function readChoice(flags: ChoiceFlags): Choice {
   return {
     codes: flags.code?.map(readCode),
     outcomes: flags.outcome?.map(readOutcome),
-    sinceMs: flags.since === undefined ? undefined : readDuration('--since', flags.since),
+    endedFromMs:
+      flags.since === undefined ? undefined : nowMs - readDuration('--since', flags.since),
     roomIds: flags.room?.map((room) => {
       const problem = roomIdProblem(room);
       if (problem !== undefined) throw new ReaperError('INVALID', `--room: ${problem}`);
@@ -64,14 +64,10 @@ function readOutcome(text: string): Outcome {
 /** Most rooms that are named in words. */
 const roomsNamed = 5;
 
-/** The choice in words, as it is kept with the batch, and what tells it from others. */
-export function describeChoice(
-  flags: ChoiceFlags,
-  parentId: string | undefined,
-  protectedRooms: ReplayChoice['protectedRooms'],
-): { origin: string; fingerprint: string } {
+/** The choice in words, as it is kept with the batch. */
+export function describeChoice(flags: ChoiceFlags, parentId: string | undefined): string {
   const { code = [], outcome = [], room = [], since } = flags;
-  const words = [
+  return [
     ...(parentId === undefined ? [] : [`--batch ${parentId}`]),
     ...code.map((each) => `--code ${each}`),
     ...outcome.map((each) => `--outcome ${each}`),
@@ -80,12 +76,5 @@ export function describeChoice(
     ...(room.length > roomsNamed ? [`and ${room.length - roomsNamed} more rooms`] : []),
     ...(flags.all === true ? ['--all'] : []),
     ...(flags.force === true ? ['--force'] : []),
-  ];
-  const { all, force } = flags;
-  const whole = JSON.stringify([parentId, code, outcome, since, room, all, force, protectedRooms]);
-  return {
-    origin: words.join(' '),
-    // No SHA-256 of a list: it cannot be taken for one.
-    fingerprint: `replay ${createHash('sha256').update(whole).digest('hex')}`,
-  };
+  ].join(' ');
 }

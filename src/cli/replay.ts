@@ -1,45 +1,40 @@
 /** `room-reaper replay`: ask again for rooms that are not gone. */
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.js';
-import { ReaperError } from '../errors.js';
-import { forgetBatch, markEnqueued } from '../ledger/batches.js';
+import { readConfig } from '../config.js';
 import {
-  interruptedReplay,
-  openReplay,
-  planReplay,
-  protectedAmong,
-  replacedDestructions,
-  replayedRooms,
-  type ReplayBatch,
-  type ReplayChoice,
-  type ReplayGroup,
-} from '../ledger/replay.js';
-import { fromQueue } from '../producer/add.js';
-import type { BatchAdded } from '../producer/enqueue-batch.js';
-import { readDepth } from '../queue/depth.js';
-import { createSpaceCheck } from '../producer/space-check.js';
-import { newId } from '../queue/destruction-id.js';
-import { readMemory } from '../queue/space.js';
-import { waitingPage } from '../queue/waiting.js';
+  previewReplay,
+  refuseFutile,
+  replay,
+  replayedToJson,
+  replayPlanToJson,
+  unfinishedReplay,
+  type ReplayPlan,
+  type ReplayRequest,
+} from '../operations/replay.js';
+import { refuseProtected } from '../operations/rooms.js';
+import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
-import { secondsLeft } from './eta.js';
+import { count, rooms } from '../text.js';
 import { findBatch } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import { lookAtLedger, unseenOutlook } from './look-ahead.js';
-import { madeUpName } from './made-up-name.js';
-import { addProtectFlags, readProtection, reportProtected, type ProtectFlags } from './protect.js';
-import { addBatch } from './put-on-queue.js';
+import { withBatchProgress } from './progress.js';
+import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
 import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js';
-import { planToJson, planToText } from './replay-plan.js';
-import { askConsent, collect, consentAbove, readBatchFlags } from './room-request.js';
-import { count, rooms } from '../text.js';
-import { withStores, type OpenStores } from './with-stores.js';
+import { planToText } from './replay-plan.js';
+import {
+  askConsent,
+  collect,
+  consentAbove,
+  printJoined,
+  readBatchFlags,
+  sayInterrupted,
+  type BatchFlags,
+} from './room-request.js';
+import { withService } from './with-service.js';
 
-interface ReplayFlags extends ChoiceFlags, ProtectFlags {
+interface ReplayFlags extends ChoiceFlags, ProtectFlags, Omit<BatchFlags, 'batch'> {
   name?: string;
-  by?: string;
-  note?: string;
   dryRun?: boolean;
   yes?: boolean;
   json?: boolean;
@@ -82,194 +77,86 @@ export function replayCommand(io: Io): Command {
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', help)
     .action(async (flags: ReplayFlags) => {
-      const chosen = readChoice(flags);
-      const { name, by, note } = readBatchFlags({
-        ...(flags.name === undefined ? {} : { batch: flags.name }),
-        ...(flags.by === undefined ? {} : { by: flags.by }),
-        ...(flags.note === undefined ? {} : { note: flags.note }),
-      });
+      const choice = readChoice(flags, Date.now());
+      const label = readBatchFlags(flags, flags.name);
       const config = readConfig(io.env, { app: true, credentials: false });
-      const protection = readProtection(config, flags);
-      io.exitCode = await withStores(config, io, async ({ database, queue, jobs }) => {
+      const protectedRooms = readProtection(config, flags).rooms;
+      io.exitCode = await withService(config, io, async (service) => {
+        const { database } = service;
         const parent =
           flags.batch === undefined
             ? undefined
             : await findBatch(database, config.sdkAppId, flags.batch, '--batch');
-        const choice: ReplayChoice = {
-          ...chosen,
-          sdkAppId: config.sdkAppId,
+        const request: ReplayRequest = {
+          ...{ ...label, ...choice, protectedRooms, force: flags.force === true },
           batchId: parent?.id,
-          force: flags.force === true,
-          protectedRooms: protection.rooms,
+          origin: describeChoice(flags, parent?.id),
         };
-        const asked = { name, by, note, ...describeChoice(flags, parent?.id, protection.rooms) };
-        return replay({ config, database, queue, jobs, choice, flags, io }, asked);
+        return planAndReplay(service, request, flags, io);
       });
     });
 }
 
-interface Surroundings extends Pick<OpenStores, 'database' | 'queue' | 'jobs'> {
-  config: Config;
-  choice: ReplayChoice;
-  flags: ReplayFlags;
-  io: Io;
-}
-
-interface Asked {
-  name: string | undefined;
-  by: string;
-  note: string | undefined;
-  origin: string;
-  fingerprint: string;
-}
-
-/** Most protected rooms that are named one by one. */
-const namedAtMost = 20;
-
-async function replay(surroundings: Surroundings, asked: Asked): Promise<number> {
-  const { config, database, queue, choice, flags, io } = surroundings;
-  const unfinished = await interruptedReplay(
-    database,
-    config.sdkAppId,
-    asked,
-    // Later its rooms on the queue have expired.
-    config.deadlineHours * 3_600_000,
-  );
+async function planAndReplay(
+  service: Service,
+  request: ReplayRequest,
+  flags: ReplayFlags,
+  io: Io,
+): Promise<number> {
+  const unfinished = await unfinishedReplay(service, request);
   if (unfinished !== undefined) {
     const which = `batch ${unfinished.id} (${printable(unfinished.name)}) of ${rooms(unfinished.total)}, which was not finished`;
     if (!flags.dryRun) {
       say(io, `going on with ${which}`);
       await askConsent('replay', unfinished.total, flags, io);
-      return putAndReport(unfinished, surroundings, { rooms: unfinished.total });
+      return putAndReport(service, request, unfinished, undefined, flags, io);
     }
     say(io, `without --dry-run this goes on with ${which}; what follows would be a new one`);
   }
-  const plan = await planReplay(database, choice);
-  const total = roomsOf(plan, 'replay');
-  const depth = await readDepth(queue);
-  const ahead = depth.waiting + depth.active;
-  const pace = { ...unseenOutlook(config), ...(await lookAtLedger(database, config)) };
-  const secondsFor = (roomsAhead: number) => secondsLeft({ ...pace, roomsAhead }) ?? 0;
-  const outlook = {
-    origin: asked.origin,
-    plan,
-    total,
-    ahead,
-    // Together, and not one after the other: a brake climbs back only once.
-    seconds: secondsFor(ahead + total) - secondsFor(ahead),
-    aheadSeconds: secondsFor(ahead),
-    held: depth.paused ? 'paused' : pace.held,
-  };
-  await refuseProtected(surroundings, plan);
+  const plan = await previewReplay(service, request);
+  sayProtected(plan.protected, flags, io);
   if (flags.dryRun) {
-    print(
-      io,
-      flags.json
-        ? JSON.stringify({ dryRun: true, ...planToJson(outlook) })
-        : planToText(outlook, Date.now()),
-    );
+    const json = { dryRun: true, ...replayPlanToJson(plan) };
+    print(io, flags.json ? JSON.stringify(json) : planToText(plan));
     return exitCodes.ok;
   }
-  say(io, planToText(outlook, Date.now()));
-  if (total === 0) {
-    if (roomsOf(plan, 'refused') > 0) {
-      throw new ReaperError(
-        'INVALID',
-        'every room chosen was refused for good and would be refused again; add --force to ask all the same',
-      );
-    }
-    if (flags.json) print(io, JSON.stringify({ batchId: null, ...planToJson(outlook) }));
+  refuseProtected(plan.protected, flags);
+  say(io, planToText(plan));
+  refuseFutile(plan);
+  if (plan.forecast.rooms === 0) {
+    if (flags.json) print(io, JSON.stringify(replayedToJson(undefined, plan)));
     return exitCodes.ok;
   }
-  await askConsent('replay', total, flags, io);
-  const batch = await openReplay(database, choice, {
-    ...asked,
-    id: newId(),
-    madeUpName: madeUpName(Math.random),
-  });
-  if (batch === undefined) {
-    say(io, 'nothing is left to replay: the rooms are gone or under way by now');
-    return exitCodes.ok;
-  }
-  return putAndReport(batch, surroundings, planToJson(outlook));
+  await askConsent('replay', plan.forecast.rooms, flags, io);
+  return putAndReport(service, request, undefined, plan, flags, io);
 }
 
-/** @param inJson - what `--json` says of it besides. */
 async function putAndReport(
-  batch: ReplayBatch,
-  surroundings: Surroundings,
-  inJson: Record<string, unknown>,
+  service: Service,
+  request: ReplayRequest,
+  unfinished: Parameters<typeof replay>[2],
+  plan: ReplayPlan | undefined,
+  flags: ReplayFlags,
+  io: Io,
 ): Promise<number> {
-  const { flags, io } = surroundings;
-  const added = await put(batch, surroundings);
-  if (added === undefined) {
-    say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
-    return exitCodes.interrupted;
-  }
-  if (flags.json) {
-    const { id: batchId, name, parentId = null } = batch;
-    const { added: count, pending, finished } = added;
-    const counts = { added: count, pending, finished };
-    print(io, JSON.stringify({ batchId, name, parentId, ...counts, ...inJson }));
-  } else {
-    print(io, `${rooms(added.added)} on the queue`);
-    if (added.pending > 0)
-      print(io, `${rooms(added.pending)} pending already, not asked for twice`);
-    if (added.finished > 0) print(io, `${rooms(added.finished)} of this batch ended before`);
-    print(io, `batch ${printable(batch.name)} ${batch.id}`);
-  }
-  return exitCodes.ok;
-}
-
-function roomsOf(plan: readonly ReplayGroup[], fate: ReplayGroup['fate']): number {
-  return plan
-    .filter((group) => group.fate === fate)
-    .reduce((total, group) => total + group.rooms, 0);
-}
-
-/** @throws ReaperError `INVALID` where protected rooms were chosen and are not to be left out. */
-async function refuseProtected(
-  { database, choice, flags, io }: Surroundings,
-  plan: readonly ReplayGroup[],
-): Promise<void> {
-  const total = roomsOf(plan, 'protected');
-  if (total === 0) return;
-  const named = await protectedAmong(database, choice, namedAtMost);
-  reportProtected(new Map(named.map((room) => [room, room])), total, flags, io);
-}
-
-/** Puts the rooms of the replay on the queue. @returns undefined where it was interrupted. */
-async function put(
-  batch: ReplayBatch,
-  { config, database, queue, jobs, choice, io }: Surroundings,
-): Promise<BatchAdded | undefined> {
   const interrupt = onInterrupt();
   try {
-    const space = createSpaceCheck({
-      readMemory: () => fromQueue(readMemory(queue)),
-      ...(batch.isNew ? { total: batch.total } : {}),
-    });
-    await space.beforeFirst().catch(async (error: unknown) => {
-      if (batch.isNew) await forgetBatch(database, batch.id);
-      throw error;
-    });
-    const added = await addBatch(
-      { database, queue, space, signal: interrupt.signal, io },
-      batch,
-      replayedRooms(database, batch.id, waitingPage),
-      {
-        // Rooms asked for one by one should not wait behind a list.
-        placement: { lane: choice.roomIds === undefined ? 'bulk' : 'normal', delayMs: 0 },
-        deadlineHours: config.deadlineHours,
-      },
+    const replayed = await withBatchProgress(io, (onProgress) =>
+      replay(service, request, unfinished, { onProgress, signal: interrupt.signal }),
     );
-    if (interrupt.signal.aborted) return undefined;
-    // What is replayed is not for anybody to retry from the failed set any more.
-    for await (const page of replayedRooms(database, batch.id, waitingPage)) {
-      await jobs.remove(await replacedDestructions(database, config.sdkAppId, batch.id, page));
+    if (replayed === undefined) {
+      say(io, 'nothing is left to replay: the rooms are gone or under way by now');
+      return exitCodes.ok;
     }
-    await markEnqueued(database, batch.id, added.lastPriority);
-    return added;
+    if (!replayed.complete) return sayInterrupted(io);
+    const { batch, added } = replayed;
+    if (flags.json) {
+      print(io, JSON.stringify(replayedToJson(replayed, plan)));
+    } else {
+      print(io, `${rooms(added.added)} on the queue`);
+      printJoined(batch, added, io);
+    }
+    return exitCodes.ok;
   } finally {
     interrupt.dispose();
   }

@@ -1,26 +1,33 @@
-/** What `destroy` and `enqueue` have in common: reading the list, checking it, asking for consent. */
+/** What `destroy` and `enqueue` have in common: the list, what is said of it, and consent. */
 import type { Command } from 'commander';
+import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
-import { openRoomList } from '../room-list/open-room-list.js';
+import type { BatchLabel, EnqueueRequest } from '../operations/enqueue.js';
+import { forecast, forecastToJson, type Forecast } from '../operations/forecast.js';
+import { lookAhead, readOutlook, unseenOutlook } from '../operations/look-ahead.js';
+import {
+  checkRooms,
+  refuseUnusable,
+  roomCountsToJson,
+  type CheckedRooms,
+} from '../operations/rooms.js';
+import type { Service } from '../operations/service.js';
+import { printable } from '../redact.js';
 import {
   joinRoomLists,
   listOf,
   type RoomList,
   type RoomListFormat,
 } from '../room-list/room-list.js';
-import { scanRoomList, type RoomListSummary } from '../room-list/two-passes.js';
-import { printable } from '../redact.js';
+import { openRoomList } from '../room-list/open-room-list.js';
+import { count, rooms } from '../text.js';
 import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
+import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import { describePlan, planToJson, type Plan } from './plan.js';
-import {
-  addProtectFlags,
-  withoutProtected,
-  type Protection,
-  type ProtectFlags,
-} from './protect.js';
-import { count, rooms } from '../text.js';
+import { acceptPlan, describePlan } from './plan.js';
+import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
+import { readTime } from './when.js';
 
 /** More rooms than this need consent. */
 export const consentAbove = 1_000;
@@ -75,13 +82,9 @@ const longest = { '--batch': 200, '--by': 200, '--note': 2_000 };
  *
  * @throws ReaperError `INVALID` where one of them is empty or too long.
  */
-export function readBatchFlags(flags: BatchFlags): {
-  name: string | undefined;
-  by: string;
-  note: string | undefined;
-} {
+export function readBatchFlags(flags: Pick<BatchFlags, 'by' | 'note'>, name?: string): BatchLabel {
   const given = [
-    ['--batch', flags.batch],
+    ['--batch', name],
     ['--by', flags.by],
     ['--note', flags.note],
   ] as const;
@@ -92,117 +95,159 @@ export function readBatchFlags(flags: BatchFlags): {
       `${flag} must be 1–${longest[flag]} characters, got ${value.length}; shorten it or leave it out`,
     );
   }
-  return { name: flags.batch, by: askedBy(flags.by), note: flags.note };
+  return { name, by: askedBy(flags.by), note: flags.note };
 }
 
-export interface RoomRequest {
-  list: RoomList;
-  summary: RoomListSummary;
-  /** Entries that were left out because they are protected. */
-  protected: number;
+export interface RoomTask {
+  verb: 'destroy' | 'enqueue';
+  config: Config;
+  file: string | undefined;
+  flags: RoomFlags;
+  lane: EnqueueRequest['lane'];
+  /** When the rooms are due, in milliseconds since the epoch; undefined: now. */
+  notBeforeMs: number | undefined;
+  /** Neither queue nor ledger are those of the configuration: nothing waits ahead. */
+  unseen: boolean;
+  /** Opens the service that the rooms are for. */
+  open: (use: (service: Service) => Promise<number>) => Promise<number>;
 }
+
+/** What is left to do once the rooms are checked and there is consent. @returns the exit code. */
+export type UseRooms = (
+  service: Service,
+  request: EnqueueRequest,
+  signal: AbortSignal,
+) => Promise<number>;
 
 /**
- * Reads the list once and checks all of it.
+ * Reads the list and checks all of it, says what would be done (`--dry-run`) or asks for
+ * consent, and hands it to `use`.
  *
- * @throws ReaperError `INVALID` where there is none, it is empty, or it has bad lines or
- *   protected rooms and they are not to be skipped. Nothing was sent.
+ * @returns the exit code.
+ * @throws ReaperError where the list cannot be used or there is no consent. Nothing was sent.
  */
-export async function readRoomRequest(
-  file: string | undefined,
-  flags: RoomFlags,
-  protection: Protection,
-  io: Io,
-): Promise<RoomRequest> {
-  if (flags.format !== undefined && !['lines', 'csv', 'ndjson'].includes(flags.format)) {
-    throw new ReaperError(
-      'INVALID',
-      `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(flags.format))}`,
-    );
-  }
-  const lists: RoomList[] = [];
-  if (file !== undefined) {
-    lists.push(
-      await openRoomList(file, {
-        stdin: io.stdin as AsyncIterable<Uint8Array>,
-        ...(flags.format === undefined ? {} : { format: flags.format }),
-      }),
-    );
-  }
-  if (flags.room !== undefined) lists.push(listOf(flags.room));
-  if (lists.length === 0) {
-    throw new ReaperError('INVALID', 'no rooms given; name a FILE (- for stdin) or a --room ID');
-  }
-  const guarded = withoutProtected(
-    lists.length === 1 && lists[0] ? lists[0] : joinRoomLists(lists),
-    protection,
-  );
-  const { list } = guarded;
+export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<number> {
+  const { verb, config, flags, lane, notBeforeMs, unseen } = task;
+  const label = readBatchFlags(flags, flags.batch);
+  const deadlineMs =
+    flags.deadline === undefined ? undefined : readTime('--deadline', flags.deadline, Date.now());
+  const protection = readProtection(config, flags);
+  const list = await openList(task.file, flags, io);
   try {
-    const summary = await scanRoomList(list);
-    if (summary.format !== undefined && summary.format !== 'lines') {
-      const column = summary.column === undefined ? '' : `, column ${summary.column}`;
-      say(io, `reading ${list.name} as ${summary.format}${column}`);
+    const checked = await checkRooms(list, protection);
+    sayChecked(checked, flags, io);
+    if (!flags.dryRun) refuseUnusable(checked, flags);
+    const { unique } = checked.counts;
+    const newRooms = { rooms: unique, lane };
+    if (flags.dryRun) {
+      const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms);
+      const times = { nowMs: Date.now(), notBeforeMs, deadlineMs };
+      return printDryRun(checked, forecast({ rooms: unique, outlook, ...times }), flags, io);
     }
-    reportProblems(summary, flags, io);
-    const guardedCount = guarded.check(flags, io);
-    if (summary.valid === 0 && !flags.dryRun) {
-      const left = guardedCount > 0 ? ' that are not protected' : '';
-      throw new ReaperError('INVALID', `${list.name} has no rooms in it${left}; nothing was sent`);
+    const agree = async (service?: Service) => {
+      if (deadlineMs !== undefined) {
+        const outlook = service ? await readOutlook(service, newRooms) : unseenOutlook(config);
+        const times = { nowMs: Date.now(), notBeforeMs, deadlineMs };
+        await acceptPlan(forecast({ rooms: unique, outlook, ...times }), flags.yes ?? false, io);
+      }
+      await askConsent(verb, unique, flags, io);
+    };
+    // Nothing is opened for what nobody agrees to, unless it must be looked at for that.
+    const looksFirst = deadlineMs !== undefined && !unseen;
+    if (!looksFirst) await agree();
+    let interrupt = looksFirst ? undefined : onInterrupt();
+    try {
+      return await task.open(async (service) => {
+        if (looksFirst) await agree(service);
+        interrupt ??= onInterrupt();
+        return use(service, { ...label, rooms: checked, lane, notBeforeMs }, interrupt.signal);
+      });
+    } finally {
+      interrupt?.dispose();
     }
-    return { list, summary, protected: guardedCount };
-  } catch (error) {
+  } finally {
     await list.close();
-    throw error;
   }
 }
 
-function reportProblems(summary: RoomListSummary, flags: RoomFlags, io: Io): void {
-  if (summary.invalid === 0) return;
-  for (const { at, problem } of summary.problems) say(io, `${at}: ${problem}`);
-  const more = summary.invalid - summary.problems.length;
+async function openList(file: string | undefined, flags: RoomFlags, io: Io): Promise<RoomList> {
+  const { format, room } = flags;
+  if (format !== undefined && !['lines', 'csv', 'ndjson'].includes(format)) {
+    throw new ReaperError(
+      'INVALID',
+      `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(format))}`,
+    );
+  }
+  const stdin = io.stdin as AsyncIterable<Uint8Array>;
+  const lists = [
+    ...(file === undefined
+      ? []
+      : [await openRoomList(file, { stdin, ...(format === undefined ? {} : { format }) })]),
+    ...(room === undefined ? [] : [listOf(room)]),
+  ];
+  const [only] = lists;
+  if (only === undefined) {
+    throw new ReaperError('INVALID', 'no rooms given; name a FILE (- for stdin) or a --room ID');
+  }
+  return lists.length === 1 ? only : joinRoomLists(lists);
+}
+
+function sayChecked(checked: CheckedRooms, flags: RoomFlags, io: Io): void {
+  const { format, column, problems, counts } = checked;
+  if (format !== undefined && format !== 'lines') {
+    const where = column === undefined ? '' : `, column ${column}`;
+    say(io, `reading ${checked.list.name} as ${format}${where}`);
+  }
+  for (const { at, problem } of problems) say(io, `${at}: ${problem}`);
+  const more = counts.invalid - problems.length;
   if (more > 0) say(io, `… and ${count(more)} more`);
-  if (flags.skipInvalid || flags.dryRun) return;
-  const lines =
-    summary.invalid === 1
-      ? 'a line that is not a RoomId'
-      : `${count(summary.invalid)} lines that are not RoomIds`;
-  throw new ReaperError(
-    'INVALID',
-    `the list has ${lines}; nothing was sent. Correct it, or leave such lines out with --skip-invalid`,
-  );
+  for (const pattern of checked.unusedPatterns) {
+    say(
+      io,
+      `--protect ${JSON.stringify(printable(pattern))} protects no room of this list (there is no such file; it was taken for a RoomId or pattern)`,
+    );
+  }
+  sayProtected(checked.protected, flags, io);
 }
 
 /** Prints what would be done. @returns the exit code: 1 where a deadline would be missed. */
-export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, io: Io): number {
-  const { summary } = request;
-  const missed = plan.deadline?.missedBySeconds !== undefined;
+function printDryRun({ counts }: CheckedRooms, plan: Forecast, flags: RoomFlags, io: Io): number {
   if (plan.outlook.notCounted !== undefined)
     say(io, `what waits ahead is not counted: ${plan.outlook.notCounted}`);
-  if (flags.json) {
-    print(
-      io,
-      JSON.stringify({
-        dryRun: true,
-        requested: summary.valid + summary.invalid,
-        unique: summary.unique,
-        duplicates: summary.duplicates,
-        invalid: summary.invalid,
-        ...(request.protected > 0 ? { protected: request.protected } : {}),
-        ...planToJson(plan),
-      }),
-    );
-  } else {
-    print(
-      io,
-      `${rooms(summary.unique)} valid, ${count(summary.duplicates)} duplicate, ${count(summary.invalid)} bad${request.protected > 0 ? `, ${count(request.protected)} protected` : ''}: ` +
-        describePlan(plan, Date.now()),
-    );
-  }
-  return missed ? exitCodes.notGone : exitCodes.ok;
+  const guarded = counts.protected > 0 ? `, ${count(counts.protected)} protected` : '';
+  print(
+    io,
+    flags.json
+      ? JSON.stringify({ dryRun: true, ...roomCountsToJson(counts), ...forecastToJson(plan) })
+      : `${rooms(counts.unique)} valid, ${count(counts.duplicates)} duplicate, ${count(counts.invalid)} bad${guarded}: ${describePlan(plan)}`,
+  );
+  return plan.deadline?.missedBySeconds === undefined ? exitCodes.ok : exitCodes.notGone;
 }
 
-/** @throws ReaperError `INVALID` where consent is needed and was not given. */
+/** Goes on with a batch that was not finished: the same list under the same name. */
+export function sayGoesOn(batch: { id: string; name: string; isNew: boolean }, io: Io): void {
+  if (batch.isNew) return;
+  say(io, `going on with batch ${batch.id} (${printable(batch.name)}), which was not finished`);
+}
+
+/** Says of a run that was interrupted what is to be done. @returns the exit code. */
+export function sayInterrupted(io: Io): number {
+  say(io, 'interrupted; run the same command again to add the rest: nothing is added twice');
+  return exitCodes.interrupted;
+}
+
+/** What stands on the queue for a batch, beside what was added for it. */
+export function printJoined(
+  batch: { id: string; name: string },
+  { pending, finished }: { pending: number; finished: number },
+  io: Io,
+): void {
+  if (pending > 0) print(io, `${rooms(pending)} pending already, not asked for twice`);
+  if (finished > 0) print(io, `${rooms(finished)} of this batch ended before`);
+  print(io, `batch ${printable(batch.name)} ${batch.id}`);
+}
+
+/** @throws ReaperError `REFUSED` where consent is needed and was not given. */
 export async function askConsent(
   verb: string,
   unique: number,

@@ -16,8 +16,8 @@ export interface ReplayChoice {
   batchId: string | undefined;
   codes: readonly number[] | undefined;
   outcomes: readonly Outcome[] | undefined;
-  /** Only what ended in the last so many milliseconds. */
-  sinceMs: number | undefined;
+  /** Only what ended then or later, in milliseconds since the epoch. */
+  endedFromMs: number | undefined;
   roomIds: readonly string[] | undefined;
   /** Also what the API refused for good. */
   force: boolean;
@@ -40,8 +40,8 @@ export type ReplayFate =
 /**
  * CTE `rooms`: the rooms chosen, each once, by the newest of its destructions, with its fate.
  *
- * $1 SDKAppID, $2 batch id or null, $3 codes or null, $4 outcomes or null, $5 milliseconds or
- * null, $6 room ids or null, $7 whether to replay what was rejected, $8 protected room ids,
+ * $1 SDKAppID, $2 batch id or null, $3 codes or null, $4 outcomes or null, $5 milliseconds
+ * since the epoch or null, $6 room ids or null, $7 whether to replay what was rejected, $8 protected room ids,
  * $9 protected patterns, as of LIKE.
  */
 const roomsCte = `
@@ -53,7 +53,7 @@ chosen as (
        or d.id in (select destruction_id from room_reaper.batch_joins where batch_id = $2))
      and ($3::int[] is null or d.error_code = any ($3))
      and ($4::text[] is null or d.outcome = any ($4))
-     and ($5::float8 is null or d.finished_at >= clock_timestamp() - $5 * interval '1 millisecond')
+     and ($5::float8 is null or d.finished_at >= to_timestamp($5 / 1000))
      and ($6::text[] is null or d.room_id = any ($6))
 ),
 rooms as (
@@ -83,7 +83,7 @@ function choiceParameters(choice: ReplayChoice): unknown[] {
     choice.batchId ?? null,
     choice.codes ?? null,
     choice.outcomes ?? null,
-    choice.sinceMs ?? null,
+    choice.endedFromMs ?? null,
     choice.roomIds ?? null,
     choice.force,
     choice.protectedRooms.rooms,
@@ -221,18 +221,18 @@ interface BatchRow extends Record<string, unknown> {
   is_new: boolean;
 }
 
-/** @returns a replay of the same choice that was interrupted at most `sinceMs` ago, in milliseconds. */
+/** @returns a replay of the same choice that was interrupted at most so long ago, in milliseconds. */
 export async function interruptedReplay(
   database: Database,
   sdkAppId: number,
   { fingerprint, name }: Pick<NewReplay, 'fingerprint' | 'name'>,
-  sinceMs: number,
+  withinMs: number,
 ): Promise<ReplayBatch | undefined> {
   const [found] = await database.query<BatchRow>('replay-interrupted', interruptedSql, [
     sdkAppId,
     fingerprint,
     name ?? null,
-    sinceMs,
+    withinMs,
   ]);
   return found && readBatch(found);
 }

@@ -10,8 +10,9 @@ import {
   notAfterOf,
   toJobData,
 } from '../queue/job.js';
+import { ReaperError } from '../errors.js';
+import { refusalReason } from '../queue/refusal.js';
 import { laneOf } from '../queue/turns.js';
-import { changePending, queueUnavailable } from './pending.js';
 
 export interface Added {
   roomId: string;
@@ -67,6 +68,62 @@ export async function addDestructions(
       status: id === destruction.id ? 'added' : 'pending',
     };
   });
+}
+
+/** A destruction that is wanted, and how early. */
+export interface Wish {
+  destruction: Destruction;
+  /** The BullMQ priority. */
+  priority: number;
+}
+
+/**
+ * Adds destructions; those of rooms that are pending already are brought forward instead.
+ *
+ * @param onJoined - told of these before they are.
+ */
+export async function addOrJoin(
+  queue: DestroyQueue,
+  wishes: readonly Wish[],
+  placement: Placement,
+  onJoined?: (joined: readonly Added[]) => Promise<void>,
+): Promise<{ added: Added[]; dueEarlier: number }> {
+  const added = await addDestructions(
+    queue,
+    wishes.map(({ destruction }) => destruction),
+    placement,
+    (index) => wishes[index]?.priority ?? lanes[placement.lane],
+  );
+  const isPending = (index: number) => added[index]?.status === 'pending';
+  const joined = added.filter((_, index) => isPending(index));
+  if (joined.length === 0) return { added, dueEarlier: 0 };
+  await onJoined?.(joined);
+  const jobs = await readJobs(
+    queue,
+    joined.map((each) => each.destructionId),
+  );
+  const again = wishes.filter((_, index) => isPending(index));
+  return { added, dueEarlier: await bringAllForward(jobs, again, placement.delayMs) };
+}
+
+/**
+ * What waits from before is asked for again: it is due now, and may take its time anew.
+ *
+ * @param jobs - by the index of the wish; undefined where there is none.
+ * @returns how many are due earlier than they would be now, and stay so.
+ */
+export async function bringAllForward(
+  jobs: readonly (DestroyJob | undefined)[],
+  wishes: readonly Wish[],
+  delayMs: number,
+): Promise<number> {
+  const earlier = await Promise.all(
+    wishes.map(async ({ destruction, priority }, index) => {
+      const job = jobs[index];
+      return job !== undefined && bringForward(job, priority, delayMs, destruction.notAfterMs);
+    }),
+  );
+  return earlier.filter(Boolean).length;
 }
 
 /** How often a call is made whose connection broke before its answer. */
@@ -172,4 +229,29 @@ export async function bringForward(
 function goesBefore(priority: number, standing: number): boolean {
   const slack = laneOf(priority) === 'bulk' && laneOf(standing) === 'bulk' ? turnSlack : 0;
   return priority < standing - slack;
+}
+
+/**
+ * Reads or changes a pending destruction's job. It may end, or be taken up, at this very
+ * moment: then there is nothing to change, and that is no error.
+ *
+ * @returns what `change` does, or undefined where the job was gone, or in another state.
+ * @throws ReaperError `UNAVAILABLE` where the queue could not be asked: the change is not made.
+ */
+async function changePending<R>(change: () => Promise<R>): Promise<R | undefined> {
+  try {
+    return await change();
+  } catch (error) {
+    // BullMQ's own answers about a job have negative numbers; errors of a connection have not.
+    if (typeof (error as { code?: unknown }).code === 'number') return undefined;
+    throw queueUnavailable(error);
+  }
+}
+
+function queueUnavailable(error: unknown): ReaperError {
+  return new ReaperError(
+    'UNAVAILABLE',
+    `the queue did not take the rooms: ${refusalReason(error)}; ask again then, nothing is added twice`,
+    { cause: error },
+  );
 }

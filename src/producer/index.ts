@@ -18,20 +18,11 @@ import type { Destruction } from '../destruction.js';
 import { lanes } from '../queue/job.js';
 import { openQueue } from '../queue/open.js';
 import { readMemory } from '../queue/space.js';
-import { readFirstTurn, turnOf } from '../queue/turns.js';
 import { openStores } from '../stores.js';
-import {
-  addChunk,
-  addDestructions,
-  bringForward,
-  fromQueue,
-  readJobs,
-  type Added,
-  type Placement,
-} from './add.js';
+import { addChunk, addOrJoin, fromQueue, type Added } from './add.js';
+import { addMany, type AddedCounts } from './add-many.js';
 import { roomIdProblem } from '../room-id.js';
 import { createSpaceCheck } from './space-check.js';
-import { twoAtOnce } from './two-at-once.js';
 
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { Added } from './add.js';
@@ -157,55 +148,26 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     throw error;
   });
 
-  function notAfterIn(delayMs: number, now = Date.now()): number {
-    return Math.floor(now + delayMs + deadlineHours * 3_600_000);
-  }
-
-  function makeDestruction(roomId: string, delayMs: number): Destruction {
-    const now = Date.now();
-    return {
-      id: newId(),
-      roomId,
-      batchId: undefined,
-      requestedAtMs: now,
-      notAfterMs: notAfterIn(delayMs, now),
-    };
-  }
-
-  /** @param priorities - by the index of the destruction. */
-  async function add(
-    destructions: readonly Destruction[],
-    placement: Placement,
-    priorities: readonly number[],
-  ): Promise<Added[]> {
-    const priorityOf = (index: number) => priorities[index] ?? lanes[placement.lane];
-    const added = await addDestructions(opened.queue, destructions, placement, priorityOf);
-    const pending = added
-      .map((each, index) => ({ ...each, priority: priorityOf(index) }))
-      .filter((each) => each.status === 'pending');
-    const jobs = await readJobs(
-      opened.queue,
-      pending.map((each) => each.destructionId),
-    );
-    const { delayMs } = placement;
-    await Promise.all(
-      pending.map(async ({ priority }, index) => {
-        const job = jobs[index];
-        if (job) await bringForward(job, priority, delayMs, notAfterIn(delayMs));
-      }),
-    );
-    return added;
-  }
+  const deadlineMs = deadlineHours * 3_600_000;
 
   return {
     async destroy(roomId, destroyOptions = {}) {
       const problem = problemOf(roomId);
       if (problem !== undefined) throw new ReaperError('INVALID', problem);
       const delayMs = delayOf(destroyOptions);
+      const now = Date.now();
+      const destruction: Destruction = {
+        id: newId(),
+        roomId,
+        batchId: undefined,
+        requestedAtMs: now,
+        notAfterMs: Math.floor(now + delayMs + deadlineMs),
+      };
       const lane = destroyOptions.urgent ? 'urgent' : 'normal';
-      const [added] = await add([makeDestruction(roomId, delayMs)], { lane, delayMs }, []);
-      if (added === undefined) throw new Error('the queue returned nothing for the room');
-      return added;
+      const wish = { destruction, priority: lanes[lane] };
+      const { added } = await addOrJoin(opened.queue, [wish], { lane, delayMs });
+      if (added[0] === undefined) throw new Error('the queue returned nothing for the room');
+      return added[0];
     },
 
     async destroyMany(roomIds, manyOptions = {}) {
@@ -216,24 +178,21 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
         );
       }
       const delayMs = delayOf(manyOptions);
-      const lane = manyOptions.urgent ? 'urgent' : 'bulk';
-      const counts: ManyAdded = { requested: 0, added: 0, pending: 0, invalid: 0 };
+      let [requested, invalid] = [0, 0];
       const space = createSpaceCheck({ readMemory: () => fromQueue(readMemory(opened.queue)) });
-      let firstTurn: Promise<number> | undefined;
-      let taken = 0;
 
-      async function* chunks(): AsyncGenerator<Destruction[]> {
-        let chunk: Destruction[] = [];
+      async function* chunks(): AsyncGenerator<string[]> {
+        let chunk: string[] = [];
         for await (const roomId of roomIds) {
-          counts.requested += 1;
+          requested += 1;
           const problem = problemOf(roomId);
           if (problem === undefined) {
-            chunk.push(makeDestruction(roomId, delayMs));
+            chunk.push(roomId);
             if (chunk.length < addChunk) continue;
             yield chunk;
             chunk = [];
           } else if (manyOptions.onInvalid) {
-            counts.invalid += 1;
+            invalid += 1;
             manyOptions.onInvalid(roomId, problem);
           } else {
             if (chunk.length > 0) yield chunk;
@@ -242,21 +201,24 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
         }
         if (chunk.length > 0) yield chunk;
       }
-
-      await twoAtOnce(chunks(), async (chunk) => {
-        const position = taken;
-        taken += chunk.length;
-        await space.beforeAdding(position);
-        firstTurn ??= fromQueue(readFirstTurn(opened.queue));
-        const from = await firstTurn;
-        const priorities = chunk.map((_, index) =>
-          lane === 'bulk' ? turnOf(from, position + index) : lanes[lane],
-        );
-        const added = await add(chunk, { lane, delayMs }, priorities);
-        for (const each of added) counts[each.status] += 1;
-        manyOptions.onProgress?.({ ...counts });
+      const withAdded = ({ added, pending }: AddedCounts) => ({
+        requested,
+        added,
+        pending,
+        invalid,
       });
-      return counts;
+
+      return withAdded(
+        await addMany(opened.queue, chunks(), {
+          lane: manyOptions.urgent ? 'urgent' : 'bulk',
+          notBeforeMs: delayMs > 0 ? Date.now() + delayMs : undefined,
+          deadlineMs,
+          batchId: undefined,
+          idOf: newId,
+          beforeAdding: (settled) => space.beforeAdding(settled),
+          onProgress: (counts) => manyOptions.onProgress?.(withAdded(counts)),
+        }),
+      );
     },
 
     async close() {

@@ -5,6 +5,7 @@
  */
 import { ReaperError } from '../errors.js';
 import type { QueueMemory } from '../queue/space.js';
+import { count } from '../text.js';
 
 /** Of `maxmemory`; the rest is for the workers, who write while rooms wait. */
 const usableShare = 0.95;
@@ -32,13 +33,13 @@ export interface SpaceCheckOptions {
 }
 
 export interface SpaceCheck {
-  /** @throws ReaperError `UNAVAILABLE` where the rooms do not fit; none was added. */
+  /** @throws ReaperError `NO_SPACE` where the rooms do not fit; none was added. */
   beforeFirst(): Promise<void>;
   /**
    * To be called before each chunk.
    *
    * @param settled - rooms that are on the queue or have ended.
-   * @throws ReaperError `UNAVAILABLE` where the rest no longer fits.
+   * @throws ReaperError `NO_SPACE` where the rest no longer fits.
    */
   beforeAdding(settled: number): Promise<void>;
 }
@@ -55,7 +56,7 @@ export function createSpaceCheck({ readMemory, total }: SpaceCheckOptions): Spac
     const wanted = total === undefined ? lookEvery : Math.max(0, total - settled);
     const space = Math.floor((memory.limitBytes * usableShare - memory.usedBytes) / roomBytes);
     if (wanted <= space) return;
-    throw new ReaperError('UNAVAILABLE', message(memory, wanted, Math.max(0, space), settled));
+    throw noSpace(memory, wanted, Math.max(0, space), settled);
   }
 
   return {
@@ -73,11 +74,19 @@ function bytesOfARoom(grownBytes: number, added: number): number {
   return Math.min(mostRoomBytes, Math.max(leastRoomBytes, grownBytes / added));
 }
 
-function message(memory: QueueMemory, wanted: number, space: number, settled: number): string {
-  const count = (value: number) => value.toLocaleString('en-US');
+function noSpace(memory: QueueMemory, wanted: number, space: number, settled: number): ReaperError {
   const megabytes = Math.round(memory.limitBytes / 2 ** 20);
   const problem = `Redis must have space for ${count(wanted)} more rooms below its maxmemory of ${megabytes} MB, got space for about ${count(space)}`;
-  return settled === 0
-    ? `${problem}; nothing was added. Raise maxmemory, wait until rooms have been destroyed, or split the list, then run the same command again`
-    : `${problem}; ${count(settled)} rooms are on the queue or done. Raise maxmemory, or wait until rooms have been destroyed, then run the same command again: it adds the rest and nothing twice`;
+  if (settled === 0) {
+    return new ReaperError(
+      'NO_SPACE',
+      `${problem}; nothing was added. Raise maxmemory, wait until rooms have been destroyed, or split the list`,
+      { remedy: 'run_again_then' },
+    );
+  }
+  return new ReaperError(
+    'NO_SPACE',
+    `${problem}; ${count(settled)} rooms are on the queue or done. Raise maxmemory, or wait until rooms have been destroyed`,
+    { remedy: 'run_again_for_the_rest' },
+  );
 }

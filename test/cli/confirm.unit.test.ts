@@ -24,7 +24,7 @@ test.each(['yes\n', '200\n', '\n'])('%j does not, and nothing is done', async (t
   const { stdin, answer } = terminal();
   stdin.write(typed);
   await expect(answer).rejects.toMatchObject({
-    code: 'INVALID',
+    code: 'REFUSED',
     message: expect.stringContaining('nothing was done') as unknown,
   });
 });

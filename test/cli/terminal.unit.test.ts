@@ -10,11 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toJson, toText } from '../../src/cli/destroy-report.js';
+import { toText } from '../../src/cli/destroy-report.js';
 import { print, say, type Io } from '../../src/cli/io.js';
 import { runProgram } from '../../src/cli/program.js';
 import { createProgressLine } from '../../src/cli/progress.js';
 import type { OutcomeCounts } from '../../src/destruction.js';
+import { destroyedToJson } from '../../src/operations/destroy.js';
 
 /** What may act on a terminal: controls but for the end of a line, and overrides of direction. */
 const mayAct = /(?!\n)\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
@@ -112,8 +113,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
         { outcome: 'rejected', errorCode: 100006, errorInfo: text, rooms: 2, example: text },
       ],
     },
-    list: { valid: 3, unique: 3, duplicates: 0, invalid: 0, problems: [], fingerprint: '' },
-    protected: 0,
+    rooms: { requested: 3, unique: 3, duplicates: 0, invalid: 0, protected: 0 },
     seconds: 1,
   };
 }
@@ -154,7 +154,7 @@ describe('of untrusted text, nothing that could act and no line of its own is sh
         const shown = toText(resultWith(text));
         expect(shown).not.toMatch(mayAct);
         expect(shown.split('\n')).toHaveLength(lines);
-        expect(JSON.parse(toJson(resultWith(text)))).toBeTypeOf('object');
+        expect(JSON.parse(destroyedToJson(resultWith(text)))).toBeTypeOf('object');
       }),
       { numRuns: 500 },
     );

@@ -1,20 +1,14 @@
 /** Taking back what was not sent. */
-import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { addBatch } from '../../src/cli/put-on-queue.js';
-import { openBatch } from '../../src/ledger/batches.js';
 import { markBatchesCancelled } from '../../src/ledger/cancel.js';
 import { ensureDestructions } from '../../src/ledger/record.js';
 import { openLedger } from '../ledger/fixture.js';
-import { createSpaceCheck } from '../../src/producer/space-check.js';
 import { addDestructions } from '../../src/producer/add.js';
-import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
-import { readMemory } from '../../src/queue/space.js';
+import { batchDestructionId } from '../../src/queue/destruction-id.js';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
-import { afterThisTest, run, start, type RunOptions } from './room-reaper.js';
+import { run, start, type RunOptions } from './room-reaper.js';
 import {
   folderWithDatabase,
   lines,
@@ -328,41 +322,4 @@ test('the same command again takes back what came onto the queue after it', asyn
 
   expect(again.cancelled).toBe(1);
   expect((await statusOf(options)).queue).toMatchObject(nothing);
-});
-
-test('a list that is still being put on the queue stops there, and says who cancelled it', async () => {
-  const { sdkAppId } = await openStage();
-  const variables = await redisAndPostgres();
-  const database = await openLedger(variables.DATABASE_URL);
-  afterThisTest(() => database.close());
-  const queue = await openTestQueue(sdkAppId, variables.QUEUE_URL);
-  const batch = await openBatch(database, {
-    ...{ id: newId(), sdkAppId, name: 'evening', madeUpName: 'x', by: 'bob', note: undefined },
-    ...{ fingerprint: 'f', total: 1_000 },
-  });
-  async function* rooms() {
-    yield roomIds(500, 'before');
-    await markBatchesCancelled(database, [batch.id], 'ada');
-    await sleep(1_100);
-    yield roomIds(500, 'after');
-  }
-
-  const adding = addBatch(
-    {
-      ...{ database, queue, signal: new AbortController().signal },
-      space: createSpaceCheck({ readMemory: () => readMemory(queue), total: 1_000 }),
-      io: {
-        ...{ stdin: process.stdin, stdout: process.stdout, stderr: new PassThrough() },
-        ...{ env: {}, exitCode: 0 },
-      },
-    },
-    batch,
-    rooms(),
-    { placement: { lane: 'bulk', delayMs: 0 }, deadlineHours: 1 },
-  );
-
-  await expect(adding).rejects.toThrow(
-    `batch ${batch.id} was cancelled by ada while its rooms were put on the queue`,
-  );
-  expect(await queue.getJobCountByTypes('prioritized')).toBe(500);
 });

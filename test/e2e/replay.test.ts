@@ -1,10 +1,8 @@
 /** Asking again for what is not gone, from the ledger. */
 import { expect, test } from 'vitest';
-import { describeChoice, readChoice } from '../../src/cli/replay-choice.js';
-import { openReplay } from '../../src/ledger/replay.js';
+import { replay } from '../../src/operations/replay.js';
 import { protectedRooms } from '../../src/protected-rooms.js';
-import { newId } from '../../src/queue/destruction-id.js';
-import { openLedger } from '../ledger/fixture.js';
+import { withTestService } from '../operations/service.js';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { openTestQueue } from './queue.js';
 import { folderWith, run, start, type RunOptions } from './room-reaper.js';
@@ -54,7 +52,7 @@ async function openFailures(stores: typeof redisAndPostgres = redisAndPostgres) 
   return { server, options, batchId, queue, sdkAppId, databaseUrl: variables.DATABASE_URL };
 }
 
-async function replay(args: readonly string[], options: RunOptions): Promise<ReplayJson> {
+async function replayed(args: readonly string[], options: RunOptions): Promise<ReplayJson> {
   const ended = await run(['replay', ...args, '--json'], options);
   expect(ended.code, ended.stderr).toBe(0);
   return JSON.parse(ended.stdout) as ReplayJson;
@@ -92,16 +90,16 @@ test.each([
   expect(dry.stdout).toMatch(/^6 rooms: \d+ s; done \d\d:\d\d:\d\d if nothing else comes$/m);
   expect((await queue.getJobCounts('prioritized'))['prioritized']).toBe(0);
 
-  const replayed = await replay(['--batch', 'evening', '--by', 'ada', '--note', 'again'], options);
+  const again = await replayed(['--batch', 'evening', '--by', 'ada', '--note', 'again'], options);
 
-  expect(replayed).toMatchObject({ parentId: batchId, added: 6, pending: 0, rooms: 6 });
+  expect(again).toMatchObject({ parentId: batchId, added: 6, pending: 0, rooms: 6 });
   // The failed set holds what was not replayed, and nothing else.
   expect((await queue.getFailed()).map((job) => job.data.r).sort()).toEqual(roomIds(3, 'refused'));
   // While it waits on the queue the same command finds nothing new to do twice.
-  expect(await replay(['--batch', 'evening'], options)).toMatchObject({ added: 0, pending: 6 });
+  expect(await replayed(['--batch', 'evening'], options)).toMatchObject({ added: 0, pending: 6 });
 
-  await work(options, replayed.batchId);
-  const status = await run(['status', '--batch', replayed.batchId, '--json'], options);
+  await work(options, again.batchId);
+  const status = await run(['status', '--batch', again.batchId, '--json'], options);
   expect(JSON.parse(status.stdout)).toMatchObject({
     batches: [
       {
@@ -150,7 +148,7 @@ test('by code, by outcome, by room and by time; what was refused for good only w
   const refused = await run(['replay', '--code', '100006'], options);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toMatch(/refused for good and would be refused again; add --force/);
-  const forced = await replay(['--code', '100006', '--force'], options);
+  const forced = await replayed(['--code', '100006', '--force'], options);
   expect(forced).toMatchObject({ added: 3 });
   await work(options, forced.batchId);
   const { rooms } = await server.report();
@@ -169,7 +167,7 @@ test('what was cancelled is asked for again only when that is said', async () =>
     batchId: null,
     plan: [{ fate: 'cancelled', rooms: 3 }],
   });
-  expect(await replay(['--batch', 'night', '--outcome', 'cancelled'], options)).toMatchObject({
+  expect(await replayed(['--batch', 'night', '--outcome', 'cancelled'], options)).toMatchObject({
     added: 3,
   });
 });
@@ -185,32 +183,37 @@ test('protected rooms stop a replay, or are left out', async () => {
 });
 
 test('an interrupted replay is gone on with, but not where other rooms are protected by now', async () => {
-  const { options, databaseUrl, batchId, sdkAppId } = await openFailures();
-  const database = await openLedger(databaseUrl);
+  const { options, batchId } = await openFailures();
   // As far as it came: the rooms are chosen, and none of them is on the queue.
-  const flags = { batch: batchId };
-  const nobody = protectedRooms([]);
-  const begun = await openReplay(
-    database,
-    { ...readChoice(flags), sdkAppId, batchId, force: false, protectedRooms: nobody },
-    {
-      ...{ id: newId(), name: undefined, madeUpName: 'calm-lake', by: 'ada', note: undefined },
-      ...describeChoice(flags, batchId, nobody),
-    },
+  const begun = await withTestService(options.env, (service) =>
+    replay(
+      service,
+      {
+        ...{ name: undefined, by: 'ada', note: undefined, batchId, origin: `--batch ${batchId}` },
+        ...{ codes: undefined, outcomes: undefined, endedFromMs: undefined, roomIds: undefined },
+        ...{ force: false, protectedRooms: protectedRooms([]) },
+      },
+      undefined,
+      { onProgress: () => undefined, signal: AbortSignal.abort() },
+    ),
   );
-  await database.close();
+  expect(begun?.complete).toBe(false);
+  const { id, name } = begun?.batch ?? {};
+  const which = new RegExp(`batch ${id} \\(${name}\\) of 6 rooms`);
 
   const dryRun = await run(['replay', '--batch', batchId, '--dry-run'], options);
-  expect(dryRun.stderr).toMatch(/this goes on with batch .* \(calm-lake\) of 6 rooms/);
+  expect(dryRun.stderr).toMatch(/without --dry-run this goes on with/);
+  expect(dryRun.stderr).toMatch(which);
   const guarded = ['--batch', batchId, '--protect', 'timeout-*', '--skip-protected'];
-  const other = await replay(guarded, options);
+  const other = await replayed(guarded, options);
   expect(other.added).toBe(4);
-  expect(other.batchId).not.toBe(begun?.id);
+  expect(other.batchId).not.toBe(id);
 
   const goneOn = await run(['replay', '--batch', batchId, '--json'], options);
-  expect(goneOn.stderr).toMatch(/going on with batch .* \(calm-lake\) of 6 rooms/);
-  const counts = { batchId: begun?.id, added: 2, pending: 4, finished: 0, rooms: 6 };
-  expect(JSON.parse(goneOn.stdout)).toEqual({ ...counts, name: 'calm-lake', parentId: batchId });
+  expect(goneOn.stderr).toMatch(/^going on with/);
+  expect(goneOn.stderr).toMatch(which);
+  const counts = { batchId: id, added: 2, pending: 4, finished: 0, rooms: 6 };
+  expect(JSON.parse(goneOn.stdout)).toEqual({ ...counts, name, parentId: batchId });
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { twoAtOnce } from '../../src/producer/two-at-once.js';
+import { twoAtOnce } from '../../src/producer/add-many.js';
 
 // eslint-disable-next-line @typescript-eslint/require-await -- what is read is asynchronous
 async function* numbers(count: number): AsyncGenerator<number> {

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { expect, test } from 'vitest';
-import { createHeapKeeper } from '../../src/cli/small-heap.js';
+import { createHeapKeeper } from '../../src/operations/small-heap.js';
 
 const usedBytes = () => getHeapStatistics().used_heap_size;
 

@@ -1,0 +1,189 @@
+/** Puts a batch on the queue: from a checked list, or from the rooms of a replay. */
+import { ReaperError } from '../errors.js';
+import {
+  cancelledBy,
+  finishedAmong,
+  forgetBatch,
+  joinDestructions,
+  joinedAndFinished,
+  markEnqueued,
+  openBatch,
+  type Batch,
+} from '../ledger/batches.js';
+import { isPassing } from '../passing.js';
+import { fromQueue, type Placement } from '../producer/add.js';
+import { addMany, inChunks, type AddedCounts, type AddedMany } from '../producer/add-many.js';
+import { createSpaceCheck } from '../producer/space-check.js';
+import { batchDestructionId, newId } from '../queue/destruction-id.js';
+import { readMemory } from '../queue/space.js';
+import { printable } from '../redact.js';
+import { uniqueRooms } from '../room-list/two-passes.js';
+import { madeUpName } from './made-up-name.js';
+import { roomCountsToJson, type CheckedRooms } from './rooms.js';
+import type { Service } from './service.js';
+import { createHeapKeeper } from './small-heap.js';
+
+export type { Batch } from '../ledger/batches.js';
+
+/** What a batch is called, who asks for it, and why. */
+export interface BatchLabel {
+  /** Default: a made-up one. */
+  name: string | undefined;
+  by: string;
+  note: string | undefined;
+}
+
+export interface EnqueueRequest extends BatchLabel {
+  rooms: CheckedRooms;
+  lane: Placement['lane'];
+  /** When the rooms are due, in milliseconds since the epoch; undefined: now. */
+  notBeforeMs: number | undefined;
+}
+
+export interface EnqueueOptions {
+  /** Told the batch before its first room is added: a new one, or an unfinished one of the same list. */
+  onBatch?: (batch: Batch) => void;
+  /** Told after each call to the queue how many rooms of the batch need nothing more. */
+  onProgress: (settled: number, total: number) => void;
+  /** Ends it between two calls to the queue. */
+  signal: AbortSignal;
+}
+
+export interface Enqueued {
+  batch: Batch;
+  added: AddedCounts;
+  /** The BullMQ priority of its last room (src/queue/turns.ts). */
+  lastPriority: number;
+  /** False where it was interrupted: the same request again goes on. */
+  complete: boolean;
+}
+
+/**
+ * The same list under the same name, while its batch is unfinished, goes on with that batch.
+ *
+ * @throws ReaperError `CONFLICT` where the list was changed while it was read, or the batch was
+ *   cancelled meanwhile, `NO_SPACE` where Redis has no space for the rooms, `UNAVAILABLE` where the
+ *   queue does not take them.
+ */
+export async function enqueueRooms(
+  service: Service,
+  request: EnqueueRequest,
+  options: EnqueueOptions,
+): Promise<Enqueued> {
+  const { database, config } = service;
+  const { name, by, note, rooms } = request;
+  const { unique, duplicates } = rooms.counts;
+  const batch = await openBatch(database, {
+    ...{ id: newId(), sdkAppId: config.sdkAppId, name, madeUpName: madeUpName(Math.random) },
+    ...{ by, note, fingerprint: rooms.fingerprint, total: unique },
+  });
+  options.onBatch?.(batch);
+  const read = uniqueRooms(rooms.list, { summary: { duplicates } });
+  const { lastPriority, ...added } = await fillBatch(service, batch, read, request, options);
+  if (options.signal.aborted) return { batch, added, lastPriority, complete: false };
+  if (read.fingerprint !== rooms.fingerprint) {
+    throw new ReaperError(
+      'CONFLICT',
+      `${rooms.list.name} must not change while it is read; it did, and part of it is on the queue as batch ${batch.id}`,
+    );
+  }
+  await markEnqueued(database, batch.id, lastPriority);
+  return { batch, added, lastPriority, complete: true };
+}
+
+/** The shape is a contract with scripts. */
+export function enqueuedToJson({ counts }: CheckedRooms, { batch, added }: Enqueued): object {
+  const { dueEarlier, ...others } = added;
+  return {
+    batchId: batch.id,
+    ...roomCountsToJson(counts),
+    ...others,
+    ...(dueEarlier > 0 ? { dueEarlier } : {}),
+  };
+}
+
+/** How often it is looked whether the batch was cancelled meanwhile, in milliseconds. */
+const lookForCancelEveryMs = 1_000;
+
+/**
+ * Adds the rooms of a batch that is open in the ledger. Ids depend on batch and room alone, so
+ * doing it again after an interruption adds nothing twice.
+ *
+ * @param rooms - batches of RoomIds, each room once.
+ * @throws ReaperError as `enqueueRooms` does. Where a new batch has no space for its first room, it
+ *   is forgotten.
+ */
+export async function fillBatch(
+  service: Service,
+  batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
+  rooms: AsyncIterable<readonly string[]>,
+  { lane, notBeforeMs }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs'>,
+  { onProgress, signal }: EnqueueOptions,
+): Promise<AddedMany> {
+  const { database, config } = service;
+  const { queue } = await service.queue();
+  const space = createSpaceCheck({
+    readMemory: () => fromQueue(readMemory(queue)),
+    ...(batch.isNew ? { total: batch.total } : {}),
+  });
+  await space.beforeFirst().catch(async (error: unknown) => {
+    if (batch.isNew) await forgetBatch(database, batch.id);
+    throw error;
+  });
+  const keepHeapSmall = createHeapKeeper();
+  let lookedAt = performance.now();
+  let looking = Promise.resolve();
+
+  /** Workers would send nothing of it; somebody would have to take it back again. */
+  function refuseCancelled(): Promise<void> {
+    if (performance.now() - lookedAt >= lookForCancelEveryMs) {
+      lookedAt = performance.now();
+      looking = look();
+    }
+    return looking;
+  }
+  async function look(): Promise<void> {
+    const by = await cancelledBy(database, batch.id).catch((error: unknown) => {
+      if (isPassing(error)) return undefined;
+      throw error;
+    });
+    if (by === undefined) return;
+    throw new ReaperError(
+      'CONFLICT',
+      `batch ${batch.id} was cancelled by ${printable(by)} while its rooms were put on the queue; no more are added, and none of it is sent`,
+      { remedy: 'cancel_again' },
+    );
+  }
+
+  return addMany(queue, inChunks(rooms), {
+    ...{ lane, notBeforeMs, signal, batchId: batch.id },
+    deadlineMs: config.deadlineHours * 3_600_000,
+    idOf: (roomId) => batchDestructionId(batch.id, batch.createdAtMs, roomId),
+    /** What has not ended, neither under this batch nor under a destruction that it joined. */
+    stillOpen: batch.isNew
+      ? undefined
+      : async (all) => {
+          const [finished, joined] = await Promise.all([
+            finishedAmong(
+              database,
+              all.map((each) => each.id),
+            ),
+            joinedAndFinished(
+              database,
+              batch.id,
+              all.map((each) => each.roomId),
+            ),
+          ]);
+          return all.filter((each) => !finished.has(each.id) && !joined.has(each.roomId));
+        },
+    onJoined: (joined) => joinDestructions(database, batch.id, joined),
+    async beforeAdding(settled) {
+      await refuseCancelled();
+      await space.beforeAdding(settled);
+    },
+    onProgress({ added, pending, finished }) {
+      onProgress(added + pending + finished, batch.total);
+      keepHeapSmall();
+    },
+  });
+}

@@ -1,0 +1,131 @@
+/** A list of rooms, checked whole before anything is sent: bad lines, duplicates, protected rooms. */
+import { ReaperError } from '../errors.js';
+import { protectedRooms, type ProtectedRooms } from '../protected-rooms.js';
+import { scanRoomList, type RoomListSummary } from '../room-list/two-passes.js';
+import type { ProblemEntry, RoomList } from '../room-list/room-list.js';
+import { count } from '../text.js';
+
+/** Rooms never to destroy. */
+export interface Protection {
+  rooms: ProtectedRooms;
+  /** Of these RoomIds and patterns it is told where they protect no room of the list. */
+  patterns: readonly string[];
+}
+
+/** How many entries a list has, and of what kind: the same in every answer about it. */
+export interface RoomCounts {
+  /** All but the protected ones. */
+  requested: number;
+  unique: number;
+  duplicates: number;
+  /** Not RoomIds. */
+  invalid: number;
+  protected: number;
+}
+
+export interface FoundProtected {
+  total: number;
+  /** The first of them, each with the RoomId or pattern that protects it. */
+  named: readonly { roomId: string; entry: string }[];
+}
+
+export interface CheckedRooms extends Pick<RoomListSummary, 'format' | 'column' | 'fingerprint'> {
+  /** The list without its protected rooms. */
+  list: RoomList;
+  counts: RoomCounts;
+  /** The first of the bad entries. */
+  problems: readonly ProblemEntry[];
+  protected: FoundProtected;
+  /** Patterns that protect no room of the list: mistyped, or a file that is not there. */
+  unusedPatterns: readonly string[];
+}
+
+/** Most protected rooms that are named one by one. */
+export const namedAtMost = 20;
+
+/** Reads the list once and checks all of it. */
+export async function checkRooms(list: RoomList, protection: Protection): Promise<CheckedRooms> {
+  const named = new Map<string, string>();
+  let total = 0;
+  const unused = new Map(
+    protection.patterns.map((pattern) => [pattern, protectedRooms([pattern])] as const),
+  );
+
+  function isProtected(roomId: string): boolean {
+    for (const [pattern, rooms] of unused) {
+      if (rooms.protects(roomId) !== undefined) unused.delete(pattern);
+    }
+    const entry = protection.rooms.protects(roomId);
+    if (entry === undefined) return false;
+    total += 1;
+    if (named.size < namedAtMost) named.set(roomId, entry);
+    return true;
+  }
+  const unprotected: RoomList = {
+    name: list.name,
+    async *entries(onLayout) {
+      for await (const batch of list.entries(onLayout)) {
+        yield batch.filter((entry) => !('roomId' in entry) || !isProtected(entry.roomId));
+      }
+    },
+    close: () => list.close(),
+  };
+
+  const guarded = protection.rooms.isEmpty ? list : unprotected;
+  const { valid, unique, duplicates, invalid, problems, ...found } = await scanRoomList(guarded);
+  const counts = { requested: valid + invalid, unique, duplicates, invalid, protected: total };
+  return {
+    ...found,
+    list: guarded,
+    counts,
+    problems,
+    protected: { total, named: [...named].map(([roomId, entry]) => ({ roomId, entry })) },
+    unusedPatterns: [...unused.keys()],
+  };
+}
+
+export interface LeaveOut {
+  /** Leave out what is not a RoomId. */
+  skipInvalid?: boolean | undefined;
+  /** Leave out protected rooms. */
+  skipProtected?: boolean | undefined;
+}
+
+/**
+ * @throws ReaperError `INVALID` where the list has entries that are not RoomIds and are not to be
+ *   left out, or no rooms at all, `REFUSED` where it has protected rooms.
+ */
+export function refuseUnusable(rooms: CheckedRooms, leaveOut: LeaveOut): void {
+  const { unique, invalid } = rooms.counts;
+  if (invalid > 0 && !leaveOut.skipInvalid) {
+    const entries =
+      invalid === 1
+        ? 'a line that is not a RoomId'
+        : `${count(invalid)} lines that are not RoomIds`;
+    throw new ReaperError('INVALID', `the list has ${entries}; nothing was sent`, {
+      remedy: 'skip_invalid',
+    });
+  }
+  refuseProtected(rooms.protected, leaveOut);
+  if (unique === 0) {
+    const left = rooms.protected.total > 0 ? ' that are not protected' : '';
+    throw new ReaperError(
+      'INVALID',
+      `${rooms.list.name} has no rooms in it${left}; nothing was sent`,
+    );
+  }
+}
+
+/** @throws ReaperError `REFUSED` where there are protected rooms and they are not to be left out. */
+export function refuseProtected({ total }: FoundProtected, { skipProtected }: LeaveOut): void {
+  if (total === 0 || skipProtected) return;
+  const rooms = total === 1 ? 'a protected room' : `${count(total)} protected rooms`;
+  throw new ReaperError('REFUSED', `the list has ${rooms}; nothing was sent`, {
+    remedy: 'skip_protected',
+  });
+}
+
+/** A contract with scripts: part of every answer about a list. */
+export function roomCountsToJson({ protected: guarded, ...counts }: RoomCounts): object {
+  return { ...counts, ...(guarded > 0 ? { protected: guarded } : {}) };
+}

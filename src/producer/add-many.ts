@@ -1,0 +1,168 @@
+/** Putting any number of rooms on the queue: a producer's `destroyMany`, and batches. */
+import type { Destruction } from '../destruction.js';
+import { type DestroyQueue, lanes } from '../queue/job.js';
+import { readFirstTurn, turnOf } from '../queue/turns.js';
+import {
+  addChunk,
+  addOrJoin,
+  bringAllForward,
+  fromQueue,
+  readJobs,
+  type Added,
+  type Placement,
+} from './add.js';
+
+export interface AddManyOptions {
+  lane: Placement['lane'];
+  /** When the rooms are due, in milliseconds since the epoch; undefined: now. */
+  notBeforeMs: number | undefined;
+  /** How long after it was due a destruction may still be sent, in milliseconds. */
+  deadlineMs: number;
+  batchId: string | undefined;
+  /** The id of a room's destruction. */
+  idOf(roomId: string): string;
+  /**
+   * For rooms that may have been added before, under the same ids: those of them that have not
+   * ended. What waits already is asked for again and not added.
+   */
+  stillOpen?: ((all: readonly Destruction[]) => Promise<readonly Destruction[]>) | undefined;
+  /** Told of rooms that are pending under other destructions, before anything else is done with them. */
+  onJoined?: ((joined: readonly Added[]) => Promise<void>) | undefined;
+  /**
+   * Asked before rooms are added: whether the queue has space for them. Where it throws,
+   * no more are added; what is on the queue stays there.
+   *
+   * @param settled - rooms that need none any more.
+   */
+  beforeAdding(settled: number): Promise<void>;
+  /** Told the counts after each call to the queue, {@link addChunk} rooms. */
+  onProgress(counts: AddedCounts): void;
+  /** Ends it between two chunks. */
+  signal?: AbortSignal;
+}
+
+export interface AddedCounts {
+  /** On the queue, from now or, under the same ids, from before. */
+  added: number;
+  /** Pending already under another destruction. */
+  pending: number;
+  /** Ended already. */
+  finished: number;
+  /** Of those that waited before: due earlier than asked for now, and left so. */
+  dueEarlier: number;
+}
+
+export interface AddedMany extends AddedCounts {
+  /** The BullMQ priority of the last room: what waits up to it is ahead of its end. */
+  lastPriority: number;
+}
+
+/** @param chunks - each of at most {@link addChunk} RoomIds. */
+export async function addMany(
+  queue: DestroyQueue,
+  chunks: AsyncIterable<readonly string[]>,
+  options: AddManyOptions,
+): Promise<AddedMany> {
+  const { lane, notBeforeMs } = options;
+  const counts: AddedCounts = { added: 0, pending: 0, finished: 0, dueEarlier: 0 };
+  const firstTurn = lane === 'bulk' ? await fromQueue(readFirstTurn(queue)) : lanes[lane];
+  const priorityAt = (position: number) =>
+    lane === 'bulk' ? turnOf(firstTurn, position) : firstTurn;
+  /** Rooms that have not ended, so far: the position of the next one. */
+  let openBefore = 0;
+
+  async function put(chunk: readonly string[]): Promise<void> {
+    const now = Date.now();
+    const delayMs = notBeforeMs === undefined ? 0 : Math.max(1, Math.round(notBeforeMs - now));
+    const notAfterMs = Math.floor(now + delayMs + options.deadlineMs);
+    const all = chunk.map((roomId) => ({
+      id: options.idOf(roomId),
+      roomId,
+      batchId: options.batchId,
+      requestedAtMs: now,
+      notAfterMs,
+    }));
+    const open = options.stillOpen === undefined ? all : await options.stillOpen(all);
+    counts.finished += all.length - open.length;
+    const position = openBefore;
+    openBefore += open.length;
+    let missing = open.map((destruction, index) => ({
+      destruction,
+      priority: priorityAt(position + index),
+    }));
+    if (options.stillOpen !== undefined) {
+      const waiting = await readJobs(
+        queue,
+        open.map(({ id }) => id),
+      );
+      counts.dueEarlier += await bringAllForward(waiting, missing, delayMs);
+      missing = missing.filter((_, index) => waiting[index] === undefined);
+      counts.added += open.length - missing.length;
+    }
+    if (missing.length > 0) {
+      await options.beforeAdding(counts.added + counts.pending + counts.finished);
+      const { added, dueEarlier } = await addOrJoin(
+        queue,
+        missing,
+        { lane, delayMs },
+        options.onJoined,
+      );
+      const pending = added.filter(({ status }) => status === 'pending').length;
+      counts.dueEarlier += dueEarlier;
+      counts.pending += pending;
+      counts.added += added.length - pending;
+    }
+    options.onProgress(counts);
+  }
+
+  await twoAtOnce(chunks, put, options.signal);
+  return { ...counts, lastPriority: priorityAt(Math.max(0, openBefore - 1)) };
+}
+
+/** Cuts batches of any size into chunks. */
+export async function* inChunks(
+  batches: AsyncIterable<readonly string[]>,
+): AsyncGenerator<string[]> {
+  let chunk: string[] = [];
+  for await (const batch of batches) {
+    for (const each of batch) {
+      chunk.push(each);
+      if (chunk.length < addChunk) continue;
+      yield chunk;
+      chunk = [];
+    }
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+/**
+ * Uses items one after another, the next one begun while the one before it is under way:
+ * while the queue stores a chunk, the next is being encoded. Waiting for each would leave
+ * one of the two idle at any time.
+ *
+ * After a failure no more are begun; it fails when all that was under way has ended.
+ *
+ * @param signal - aborted, no more are begun either.
+ */
+export async function twoAtOnce<T>(
+  items: AsyncIterable<T>,
+  use: (item: T) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  let before: Promise<void> = Promise.resolve();
+  let last: Promise<void> = Promise.resolve();
+  try {
+    for await (const item of items) {
+      if (signal?.aborted) break;
+      await before;
+      before = last;
+      last = use(item);
+      // Each is awaited later; until then its failure must not end the process.
+      last.catch(() => undefined);
+    }
+    await before;
+    await last;
+  } finally {
+    await Promise.allSettled([before, last]);
+  }
+}
