@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
-import { afterEach } from 'vitest';
 import {
   DEMO_SDK_APP_ID,
   DEMO_SECRET_KEY,
@@ -9,6 +8,7 @@ import {
   type SimulatorOptions,
   type Statistic,
 } from '../../src/simulator/index.js';
+import { afterThisTest } from '../support/clean-up.js';
 
 // Tencent's own generator: the simulator checks signatures with code of its own.
 const { Api } = createRequire(import.meta.url)('tls-sig-api-v2') as {
@@ -41,12 +41,6 @@ export interface Changes {
   timeoutMs?: number;
 }
 
-const open: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const simulator of open.splice(0)) await simulator.close();
-});
-
 /** A simulator that is closed after the test. */
 export async function start(options: SimulatorOptions = {}): Promise<Simulator> {
   return closing(await startSimulator(options));
@@ -55,7 +49,7 @@ export async function start(options: SimulatorOptions = {}): Promise<Simulator> 
 export function closing<Closable extends { close(): Promise<void> }>(
   simulator: Closable,
 ): Closable {
-  open.push(simulator);
+  afterThisTest(() => simulator.close());
   return simulator;
 }
 

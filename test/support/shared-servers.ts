@@ -5,7 +5,7 @@ import { type Source, choosePostgres, chooseRedis, ownable } from './choose.js';
 import { openFreshEmbedded } from './embedded.js';
 import { findPostgres, findRedis, postgresFacts, redisFacts } from './facts.js';
 import { installPackage } from './install.js';
-import { startKeeper } from './keeper.js';
+import { keep } from './keeper.js';
 import { startPostgres, usePostgres } from './postgres.js';
 import { startRedis, useRedis } from './redis.js';
 import { say } from './say.js';
@@ -28,7 +28,7 @@ interface Started {
   stop: () => Promise<void>;
 }
 
-const keep = (url: string): Started => ({ url, stop: () => Promise.resolve() });
+const given = (url: string): Started => ({ url, stop: () => Promise.resolve() });
 
 /** Starts what all tests share. `stop` ends it; it ends by itself if this process dies. */
 export async function startSharedServers(): Promise<SharedServers & { stop: () => Promise<void> }> {
@@ -40,7 +40,7 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       startSharedPostgres,
     );
     const embeddedFolder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
-    const keeper = startKeeper(embeddedFolder, 'SIGKILL');
+    const keeper = keep(embeddedFolder, 'SIGKILL');
     return {
       redisUrl: redis.url,
       databaseUrl: postgres.url,
@@ -62,7 +62,7 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
 async function startSharedRedis(source: Source): Promise<Started> {
   switch (source.kind) {
     case 'url':
-      return keep(await useRedis(source.url));
+      return given(await useRedis(source.url));
     case 'install':
       return startSharedRedis(install('redis-server', findRedis));
     case 'docker':
@@ -77,7 +77,7 @@ async function startSharedRedis(source: Source): Promise<Started> {
 async function startSharedPostgres(source: Source): Promise<Started> {
   switch (source.kind) {
     case 'url':
-      return keep(await usePostgres(source.url));
+      return given(await usePostgres(source.url));
     case 'install':
       return startSharedPostgres(install('postgresql', findPostgres));
     case 'docker':
