@@ -30,6 +30,7 @@ const globalSetup = ['test/support/global-setup.ts'];
 
 export default defineConfig({
   test: {
+    setupFiles: ['test/support/setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A poll waits for what must come; how soon is a matter of the machine.
@@ -50,6 +51,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...soak, ...chaos],
           globalSetup,
+          // As with the unit tests; what a test opened is closed by test/support/setup.ts.
+          isolate: false,
           // Many start several processes, and the machine may be busy.
           testTimeout: 120_000,
           retry: { count: 2, condition: /the machine stood still/ },

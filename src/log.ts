@@ -1,6 +1,6 @@
 /** Logs: JSON for machines, readable on a terminal, always on stderr. */
 import { pino, type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import { printable, printableLines } from './redact.js';
 
 export interface LogOptions {
@@ -8,25 +8,38 @@ export interface LogOptions {
   /** Whether a person reads it. */
   readable: boolean;
   colour: boolean;
+  /** Where it goes; default: stderr, by its file descriptor. */
+  destination?: { write(line: string): unknown };
 }
 
 /**
  * Ids of jobs that somebody else wrote, RoomIds, what a server said: a log is read on
  * terminals, the one for machines too. There the escapes are JSON's own, so it means the same.
  */
-export function createLog(options: LogOptions): Logger {
-  return options.readable ? forPeople(options) : forMachines(options.level);
+export function createLog({
+  level,
+  readable,
+  colour,
+  destination = pino.destination({ dest: 2, sync: true }),
+}: LogOptions): Logger {
+  return readable ? forPeople(level, colour, destination) : forMachines(level, destination);
 }
 
-function forMachines(level: string): Logger {
-  const destination = pino.destination({ dest: 2, sync: true });
+type Destination = NonNullable<LogOptions['destination']>;
+
+function forMachines(level: string, destination: Destination): Logger {
   return pino(
     { level, serializers: { err: serializeError } },
     { write: (line) => void destination.write(printableLines(line)) },
   );
 }
 
-function forPeople({ level, colour }: LogOptions): Logger {
+function forPeople(level: string, colour: boolean, destination: Destination): Logger {
+  const prettify = prettyFactory({
+    colorize: colour,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname',
+  });
   return pino(
     {
       level,
@@ -39,13 +52,7 @@ function forPeople({ level, colour }: LogOptions): Logger {
         },
       },
     },
-    pretty({
-      destination: 2,
-      colorize: colour,
-      translateTime: 'SYS:HH:MM:ss.l',
-      ignore: 'pid,hostname',
-      sync: true,
-    }),
+    { write: (line) => void destination.write(prettify(line)) },
   );
 }
 

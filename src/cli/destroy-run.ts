@@ -99,6 +99,7 @@ async function workUntilEnded(
     level: io.env['LOG_LEVEL'] ? config.logLevel : 'error',
     readable: io.stderr.isTTY === true,
     colour: !io.env['NO_COLOR'],
+    destination: io.stderr,
   });
   const worker = await startWorker(config, {
     stores,

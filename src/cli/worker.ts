@@ -27,6 +27,7 @@ export function workerCommand(io: Io): Command {
         level: config.logLevel,
         readable: io.stderr.isTTY === true,
         colour: !io.env['NO_COLOR'],
+        destination: io.stderr,
       });
       const interrupt = onInterrupt();
       const stores = await openStores(config, (message) => say(io, message));

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startKeeper } from '../support/keeper.js';
+import { keep } from '../support/keeper.js';
 import { epochNow } from '../support/stalls.js';
 import type { Process } from './history.js';
 
@@ -48,7 +48,7 @@ export function startFleet(places: number, env: Record<string, string>): Fleet {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Ends it also where this process is killed, and removes its folder.
-    const keeper = startKeeper(folder, 'SIGKILL');
+    const keeper = keep(folder, 'SIGKILL');
     writeFileSync(join(folder, 'pid'), String(child.pid));
     const record: Process = {
       place,

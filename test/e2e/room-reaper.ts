@@ -1,12 +1,22 @@
-/** Runs the built program (`npm run build`) as a real process, as its users do. */
+/**
+ * Runs the program: its commands inside the test's own process, which saves starting Node, or
+ * as a real process of the built program (`npm run build`), as its users do. What each command
+ * does as a process is tested in commands.test.ts.
+ */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterEach } from 'vitest';
-import { startKeeper } from '../support/keeper.js';
+import { readEnvironment } from '../../src/cli/environment.js';
+import type { Io } from '../../src/cli/io.js';
+import { runProgram } from '../../src/cli/program.js';
+import { afterThisTest } from '../support/clean-up.js';
+import { keep } from '../support/keeper.js';
+
+export { afterThisTest } from '../support/clean-up.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -39,28 +49,16 @@ export interface Run {
   closePipes(): void;
 }
 
-const cleanups: (() => Promise<void>)[] = [];
-
-/** Whatever became of the test, nothing of it is left running or on the disk. */
-afterEach(async () => {
-  await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
-});
-
-/** Runs `cleanup` after the test. */
-export function afterThisTest(cleanup: () => Promise<void>): void {
-  cleanups.push(cleanup);
-}
-
 /** An empty folder, gone after the test; `files` are written into it. */
 export function folderWith(files: Record<string, string> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
-  const keeper = startKeeper(folder, 'SIGKILL');
+  const keeper = keep(folder, 'SIGKILL');
   afterThisTest(() => keeper.end());
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   return folder;
 }
 
-/** Starts `room-reaper` with these arguments. */
+/** Starts `room-reaper` with these arguments, as a process. */
 export function start(args: readonly string[], options: RunOptions = {}): Run {
   const startedAt = performance.now();
   const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [main, ...args], {
@@ -69,7 +67,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
   });
   // A keeper ends it also where this process is killed.
   const kept = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
-  const keeper = startKeeper(kept, 'SIGKILL');
+  const keeper = keep(kept, 'SIGKILL');
   writeFileSync(join(kept, 'pid'), String(child.pid));
   afterThisTest(async () => {
     if (child.exitCode === null && child.signalCode === null) {
@@ -131,7 +129,66 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
   };
 }
 
-/** Runs `room-reaper` to its end. */
+/**
+ * Runs `room-reaper` to its end: inside this process, unless the run is about a process or
+ * another one is under way in another working directory.
+ */
 export function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  return start(args, options).ended;
+  const env = options.env ?? {};
+  const isAboutProcess =
+    args[0] === 'worker' || 'NODE_OPTIONS' in env || 'NODE_EXTRA_CA_CERTS' in env;
+  const cwd = options.cwd ?? folderWith();
+  return isAboutProcess || (inside.runs > 0 && inside.folder !== cwd)
+    ? start(args, { ...options, cwd }).ended
+    : runInside(args, { ...options, cwd });
+}
+
+/** The runs that are under way inside this process, which has one working directory. */
+const inside = { runs: 0, folder: '' };
+const home = process.cwd();
+
+async function runInside(
+  args: readonly string[],
+  { env, cwd, stdin = '' }: RunOptions & { cwd: string },
+): Promise<Ended> {
+  const startedAt = performance.now();
+  inside.runs += 1;
+  inside.folder = cwd;
+  process.chdir(cwd);
+  const listenersBefore = listeners();
+  const [stdout, stderr] = [collect(), collect()];
+  const io: Io = {
+    stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }),
+    ...{ stdout: stdout.stream, stderr: stderr.stream, env: {}, exitCode: 0 },
+  };
+  try {
+    await runProgram(args, io, () => readEnvironment({ PATH: process.env.PATH, ...env }, cwd));
+  } finally {
+    inside.runs -= 1;
+    // A folder that is removed must not be anybody's working directory.
+    if (inside.runs === 0) process.chdir(home);
+  }
+  // Another run may have begun or ended meanwhile.
+  if (inside.runs === 0 && listeners() > listenersBefore)
+    throw new Error(`${args.join(' ')} still listens to signals after its end`);
+  return {
+    ...{ code: io.exitCode, signal: null, stdout: stdout.text(), stderr: stderr.text() },
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+}
+
+/** How many functions of this process a signal or its end would call. */
+function listeners(): number {
+  return ['SIGINT', 'SIGTERM', 'exit'].reduce((sum, name) => sum + process.listenerCount(name), 0);
+}
+
+function collect(): { stream: Writable; text: () => string } {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  return { stream, text: () => Buffer.concat(chunks).toString() };
 }

@@ -4,26 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
-import { afterAll, afterEach } from 'vitest';
 import {
   openEmbedded,
   type EmbeddedDatabase,
   type EmbeddedOptions,
 } from '../../src/embedded/index.js';
+import { afterThisFile, afterThisTest } from '../support/clean-up.js';
 import { makeDataDirectory } from '../support/data-directory.js';
-
-const folder = mkdtempSync(join(tmpdir(), 'rr-'));
-const cleanups: (() => unknown)[] = [];
-let folders = 0;
-
-afterEach(async () => {
-  for (const clean of cleanups.splice(0).reverse()) await clean();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A path that nothing is at yet. */
 export function freshPath(): string {
-  return join(folder, `d${++folders}`);
+  const folder = mkdtempSync(join(tmpdir(), 'rr-'));
+  afterThisFile(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'd');
 }
 
 /** A data directory with a new database that is closed. */
@@ -36,7 +29,7 @@ export async function freshDatabase(): Promise<string> {
 /** Opens the database until the test's end. */
 export async function open(dataDir: string, options?: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const database = await openEmbedded(dataDir, options);
-  cleanups.push(() => database.close());
+  afterThisTest(() => database.close());
   return database;
 }
 
@@ -45,7 +38,7 @@ export async function connect({ connection }: EmbeddedDatabase): Promise<pg.Clie
   const client = new pg.Client(connection);
   client.on('error', () => undefined);
   await client.connect();
-  cleanups.push(() => client.end().catch(() => undefined));
+  afterThisTest(() => client.end().catch(() => undefined));
   return client;
 }
 
@@ -115,7 +108,7 @@ export function otherProcess(dataDir: string, script = ''): OtherProcess {
     child.kill('SIGKILL');
     await exited;
   };
-  cleanups.push(kill);
+  afterThisTest(kill);
   return {
     child,
     async line() {

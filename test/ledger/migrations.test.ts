@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
 import { isPassing } from '../../src/passing.js';
-import { createDatabase, withPostgres } from '../support/servers.js';
+import { createFreshDatabase, withPostgres } from '../support/servers.js';
 import { openLedger } from './fixture.js';
 
 const migrations = new URL('../../src/ledger/migrations/', import.meta.url);
@@ -13,7 +13,7 @@ let drop: () => Promise<void>;
 const open: Database[] = [];
 
 beforeEach(async () => {
-  ({ url, drop } = await createDatabase());
+  ({ url, drop } = await createFreshDatabase());
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((database) => database.close()));

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
-import { afterEach } from 'vitest';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.js';
 import { demoApp, type SimulatorOptions } from '../../src/simulator/simulator-options.js';
 import type { Statistic } from '../../src/simulator/truth.js';
+import { afterThisTest } from '../support/clean-up.js';
 
 // Tencent's own generator: the simulator checks signatures with code of its own.
 const { Api } = createRequire(import.meta.url)('tls-sig-api-v2') as {
@@ -36,12 +36,6 @@ export interface Changes {
   timeoutMs?: number;
 }
 
-const open: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const simulator of open.splice(0)) await simulator.close();
-});
-
 /** A simulator that is closed after the test. */
 export async function start(options: SimulatorOptions = {}): Promise<Simulator> {
   return closing(await startSimulator(options));
@@ -50,7 +44,7 @@ export async function start(options: SimulatorOptions = {}): Promise<Simulator> 
 export function closing<Closable extends { close(): Promise<void> }>(
   simulator: Closable,
 ): Closable {
-  open.push(simulator);
+  afterThisTest(() => simulator.close());
   return simulator;
 }
 

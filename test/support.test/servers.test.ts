@@ -1,6 +1,8 @@
+import { Client } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   createDatabase,
+  createFreshDatabase,
   freshRedis,
   startPostgresServer,
   startRedisServer,
@@ -10,11 +12,33 @@ import {
 
 describe('shared servers', () => {
   it('two databases know nothing of each other, and a dropped one is gone', async () => {
-    const [one, two] = await Promise.all([createDatabase(), createDatabase()]);
+    const [one, two] = await Promise.all([createFreshDatabase(), createFreshDatabase()]);
     await withPostgres(one.url, (client) => client.query('CREATE TABLE rooms ()'));
     await withPostgres(two.url, (client) => client.query('CREATE TABLE rooms ()'));
     await Promise.all([one.drop(), two.drop()]);
     await expect(withPostgres(one.url, (client) => client.query('SELECT 1'))).rejects.toThrow();
+  });
+
+  it('a database that was given back is used again, without the rows and connections that it had', async () => {
+    const one = await createDatabase();
+    const writer = new Client({ connectionString: one.url });
+    const ended = new Promise((resolve) =>
+      writer.on('error', () => undefined).once('end', resolve),
+    );
+    await writer.connect();
+    await writer.query('CREATE TABLE IF NOT EXISTS rooms (id serial)');
+    await writer.query('INSERT INTO rooms DEFAULT VALUES');
+    await one.drop();
+    await ended;
+    const again = await createDatabase();
+    expect(again.url).toBe(one.url);
+    const { rows } = await withPostgres(again.url, async (client) => {
+      await client.query('INSERT INTO rooms DEFAULT VALUES');
+      return client.query('SELECT id FROM rooms');
+    });
+    expect(rows).toEqual([{ id: 1 }]);
+    await withPostgres(again.url, (client) => client.query('DROP TABLE rooms'));
+    await again.drop();
   });
 
   it('two Redis databases know nothing of each other, and a dropped one is empty', async () => {

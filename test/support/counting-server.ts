@@ -1,12 +1,10 @@
 /**
- * A server for the tests that counts what arrives, in a process of its own, so that
- * nothing a test does delays its clock. It checks signature and parameters with its own
+ * Servers for the tests that count what arrives, in a process of their own, so that
+ * nothing a test does delays their clock. It checks signature and parameters with its own
  * code, destroys rooms, and answers by a script where a room has one.
  *
  * Every room exists until it is destroyed.
  */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import type { FaultShares } from './counting-server-faults.js';
 import type { Stall } from './stalls.js';
 import { forkTypeScript, giveWay } from './typescript-process.js';
@@ -94,15 +92,17 @@ export interface ServerReport {
 }
 
 type Question =
+  | { type: 'open'; options: CountingServerOptions }
   | { type: 'report' }
   | { type: 'quota'; perSecond: number }
   | { type: 'reach'; count: number }
   | { type: 'faults'; faults: FaultShares | undefined }
-  | { type: 'invalidate' };
+  | { type: 'invalidate' }
+  | { type: 'close' };
 
-export type ToServer = Question & { id: number };
+export type ToServer = Question & { id: number; server: number };
 export type FromServer =
-  | { type: 'listening'; port: number }
+  | { type: 'listening'; id: number; port: number }
   | { type: 'report'; id: number; report: ServerReport }
   | { type: 'done'; id: number };
 
@@ -120,68 +120,80 @@ export interface CountingServer {
   close(): Promise<void>;
 }
 
+/** The process that all counting servers of this one are in. */
+let host: ((server: number, question: Question) => Promise<FromServer>) | undefined;
+let servers = 0;
+
 export async function startCountingServer(options: CountingServerOptions): Promise<CountingServer> {
-  const { child, remove } = forkTypeScript(
-    [
-      'counting-server-process.ts',
-      'counting-server-faults.ts',
-      'counting-server-signature.ts',
-      'stalls.ts',
-    ],
-    options,
-  );
-  giveWay(child);
-  const gone = once(child, 'exit');
-  const waiting = new Map<number, (message: FromServer) => void>();
-  let lastId = 0;
-  const port = new Promise<number>((resolve, reject) => {
-    child.on('message', (message: FromServer) => {
-      if (message.type === 'listening') resolve(message.port);
-      else waiting.get(message.id)?.(message);
-    });
-    child.once('error', reject);
-    child.once('exit', () => reject(new Error('the counting server ended')));
-  });
-
-  const ask = (message: Question) =>
-    new Promise<FromServer>((resolve) => {
-      const id = (lastId += 1);
-      waiting.set(id, (answer) => {
-        waiting.delete(id);
-        resolve(answer);
-      });
-      child.send({ ...message, id });
-    });
-
-  try {
-    return {
-      url: `http://127.0.0.1:${await port}`,
-      async reached(count) {
-        await ask({ type: 'reach', count });
-      },
-      async setFaults(faults) {
-        await ask({ type: 'faults', faults });
-      },
-      async invalidateSignatures() {
-        await ask({ type: 'invalidate' });
-      },
-      async report() {
-        const answer = await ask({ type: 'report' });
-        if (answer.type !== 'report') throw new Error('the counting server gave no report');
-        return answer.report;
-      },
-      async setQuota(perSecond) {
-        await ask({ type: 'quota', perSecond });
-      },
-      close: () => end(child, gone),
-    };
-  } finally {
-    // The process has read it by now, or has ended.
-    remove();
-  }
+  host ??= startHost();
+  const number = ++servers;
+  const ask = host.bind(undefined, number);
+  const opened = await ask({ type: 'open', options });
+  if (opened.type !== 'listening') throw new Error('the counting server did not start');
+  let closing: Promise<unknown> | undefined;
+  return {
+    url: `http://127.0.0.1:${opened.port}`,
+    async reached(count) {
+      await ask({ type: 'reach', count });
+    },
+    async setFaults(faults) {
+      await ask({ type: 'faults', faults });
+    },
+    async invalidateSignatures() {
+      await ask({ type: 'invalidate' });
+    },
+    async report() {
+      const answer = await ask({ type: 'report' });
+      if (answer.type !== 'report') throw new Error('the counting server gave no report');
+      return answer.report;
+    },
+    async setQuota(perSecond) {
+      await ask({ type: 'quota', perSecond });
+    },
+    async close() {
+      await (closing ??= ask({ type: 'close' }));
+    },
+  };
 }
 
-async function end(child: ChildProcess, gone: Promise<unknown>): Promise<void> {
-  child.kill('SIGKILL');
-  await gone;
+function startHost(): NonNullable<typeof host> {
+  const { child, remove } = forkTypeScript([
+    'counting-server-process.ts',
+    'counting-server-instance.ts',
+    'counting-server-faults.ts',
+    'counting-server-signature.ts',
+    'stalls.ts',
+  ]);
+  giveWay(child);
+  const waiting = new Map<
+    number,
+    { resolve: (message: FromServer) => void; reject: (error: Error) => void }
+  >();
+  let lastId = 0;
+  // By then the process has read its files.
+  child.once('message', remove);
+  child.on('message', (message: FromServer) => {
+    waiting.get(message.id)?.resolve(message);
+    waiting.delete(message.id);
+    holdWhileAsked();
+  });
+  child.once('exit', () => {
+    remove();
+    host = undefined;
+    for (const { reject } of waiting.values()) reject(new Error('the counting server ended'));
+  });
+  /** It ends with this process, which it must not keep from ending. */
+  function holdWhileAsked(): void {
+    if (waiting.size > 0) child.channel?.ref();
+    else child.channel?.unref();
+  }
+  child.unref();
+
+  return (server, question) =>
+    new Promise<FromServer>((resolve, reject) => {
+      const id = (lastId += 1);
+      waiting.set(id, { resolve, reject });
+      holdWhileAsked();
+      child.send({ ...question, id, server } satisfies ToServer);
+    });
 }

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
 import { openEmbedded } from '../../src/embedded/index.js';
+import { openDatabase } from '../../src/ledger/database.js';
+import { openQueue } from '../../src/queue/open.js';
 
 /**
- * Makes `dataDir` a data directory with a new database that is closed. Making one takes
- * seconds, so the first to ask makes it for all the tests, and everybody gets a copy.
+ * Makes `dataDir` a data directory with a new database that is closed, and has the schemas of
+ * ledger and queue. Making one takes seconds, so the first to ask makes it for all the tests,
+ * and everybody gets a copy.
  */
 export async function makeDataDirectory(dataDir: string): Promise<void> {
   const { embeddedFolder } = inject('servers');
@@ -15,7 +18,7 @@ export async function makeDataDirectory(dataDir: string): Promise<void> {
   const failed = join(embeddedFolder, 'failed');
   if (mkdirSync(template, { recursive: true }) !== undefined) {
     try {
-      await (await openEmbedded(template)).close();
+      await makeTemplate(template);
     } catch (error) {
       // The others would wait for it in vain.
       writeFileSync(failed, String(error));
@@ -28,4 +31,18 @@ export async function makeDataDirectory(dataDir: string): Promise<void> {
     await sleep(50);
   }
   cpSync(template, dataDir, { recursive: true });
+}
+
+async function makeTemplate(dataDir: string): Promise<void> {
+  const embedded = await openEmbedded(dataDir);
+  const place = { connection: embedded.connection, shownAs: 'the template' };
+  try {
+    await (await openDatabase(place)).close();
+    const connection = { kind: 'postgres', ...place } as const;
+    await (
+      await openQueue({ sdkAppId: 1_400_000_000, connection, onError: () => undefined })
+    ).close();
+  } finally {
+    await embedded.close();
+  }
 }

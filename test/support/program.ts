@@ -12,7 +12,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startKeeper } from './keeper.js';
+import { keep } from './keeper.js';
 import { type OwnServer, untilItAnswers } from './server.js';
 
 /** A server program, run in a temporary folder under the eye of a keeper (keeper.ts). */
@@ -43,7 +43,7 @@ export async function startProgram(program: Program): Promise<OwnServer> {
 async function startOn(program: Program, port: number): Promise<OwnServer> {
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   if (program.user) chownSync(folder, program.user.uid, program.user.gid);
-  const keeper = startKeeper(folder, program.endSignal);
+  const keeper = keep(folder, program.endSignal);
   const url = program.url(port);
   const log = join(folder, 'log');
   let child: ChildProcess | undefined;

@@ -1,11 +1,12 @@
 /**
  * The servers of the tests: import this file.
  *
- * A test file takes a database of its own with `createDatabase` and a Redis of its own
- * with `freshRedis`, on servers that all share. A test that kills a server starts its
+ * A test takes a database of its own with `createDatabase` and a Redis of its own with
+ * `freshRedis`, on servers that all share. A test that kills a server starts its
  * own with `startRedisServer` or `startPostgresServer`.
  */
 import { randomUUID } from 'node:crypto';
+import type { Client } from 'pg';
 import { inject } from 'vitest';
 import { makeDataDirectory } from './data-directory.js';
 import { openFreshEmbedded } from './embedded.js';
@@ -24,7 +25,7 @@ function servers(): SharedServers {
   const found = inject('servers') as SharedServers | undefined;
   if (found === undefined) {
     throw new Error(
-      'this test file runs in the project "unit", which has no servers; take it out of the list of unit tests in vitest.config.ts',
+      'this test file runs in the project "unit", which has no servers; take ".unit" out of its name',
     );
   }
   return found;
@@ -40,22 +41,80 @@ export function databaseUrl(): string {
   return servers().databaseUrl;
 }
 
-/** An empty database of its own, for one test file. `drop` removes it with its connections. */
-export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
-  const { databaseUrl: base, databaseIsEmbedded } = servers();
-  if (databaseIsEmbedded) {
-    const embedded = await openFreshEmbedded(makeDataDirectory);
-    return { url: embedded.url, drop: () => embedded.close() };
-  }
-  const name = `room_reaper_test_${randomUUID().replaceAll('-', '')}`;
+export interface TestDatabase {
+  url: string;
+  /** Gives it back; its connections end. */
+  drop: () => Promise<void>;
+}
+
+/** Those that were given back, without a row in them. */
+const idle: string[] = [];
+
+/**
+ * A database without rows that nobody else uses, for one test or one file. Making one and
+ * bringing its schemas up to date takes longer than most tests, so one that was given back is
+ * used again: it may have tables. Where nothing must have been made yet, take
+ * `createFreshDatabase`.
+ */
+export async function createDatabase(): Promise<TestDatabase> {
+  if (servers().databaseIsEmbedded) return openEmbeddedDatabase(makeDataDirectory);
+  const before = idle.pop();
+  const { url, drop } = before === undefined ? await createFreshDatabase() : used(before);
+  return {
+    url,
+    async drop() {
+      try {
+        await withPostgres(url, empty);
+        idle.push(url);
+      } catch {
+        // What a test did to it is more than emptying it undoes.
+        await drop();
+      }
+    },
+  };
+}
+
+/** Ends the other connections, so that nothing is written any more, and removes all rows. */
+async function empty(client: Client): Promise<void> {
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+  );
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+      WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename !~ 'migration'
+        AND pg_relation_size(format('%I.%I', schemaname, tablename)::regclass) > 0`,
+  );
+  if (rows.length === 0) return;
+  await client.query(
+    `TRUNCATE ${rows.map(({ name }) => name).join(', ')} RESTART IDENTITY CASCADE`,
+  );
+}
+
+/** A database of its own in which nothing was made yet. */
+export async function createFreshDatabase(): Promise<TestDatabase> {
+  const { databaseUrl: base, databasePrefix, databaseIsEmbedded } = servers();
+  if (databaseIsEmbedded) return openEmbeddedDatabase();
+  const name = `${databasePrefix}${randomUUID().replaceAll('-', '')}`;
   await withPostgres(base, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = new URL(base);
   url.pathname = `/${name}`;
+  return used(url.href);
+}
+
+async function openEmbeddedDatabase(
+  fill?: (dataDir: string) => Promise<void>,
+): Promise<TestDatabase> {
+  const { url, close } = await openFreshEmbedded(fill);
+  return { url, drop: close };
+}
+
+function used(url: string): TestDatabase {
   return {
-    url: url.href,
+    url,
     async drop() {
-      await withPostgres(base, (client) =>
-        client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+      await withPostgres(databaseUrl(), (client) =>
+        client.query(`DROP DATABASE IF EXISTS ${new URL(url).pathname.slice(1)} WITH (FORCE)`),
       );
     },
   };

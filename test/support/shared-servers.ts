@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,8 +6,8 @@ import { type Source, choosePostgres, chooseRedis, ownable } from './choose.js';
 import { openFreshEmbedded } from './embedded.js';
 import { findPostgres, findRedis, postgresFacts, redisFacts } from './facts.js';
 import { installPackage } from './install.js';
-import { startKeeper } from './keeper.js';
-import { startPostgres, usePostgres } from './postgres.js';
+import { keep } from './keeper.js';
+import { startPostgres, usePostgres, withPostgres } from './postgres.js';
 import { startRedis, useRedis } from './redis.js';
 import { say } from './say.js';
 
@@ -14,6 +15,8 @@ import { say } from './say.js';
 export interface SharedServers {
   redisUrl: string;
   databaseUrl: string;
+  /** How the names of the databases begin that this run makes. */
+  databasePrefix: string;
   /** The shared Postgres is PGlite, which has one database and no more. */
   databaseIsEmbedded: boolean;
   /** Where a test may get a server of its own from. */
@@ -28,7 +31,7 @@ interface Started {
   stop: () => Promise<void>;
 }
 
-const keep = (url: string): Started => ({ url, stop: () => Promise.resolve() });
+const given = (url: string): Started => ({ url, stop: () => Promise.resolve() });
 
 /** Starts what all tests share. `stop` ends it; it ends by itself if this process dies. */
 export async function startSharedServers(): Promise<SharedServers & { stop: () => Promise<void> }> {
@@ -39,17 +42,21 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       choosePostgres(await postgresFacts()),
       startSharedPostgres,
     );
+    const databasePrefix = `room_reaper_test_${randomBytes(4).toString('hex')}_`;
     const embeddedFolder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
-    const keeper = startKeeper(embeddedFolder, 'SIGKILL');
+    const keeper = keep(embeddedFolder, 'SIGKILL');
     return {
       redisUrl: redis.url,
       databaseUrl: postgres.url,
+      databasePrefix,
       databaseIsEmbedded: postgres.source.kind === 'embedded',
       // Asked anew: a program may have been installed meanwhile.
       redisSources: ownable(await redisFacts(), redis.failed),
       postgresSources: ownable(await postgresFacts(), postgres.failed),
       embeddedFolder,
       async stop() {
+        // Ours goes as a whole.
+        if (postgres.source.kind === 'url') await dropDatabases(postgres.url, databasePrefix);
         await Promise.all([redis.stop(), postgres.stop(), keeper.end()]);
       },
     };
@@ -62,7 +69,7 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
 async function startSharedRedis(source: Source): Promise<Started> {
   switch (source.kind) {
     case 'url':
-      return keep(await useRedis(source.url));
+      return given(await useRedis(source.url));
     case 'install':
       return startSharedRedis(install('redis-server', findRedis));
     case 'docker':
@@ -77,7 +84,7 @@ async function startSharedRedis(source: Source): Promise<Started> {
 async function startSharedPostgres(source: Source): Promise<Started> {
   switch (source.kind) {
     case 'url':
-      return keep(await usePostgres(source.url));
+      return given(await usePostgres(source.url));
     case 'install':
       return startSharedPostgres(install('postgresql', findPostgres));
     case 'docker':
@@ -88,6 +95,16 @@ async function startSharedPostgres(source: Source): Promise<Started> {
       return { url: embedded.url, stop: () => embedded.close() };
     }
   }
+}
+
+async function dropDatabases(url: string, prefix: string): Promise<void> {
+  await withPostgres(url, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
+      [prefix],
+    );
+    for (const { name } of rows) await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  });
 }
 
 function install(name: string, find: () => string | undefined): Source {

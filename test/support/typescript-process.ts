@@ -33,16 +33,20 @@ export interface TypeScriptProcess {
  */
 export function forkTypeScript(
   files: readonly [string, ...string[]],
-  argument: unknown,
+  argument?: unknown,
 ): TypeScriptProcess {
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   for (const file of files) {
     writeFileSync(join(folder, file.replace(/\.ts$/, '.js')), compile(file));
   }
-  const child = fork(join(folder, files[0].replace(/\.ts$/, '.js')), [JSON.stringify(argument)], {
-    execArgv: [],
-  });
+  const child = fork(
+    join(folder, files[0].replace(/\.ts$/, '.js')),
+    [JSON.stringify(argument ?? {})],
+    {
+      execArgv: [],
+    },
+  );
   return { child, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
