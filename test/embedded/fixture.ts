@@ -9,7 +9,7 @@ import {
   openEmbedded,
   type EmbeddedDatabase,
   type EmbeddedOptions,
-} from '../../src/embedded/index.js';
+} from '../../src/embedded/open-embedded.js';
 import { makeDataDirectory } from '../support/data-directory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rr-'));
@@ -81,12 +81,12 @@ export async function queryAtLast(
 
 export interface OtherProcess {
   child: ChildProcess;
-  /** The next line that it prints. */
-  line(): Promise<string>;
+  /** What it prints next. */
+  said(): Promise<string>;
   kill(): Promise<void>;
 }
 
-const compiled = new URL('../../dist/embedded/index.js', import.meta.url).href;
+const compiled = new URL('../../dist/embedded/open-embedded.js', import.meta.url).href;
 const pgModule = import.meta.resolve('pg');
 
 /**
@@ -118,7 +118,7 @@ export function otherProcess(dataDir: string, script = ''): OtherProcess {
   cleanups.push(kill);
   return {
     child,
-    async line() {
+    async said() {
       const next = await lines.next();
       return next.done === true ? '(ended)' : next.value;
     },
