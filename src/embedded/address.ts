@@ -18,10 +18,10 @@ export interface EmbeddedConnection {
 }
 
 /** As `pg` and libpq name it: `<host>/.s.PGSQL.<port>`. */
-const SOCKET_PORT = 5432;
+const socketPort = 5432;
 
 /** 103 on macOS, 107 on Linux (sun_path). */
-const LONGEST_SOCKET_PATH = 103;
+const longestSocketPath = 103;
 
 /** A socket of a directory that its owner may see under another path, as in a container. */
 export function addressIn(dataDir: string, address: Address): Address {
@@ -29,7 +29,12 @@ export function addressIn(dataDir: string, address: Address): Address {
 }
 
 export function socketPath(dataDir: string): string {
-  return join(dataDir, `.s.PGSQL.${SOCKET_PORT}`);
+  return join(dataDir, `.s.PGSQL.${socketPort}`);
+}
+
+/** The socket of a beacon (beacon.ts). */
+export function beaconName(id: string): string {
+  return `owner-${id}.sock`;
 }
 
 /**
@@ -39,14 +44,14 @@ export function socketPath(dataDir: string): string {
  * directory. Loopback with a password on Windows and for long paths.
  */
 export function canUseSockets(dataDir: string): boolean {
-  const longest = join(dataDir, 'guard-0123456789ab.sock');
-  return process.platform !== 'win32' && Buffer.byteLength(longest) <= LONGEST_SOCKET_PATH;
+  const longest = join(dataDir, beaconName('0123456789ab'));
+  return process.platform !== 'win32' && Buffer.byteLength(longest) <= longestSocketPath;
 }
 
 export function socketConnection(dataDir: string): EmbeddedConnection {
   return {
     host: dataDir,
-    port: SOCKET_PORT,
+    port: socketPort,
     user: 'postgres',
     database: 'postgres',
     ssl: false,
@@ -67,28 +72,28 @@ export function loopbackConnection(port: number, password: string): EmbeddedConn
 /** Which machine a process runs on, as far as a process can tell. */
 export interface Machine {
   host: string;
-  /** One per boot of a Linux kernel, the same in all its containers; null elsewhere. */
-  boot: string | null;
-  /** The network a loopback port belongs to (containers have their own); null elsewhere. */
-  network: string | null;
-  /** Where a pid means something (containers have their own); null elsewhere. */
-  processes: string | null;
+  /** One per boot of a Linux kernel, the same in all its containers; undefined elsewhere. */
+  boot: string | undefined;
+  /** The network a loopback port belongs to (containers have their own); undefined elsewhere. */
+  network: string | undefined;
+  /** Where a pid means something (containers have their own); undefined elsewhere. */
+  processes: string | undefined;
 }
 
 export function thisMachine(): Machine {
   return {
     host: hostname(),
-    boot: orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
-    network: orNull(() => readlinkSync('/proc/self/ns/net')),
-    processes: orNull(() => readlinkSync('/proc/self/ns/pid')),
+    boot: orUndefined(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
+    network: orUndefined(() => readlinkSync('/proc/self/ns/net')),
+    processes: orUndefined(() => readlinkSync('/proc/self/ns/pid')),
   };
 }
 
-function orNull(read: () => string): string | null {
+function orUndefined(read: () => string): string | undefined {
   try {
     return read();
   } catch {
-    return null;
+    return undefined;
   }
 }
 
@@ -97,9 +102,9 @@ function orNull(read: () => string): string | null {
  * socket's listener is known to one kernel only, a loopback port to one network.
  */
 export function silenceProvesDeath(address: Address, theirs: Machine, ours: Machine): boolean {
-  const sameBoot = theirs.boot !== null && theirs.boot === ours.boot;
+  const sameBoot = theirs.boot !== undefined && theirs.boot === ours.boot;
   // The kernel that ran it is gone with everything in it.
-  if (!sameBoot && theirs.boot !== null && theirs.host === ours.host) return true;
+  if (!sameBoot && theirs.boot !== undefined && theirs.host === ours.host) return true;
   if (!sameBoot && theirs.host !== ours.host) return false;
   return 'path' in address || theirs.network === ours.network;
 }

@@ -1,73 +1,68 @@
 /**
- * The guard: a listener that an owner holds from before it claims the data
+ * The beacon: a listener that an owner holds from before it claims the data
  * directory until after it has closed it. The kernel takes it away with the
  * process, however that ends, so "does somebody listen there?" tells a living owner
  * from a dead one, where a pid cannot (it may be reused, or belong to another
  * container). It also tells joined processes where the database is, and its end
  * tells them that the owner has gone.
  *
- * It says, in lines of JSON: `{"guard": id}` at once, then `{"connection": …}` when
- * the database is open, or `{"failed": why}`.
+ * It sends JSON texts that end with a newline: `{"guard": id}` at once (processes of earlier
+ * versions know it under this name), then `{"connection": …}` when the database is open, or
+ * `{"failed": why}`.
  */
 import { chmodSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Address, EmbeddedConnection } from './endpoint.js';
+import type { Address, EmbeddedConnection } from './address.js';
 
-type Line = { guard: string } | { connection: EmbeddedConnection } | { failed: string };
+type News = { connection: EmbeddedConnection } | { failed: string };
+type Message = { guard: string } | News;
 
-export class Guard {
+export interface Beacon {
   readonly address: Address;
-  readonly #id: string;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #news: Line | null = null;
-
-  /** @param at a free socket path, or port 0 */
-  static async open(id: string, at: Address): Promise<Guard> {
-    const server = createServer();
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen('path' in at ? at : { host: '127.0.0.1', port: at.port }, resolve);
-    });
-    server.unref();
-    if ('path' in at) chmodSync(at.path, 0o600);
-    const bound = server.address();
-    const port = bound !== null && typeof bound === 'object' ? bound.port : 0;
-    return new Guard(id, 'path' in at ? at : { port }, server);
-  }
-
-  private constructor(id: string, address: Address, server: Server) {
-    this.address = address;
-    this.#id = id;
-    this.#server = server;
-    server.on('connection', (socket) => {
-      socket.unref();
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => this.#sockets.delete(socket));
-      say(socket, { guard: this.#id });
-      if (this.#news !== null) say(socket, this.#news);
-    });
-  }
-
   /** Tells those who wait, and all who come later. */
-  announce(news: Line): void {
-    this.#news = news;
-    for (const socket of this.#sockets) say(socket, news);
-  }
-
-  close(): void {
-    this.#server.close();
-    for (const socket of this.#sockets) socket.end();
-  }
+  announce(news: News): void;
+  close(): void;
 }
 
-function say(socket: Socket, line: Line): void {
-  socket.write(`${JSON.stringify(line)}\n`);
+/** @param at - a free socket path, or port 0. */
+export async function lightBeacon(id: string, at: Address): Promise<Beacon> {
+  const sockets = new Set<Socket>();
+  let news: News | undefined;
+  const server = createServer((socket) => {
+    socket.unref();
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    send(socket, { guard: id });
+    if (news !== undefined) send(socket, news);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen('path' in at ? at : { host: '127.0.0.1', port: at.port }, resolve);
+  });
+  server.unref();
+  if ('path' in at) chmodSync(at.path, 0o600);
+  const bound = server.address();
+  const port = bound !== null && typeof bound === 'object' ? bound.port : 0;
+  return {
+    address: 'path' in at ? at : { port },
+    announce(what) {
+      news = what;
+      for (const socket of sockets) send(socket, what);
+    },
+    close() {
+      server.close();
+      for (const socket of sockets) socket.end();
+    },
+  };
 }
 
-export interface GuardContact {
+function send(socket: Socket, message: Message): void {
+  socket.write(`${JSON.stringify(message)}\n`);
+}
+
+export interface OwnerContact {
   /** Where the database is, once it is open. Rejects where its owner could not open it, or went away. */
   readonly connection: Promise<EmbeddedConnection>;
   /** Resolves when the owner has gone. */
@@ -75,8 +70,8 @@ export interface GuardContact {
   leave(): void;
 }
 
-export type GuardAnswer =
-  | { kind: 'alive'; contact: GuardContact }
+export type BeaconAnswer =
+  | { kind: 'alive'; contact: OwnerContact }
   /** Nobody listens there, or something else does. `missing`: not even the socket's file is left. */
   | { kind: 'silent'; missing: boolean }
   /**
@@ -86,25 +81,23 @@ export type GuardAnswer =
   | { kind: 'stuck' }
   | { kind: 'unreachable'; reason: string };
 
-const ANSWER_MS = 5_000;
-
-/** Asks the guard `id` at `address` whether its owner lives. */
-export function askGuard(id: string, address: Address, answerMs = ANSWER_MS): Promise<GuardAnswer> {
+/** Asks the beacon `id` at `address` whether its owner lives. */
+export function askBeacon(id: string, address: Address, answerMs = 5_000): Promise<BeaconAnswer> {
   return new Promise((resolve) => {
     const socket = connect('path' in address ? address : { host: '127.0.0.1', port: address.port });
-    const conclude = (answer: GuardAnswer): void => {
+    const conclude = (answer: BeaconAnswer): void => {
       clearTimeout(timer);
       if (answer.kind !== 'alive') socket.destroy();
       resolve(answer);
     };
     const timer = setTimeout(() => conclude({ kind: 'stuck' }), answerMs);
-    const lines = createInterface({ input: socket });
-    lines.on('error', () => undefined);
+    const texts = createInterface({ input: socket });
+    texts.on('error', () => undefined);
     socket.on('error', (error: NodeJS.ErrnoException) => conclude(answerOf(error)));
-    const contact = contactOn(socket, (listener) => lines.on('line', listener));
-    lines.once('line', (line) => {
-      const said = parse(line);
-      const ours = said !== null && 'guard' in said && said.guard === id;
+    const contact = contactOn(socket, (listener) => texts.on('line', listener));
+    texts.once('line', (text) => {
+      const said = parse(text);
+      const ours = said !== undefined && 'guard' in said && said.guard === id;
       conclude(ours ? { kind: 'alive', contact } : { kind: 'silent', missing: false });
     });
     socket.once('close', () => conclude({ kind: 'stuck' }));
@@ -113,13 +106,13 @@ export function askGuard(id: string, address: Address, answerMs = ANSWER_MS): Pr
 
 function contactOn(
   socket: Socket,
-  onLine: (listener: (line: string) => void) => void,
-): GuardContact {
+  onText: (listener: (text: string) => void) => void,
+): OwnerContact {
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   const connection = new Promise<EmbeddedConnection>((resolve, reject) => {
-    onLine((line) => {
-      const said = parse(line);
-      if (said === null || 'guard' in said) return;
+    onText((text) => {
+      const said = parse(text);
+      if (said === undefined || 'guard' in said) return;
       // Waiting for the database keeps the process running; having it does not.
       socket.unref();
       if ('connection' in said) resolve(said.connection);
@@ -131,16 +124,16 @@ function contactOn(
   return { connection, gone, leave: () => socket.destroy() };
 }
 
-function parse(line: string): Line | null {
+function parse(text: string): Message | undefined {
   try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Line) : null;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Message) : undefined;
   } catch {
-    return null;
+    return undefined;
   }
 }
 
-function answerOf(error: NodeJS.ErrnoException): GuardAnswer {
+function answerOf(error: NodeJS.ErrnoException): BeaconAnswer {
   switch (error.code ?? '') {
     case 'ENOENT':
       return { kind: 'silent', missing: true };

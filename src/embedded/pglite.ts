@@ -3,7 +3,7 @@ import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 
 /** PGlite 0.5 is Postgres 18; a data directory belongs to one major version. */
-export const POSTGRES_MAJOR = '18';
+export const postgresMajor = '18';
 
 interface EmscriptenStream {
   nfd?: number;
@@ -27,20 +27,15 @@ interface EmscriptenModule {
  * pages: https://github.com/electric-sql/pglite/issues/1107), and a panic of
  * Postgres is told (there it is swallowed, and the next statement hangs).
  */
-class DurableFS extends NodeFS {
-  readonly #onAbort: (reason: string) => void;
-
-  constructor(directory: string, onAbort: (reason: string) => void) {
-    super(directory);
-    this.#onAbort = onAbort;
-  }
-
-  override async init(...args: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
-    const { emscriptenOpts } = await super.init(...args);
-    emscriptenOpts.onAbort = (reason: unknown) => this.#onAbort(String(reason));
-    emscriptenOpts.preRun?.push((module) => syncToDisk(module));
-    return { emscriptenOpts };
-  }
+function durableFiles(directory: string, onAbort: (reason: string) => void): NodeFS {
+  return new (class extends NodeFS {
+    override async init(...args: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
+      const { emscriptenOpts } = await super.init(...args);
+      emscriptenOpts.onAbort = (reason: unknown) => onAbort(String(reason));
+      emscriptenOpts.preRun?.push((module) => syncToDisk(module));
+      return { emscriptenOpts };
+    }
+  })(directory);
 }
 
 function syncToDisk(module: unknown): void {
@@ -63,7 +58,7 @@ export function syncPath(path: string): void {
   }
 }
 
-const SETTINGS: Record<string, string> = {
+const settings: Record<string, string> = {
   // BullMQ's statements name no schema. Every connection shares the session, so the
   // path is set once for all; the ledger's statements name their schema and need none.
   search_path: 'bullmq,public',
@@ -79,7 +74,7 @@ const SETTINGS: Record<string, string> = {
 
 /** PGlite's start parameters without `-F` (no fsync) and with ours. */
 function startParameters(): string[] {
-  const own = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const own = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   return [...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'), ...own];
 }
 
@@ -92,23 +87,23 @@ export interface Postgres {
 /**
  * Opens (or makes) the Postgres in `directory`, in this thread.
  *
- * @param onAbort told when Postgres panics; the thread must end then
- * @throws what went wrong, with what Postgres logged about it
+ * @param onAbort - told when Postgres panics; the thread must end then.
+ * @throws Error with what went wrong, and what Postgres logged about it.
  */
 export async function openPostgres(
   directory: string,
   onAbort: (reason: string) => void,
 ): Promise<Postgres> {
   const log: string[] = [];
-  const note = (line: string): boolean => {
-    const grave = /(FATAL|PANIC): .*/.exec(line)?.[0];
+  const note = (text: string): boolean => {
+    const grave = /(FATAL|PANIC): .*/.exec(text)?.[0];
     if (grave !== undefined) log.push(grave);
     return false;
   };
   let database: PGlite;
   try {
     database = await PGlite.create({
-      fs: new DurableFS(directory, (reason) => onAbort(reasons(reason, log))),
+      fs: durableFiles(directory, (reason) => onAbort(reasons(reason, log))),
       startParams: startParameters(),
       onStderr: note,
     });
@@ -136,7 +131,7 @@ function reasons(reason: string, log: string[]): string {
 }
 
 /** Errors of Emscripten's file system carry a number only (WASI's errno). */
-const FILE_ERRORS: Record<number, string> = {
+const fileErrors: Record<number, string> = {
   2: 'EACCES',
   19: 'EDQUOT',
   51: 'ENOSPC',
@@ -147,5 +142,5 @@ const FILE_ERRORS: Record<number, string> = {
 function describe(error: unknown): string {
   if (error instanceof Error) return error.message;
   const errno = (error as { errno?: number } | null)?.errno;
-  return errno === undefined ? String(error) : (FILE_ERRORS[errno] ?? `file error ${errno}`);
+  return errno === undefined ? String(error) : (fileErrors[errno] ?? `file error ${errno}`);
 }

@@ -8,7 +8,7 @@ import {
   openEmbedded,
   type EmbeddedDatabase,
   type EmbeddedOptions,
-} from '../../src/embedded/index.js';
+} from '../../src/embedded/open-embedded.js';
 import { afterThisFile, afterThisTest } from '../support/clean-up.js';
 import { makeDataDirectory } from '../support/data-directory.js';
 
@@ -74,12 +74,12 @@ export async function queryAtLast(
 
 export interface OtherProcess {
   child: ChildProcess;
-  /** The next line that it prints. */
-  line(): Promise<string>;
+  /** What it prints next. */
+  said(): Promise<string>;
   kill(): Promise<void>;
 }
 
-const compiled = new URL('../../dist/embedded/index.js', import.meta.url).href;
+const compiled = new URL('../../dist/embedded/open-embedded.js', import.meta.url).href;
 const pgModule = import.meta.resolve('pg');
 
 /**
@@ -111,7 +111,7 @@ export function otherProcess(dataDir: string, script = ''): OtherProcess {
   afterThisTest(kill);
   return {
     child,
-    async line() {
+    async said() {
       const next = await lines.next();
       return next.done === true ? '(ended)' : next.value;
     },

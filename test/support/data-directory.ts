@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import { openDatabase } from '../../src/ledger/database.js';
 import { openQueue } from '../../src/queue/open.js';
 
