@@ -61,7 +61,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
 /** The simulator without its server. */
 interface Service extends Omit<Simulator, 'url' | 'close'> {
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
 function createService(settings: Settings): Service {
