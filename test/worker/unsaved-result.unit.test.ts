@@ -1,9 +1,13 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { RecordItem } from '../../src/ledger/record.js';
-import { readUnsaved, writeUnsaved } from '../../src/worker/unsaved-result.js';
+import {
+  createUnsavedResults,
+  readUnsaved,
+  writeUnsaved,
+} from '../../src/worker/unsaved-result.js';
+import { destruction, id, madeUpJob } from './made-up.js';
 
-const id = '01a2076b-b5a7-74a2-8486-dbbc21ed06d7';
 const item: RecordItem = {
   destructionId: id,
   attempt: {
@@ -96,4 +100,99 @@ describe('a result kept in a job', () => {
     fc.assert(fc.property(fc.string(), (json) => void readUnsaved(json, id)));
     fc.assert(fc.property(fc.json(), (json) => void readUnsaved(json, id)));
   });
+});
+
+describe('saving a result', () => {
+  afterEach(() => vi.useRealTimers());
+
+  /** A ledger that takes a result when it is told to. */
+  function openResults() {
+    const saved: RecordItem[] = [];
+    let take: (outcome: 'destroyed') => void = () => undefined;
+    let refuse: (error: Error) => void = () => undefined;
+    const results = createUnsavedResults({
+      record: (each) => {
+        saved.push(each);
+        return new Promise((resolve, reject) => {
+          take = resolve;
+          refuse = reject;
+        });
+      },
+    });
+    return {
+      results,
+      saved,
+      take: () => take('destroyed'),
+      refuse: () => refuse(new Error('away')),
+    };
+  }
+
+  test('that the ledger takes soon leaves the job alone', async () => {
+    const { results, take } = openResults();
+    const { job, done } = madeUpJob();
+    const saving = results.save(item, job);
+    expect(results.has(id)).toBe(true);
+    take();
+    expect(await saving).toEqual({ kind: 'saved', outcome: 'destroyed' });
+    expect(results.has(id)).toBe(false);
+    expect(done).toEqual([]);
+  });
+
+  test('that takes half a second is kept in the job meanwhile, once, and taken out of it then', async () => {
+    vi.useFakeTimers();
+    const { results, take } = openResults();
+    const { job, done } = madeUpJob();
+    const saving = results.save(item, job);
+    await vi.advanceTimersByTimeAsync(499);
+    expect(done).toEqual([]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(done).toEqual(['with a result']);
+    expect(readUnsaved(job.data.u ?? '', id)).toEqual(item);
+    take();
+    await saving;
+    expect(done).toEqual(['with a result', 'without a result']);
+    expect(job.data).not.toHaveProperty('u');
+  });
+
+  test('is kept in the job as soon as the queue is back', async () => {
+    vi.useFakeTimers();
+    const { results, take } = openResults();
+    const { job, done } = madeUpJob({ queueIsAway: true });
+    const saving = results.save(item, job);
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(done).toEqual(['with a result', 'with a result', 'with a result']);
+    take();
+    await saving;
+    // It never was in there.
+    expect(done).not.toContain('without a result');
+  });
+
+  test('that the ledger does not take stays unsaved: what it did must not be forgotten', async () => {
+    const { results, refuse } = openResults();
+    const saving = results.save(item, madeUpJob().job);
+    refuse();
+    expect(await saving).toMatchObject({ kind: 'unsaved', item });
+    expect(results.has(id)).toBe(true);
+  });
+
+  test('of an earlier run is saved with its room, and then taken out of its job', async () => {
+    const { results, saved, take } = openResults();
+    const { job, done } = madeUpJob();
+    const saving = results.saveEarlier({ ...destruction, unsavedResult: writeUnsaved(item) }, job);
+    expect(done).toEqual([]);
+    take();
+    expect(await saving).toBe('destroyed');
+    expect(saved[0]).toMatchObject({ ...item, destruction: { roomId: 'room-1' } });
+    expect(done).toEqual(['without a result']);
+  });
+
+  test.each([undefined, 'made up'])(
+    'of an earlier run that is %j is none',
+    async (unsavedResult) => {
+      const { results, saved } = openResults();
+      const made = unsavedResult === undefined ? destruction : { ...destruction, unsavedResult };
+      expect(await results.saveEarlier(made, madeUpJob().job)).toBeUndefined();
+      expect(saved).toEqual([]);
+    },
+  );
 });

@@ -1,0 +1,211 @@
+/** A job and a worker's parts that tell what was done to them. */
+import { pino } from 'pino';
+import type { Destruction } from '../../src/destruction.js';
+import type { RecordItem } from '../../src/ledger/record.js';
+import type { DestroyJob, JobData } from '../../src/queue/job.js';
+import type { Answer } from '../../src/tencent/answer.js';
+import type { WorkerContext } from '../../src/worker/context.js';
+import { Halted } from '../../src/worker/line-guard.js';
+import { createUnsavedResults } from '../../src/worker/unsaved-result.js';
+
+export const id = '01a2076b-b5a7-74a2-8486-dbbc21ed06d7';
+
+export const requestedAtMs = Date.UTC(2026, 10, 1);
+
+export const destruction: Destruction = {
+  id,
+  roomId: 'room-1',
+  batchId: undefined,
+  requestedAtMs,
+  notAfterMs: requestedAtMs + 3_600_000,
+};
+
+export interface MadeUpJob {
+  job: DestroyJob;
+  /** What BullMQ was asked to do, in order. */
+  done: string[];
+}
+
+export function madeUpJob(
+  changes: Partial<Pick<DestroyJob, 'priority' | 'attemptsMade' | 'id' | 'deduplicationId'>> & {
+    data?: Partial<JobData>;
+    queueIsAway?: boolean;
+  } = {},
+): MadeUpJob {
+  const done: string[] = [];
+  const { data, queueIsAway = false, ...rest } = changes;
+  const tell = (what: string) => {
+    done.push(what);
+    return queueIsAway ? Promise.reject(new Error('connection is closed')) : Promise.resolve();
+  };
+  const job = {
+    id,
+    data: { r: 'room-1', l: 3_600_000, ...data } as JobData,
+    timestamp: requestedAtMs,
+    priority: 4,
+    attemptsMade: 0,
+    opts: {},
+    ...rest,
+    changePriority: ({ priority }: { priority: number }) => tell(`lane ${priority}`),
+    moveToWait: (token: string) => tell(`to wait with ${token}`),
+    moveToDelayed: (atMs: number) =>
+      tell(`delayed by ${Math.round((atMs - Date.now()) / 1_000)} s`),
+    updateData: (next: JobData) => {
+      job.data = next;
+      return tell(next.u === undefined ? 'without a result' : 'with a result');
+    },
+  };
+  return { job: job as unknown as DestroyJob, done };
+}
+
+const reply = (errorCode: number): Answer => ({
+  kind: 'reply',
+  httpStatus: 200,
+  errorCode,
+  errorInfo: `info ${errorCode}`,
+  requestId: 'request-1',
+  statistics: undefined,
+});
+
+export const answers = {
+  gone: reply(100004),
+  overQuota: reply(60011),
+  internal: reply(100001),
+  stale: reply(70001),
+  disabled: reply(60017),
+  rejected: reply(100003),
+  timeout: { kind: 'timeout' },
+  neverLeft: { kind: 'network', code: 'ECONNREFUSED', written: false },
+  down: { kind: 'unreadable', httpStatus: 503 },
+} satisfies Record<string, Answer>;
+
+/**
+ * @param given.answers - what the API says to each attempt, in order.
+ * @param given.reservations - what the limiter says before it grants slots.
+ */
+export function madeUpContext(
+  given: {
+    answers?: Answer[];
+    reservations?: object[];
+    probe?: 'stop' | 'outage';
+    renews?: boolean;
+    isProven?: boolean;
+    suspected?: boolean;
+    tooManyRejected?: boolean;
+    recording?: () => Promise<unknown>;
+    laterRetries?: number;
+    protects?: string;
+    sentBefore?: boolean;
+    reopens?: boolean;
+  } = {},
+) {
+  const done: string[] = [];
+  const recorded: RecordItem[] = [];
+  const lanesAsked: number[] = [];
+  const logged: Record<string, unknown>[] = [];
+  const waits: number[] = [];
+  const sig = { text: 'sig', renewed: false, proven: given.isProven ?? false };
+  const answered = [...(given.answers ?? [])];
+  const reservations = [...(given.reservations ?? [])];
+  let attempt = 0;
+  const guardSignal = new AbortController();
+  const writer = {
+    record: async (item: RecordItem) => {
+      recorded.push(item);
+      done.push(item.end === undefined ? 'attempt saved' : `${item.end.outcome} saved`);
+      return given.recording ? ((await given.recording()) as undefined) : undefined;
+    },
+    release: () => {
+      done.push('attempt taken back');
+      return Promise.resolve();
+    },
+    abandon: () => undefined,
+  };
+  const tell = (what: string) => {
+    done.push(what);
+    return Promise.resolve();
+  };
+  const context = {
+    now: () => requestedAtMs,
+    limiter: {
+      takeSlot: (wish: { lane: number }) => {
+        lanesAsked.push(wish.lane);
+        guardSignal.signal.throwIfAborted();
+        attempt += 1;
+        return Promise.resolve(
+          reservations.shift() ?? {
+            ...{ kind: 'granted', attempt, slotAtMs: requestedAtMs },
+            ...{ mayHaveActedBefore: false, probe: given.probe },
+          },
+        );
+      },
+      isLate: () => false,
+      use: () => requestedAtMs,
+      written: () => undefined,
+    },
+    writer,
+    unsaved: createUnsavedResults(writer),
+    client: {
+      prepareDestroy: () => ({
+        ...{ sig, ready: Promise.resolve(), isUsable: () => true, abandon: () => undefined },
+        release: () => {
+          done.push('sent');
+          const answer = answered.shift();
+          return answer ? Promise.resolve(answer) : Promise.reject(new Error('no answer is left'));
+        },
+      }),
+    },
+    signer: {
+      current: () => sig,
+      renew: () => {
+        done.push('signature renewed');
+        return given.renews ?? true;
+      },
+      accepted: () => undefined,
+    },
+    guard: {
+      signal: guardSignal.signal,
+      wait: (ms: number) => {
+        waits.push(ms);
+        return Promise.resolve();
+      },
+      stop: ({ reason, code }: { reason: string; code: number }) =>
+        void tell(`line stopped: ${reason} (${code})`),
+      brake: (reason: string) => tell(`braked: ${reason}`),
+      foundStopped: () => void tell('line found stopped'),
+      foundRunning: (probe: boolean) => (probe ? tell('line runs again') : Promise.resolve()),
+    },
+    outage: {
+      ...{ overdueAfterMs: 60_000, suspected: given.suspected ?? false },
+      failed: () => true,
+      worked: () => undefined,
+      probeWorked: () => tell('outage over'),
+    },
+    rejections: { saw: () => given.tooManyRejected ?? false },
+    cameBack: { reopen: () => Promise.resolve(given.reopens ?? false) },
+    protectedRooms: { protects: () => given.protects },
+    sentBefore: () => Promise.resolve(given.sentBefore ?? false),
+    log: pino(
+      { level: 'info', base: null },
+      { write: (text) => void logged.push(JSON.parse(text) as never) },
+    ),
+    onEnded: (outcome: string) => done.push(`ended ${outcome}`),
+    onTrouble: (reason: string) => done.push(`trouble: ${reason}`),
+    laterRetries: given.laterRetries ?? 8,
+    random: () => 0.5,
+    inHand: new Set<string>(),
+    unreadable: new Map<string, number>(),
+    inFlight: new Set(),
+  } as unknown as WorkerContext;
+  return {
+    context,
+    /** What was done, in order. */
+    done,
+    recorded,
+    lanesAsked,
+    logged,
+    /** How long it waited between attempts, in milliseconds. */
+    waits,
+    halt: () => guardSignal.abort(new Halted('this worker is shutting down')),
+  };
+}
