@@ -1,5 +1,6 @@
 /** The queue's Redis: what BullMQ and the promise to every waiting room need of it. */
 import { Redis } from 'ioredis';
+import { drop } from '../queue/connection.js';
 import { problem, ok, warning, type Finding } from './finding.js';
 import { checkLimitMs } from '../time-limit.js';
 
@@ -43,7 +44,7 @@ export async function readRedis(url: string): Promise<RedisFacts> {
   } catch (error) {
     throw cause ?? error;
   } finally {
-    redis.disconnect();
+    drop(redis);
   }
 }
 

@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { patiently, startPatienceMs } from '../passing.js';
+import { within } from '../time-limit.js';
 import {
   answerLimitMs,
   answerTimeoutMs,
   checkRedis,
   connectRedis,
+  drop,
   redisUnavailable,
   type QueueConnection,
 } from './connection.js';
@@ -88,7 +90,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
     await queue.waitUntilReady();
   } catch (error) {
     // It went away after it was checked. Left open, the connection would try again for good.
-    redis.disconnect();
+    drop(redis);
     throw redisUnavailable(url, error as Error);
   }
   const connections = [redis];
@@ -110,7 +112,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
       await withinLimit(
         Promise.all([queue.close(), ...workers.map((worker) => worker.disconnect())]),
       );
-      for (const connection of connections) connection.disconnect();
+      for (const connection of connections) drop(connection);
     },
   };
 }
@@ -119,12 +121,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
 const closeLimitMs = 1_000;
 
 async function withinLimit(closing: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise((resolve) => {
-    timer = setTimeout(resolve, closeLimitMs);
-  });
-  await Promise.race([closing.catch(() => undefined), limit]);
-  clearTimeout(timer);
+  await within(closeLimitMs, closing).catch(() => undefined);
 }
 
 async function openOnPostgres(

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { openQueue } from '../../src/queue/open.js';
-import { freshSdkAppId } from '../support/servers.js';
+import { freshRedis, freshSdkAppId } from '../support/servers.js';
 import { places } from './places.js';
 
 test.each(places)(
@@ -21,3 +21,45 @@ test.each(places)(
     expect(told).toEqual(['before']);
   },
 );
+
+afterEach(() => vi.restoreAllMocks());
+
+/** Timers that began from now on and were not cleared: each keeps the process until it runs out. */
+function watchTimers(): () => (number | undefined)[] {
+  const begun = vi.spyOn(globalThis, 'setTimeout');
+  const cleared = vi.spyOn(globalThis, 'clearTimeout');
+  return () =>
+    begun.mock.results.flatMap(({ value: timer }, index) => {
+      const delayMs = begun.mock.calls[index]?.[1];
+      const isOver = cleared.mock.calls.some(([each]) => each === timer) || (delayMs ?? 0) < 100;
+      return isOver ? [] : [delayMs];
+    });
+}
+
+test('on Redis, every timer that closing a queue and its worker begins ends with its connection', async () => {
+  const { url, drop } = await freshRedis();
+  const opened = await openQueue({
+    sdkAppId: freshSdkAppId(),
+    connection: { kind: 'redis', url },
+    onError: () => undefined,
+  });
+  const worker = await opened.createWorker(() => Promise.resolve(), { autorun: false });
+  await worker.waitUntilReady();
+  await worker.close();
+  const left = watchTimers();
+
+  await opened.close();
+
+  await expect.poll(left).toEqual([]);
+  await drop();
+});
+
+test('a Redis that cannot be reached leaves no timer', async () => {
+  const left = watchTimers();
+  const connection = { kind: 'redis', url: 'redis://127.0.0.1:1' } as const;
+
+  const opening = openQueue({ sdkAppId: freshSdkAppId(), connection, onError: () => undefined });
+
+  await expect(opening).rejects.toThrow('ECONNREFUSED');
+  expect(left()).toEqual([]);
+});
