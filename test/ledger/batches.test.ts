@@ -57,7 +57,6 @@ describe('opening', () => {
     const asked = list();
     const batch = await openBatch(ledger.database, asked);
     expect(batch).toMatchObject({ id: asked.id, name: asked.name, total: 2, isNew: true });
-    expect(Math.abs(batch.createdAtMs - Date.now())).toBeLessThan(10_000);
   });
 
   test('the same list under the same name continues its unfinished batch', async () => {

@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { gather } from '../../src/ledger/gather.js';
+
+afterEach(() => vi.useRealTimers());
 
 /** A call that is held until it is told how to end; it answers each item in capitals. */
 function heldCalls() {
@@ -91,18 +93,19 @@ describe('grouping', () => {
   });
 
   test('two calls begin at least so far apart as is asked for', async () => {
-    const began: number[] = [];
-    const call = (items: readonly string[]) => {
-      began.push(performance.now());
-      return Promise.resolve(items);
-    };
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { call, groups } = quickCalls();
     const { add } = gathering(call, { ...several, maximum: 1, everyMs: 20 });
-    await Promise.all(['a', 'b', 'c'].map(add));
-    expect(began).toHaveLength(3);
-    const [a = 0, b = 0, c = 0] = began;
-    // A timer may fire a millisecond early.
-    expect(b - a).toBeGreaterThanOrEqual(18.9);
-    expect(c - b).toBeGreaterThanOrEqual(18.9);
+    const all = Promise.all(['a', 'b', 'c'].map(add));
+    await vi.advanceTimersByTimeAsync(19);
+    expect(groups).toEqual([['a']]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(groups).toEqual([['a'], ['b']]);
+    await vi.advanceTimersByTimeAsync(19);
+    expect(groups).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    await all;
+    expect(groups).toEqual([['a'], ['b'], ['c']]);
   });
 
   test('or as soon as enough items wait', async () => {

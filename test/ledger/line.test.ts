@@ -48,10 +48,12 @@ describe('stop and resume', () => {
 
   test('a stopped line tells everybody why, what to do, since when and when it is tried', async () => {
     const line = await makeLine(ledger);
+    const { databaseNowMs: beforeMs } = await state(line);
     await stopLine(ledger.database, line.id, cause);
     const { stopped, databaseNowMs } = await state(line);
     expect(stopped).toMatchObject(cause);
-    expect(databaseNowMs - (stopped?.sinceMs ?? NaN)).toBeLessThan(5_000);
+    expect(stopped?.sinceMs).toBeGreaterThanOrEqual(beforeMs);
+    expect(stopped?.sinceMs).toBeLessThanOrEqual(databaseNowMs);
     expect((stopped?.probeAtMs ?? NaN) - (stopped?.sinceMs ?? NaN)).toBeCloseTo(
       firstProbePauseMs,
       -1,
@@ -80,14 +82,14 @@ describe('stop and resume', () => {
     await line.grant(request());
     await stopLine(ledger.database, line.id, cause);
     await line.letPass(firstProbePauseMs);
+    const { databaseNowMs: beforeMs } = await state(line);
     expect(await line.grant(request())).toMatchObject({ probe: 'stop' });
     const { stopped: before } = await state(line);
     await stopLine(ledger.database, line.id, cause);
     const { stopped, databaseNowMs } = await state(line);
     expect(stopped).toEqual(before);
-    const pauseMs = (stopped?.probeAtMs ?? NaN) - databaseNowMs;
-    expect(pauseMs).toBeGreaterThan(1.9 * firstProbePauseMs);
-    expect(pauseMs).toBeLessThan(2 * firstProbePauseMs + 1);
+    expect(stopped?.probeAtMs).toBeGreaterThanOrEqual(beforeMs + 2 * firstProbePauseMs);
+    expect(stopped?.probeAtMs).toBeLessThanOrEqual(databaseNowMs + 2 * firstProbePauseMs);
   });
 
   test('many workers that see it at once stop the line once', async () => {
@@ -166,15 +168,26 @@ describe('brake', () => {
   });
 
   test('it is put on at most once a window: answers in flight say nothing new', async () => {
-    const line = await busyLine();
-    await brake(line);
-    expect(await brake(line, 'again')).toBeUndefined();
-    await line.letPass(500);
-    expect(await brake(line, 'again')).toBeUndefined();
-    expect((await state(line)).brakeReason).toBe('over the quota');
-    await line.letPass(600);
+    let line: Line;
+    let rates: (number | undefined)[];
+    let [reason, tookMs]: [string | undefined, number] = [undefined, 0];
+    // What the machine pauses passes on top: then nothing was measured.
+    do {
+      line = await busyLine();
+      const { databaseNowMs: fromMs } = await state(line);
+      await brake(line);
+      rates = [await brake(line, 'again')];
+      await line.letPass(500);
+      rates.push(await brake(line, 'again'));
+      reason = (await state(line)).brakeReason;
+      await line.letPass(600);
+      rates.push(await brake(line, 'again'));
+      tookMs = (await state(line)).databaseNowMs - fromMs;
+    } while (tookMs > 200);
+    expect(rates.slice(0, 2)).toEqual([undefined, undefined]);
+    expect(reason).toBe('over the quota');
     // Climbed by a fifth of the full rate in the second between.
-    const rate = (await brake(line, 'again')) ?? NaN;
+    const rate = rates[2] ?? NaN;
     expect(rate / fullRate).toBeGreaterThan(0.35);
     expect(rate / fullRate).toBeLessThan(0.4);
     expect((await state(line)).brakeReason).toBe('again');
@@ -285,13 +298,12 @@ describe('an outage', () => {
   test('gives way to a stop, which it cannot end', async () => {
     const line = await makeLine(ledger);
     await begin(line);
+    const { databaseNowMs: beforeMs } = await state(line);
     await stopLine(ledger.database, line.id, cause);
     const found = await state(line);
     expect(found.outage).toBeUndefined();
     expect(found.stopped).toMatchObject(cause);
-    expect((found.stopped?.probeAtMs ?? NaN) - found.databaseNowMs).toBeGreaterThan(
-      0.9 * firstProbePauseMs,
-    );
+    expect(found.stopped?.probeAtMs).toBeGreaterThanOrEqual(beforeMs + firstProbePauseMs);
     expect(await endOutage(ledger.database, line.id)).toBe(false);
     expect((await state(line)).stopped).toMatchObject(cause);
   });
