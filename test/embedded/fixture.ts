@@ -86,7 +86,7 @@ export interface OtherProcess {
   kill(): Promise<void>;
 }
 
-const compiled = new URL('../../dist/embedded/index.js', import.meta.url).href;
+const compiled = new URL('../../dist/embedded/open-embedded.js', import.meta.url).href;
 const pgModule = import.meta.resolve('pg');
 
 /**

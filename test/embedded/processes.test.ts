@@ -94,7 +94,7 @@ describe('two processes', () => {
   });
 
   test('an open database does not keep its process running', async () => {
-    const compiled = new URL('../../dist/embedded/index.js', import.meta.url).href;
+    const compiled = new URL('../../dist/embedded/open-embedded.js', import.meta.url).href;
     const source = `import { openEmbedded } from ${JSON.stringify(compiled)};
       await openEmbedded(${JSON.stringify(await freshDatabase())});`;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
