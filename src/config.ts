@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { ReaperError } from './errors.js';
 import { withoutPassword } from './redact.js';
 import type { Credentials } from './tencent/credentials.js';
-import { isRegion, regionEndpoint, regions, type Region } from './tencent/endpoint.js';
+import { regionEndpoint, regions } from './tencent/endpoint.js';
 
 const integer = (minimum: number, maximum: number) =>
   z
@@ -84,7 +84,7 @@ const variables = {
     meaning: 'app admin account',
   },
   TENCENT_REGION: {
-    schema: z.string().refine(isRegion, { error: `must be one of ${regions.join(', ')}` }),
+    schema: z.enum(regions, { error: `must be one of ${regions.join(', ')}` }),
     fallback: 'china',
     meaning: regions.map((region) => `\`${region}\``).join(', '),
   },
@@ -158,43 +158,37 @@ const variables = {
 
 export type VariableName = keyof typeof variables;
 
+type Values = { [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> };
+
+/** The same, seen so that a name gives the type of its value. */
+const checks: {
+  readonly [Name in VariableName]: { schema: z.ZodType<Values[Name]>; fallback?: string };
+} = variables;
+
 /** Name, default and meaning of every variable, for help and docs. */
-export const variableTable: readonly { name: VariableName; fallback?: string; meaning: string }[] =
+export const variableTable: readonly { name: string; fallback?: string; meaning: string }[] =
   Object.entries(variables).map(([name, variable]) => ({
-    name: name as VariableName,
+    name,
     meaning: variable.meaning,
     ...('fallback' in variable ? { fallback: variable.fallback } : {}),
   }));
 
-export interface StoreConfig {
-  queueUrl: string;
-  databaseUrl: string;
-  dataDir: string;
-}
-
-export interface Config extends StoreConfig {
-  sdkAppId: number;
-  /** Absent where the command signs nothing (enqueue, status). */
-  credentials: Credentials | undefined;
-  /** Base URL of the API, without a trailing slash. */
-  endpoint: string;
-  rateLimitPerSecond: number;
-  arrivalJitterMs: number;
-  workerConcurrency: number;
-  requestTimeoutMs: number;
-  deadlineHours: number;
-  laterRetries: number;
-  failedJobsDays: number;
-  /** Path of the list of rooms that are never destroyed. */
-  protectedRoomsFile: string | undefined;
-  logLevel: string;
-}
-
 /** What could be read of a configuration; a value that is wrong or absent is undefined. */
-export interface InspectedConfig {
-  config: { readonly [Name in keyof Config]: Config[Name] | undefined };
-  /** One sentence each; empty where all is well. */
-  problems: readonly string[];
+export type InspectedConfig = ReturnType<typeof inspectConfig>;
+
+type Inspected = InspectedConfig['config'];
+
+/** What a command may do without. */
+type Optional = 'credentials' | 'protectedRoomsFile';
+
+export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
+
+export type StoreConfig = Pick<Config, 'queueUrl' | 'databaseUrl' | 'dataDir'>;
+
+type Complete<Values> = { [Name in keyof Values]: Exclude<Values[Name], undefined> };
+
+function isComplete<Values extends object>(values: Values): values is Values & Complete<Values> {
+  return Object.values(values).every((value) => value !== undefined);
 }
 
 export interface ConfigNeeds {
@@ -216,47 +210,49 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  if (problems.length > 0) {
+  const { credentials, protectedRoomsFile, ...rest } = config;
+  const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
+  if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
       'INVALID',
       `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n` +
         problems.map((problem) => `  ${problem}`).join('\n'),
     );
   }
-  return Object.freeze({ ...config, sdkAppId: config.sdkAppId ?? 0 } as Config);
+  return Object.freeze({ ...required, credentials, protectedRoomsFile });
 }
 
 /** The same for whoever goes on with what is right (`doctor`). */
 export function inspectConfig(
   environment: Readonly<Record<string, string | undefined>>,
   needs: ConfigNeeds,
-): InspectedConfig {
+) {
   const problems: string[] = [];
 
-  function read<N extends VariableName>(name: N): z.output<(typeof variables)[N]['schema']> {
-    const variable: { schema: z.ZodType; fallback?: string } = variables[name];
+  function read<N extends VariableName>(name: N): Values[N] | undefined {
+    const variable = checks[name];
     const value = environment[name] === '' ? undefined : environment[name];
     const text = value ?? variable.fallback;
-    if (text === undefined) return undefined as never;
+    if (text === undefined) return undefined;
     const result = variable.schema.safeParse(text);
-    if (result.success) return result.data as never;
+    if (result.success) return result.data;
     const rule = result.error.issues[0]?.message ?? 'is not valid';
     // A key must not be shown, not even a wrong one.
     const shown =
       name === 'TENCENT_SECRET_KEY' ? '' : `, got ${JSON.stringify(withoutPassword(text))}`;
     problems.push(`${name} ${rule}${shown}`);
-    return undefined as never;
+    return undefined;
   }
 
   problems.push(...unknownVariables(environment));
 
-  const sdkAppId = read('TENCENT_SDK_APP_ID') as number | undefined;
+  const sdkAppId = read('TENCENT_SDK_APP_ID');
   if (needs.app && sdkAppId === undefined && !environment['TENCENT_SDK_APP_ID']) {
     problems.push('TENCENT_SDK_APP_ID must be set to the SDKAppID of your app');
   }
-  const region = read('TENCENT_REGION') as Region | undefined;
-  const ownEndpoint = read('TENCENT_ENDPOINT') as string | undefined;
-  const adminIdentifier = read('TENCENT_ADMIN_IDENTIFIER') as string | undefined;
+  const region = read('TENCENT_REGION');
+  const ownEndpoint = read('TENCENT_ENDPOINT');
+  const adminIdentifier = read('TENCENT_ADMIN_IDENTIFIER');
   const secretKey = needs.credentials ? readSecretKey() : undefined;
 
   function readSecretKey(): string | undefined {
@@ -293,12 +289,15 @@ export function inspectConfig(
   // A wrong endpoint must not turn into that of the default region: it would be sent a signature.
   const endpointIsWrong =
     region === undefined || (ownEndpoint === undefined && Boolean(environment['TENCENT_ENDPOINT']));
+  /** Absent where the command signs nothing (enqueue, status). */
+  const credentials: Credentials | undefined =
+    secretKey !== undefined && sdkAppId !== undefined && adminIdentifier !== undefined
+      ? Object.freeze({ sdkAppId, secretKey, adminIdentifier })
+      : undefined;
   const config = {
     sdkAppId,
-    credentials:
-      secretKey !== undefined && sdkAppId !== undefined && adminIdentifier !== undefined
-        ? Object.freeze({ sdkAppId, secretKey, adminIdentifier })
-        : undefined,
+    credentials,
+    /** Base URL of the API, without a trailing slash. */
     endpoint: endpointIsWrong
       ? undefined
       : (ownEndpoint ?? regionEndpoint(region)).replace(/\/$/, ''),
@@ -312,7 +311,8 @@ export function inspectConfig(
     deadlineHours: read('DESTROY_DEADLINE_HOURS'),
     laterRetries: read('LATER_RETRIES'),
     failedJobsDays: read('FAILED_JOBS_DAYS'),
-    protectedRoomsFile: read('PROTECTED_ROOMS_FILE') as string | undefined,
+    /** Path of the list of rooms that are never destroyed. */
+    protectedRoomsFile: read('PROTECTED_ROOMS_FILE'),
     logLevel: read('LOG_LEVEL'),
   };
   return { config, problems };

@@ -1,5 +1,5 @@
 /** The one rule of a RoomId. Source: https://trtc.io/document/60027 */
-import { shown } from './room-list/shown.js';
+import { quoted } from './redact.js';
 
 /** Most bytes of a RoomId. */
 const mostBytes = 48;
@@ -17,5 +17,5 @@ export function roomIdProblem(roomId: string | Uint8Array): string | undefined {
   if (isRoomId(text)) return undefined;
   const bytes = typeof roomId === 'string' ? Buffer.byteLength(roomId) : roomId.length;
   const size = bytes > mostBytes ? `${bytes} bytes: ` : '';
-  return `RoomId must be 1–${mostBytes} bytes of printable ASCII, got ${size}${shown(roomId)}`;
+  return `RoomId must be 1–${mostBytes} bytes of printable ASCII, got ${size}${quoted(roomId)}`;
 }

@@ -3,7 +3,7 @@
  * embedded database once where either of them uses it.
  */
 import type { StoreConfig } from './config.js';
-import type { EmbeddedDatabase } from './embedded/index.js';
+import type { EmbeddedDatabase } from './embedded/open-embedded.js';
 import { openDatabase, type Database, type DatabaseOptions } from './ledger/database.js';
 import { startPatienceMs } from './passing.js';
 import type { QueueConnection } from './queue/connection.js';
@@ -26,7 +26,7 @@ async function openDefault(
   dataDir: string,
   onNotice: (message: string) => void,
 ): Promise<EmbeddedDatabase> {
-  const { openEmbedded } = await import('./embedded/index.js');
+  const { openEmbedded } = await import('./embedded/open-embedded.js');
   return openEmbedded(dataDir, { onNotice });
 }
 

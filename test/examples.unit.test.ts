@@ -7,12 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import {
-  DEMO_SDK_APP_ID,
-  DEMO_SECRET_KEY,
-  startSimulator,
-  type Simulator,
-} from '../src/simulator/index.js';
+import { startSimulator, type Simulator } from '../src/simulator/simulator.js';
+import { demoApp } from '../src/simulator/simulator-options.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const cleanups: (() => unknown)[] = [];
@@ -66,8 +62,8 @@ beforeAll(async () => {
   simulator = await startSimulator({ anyRoom: true });
   environment = {
     ROOM_REAPER_DATA_DIR: dataDir,
-    TENCENT_SDK_APP_ID: String(DEMO_SDK_APP_ID),
-    TENCENT_SECRET_KEY: DEMO_SECRET_KEY,
+    TENCENT_SDK_APP_ID: String(demoApp.sdkAppId),
+    TENCENT_SECRET_KEY: demoApp.secretKey,
     TENCENT_ENDPOINT: simulator.url,
   };
 });

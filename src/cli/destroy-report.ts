@@ -3,7 +3,7 @@ import { stringify } from 'lossless-json';
 import type { BatchProgress } from '../ledger/batches.js';
 import { outcomes, type OutcomeCounts } from '../destruction.js';
 import type { BatchSummary } from '../ledger/report.js';
-import type { RoomListSummary } from '../room-list/index.js';
+import type { RoomListSummary } from '../room-list/two-passes.js';
 import { printable } from '../redact.js';
 import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
 import { count, duration, rooms } from '../text.js';

@@ -6,7 +6,7 @@ import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
-import type { RoomList } from '../room-list/index.js';
+import type { RoomList } from '../room-list/room-list.js';
 import {
   entryProblem,
   protectedRooms,

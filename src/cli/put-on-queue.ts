@@ -14,7 +14,7 @@ import type { Database } from '../ledger/database.js';
 import { isPassing } from '../passing.js';
 import { fromQueue, type Placement } from '../producer/add.js';
 import { enqueueBatch, type BatchAdded, type Enqueued } from '../producer/enqueue-batch.js';
-import { uniqueRooms } from '../room-list/index.js';
+import { uniqueRooms } from '../room-list/two-passes.js';
 import { createSpaceCheck, type SpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
 import type { DestroyQueue } from '../queue/job.js';

@@ -14,7 +14,7 @@ import {
   readReportRows,
   type ReportRow,
 } from '../ledger/report-rows.js';
-import { RoomSet } from '../room-list/room-set.js';
+import { createRoomSet } from '../room-list/room-set.js';
 import type { Destruction } from '../destruction.js';
 import { openQueue } from '../queue/open.js';
 import { waitingOfBatch } from '../queue/rooms-of-batch.js';
@@ -40,7 +40,7 @@ export async function* reportedRooms(
     yield* readReportRows(database, batch.id);
     return;
   }
-  const seen = new RoomSet();
+  const seen = createRoomSet();
   const unseen = (row: ReportRow) => seen.add(row.roomId);
   try {
     for await (const page of waitingRows(run, batch.id)) yield* notEmpty(page.filter(unseen));

@@ -1,15 +1,14 @@
 /** What `destroy` and `enqueue` have in common: reading the list, checking it, asking for consent. */
 import type { Command } from 'commander';
 import { ReaperError } from '../errors.js';
+import { openRoomList } from '../room-list/open-room-list.js';
 import {
   joinRoomLists,
   listOf,
-  openRoomList,
-  scanRoomList,
   type RoomList,
   type RoomListFormat,
-  type RoomListSummary,
-} from '../room-list/index.js';
+} from '../room-list/room-list.js';
+import { scanRoomList, type RoomListSummary } from '../room-list/two-passes.js';
 import { printable } from '../redact.js';
 import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';

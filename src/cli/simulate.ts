@@ -6,12 +6,8 @@
  */
 import { join } from 'node:path';
 import type { Config } from '../config.js';
-import {
-  DEMO_SDK_APP_ID,
-  DEMO_SECRET_KEY,
-  DEFAULT_ADMIN_IDENTIFIER,
-  forkSimulator,
-} from '../simulator/index.js';
+import { forkSimulator } from '../simulator/fork.js';
+import { demoApp } from '../simulator/simulator-options.js';
 import { say, type Io } from './io.js';
 
 export interface Simulation {
@@ -36,12 +32,8 @@ export async function startSimulation(
   return {
     config: {
       ...config,
-      sdkAppId: DEMO_SDK_APP_ID,
-      credentials: {
-        sdkAppId: DEMO_SDK_APP_ID,
-        secretKey: DEMO_SECRET_KEY,
-        adminIdentifier: DEFAULT_ADMIN_IDENTIFIER,
-      },
+      sdkAppId: demoApp.sdkAppId,
+      credentials: demoApp,
       endpoint: simulator.url,
       queueUrl: 'embedded',
       databaseUrl: 'embedded',

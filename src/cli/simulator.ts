@@ -2,13 +2,10 @@ import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { ReaperError } from '../errors.js';
 import { printable, printableLines } from '../redact.js';
-import {
-  DEMO_SDK_APP_ID,
-  DEMO_SECRET_KEY,
-  formatReport,
-  startSimulator,
-} from '../simulator/index.js';
-import type { SimulatorOptions } from '../simulator/index.js';
+import { startSimulator } from '../simulator/simulator.js';
+import { demoApp } from '../simulator/simulator-options.js';
+import { formatReport } from '../simulator/simulator-report.js';
+import type { SimulatorOptions } from '../simulator/simulator-options.js';
 import type { Io } from './io.js';
 
 interface Flags {
@@ -23,7 +20,7 @@ interface Flags {
   json?: boolean;
 }
 
-const HELP = `Examples:
+const help = `Examples:
   room-reaper simulator                              any room exists until destroyed
   room-reaper simulator --rooms 3000                 room-000001 to room-003000
   room-reaper simulator --rooms rooms.txt --port 8080
@@ -32,7 +29,7 @@ const HELP = `Examples:
 Point a worker at it with TENCENT_ENDPOINT; its address is said at the start.
 `;
 
-const HELP_AFTER = `
+const helpAfter = `
 Faults (--fault for all rooms; after a TAB behind a RoomId for that room):
   100001      this ErrorCode                    502          this HTTP status
   cut         destroyed, connection cut         hang         never answered
@@ -66,8 +63,8 @@ export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalle
     .option('--fault <SPEC>', 'fault for all rooms; may be given again', gather, [])
     .option('--seed <N>', 'draws the requests that meet a fault', '1')
     .option('--json', 'print the report as JSON')
-    .addHelpText('before', HELP)
-    .addHelpText('after', HELP_AFTER)
+    .addHelpText('before', help)
+    .addHelpText('after', helpAfter)
     .action((flags: Flags) => runSimulator(io, flags, stopped));
 }
 
@@ -77,9 +74,9 @@ async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>):
   const stop = stopped();
   io.stderr.write(`simulator listens at ${simulator.url}; point a worker at it with\n`);
   io.stderr.write(`  TENCENT_ENDPOINT=${simulator.url}\n`);
-  if (options.sdkAppId === DEMO_SDK_APP_ID && options.secretKey === DEMO_SECRET_KEY) {
-    io.stderr.write(`  TENCENT_SDK_APP_ID=${DEMO_SDK_APP_ID}\n`);
-    io.stderr.write(`  TENCENT_SECRET_KEY=${DEMO_SECRET_KEY}\n`);
+  if (options.sdkAppId === demoApp.sdkAppId && options.secretKey === demoApp.secretKey) {
+    io.stderr.write(`  TENCENT_SDK_APP_ID=${demoApp.sdkAppId}\n`);
+    io.stderr.write(`  TENCENT_SECRET_KEY=${demoApp.secretKey}\n`);
   }
   await stop;
   const report = simulator.report();
@@ -89,7 +86,11 @@ async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>):
   );
 }
 
-/** Flags to options. Throws ReaperError INVALID. */
+/**
+ * Flags to options.
+ *
+ * @throws ReaperError `INVALID` where one is wrong.
+ */
 export function readFlags(flags: Flags): SimulatorOptions {
   const options: SimulatorOptions = {
     port: toInteger('--port', flags.port),
@@ -118,7 +119,7 @@ export function readCredentials(env: NodeJS.ProcessEnv): {
   const admin = env['TENCENT_ADMIN_IDENTIFIER'];
   const adminIdentifier = admin ? { adminIdentifier: admin } : {};
   if (!sdkAppId && !secretKey) {
-    return { sdkAppId: DEMO_SDK_APP_ID, secretKey: DEMO_SECRET_KEY, ...adminIdentifier };
+    return { sdkAppId: demoApp.sdkAppId, secretKey: demoApp.secretKey, ...adminIdentifier };
   }
   if (!sdkAppId || !secretKey) {
     const [set, missing] = sdkAppId

@@ -3,8 +3,8 @@
  *
  * Owners are numbered. To own the directory, a process
  *
- * 1. looks at the highest ticket; its owner must be gone (guard.ts);
- * 2. opens its own guard, **then** places the next number (`link`, which fails where
+ * 1. looks at the highest ticket; its owner must be gone (beacon.ts);
+ * 2. lights its own beacon, **then** places the next number (`link`, which fails where
  *    the number is taken);
  * 3. looks again: only if its number is the highest does it own the directory.
  *    Otherwise it starts again at 1.
@@ -14,8 +14,8 @@
  *
  * Why there cannot be two: let A own number a. While A lives, nobody can place the
  * first number above a. For to place n + 1 one must have seen n as the highest, with
- * a dead owner. If n is a, its owner was alive whenever it was seen, because A's guard
- * was open before the ticket was. If what was seen as a was an earlier ticket of that
+ * a dead owner. If n is a, its owner was alive whenever it was seen, because A's beacon
+ * was lit before the ticket was placed. If what was seen as a was an earlier ticket of that
  * number, it had been removed by an owner with a higher one; that higher number still
  * stands (or a yet higher), A would have seen it in step 3 and not be the owner. And a
  * number below a leads to one that is at most a.
@@ -27,8 +27,14 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReaperError } from '../errors.js';
-import { addressIn, canUseSockets, silenceProvesDeath, thisMachine } from './endpoint.js';
-import { Guard, askGuard, type GuardContact } from './guard.js';
+import {
+  addressIn,
+  beaconName,
+  canUseSockets,
+  silenceProvesDeath,
+  thisMachine,
+} from './address.js';
+import { askBeacon, lightBeacon, type Beacon, type OwnerContact } from './beacon.js';
 import {
   discardTicket,
   placeTicket,
@@ -36,51 +42,56 @@ import {
   replaceTicket,
   ticketNumbers,
   ticketPath,
+  type Loopback,
   type Ticket,
 } from './ticket.js';
 
 export interface Ownership {
   kind: 'owned';
-  guard: Guard;
+  beacon: Beacon;
   /** Where the database before listened on loopback. */
-  previous: Ticket['loopback'];
+  previous: Loopback | undefined;
   /** Writes down where the database listens on loopback. */
-  noteLoopback(loopback: Ticket['loopback']): void;
+  noteLoopback(loopback: Loopback): void;
   /** Call when the database is closed. */
   release(): void;
 }
 
-export type Claim = Ownership | { kind: 'joined'; contact: GuardContact };
+export type Claim = Ownership | { kind: 'joined'; contact: OwnerContact };
 
 /** An owner that hangs up may just be closing: it is asked again for so long. */
-const PATIENCE_MS = 10_000;
+const patienceMs = 10_000;
 
-/** Becomes the owner of the data directory, or finds the one who is. */
+/**
+ * Becomes the owner of the data directory, or finds the one who is.
+ *
+ * @throws ReaperError `UNAVAILABLE` where neither can be had, with what to do.
+ */
 export async function claimDirectory(dataDir: string): Promise<Claim> {
   for (;;) {
     const number = ticketNumbers(dataDir).at(-1) ?? 0;
-    const ticket = number === 0 ? null : readTicket(dataDir, number);
-    if (number > 0 && ticket === null) continue; // Replaced meanwhile: look again.
-    if (ticket !== null && !ticket.released) {
+    const ticket = number === 0 ? undefined : readTicket(dataDir, number);
+    if (number > 0 && ticket === undefined) continue; // Replaced meanwhile: look again.
+    if (ticket !== undefined && !ticket.released) {
       const contact = await contactOwner(dataDir, number, ticket);
-      if (contact !== null) return { kind: 'joined', contact };
+      if (contact !== undefined) return { kind: 'joined', contact };
     }
-    const owned = await takeNumber(dataDir, number + 1, ticket?.loopback ?? null);
-    if (owned !== null) return owned;
+    const owned = await takeNumber(dataDir, number + 1, ticket?.loopback);
+    if (owned !== undefined) return owned;
   }
 }
 
-/** Steps 2 and 3: null where the number is taken or no longer the highest. */
+/** Steps 2 and 3: undefined where the number is taken or no longer the highest. */
 export async function takeNumber(
   dataDir: string,
   number: number,
-  previous: Ticket['loopback'],
-): Promise<Ownership | null> {
+  previous: Loopback | undefined,
+): Promise<Ownership | undefined> {
   const id = randomBytes(6).toString('hex');
-  const guard = await openGuard(dataDir, id);
+  const beacon = await beaconIn(dataDir, id);
   const ticket: Ticket = {
     guard: id,
-    address: guard.address,
+    address: beacon.address,
     pid: process.pid,
     machine: thisMachine(),
     startedAt: new Date().toISOString(),
@@ -92,13 +103,13 @@ export async function takeNumber(
     owned =
       placeTicket(dataDir, number, ticket) && ticketNumbers(dataDir).every((n) => n <= number);
   } finally {
-    if (!owned) guard.close();
+    if (!owned) beacon.close();
   }
-  if (!owned) return null;
+  if (!owned) return undefined;
   for (const older of ticketNumbers(dataDir)) if (older < number) discardTicket(dataDir, older);
   return {
     kind: 'owned',
-    guard,
+    beacon,
     previous,
     noteLoopback(loopback) {
       ticket.loopback = loopback;
@@ -109,36 +120,36 @@ export async function takeNumber(
       try {
         replaceTicket(dataDir, number, ticket);
       } catch {
-        // Disk full, or the directory is gone: the closed guard says the same on this machine.
+        // Disk full, or the directory is gone: the closed beacon says the same on this machine.
       }
-      guard.close();
+      beacon.close();
     },
   };
 }
 
-async function openGuard(dataDir: string, id: string): Promise<Guard> {
+async function beaconIn(dataDir: string, id: string): Promise<Beacon> {
   if (canUseSockets(dataDir)) {
     try {
-      return await Guard.open(id, { path: join(dataDir, `guard-${id}.sock`) });
+      return await lightBeacon(id, { path: join(dataDir, beaconName(id)) });
     } catch {
       // Some file systems (folders shared with a virtual machine) hold no sockets.
     }
   }
-  return Guard.open(id, { port: 0 });
+  return lightBeacon(id, { port: 0 });
 }
 
-/** A living owner, or null where it is certainly gone. */
+/** A living owner, or undefined where it is certainly gone. */
 async function contactOwner(
   dataDir: string,
   number: number,
   ticket: Ticket,
-): Promise<GuardContact | null> {
+): Promise<OwnerContact | undefined> {
   const { pid, machine, address, startedAt } = ticket;
   const owner = `process ${pid} on ${machine.host} (since ${startedAt})`;
   const otherwise = `if that process no longer exists, delete ${ticketPath(dataDir, number)}`;
-  const until = Date.now() + PATIENCE_MS;
+  const until = Date.now() + patienceMs;
   for (;;) {
-    const answer = await askGuard(ticket.guard, addressIn(dataDir, address));
+    const answer = await askBeacon(ticket.guard, addressIn(dataDir, address));
     switch (answer.kind) {
       case 'alive':
         return answer.contact;
@@ -154,14 +165,14 @@ async function contactOwner(
             `the owner of the data directory ${dataDir} must be reachable, got no socket of ${owner}; stop it, then start again; ${otherwise}`,
           );
         }
-        return null;
+        return undefined;
       }
       case 'unreachable':
         throw unavailable(
           `the owner of the data directory ${dataDir} must be reachable, got "${answer.reason}" from ${owner}; run as the same user`,
         );
       case 'stuck':
-        if (readTicket(dataDir, number)?.released !== false) return null;
+        if (readTicket(dataDir, number)?.released !== false) return undefined;
         if (Date.now() > until) {
           throw unavailable(
             `the owner of the data directory ${dataDir} must answer, got silence from ${owner}; it may be stopped or overloaded: continue or stop it; ${otherwise}`,

@@ -9,10 +9,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
-import { POSTGRES_MAJOR, syncPath } from './postgres.js';
+import { postgresMajor, syncPath } from './pglite.js';
 import { createDatabase } from './thread-host.js';
 
-/** Makes the data directory, for its user only, and checks that files can be made in it. */
+/**
+ * Makes the data directory, for its user only, and checks that files can be made in it.
+ *
+ * @throws ReaperError `UNAVAILABLE` where they cannot.
+ */
 export function prepareDataDirectory(dataDir: string): void {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -24,7 +28,13 @@ export function prepareDataDirectory(dataDir: string): void {
   }
 }
 
-/** The directory of Postgres itself; made where there is none. Call as the owner of the data directory. */
+/**
+ * The directory of Postgres itself; made where there is none. Call as the owner of the data
+ * directory.
+ *
+ * @throws ReaperError `UNAVAILABLE` where it holds no database of our version, or what went
+ *   wrong while one was made.
+ */
 export async function prepareDatabase(
   dataDir: string,
   notice: (message: string) => void,
@@ -48,21 +58,21 @@ export async function prepareDatabase(
 }
 
 function checkVersion(dataDir: string, directory: string): void {
-  const version = orNull(() => readFileSync(join(directory, 'PG_VERSION'), 'utf8').trim());
-  if (version === POSTGRES_MAJOR) return;
+  const version = orUndefined(() => readFileSync(join(directory, 'PG_VERSION'), 'utf8').trim());
+  if (version === postgresMajor) return;
   throw new ReaperError(
     'UNAVAILABLE',
-    version === null
+    version === undefined
       ? `${directory} must hold a Postgres database, got files without PG_VERSION; restore it from a backup, or move it away to start with an empty one`
-      : `the database in ${dataDir} must be of Postgres ${POSTGRES_MAJOR}, got version ${version}; open it with the room-reaper that made it, or move ${directory} away to start with an empty one`,
+      : `the database in ${dataDir} must be of Postgres ${postgresMajor}, got version ${version}; open it with the room-reaper that made it, or move ${directory} away to start with an empty one`,
   );
 }
 
-function orNull(read: () => string): string | null {
+function orUndefined(read: () => string): string | undefined {
   try {
     return read();
   } catch {
-    return null;
+    return undefined;
   }
 }
 

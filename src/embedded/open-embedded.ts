@@ -17,8 +17,8 @@ import {
   socketConnection,
   socketPath,
   type EmbeddedConnection,
-} from './endpoint.js';
-import type { GuardContact } from './guard.js';
+} from './address.js';
+import type { OwnerContact } from './beacon.js';
 import { serveDatabase, type DatabaseThread } from './thread-host.js';
 import { ReaperError } from '../errors.js';
 
@@ -46,16 +46,16 @@ interface Hold {
 }
 
 /** Between attempts to take the database again; doubles. */
-const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 15_000;
+const firstRetryMs = 1_000;
+const lastRetryMs = 15_000;
 
 /** How long another process may take to open the database; the first time takes 3–10 s. */
-const OPENING_MS = 120_000;
+const openingMs = 120_000;
 
 /**
  * Opens the embedded database in `dataDir`, or joins the process that has it open.
  *
- * @throws ReaperError `UNAVAILABLE`, with what to do, where neither is possible
+ * @throws ReaperError `UNAVAILABLE`, with what to do, where neither is possible.
  */
 export async function openEmbedded(
   dataDir: string,
@@ -88,7 +88,7 @@ export async function openEmbedded(
       if (stop.signal.aborted) return;
       notice(`the embedded database is away: ${reason}`);
       const next = await takeAgain();
-      if (next === null) return;
+      if (next === undefined) return;
       hold = next;
       if (next.connection.port !== connection.port) {
         notice('the embedded database has moved to another port; restart this process to reach it');
@@ -96,10 +96,10 @@ export async function openEmbedded(
     }
   }
 
-  /** Null where it is closed meanwhile. */
-  async function takeAgain(): Promise<Hold | null> {
+  /** Undefined where it is closed meanwhile. */
+  async function takeAgain(): Promise<Hold | undefined> {
     let said = '';
-    for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
+    for (let retryMs = firstRetryMs; ; retryMs = Math.min(2 * retryMs, lastRetryMs)) {
       try {
         const next = await take(directory, notice);
         if (!stop.signal.aborted) return next;
@@ -109,9 +109,9 @@ export async function openEmbedded(
         if (message !== said) notice(message);
         said = message;
         // Does not keep the process running: its own work does, or nothing.
-        await sleep(retryMs, null, { ref: false, signal: stop.signal }).catch(() => null);
+        await sleep(retryMs, undefined, { ref: false, signal: stop.signal }).catch(() => undefined);
       }
-      if (stop.signal.aborted) return null;
+      if (stop.signal.aborted) return undefined;
     }
   }
 }
@@ -123,7 +123,7 @@ async function take(dataDir: string, notice: (message: string) => void): Promise
       if (claim.kind === 'owned') return await own(dataDir, claim, notice);
       const { contact } = claim;
       const announced = await connectionOf(contact, dataDir);
-      if (announced === null) continue; // Its owner went while opening: perhaps it is our turn.
+      if (announced === undefined) continue; // Its owner went while opening: perhaps it is our turn.
       // Its owner may see the directory under another path.
       const onSocket = announced.password === undefined;
       const connection = onSocket ? socketConnection(dataDir) : announced;
@@ -143,18 +143,18 @@ async function take(dataDir: string, notice: (message: string) => void): Promise
   }
 }
 
-/** What the owner announces, or null where it ends without having opened the database. */
+/** What the owner announces, or undefined where it ends without having opened the database. */
 async function connectionOf(
-  contact: GuardContact,
+  contact: OwnerContact,
   dataDir: string,
-): Promise<EmbeddedConnection | null> {
-  const late = sleep(OPENING_MS, 'late' as const, { ref: false });
-  const said = await Promise.race([contact.connection.catch(() => null), late]);
-  if (said === null || said === 'late') contact.leave();
+): Promise<EmbeddedConnection | undefined> {
+  const late = sleep(openingMs, 'late' as const, { ref: false });
+  const said = await Promise.race([contact.connection.catch(() => undefined), late]);
+  if (said === undefined || said === 'late') contact.leave();
   if (said !== 'late') return said;
   throw new ReaperError(
     'UNAVAILABLE',
-    `the owner of the data directory ${dataDir} must open the database within ${OPENING_MS / 1000} s, got silence; look at the process that runs it, or stop it`,
+    `the owner of the data directory ${dataDir} must open the database within ${openingMs / 1000} s, got silence; look at the process that runs it, or stop it`,
   );
 }
 
@@ -163,19 +163,21 @@ async function own(
   claim: Ownership,
   notice: (message: string) => void,
 ): Promise<Hold> {
-  let thread: DatabaseThread | null = null;
+  let thread: DatabaseThread | undefined;
   try {
-    const onSocket = 'path' in claim.guard.address;
+    const onSocket = 'path' in claim.beacon.address;
     const password = claim.previous?.password ?? randomBytes(24).toString('base64url');
     thread = await serveDatabase({
       directory: await prepareDatabase(dataDir, notice),
       listen: onSocket ? { path: socketPath(dataDir) } : { port: claim.previous?.port ?? 0 },
-      password: onSocket ? null : password,
+      password: onSocket ? undefined : password,
     });
     const connection =
-      thread.port === null ? socketConnection(dataDir) : loopbackConnection(thread.port, password);
-    if (thread.port !== null) claim.noteLoopback({ port: thread.port, password });
-    claim.guard.announce({ connection });
+      thread.port === undefined
+        ? socketConnection(dataDir)
+        : loopbackConnection(thread.port, password);
+    if (thread.port !== undefined) claim.noteLoopback({ port: thread.port, password });
+    claim.beacon.announce({ connection });
     notice(
       `running the embedded database in ${dataDir}: about 300 MB of memory, for this machine only`,
     );
@@ -196,7 +198,7 @@ async function own(
   } catch (error) {
     const explained = explain(dataDir, error);
     await thread?.close(); // Never let go of the directory while it is open.
-    claim.guard.announce({ failed: explained.message });
+    claim.beacon.announce({ failed: explained.message });
     claim.release();
     throw explained;
   }

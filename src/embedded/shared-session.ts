@@ -24,8 +24,7 @@
  * run inside a client's transaction: so it runs before a unit that begins one, and
  * replies that are left over wait for the transaction's end.
  */
-import { beginsTransaction, readReply } from './unit.js';
-import { queryMessage } from './wire.js';
+import { beginsTransaction, queryMessage, readReply } from './wire.js';
 
 export interface SessionClient {
   /** Whether it sent LISTEN. */
@@ -36,7 +35,8 @@ export interface SessionClient {
 }
 
 interface Unit {
-  client: SessionClient | null;
+  /** Undefined for a unit of our own. */
+  client: SessionClient | undefined;
   bytes: Buffer;
   done?: (reply: Buffer) => void;
 }
@@ -53,148 +53,147 @@ export interface SessionOptions {
   idleInTransactionMs?: number;
 }
 
-/** How long a turn may run before the event loop serves the sockets again. */
-const TURN_MS = 10;
+export interface SharedSession {
+  join(client: SessionClient): void;
+  /** Forgets a connection; its open transaction is rolled back. */
+  leave(client: SessionClient): void;
+  submit(client: SessionClient, bytes: Buffer): void;
+  /** Runs a unit of our own in its turn, outside any transaction; never answers after `close`. */
+  run(bytes: Buffer): Promise<Buffer>;
+  /** Ends every connection and runs nothing more. */
+  close(): void;
+}
 
-const FLUSH_WAL = queryMessage(
+/** How long a turn may run before the event loop serves the sockets again. */
+const turnMs = 10;
+
+const flushWal = queryMessage(
   `select case when pg_current_wal_insert_lsn() <> pg_current_wal_flush_lsn()
    then pg_logical_emit_message(false, '', '', true) end`,
 );
-const ROLLBACK = queryMessage('rollback');
+const rollback = queryMessage('rollback');
 
-export class SharedSession {
-  readonly #options: SessionOptions;
-  readonly #idleInTransactionMs: number;
-  readonly #clients = new Set<SessionClient>();
-  #units: Unit[] = [];
+export function createSharedSession(options: SessionOptions): SharedSession {
+  const { idleInTransactionMs = 10_000 } = options;
+  const clients = new Set<SessionClient>();
+  let units: Unit[] = [];
   /** Replies of units that may have committed: sent after the next flush. */
-  #unflushed: (() => void)[] = [];
+  let unflushed: (() => void)[] = [];
   /** The connection that is in a transaction. */
-  #holder: SessionClient | null = null;
-  #holderTimer: NodeJS.Timeout | undefined;
-  #turnPlanned = false;
-  #closed = false;
+  let holder: SessionClient | undefined;
+  let holderTimer: NodeJS.Timeout | undefined;
+  let turnPlanned = false;
+  let closed = false;
 
-  constructor(options: SessionOptions) {
-    this.#options = options;
-    this.#idleInTransactionMs = options.idleInTransactionMs ?? 10_000;
-  }
-
-  join(client: SessionClient): void {
-    this.#clients.add(client);
-  }
-
-  /** Forgets a connection; its open transaction is rolled back. */
-  leave(client: SessionClient): void {
-    this.#clients.delete(client);
-    this.#units = this.#units.filter((unit) => unit.client !== client);
-    if (this.#holder === client && !this.#closed) this.#rollBack();
-  }
-
-  submit(client: SessionClient, bytes: Buffer): void {
-    this.#units.push({ client, bytes });
-    if (client === this.#holder) clearTimeout(this.#holderTimer);
-    this.#planTurn();
-  }
-
-  /** Runs a unit of our own in its turn, outside any transaction; never answers after `close`. */
-  run(bytes: Buffer): Promise<Buffer> {
-    return new Promise((done) => {
-      this.#units.push({ client: null, bytes, done });
-      this.#planTurn();
-    });
-  }
-
-  /** Ends every connection and runs nothing more. */
-  close(): void {
-    for (const client of [...this.#clients]) {
-      client.end('57P01', 'the embedded database is closing: its process ends; connect again');
-    }
-    this.#closed = true;
-    this.#units = [];
-  }
-
-  #planTurn(): void {
-    if (this.#turnPlanned || this.#closed) return;
-    this.#turnPlanned = true;
+  function planTurn(): void {
+    if (turnPlanned || closed) return;
+    turnPlanned = true;
     // After the poll phase: all that has arrived by now shares the turn and its flush.
     setImmediate(() => {
-      this.#turnPlanned = false;
-      if (!this.#closed) this.#turn();
+      turnPlanned = false;
+      if (!closed) turn();
     });
   }
 
-  #turn(): void {
-    const until = performance.now() + TURN_MS;
-    for (let unit = this.#next(); unit !== undefined; unit = this.#next()) {
-      if (this.#unflushed.length > 0 && beginsTransaction(unit.bytes)) this.#flush();
-      if (!this.#run(unit)) return;
+  function turn(): void {
+    const until = performance.now() + turnMs;
+    for (let unit = next(); unit !== undefined; unit = next()) {
+      if (unflushed.length > 0 && beginsTransaction(unit.bytes)) flush();
+      if (!execute(unit)) return;
       if (performance.now() > until) break;
     }
-    if (this.#holder === null) this.#flush();
-    else this.#watchHolder(this.#holder);
-    if (this.#hasNext()) this.#planTurn();
+    if (holder === undefined) flush();
+    else watch(holder);
+    if (hasNext()) planTurn();
   }
 
-  #hasNext(): boolean {
-    return this.#holder === null
-      ? this.#units.length > 0
-      : this.#units.some((unit) => unit.client === this.#holder);
+  function hasNext(): boolean {
+    return holder === undefined ? units.length > 0 : units.some((unit) => unit.client === holder);
   }
 
-  #next(): Unit | undefined {
-    if (this.#holder === null) return this.#units.shift();
-    const index = this.#units.findIndex((unit) => unit.client === this.#holder);
-    return index === -1 ? undefined : this.#units.splice(index, 1)[0];
+  function next(): Unit | undefined {
+    if (holder === undefined) return units.shift();
+    const index = units.findIndex((unit) => unit.client === holder);
+    return index === -1 ? undefined : units.splice(index, 1)[0];
   }
 
-  /** @returns false where Postgres broke */
-  #run({ client, bytes, done }: Unit): boolean {
-    const { own, notifications, status } = readReply(this.#options.execute(bytes));
+  /** @returns false where Postgres broke. */
+  function execute({ client, bytes, done }: Unit): boolean {
+    const { own, notifications, status } = readReply(options.execute(bytes));
     if (status === '') {
       // ReadyForQuery ends every unit. Without it the session is gone (a FATAL error, a trap in WebAssembly).
-      this.#closed = true;
-      this.#options.broken('the embedded database stopped in the middle of a statement');
+      closed = true;
+      options.broken('the embedded database stopped in the middle of a statement');
       return false;
     }
     const answer = (): void => {
-      if (client !== null && this.#clients.has(client)) client.reply(own);
+      if (client !== undefined && clients.has(client)) client.reply(own);
       done?.(own);
-      for (const listener of notifications.length > 0 ? this.#clients : []) {
+      for (const listener of notifications.length > 0 ? clients : []) {
         if (listener.listening) listener.reply(Buffer.concat(notifications));
       }
     };
     if (status === 'I') {
-      this.#holder = null;
-      this.#unflushed.push(answer);
+      holder = undefined;
+      unflushed.push(answer);
     } else {
-      this.#holder = client;
+      holder = client;
       answer();
     }
     return true;
   }
 
-  #flush(): void {
-    if (this.#unflushed.length === 0) return;
-    this.#options.execute(FLUSH_WAL);
-    const answers = this.#unflushed;
-    this.#unflushed = [];
+  function flush(): void {
+    if (unflushed.length === 0) return;
+    options.execute(flushWal);
+    const answers = unflushed;
+    unflushed = [];
     for (const answer of answers) answer();
   }
 
-  #watchHolder(holder: SessionClient): void {
-    clearTimeout(this.#holderTimer);
-    this.#holderTimer = setTimeout(() => {
-      if (this.#holder !== holder) return;
-      const seconds = this.#idleInTransactionMs / 1000;
-      holder.end('25P03', `a transaction must go on within ${seconds} s in the embedded database`);
-    }, this.#idleInTransactionMs);
+  /** Ends a transaction that does not go on. */
+  function watch(client: SessionClient): void {
+    clearTimeout(holderTimer);
+    holderTimer = setTimeout(() => {
+      if (holder !== client) return;
+      const seconds = idleInTransactionMs / 1000;
+      client.end('25P03', `a transaction must go on within ${seconds} s in the embedded database`);
+    }, idleInTransactionMs);
   }
 
-  #rollBack(): void {
-    clearTimeout(this.#holderTimer);
-    this.#holder = null;
-    this.#options.execute(ROLLBACK);
-    this.#planTurn();
+  function rollBack(): void {
+    clearTimeout(holderTimer);
+    holder = undefined;
+    options.execute(rollback);
+    planTurn();
   }
+
+  return {
+    join(client) {
+      clients.add(client);
+    },
+    leave(client) {
+      clients.delete(client);
+      units = units.filter((unit) => unit.client !== client);
+      if (holder === client && !closed) rollBack();
+    },
+    submit(client, bytes) {
+      units.push({ client, bytes });
+      if (client === holder) clearTimeout(holderTimer);
+      planTurn();
+    },
+    run(bytes) {
+      return new Promise((done) => {
+        units.push({ client: undefined, bytes, done });
+        planTurn();
+      });
+    },
+    close() {
+      for (const client of [...clients]) {
+        client.end('57P01', 'the embedded database is closing: its process ends; connect again');
+      }
+      closed = true;
+      units = [];
+    },
+  };
 }

@@ -10,32 +10,42 @@ export type ThreadTask =
       directory: string;
       /** A Unix socket's path, or the loopback port to prefer (0: any). */
       listen: { path: string } | { port: number };
-      password: string | null;
+      password: string | undefined;
     };
 
 export type FromThread =
-  { kind: 'ready'; port: number | null } | { kind: 'closed' } | { kind: 'broken'; reason: string };
+  | { kind: 'ready'; port: number | undefined }
+  | { kind: 'closed' }
+  | { kind: 'broken'; reason: string };
 
 export interface DatabaseThread {
-  /** The loopback port, null on a Unix socket. */
-  readonly port: number | null;
-  /** Resolves when the thread has ended: null after `close`, else why it broke. */
-  readonly ended: Promise<string | null>;
+  /** The loopback port, undefined on a Unix socket. */
+  readonly port: number | undefined;
+  /** Resolves when the thread has ended: undefined after `close`, else why it broke. */
+  readonly ended: Promise<string | undefined>;
   /** Ends the connections, writes a checkpoint and ends the thread. */
   close(): Promise<void>;
 }
 
 /** A closing thread that takes longer is ended as if the process were killed: nothing committed is lost. */
-const CLOSE_MS = 10_000;
+const closeMs = 10_000;
 
-/** Makes a new database in `directory`. Rejects with the reason in the words of Postgres. */
+/**
+ * Makes a new database in `directory`.
+ *
+ * @throws Error with the reason in the words of Postgres.
+ */
 export async function createDatabase(directory: string): Promise<void> {
   const { ended } = start({ kind: 'create', directory });
   const reason = await ended;
-  if (reason !== null) throw new Error(reason);
+  if (reason !== undefined) throw new Error(reason);
 }
 
-/** Opens the database and serves it. Rejects with the reason in the words of Postgres. */
+/**
+ * Opens the database and serves it.
+ *
+ * @throws Error with the reason in the words of Postgres.
+ */
 export async function serveDatabase(
   task: Omit<Extract<ThreadTask, { kind: 'serve' }>, 'kind'>,
 ): Promise<DatabaseThread> {
@@ -54,7 +64,7 @@ export async function serveDatabase(
     async close() {
       worker.ref();
       worker.postMessage('close');
-      const timer = setTimeout(() => void worker.terminate(), CLOSE_MS);
+      const timer = setTimeout(() => void worker.terminate(), closeMs);
       await ended;
       clearTimeout(timer);
     },
@@ -63,19 +73,19 @@ export async function serveDatabase(
 
 function start(task: ThreadTask): {
   worker: Worker;
-  ready: Promise<number | null>;
-  ended: Promise<string | null>;
+  ready: Promise<number | undefined>;
+  ended: Promise<string | undefined>;
 } {
   // Loaders and flags of the parent (a test runner's) are not for this thread.
   const worker = new Worker(threadFile(), { workerData: task, execArgv: [], env: {} });
-  let reason: string | null = task.kind === 'serve' ? 'the thread ended unexpectedly' : null;
-  const ready = new Promise<number | null>((resolve) => {
+  let reason = task.kind === 'serve' ? 'the thread ended unexpectedly' : undefined;
+  const ready = new Promise<number | undefined>((resolve) => {
     worker.on('message', (message: FromThread) => {
       if (message.kind === 'ready') resolve(message.port);
-      else reason = message.kind === 'broken' ? message.reason : null;
+      else reason = message.kind === 'broken' ? message.reason : undefined;
     });
   });
-  const ended = new Promise<string | null>((resolve) => {
+  const ended = new Promise<string | undefined>((resolve) => {
     worker.on('error', (error) => {
       reason = error instanceof Error ? error.message : String(error);
     });

@@ -7,10 +7,10 @@ import { chmodSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { ClientConnection } from './client-connection.js';
+import { serveClient } from './client-connection.js';
 import { startMaintenance } from './maintenance.js';
-import { openPostgres, syncPath } from './postgres.js';
-import { SharedSession } from './shared-session.js';
+import { openPostgres, syncPath } from './pglite.js';
+import { createSharedSession } from './shared-session.js';
 import type { FromThread, ThreadTask } from './thread-host.js';
 import { startupMessage } from './wire.js';
 
@@ -43,8 +43,8 @@ function syncTree(directory: string): void {
 async function serve(task: Extract<ThreadTask, { kind: 'serve' }>): Promise<void> {
   const postgres = await openPostgres(task.directory, broken);
   const hello = { startupReply: postgres.execute(startupMessage()), password: task.password };
-  const session = new SharedSession({ execute: (bytes) => postgres.execute(bytes), broken });
-  const server = createServer((socket) => new ClientConnection(socket, session, hello));
+  const session = createSharedSession({ execute: (bytes) => postgres.execute(bytes), broken });
+  const server = createServer((socket) => serveClient(socket, session, hello));
   const stopMaintenance = startMaintenance(session);
 
   parentPort?.once('message', () => {
@@ -65,7 +65,7 @@ async function serve(task: Extract<ThreadTask, { kind: 'serve' }>): Promise<void
     rmSync(path, { force: true }); // Left by an owner that was killed; the claim says that it is gone.
     await listen({ path });
     chmodSync(path, 0o600);
-    tell({ kind: 'ready', port: null });
+    tell({ kind: 'ready', port: undefined });
   } else {
     const host = '127.0.0.1';
     // The port of the owner before, so that joined processes find the database again.

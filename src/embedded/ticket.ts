@@ -1,10 +1,11 @@
 import { linkSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
-import { addressIn, type Address, type Machine } from './endpoint.js';
+import { addressIn, type Address, type Machine } from './address.js';
 
 /** The lock file of one owner, `owner-<number>.json`: who it is and how to ask whether it lives. */
 export interface Ticket {
+  /** The id of its beacon. Processes of earlier versions read it under this name. */
   guard: string;
   address: Address;
   pid: number;
@@ -12,8 +13,13 @@ export interface Ticket {
   startedAt: string;
   /** The owner closed the database and will not touch it again. */
   released: boolean;
-  /** The loopback port and password of the database, for the next owner to keep; null on a Unix socket. */
-  loopback: { port: number; password: string } | null;
+  /** The loopback port and password of the database, for the next owner to keep; undefined on a Unix socket. */
+  loopback: Loopback | undefined;
+}
+
+export interface Loopback {
+  port: number;
+  password: string;
 }
 
 export function ticketPath(dataDir: string, number: number): string {
@@ -29,13 +35,20 @@ export function ticketNumbers(dataDir: string): number[] {
     .sort((one, other) => one - other);
 }
 
-/** Null where it is gone meanwhile. */
-export function readTicket(dataDir: string, number: number): Ticket | null {
+/**
+ * A ticket, or undefined where it is gone meanwhile.
+ *
+ * @throws ReaperError `UNAVAILABLE` where it is no JSON.
+ */
+export function readTicket(dataDir: string, number: number): Ticket | undefined {
   const path = ticketPath(dataDir, number);
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Ticket;
+    return JSON.parse(readFileSync(path, 'utf8'), (_key, value: unknown) =>
+      // What is unknown was written as null once.
+      value === null ? undefined : value,
+    ) as Ticket;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new ReaperError(
       'UNAVAILABLE',
       `the lock file ${path} must be readable JSON, got ${String(error)}; make sure that no room-reaper uses this directory, then delete it`,
@@ -46,7 +59,8 @@ export function readTicket(dataDir: string, number: number): Ticket | null {
 
 /**
  * Puts a ticket under its number, whole and at once, unless there is one.
- * @returns whether it was put there
+ *
+ * @returns whether it was put there.
  */
 export function placeTicket(dataDir: string, number: number, ticket: Ticket): boolean {
   return withDraft(dataDir, ticket, (draft) => {
@@ -77,10 +91,10 @@ function withDraft<T>(dataDir: string, ticket: Ticket, use: (draft: string) => T
   }
 }
 
-/** Removes a ticket that a later one has replaced, with its guard's socket file. */
+/** Removes a ticket that a later one has replaced, with the socket of its beacon. */
 export function discardTicket(dataDir: string, number: number): void {
   const ticket = readTicket(dataDir, number);
   const address = ticket && addressIn(dataDir, ticket.address);
-  if (address !== null && 'path' in address) rmSync(address.path, { force: true });
+  if (address !== undefined && 'path' in address) rmSync(address.path, { force: true });
   rmSync(ticketPath(dataDir, number), { force: true });
 }

@@ -6,35 +6,47 @@
  */
 
 /** First word of the untyped messages that open a connection. */
-export const PROTOCOL_3 = 196_608;
-export const CANCEL_REQUEST = 80_877_102;
-export const SSL_REQUEST = 80_877_103;
-export const GSS_REQUEST = 80_877_104;
+export const openingCodes = {
+  protocol3: 196_608,
+  cancelRequest: 80_877_102,
+  sslRequest: 80_877_103,
+  gssRequest: 80_877_104,
+} as const;
 
 /** A message beyond this is a broken or foreign client, not a statement of ours. */
-const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+const maxMessageBytes = 256 * 1024 * 1024;
 
-/** Takes chunks as they come from a socket and gives whole messages. */
-export class MessageReader {
-  #buffer: Buffer = Buffer.alloc(0);
+export interface MessageReader {
+  /** Takes a chunk as it comes from a socket. */
+  push(chunk: Buffer): void;
+  /**
+   * The next message with its header, or undefined until more bytes come.
+   *
+   * @param typed - false only before the startup message.
+   * @throws Error where the length is one that no message has.
+   */
+  next(typed: boolean): Buffer | undefined;
+}
 
-  push(chunk: Buffer): void {
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
-  }
-
-  /** The next message with its header, or null until more bytes come. `typed` is false only before the startup message. */
-  next(typed: boolean): Buffer | null {
-    const header = typed ? 1 : 0;
-    if (this.#buffer.length < header + 4) return null;
-    const length = this.#buffer.readInt32BE(header) + header;
-    if (length < header + 4 || length > MAX_MESSAGE_BYTES) {
-      throw new Error(`message length must be 4 to ${MAX_MESSAGE_BYTES} bytes, got ${length}`);
-    }
-    if (this.#buffer.length < length) return null;
-    const message = this.#buffer.subarray(0, length);
-    this.#buffer = this.#buffer.subarray(length);
-    return message;
-  }
+export function createMessageReader(): MessageReader {
+  let buffer: Buffer = Buffer.alloc(0);
+  return {
+    push(chunk) {
+      buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+    },
+    next(typed) {
+      const header = typed ? 1 : 0;
+      if (buffer.length < header + 4) return undefined;
+      const length = buffer.readInt32BE(header) + header;
+      if (length < header + 4 || length > maxMessageBytes) {
+        throw new Error(`message length must be 4 to ${maxMessageBytes} bytes, got ${length}`);
+      }
+      if (buffer.length < length) return undefined;
+      const message = buffer.subarray(0, length);
+      buffer = buffer.subarray(length);
+      return message;
+    },
+  };
 }
 
 /** The type letter of a message: 'Q', 'P', 'Z', … */
@@ -100,7 +112,7 @@ export function startupMessage(): Buffer {
   const body = Buffer.from('user\0postgres\0database\0postgres\0\0');
   const header = Buffer.alloc(8);
   header.writeInt32BE(body.length + 8, 0);
-  header.writeInt32BE(PROTOCOL_3, 4);
+  header.writeInt32BE(openingCodes.protocol3, 4);
   return Buffer.concat([header, body]);
 }
 
@@ -116,15 +128,15 @@ export function closeStatement(name: string): Buffer {
  */
 export function prefixStatement(frame: Buffer, prefix: string): Buffer {
   const at = statementNameAt(frame);
-  if (at === null || frame[at] === 0) return frame;
+  if (at === undefined || frame[at] === 0) return frame;
   return message(
     typeOf(frame),
     Buffer.concat([frame.subarray(5, at), Buffer.from(prefix), frame.subarray(at)]),
   );
 }
 
-/** Where a message names a prepared statement, or null. */
-function statementNameAt(frame: Buffer): number | null {
+/** Where a message names a prepared statement, or undefined. */
+function statementNameAt(frame: Buffer): number | undefined {
   switch (typeOf(frame)) {
     case 'P': // Parse: name, query, types
       return 5;
@@ -132,8 +144,58 @@ function statementNameAt(frame: Buffer): number | null {
       return frame.indexOf(0, 5) + 1;
     case 'C': // Close and Describe: kind, name
     case 'D':
-      return frame[5] === 'S'.charCodeAt(0) ? 6 : null;
+      return frame[5] === 'S'.charCodeAt(0) ? 6 : undefined;
     default:
-      return null;
+      return undefined;
   }
+}
+
+/** What Postgres answered to one unit (shared-session.ts). */
+export interface UnitReply {
+  /** For the client that sent the unit. */
+  own: Buffer;
+  /** NotificationResponse messages, for every client that listens. */
+  notifications: Buffer[];
+  /** From ReadyForQuery: `I` idle, `T` in a transaction, `E` in a failed one; '' where it is missing. */
+  status: string;
+}
+
+export function readReply(reply: Buffer): UnitReply {
+  const own: Buffer[] = [];
+  const notifications: Buffer[] = [];
+  let status = '';
+  for (const message of messagesOf(reply)) {
+    const type = typeOf(message);
+    if (type === 'A') notifications.push(message);
+    else own.push(message);
+    if (type === 'Z') status = String.fromCharCode(message[5] ?? 0);
+  }
+  return { own: notifications.length === 0 ? reply : Buffer.concat(own), notifications, status };
+}
+
+/** The SQL text of a Query or Parse message, '' for others. */
+function sqlOf(message: Buffer): string {
+  switch (typeOf(message)) {
+    case 'Q':
+      return textAt(message, 5);
+    case 'P':
+      return textAt(message, message.indexOf(0, 5) + 1);
+    default:
+      return '';
+  }
+}
+
+export function copiesIn(message: Buffer): boolean {
+  return /^\s*copy\s[^;]*\sfrom\s+stdin\b/im.test(sqlOf(message));
+}
+
+// These look at the start of any line, as statements may begin with comments. A false
+// "yes" (the BEGIN of a function body) costs a flush or a notification, nothing more.
+
+export function beginsTransaction(unit: Buffer): boolean {
+  return /^\s*(begin|start\s+transaction)\b/im.test(sqlOf(unit));
+}
+
+export function listens(message: Buffer): boolean {
+  return /^\s*listen\s/im.test(sqlOf(message));
 }

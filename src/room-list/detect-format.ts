@@ -1,8 +1,7 @@
 import { extname } from 'node:path';
 import { ReaperError } from '../errors.js';
-import type { RoomListFormat, RoomListLayout } from './entry.js';
-import { csvFields } from './formats/csv-fields.js';
-import { roomIdColumns } from './formats/csv-header.js';
+import { isCsvHeader } from './csv.js';
+import type { RoomListFormat, RoomListLayout } from './room-list.js';
 
 const formatOfExtension: Readonly<Record<string, RoomListFormat>> = {
   '.txt': 'lines',
@@ -11,9 +10,45 @@ const formatOfExtension: Readonly<Record<string, RoomListFormat>> = {
   '.jsonl': 'ndjson',
 };
 
+const utf8Bom = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/** First bytes of files that are often taken for a list of rooms, and what to do about them. */
+const foreign: readonly { magic: Buffer; what: string; remedy: string }[] = [
+  { magic: Buffer.from([0xff, 0xfe]), what: 'UTF-16', remedy: 'save it as UTF-8' },
+  { magic: Buffer.from([0xfe, 0xff]), what: 'UTF-16', remedy: 'save it as UTF-8' },
+  { magic: Buffer.from([0x1f, 0x8b]), what: 'gzip data', remedy: 'unpack it first' },
+  {
+    magic: Buffer.from([0x50, 0x4b, 0x03, 0x04]),
+    what: 'a zip archive or spreadsheet',
+    remedy: 'unpack it, or save it as CSV, first',
+  },
+];
+
+/**
+ * The list's first bytes without a byte order mark.
+ *
+ * @throws ReaperError `INVALID` where the file is no text.
+ */
+export function textHead(head: Buffer): Buffer {
+  const found = foreign.find(({ magic }) => startsWith(head, magic));
+  if (found !== undefined) {
+    throw new ReaperError(
+      'INVALID',
+      `Room list must be plain text, got ${found.what}; ${found.remedy}`,
+    );
+  }
+  return startsWith(head, utf8Bom) ? head.subarray(utf8Bom.length) : head;
+}
+
+function startsWith(head: Buffer, magic: Buffer): boolean {
+  return head.subarray(0, magic.length).equals(magic);
+}
+
 /**
  * How a list is to be read: as `format` says, else by the extension of `name`, else by the
- * first line that is not blank in `head`, the list's first bytes (64 KiB of them or all).
+ * first record that is not blank in `head`, the list's first bytes (64 KiB of them or all).
+ *
+ * @throws ReaperError `INVALID` where the first record is none of that format.
  */
 export function detectFormat(
   head: Buffer,
@@ -21,23 +56,23 @@ export function detectFormat(
 ): RoomListLayout {
   if (format !== undefined) return { format, detectedBy: 'option' };
   const byExtension = formatOfExtension[extname(name).toLowerCase()];
-  if (byExtension === 'lines') mustBeRoomId(firstLine(head));
+  if (byExtension === 'lines') mustBeRoomId(firstRecord(head));
   if (byExtension !== undefined) return { format: byExtension, detectedBy: 'extension' };
-  return { format: formatOfFirstLine(firstLine(head)), detectedBy: 'content' };
+  return { format: formatOfFirstRecord(firstRecord(head)), detectedBy: 'content' };
 }
 
 /**
  * Nearly any text has the form of a RoomId: another format read as one RoomId a line would end
  * as so many rooms that are "already gone".
  *
- * @throws ReaperError `INVALID` where the first line looks like that of another format.
+ * @throws ReaperError `INVALID` where the first record looks like that of another format.
  */
-function mustBeRoomId(line: string): void {
-  const looksLike = isJsonObject(line)
+function mustBeRoomId(record: string): void {
+  const looksLike = isJsonObject(record)
     ? 'a JSON object; choose --format ndjson'
-    : isCsvHeader(line)
+    : isCsvHeader(record)
       ? 'a CSV header; choose --format csv'
-      : mayBeHeader(line)
+      : mayBeHeader(record)
         ? 'a CSV header; name the column RoomId or room_id and choose --format csv'
         : undefined;
   if (looksLike === undefined) return;
@@ -47,39 +82,31 @@ function mustBeRoomId(line: string): void {
   );
 }
 
-function formatOfFirstLine(line: string): RoomListFormat {
+function formatOfFirstRecord(record: string): RoomListFormat {
   // Any JSON object, not only one with a roomId.
-  if (isJsonObject(line)) return 'ndjson';
-  if (/^\s*\[\s*(?:$|["[{])/.test(line)) {
+  if (isJsonObject(record)) return 'ndjson';
+  if (/^\s*\[\s*(?:$|["[{])/.test(record)) {
     throw new ReaperError(
       'INVALID',
       'Room list must be one RoomId a line, CSV or NDJSON, got a JSON array; write one object with a roomId a line, without brackets and commas',
     );
   }
-  if (isCsvHeader(line)) return 'csv';
-  mustBeRoomId(line);
+  if (isCsvHeader(record)) return 'csv';
+  mustBeRoomId(record);
   return 'lines';
 }
 
-function isJsonObject(line: string): boolean {
-  return /^\s*\{\s*["}]/.test(line);
+function isJsonObject(record: string): boolean {
+  return /^\s*\{\s*["}]/.test(record);
 }
 
 /** A column is called nearly as it must be. */
-function mayBeHeader(line: string): boolean {
-  return line.split(/[,;\t]/).some((field) => /^\s*("?)room[ _-]?id\1\s*$/i.test(field));
+function mayBeHeader(record: string): boolean {
+  return record.split(/[,;\t]/).some((field) => /^\s*("?)room[ _-]?id\1\s*$/i.test(field));
 }
 
-function isCsvHeader(line: string): boolean {
-  try {
-    return roomIdColumns(csvFields(line)[0] ?? []).length > 0;
-  } catch {
-    return false; // A bad quote: no header.
-  }
-}
-
-/** The first line that is not blank, as Latin-1 text; cut where the head is. */
-function firstLine(head: Buffer): string {
-  const lines = head.toString('latin1').split('\n');
-  return lines.map((line) => line.replace(/\r$/, '')).find((line) => line !== '') ?? '';
+/** The first record that is not blank, as Latin-1 text; cut where the head is. */
+function firstRecord(head: Buffer): string {
+  const records = head.toString('latin1').split('\n');
+  return records.map((record) => record.replace(/\r$/, '')).find((record) => record !== '') ?? '';
 }

@@ -1,8 +1,14 @@
 import { hash } from 'node:crypto';
 
-const FIRST_CAPACITY = 4_096; // A power of two.
-const MOST_FULL = 0.75;
-const WORDS = 4;
+const firstCapacity = 4_096; // A power of two.
+const mostFull = 0.75;
+const words = 4;
+
+export interface RoomSet {
+  readonly size: number;
+  /** Adds a room; false when it was there already. */
+  add(roomId: string): boolean;
+}
 
 /**
  * A set of RoomIds in bounded memory: of each room 128 bits of its SHA-256, at most 43 bytes
@@ -13,72 +19,55 @@ const WORDS = 4;
  * heap, which the collector is in no hurry to free. A full table stays, and the next one
  * has twice its capacity; few tables hold any number of rooms.
  */
-export class RoomSet {
-  readonly #full: DigestTable[] = [];
-  #filling = new DigestTable(FIRST_CAPACITY);
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Adds a room; false when it was there already. */
-  add(roomId: string): boolean {
-    const binary = hash('sha256', roomId, 'binary');
-    const digest: Digest = [
-      wordOf(binary, 0) || 1, // 0 marks a free slot.
-      wordOf(binary, 4),
-      wordOf(binary, 8),
-      wordOf(binary, 12),
-    ];
-    for (const table of this.#full) if (table.has(digest)) return false;
-    if (!this.#filling.add(digest)) return false;
-    this.#size += 1;
-    if (this.#filling.isFull()) {
-      this.#full.push(this.#filling);
-      this.#filling = new DigestTable(2 * this.#filling.capacity);
-    }
-    return true;
-  }
+export function createRoomSet(): RoomSet {
+  const full: DigestTable[] = [];
+  let filling = createDigestTable(firstCapacity);
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    add(roomId) {
+      const binary = hash('sha256', roomId, 'binary');
+      const digest: Digest = [
+        wordOf(binary, 0) || 1, // 0 marks a free slot.
+        wordOf(binary, 4),
+        wordOf(binary, 8),
+        wordOf(binary, 12),
+      ];
+      for (const table of full) if (table.has(digest)) return false;
+      if (!filling.add(digest)) return false;
+      size += 1;
+      if (filling.isFull()) {
+        full.push(filling);
+        filling = createDigestTable(2 * filling.capacity);
+      }
+      return true;
+    },
+  };
 }
 
 type Digest = readonly [number, number, number, number];
 
-/** A hash table of digests with open addressing in one typed array. */
-class DigestTable {
+interface DigestTable {
   readonly capacity: number;
-  /** Slots of four words; a slot whose first word is 0 is free. */
-  readonly #slots: Int32Array;
-  #size = 0;
-
-  constructor(capacity: number) {
-    this.capacity = capacity;
-    this.#slots = new Int32Array(capacity * WORDS);
-  }
-
-  isFull(): boolean {
-    return this.#size >= this.capacity * MOST_FULL;
-  }
-
-  has(digest: Digest): boolean {
-    return this.#slots[this.#find(digest)] !== 0;
-  }
-
+  isFull(): boolean;
+  has(digest: Digest): boolean;
   /** False when it was there already. */
-  add(digest: Digest): boolean {
-    const at = this.#find(digest);
-    if (this.#slots[at] !== 0) return false;
-    this.#slots.set(digest, at);
-    this.#size += 1;
-    return true;
-  }
+  add(digest: Digest): boolean;
+}
+
+/** A hash table of digests with open addressing in one typed array. */
+function createDigestTable(capacity: number): DigestTable {
+  /** Slots of four words; a slot whose first word is 0 is free. */
+  const slots = new Int32Array(capacity * words);
+  let size = 0;
 
   /** Where the digest is, or the free slot where it belongs. */
-  #find([first, second, third, fourth]: Digest): number {
-    const slots = this.#slots;
-    const last = this.capacity - 1;
+  function find([first, second, third, fourth]: Digest): number {
+    const last = capacity - 1;
     for (let slot = first & last; ; slot = (slot + 1) & last) {
-      const at = slot * WORDS;
+      const at = slot * words;
       if (slots[at] === 0) return at;
       if (
         slots[at] === first &&
@@ -90,6 +79,19 @@ class DigestTable {
       }
     }
   }
+
+  return {
+    capacity,
+    isFull: () => size >= capacity * mostFull,
+    has: (digest) => slots[find(digest)] !== 0,
+    add(digest) {
+      const at = find(digest);
+      if (slots[at] !== 0) return false;
+      slots.set(digest, at);
+      size += 1;
+      return true;
+    },
+  };
 }
 
 /** Four characters of a binary digest as one 32-bit word. */

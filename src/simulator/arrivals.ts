@@ -1,3 +1,15 @@
+export interface Arrivals {
+  /** Takes an arrival at `now` (ms, never going back) and returns how many its window holds. */
+  record(now: number): number;
+  count(): number;
+  /** Most arrivals in any sliding window. */
+  worstWindow(): number;
+  /** From the first arrival to the last. */
+  spanMs(): number;
+  /** The newest arrivals, oldest first: ms since the first arrival of all. */
+  times(): Float64Array;
+}
+
 /**
  * Every arrival, and how many fell into the sliding window that ends with it.
  *
@@ -8,68 +20,47 @@
  * The newest `keep` arrivals stay for plots (32 MB at the default); when they are full the
  * older half is dropped. Counts and the worst window cover the whole run nevertheless.
  */
-export class Arrivals {
-  readonly #windowMs: number;
-  readonly #keep: number;
-  #times = new Float64Array(1_024);
-  #length = 0;
-  #windowStart = 0;
-  #count = 0;
-  #worst = 0;
-  #first: number | undefined;
+export function createArrivals(windowMs = 1_000, keep = 4_000_000): Arrivals {
+  let times = new Float64Array(1_024);
+  let length = 0;
+  let windowStart = 0;
+  let count = 0;
+  let worst = 0;
+  let first: number | undefined;
 
-  constructor(windowMs = 1_000, keep = 4_000_000) {
-    this.#windowMs = windowMs;
-    this.#keep = keep;
-  }
+  const at = (index: number): number => times[index] ?? 0;
 
-  /** Takes an arrival at `now` (ms, never going back) and returns how many its window holds. */
-  record(now: number): number {
-    if (this.#length === this.#times.length) this.#makeRoom();
-    this.#times[this.#length++] = now;
-    this.#first ??= now;
-    this.#count++;
-    while (now - this.#at(this.#windowStart) >= this.#windowMs) this.#windowStart++;
-    const inWindow = this.#length - this.#windowStart;
-    if (inWindow > this.#worst) this.#worst = inWindow;
-    return inWindow;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Most arrivals in any sliding window. */
-  get worstWindow(): number {
-    return this.#worst;
-  }
-
-  /** From the first arrival to the last. */
-  get spanMs(): number {
-    return this.#first === undefined ? 0 : this.#at(this.#length - 1) - this.#first;
-  }
-
-  /** The newest arrivals, oldest first: ms since the first arrival of all. */
-  times(): Float64Array {
-    const first = this.#first ?? 0;
-    return this.#times.slice(0, this.#length).map((time) => time - first);
-  }
-
-  #at(index: number): number {
-    return this.#times[index] ?? 0;
-  }
-
-  #makeRoom(): void {
-    const dropped = Math.floor(this.#length / 2);
+  function makeRoom(): void {
+    const dropped = Math.floor(length / 2);
     // What the current window still needs is never dropped.
-    if (this.#length >= this.#keep && dropped <= this.#windowStart) {
-      this.#times.copyWithin(0, dropped, this.#length);
-      this.#length -= dropped;
-      this.#windowStart -= dropped;
+    if (length >= keep && dropped <= windowStart) {
+      times.copyWithin(0, dropped, length);
+      length -= dropped;
+      windowStart -= dropped;
       return;
     }
-    const larger = new Float64Array(this.#times.length * 2);
-    larger.set(this.#times);
-    this.#times = larger;
+    const larger = new Float64Array(times.length * 2);
+    larger.set(times);
+    times = larger;
   }
+
+  return {
+    record(now) {
+      if (length === times.length) makeRoom();
+      times[length++] = now;
+      first ??= now;
+      count++;
+      while (now - at(windowStart) >= windowMs) windowStart++;
+      const inWindow = length - windowStart;
+      if (inWindow > worst) worst = inWindow;
+      return inWindow;
+    },
+    count: () => count,
+    worstWindow: () => worst,
+    spanMs: () => (first === undefined ? 0 : at(length - 1) - first),
+    times() {
+      const since = first ?? 0;
+      return times.slice(0, length).map((time) => time - since);
+    },
+  };
 }

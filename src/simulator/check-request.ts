@@ -1,12 +1,12 @@
 import type { Signatures } from './signatures.js';
 
 /** The URLs that exist (https://trtc.io/document/63398, https://trtc.io/document/63404). */
-export const DESTROY_ROOM_PATH = '/v4/live_engine_http_srv/destroy_room';
-export const ROOM_INFO_PATH = '/v4/live_engine_http_srv/get_room_info';
+const destroyRoomPath = '/v4/live_engine_http_srv/destroy_room';
+export const roomInfoPath = '/v4/live_engine_http_srv/get_room_info';
 
-const PARAMETERS = ['sdkappid', 'identifier', 'usersig', 'random', 'contenttype'] as const;
-const PRINTABLE_ASCII = /^[\x20-\x7e]{1,48}$/;
-const UNSIGNED_INTEGER = /^(?:0|[1-9]\d{0,9})$/;
+const parameters = ['sdkappid', 'identifier', 'usersig', 'random', 'contenttype'] as const;
+const printableAscii = /^[\x20-\x7e]{1,48}$/;
+const unsignedInteger = /^(?:0|[1-9]\d{0,9})$/;
 
 export interface Caller {
   signatures: Signatures;
@@ -31,17 +31,17 @@ export function checkRequest(
   const mark = url.indexOf('?');
   const path = pathOf(url);
   if (method !== 'POST' || !/^\/v4\/\w+\/\w+$/.test(path)) return refuse(60002);
-  if (path !== DESTROY_ROOM_PATH && path !== ROOM_INFO_PATH) return refuse(60009);
+  if (path !== destroyRoomPath && path !== roomInfoPath) return refuse(60009);
 
   const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
-  if (PARAMETERS.some((name) => query.getAll(name).length > 1)) return refuse(60025);
+  if (parameters.some((name) => query.getAll(name).length > 1)) return refuse(60025);
   const sdkAppId = query.get('sdkappid');
   const identifier = query.get('identifier');
   const userSig = query.get('usersig');
   const random = query.get('random');
   if (!sdkAppId) return refuse(60012);
-  if (!UNSIGNED_INTEGER.test(sdkAppId) || sdkAppId === '0') return refuse(60006);
-  if (random === null || !UNSIGNED_INTEGER.test(random)) return refuse(60025);
+  if (!unsignedInteger.test(sdkAppId) || sdkAppId === '0') return refuse(60006);
+  if (random === null || !unsignedInteger.test(random)) return refuse(60025);
   if (Number(random) > 0xffff_ffff) return refuse(60025);
   caller.onRandom(Number(random));
   if (!identifier || userSig === null) return refuse(60025);
@@ -74,7 +74,7 @@ function checkBody(body: string): CheckedRequest {
 
 /** 1–48 bytes of printable ASCII (https://trtc.io/document/60027). */
 export function isRoomId(text: string): boolean {
-  return PRINTABLE_ASCII.test(text);
+  return printableAscii.test(text);
 }
 
 function refuse(code: number): CheckedRequest {

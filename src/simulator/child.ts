@@ -6,7 +6,7 @@
  * and wants the report: so signals are left to the parent.
  */
 import { ReaperError } from '../errors.js';
-import type { ChildReply, ChildRequest } from './child-messages.js';
+import type { ChildReply, ChildRequest } from './fork.js';
 import { startSimulator, type Simulator } from './simulator.js';
 
 let simulator: Simulator | undefined;

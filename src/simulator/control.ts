@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ReaperError } from '../errors.js';
-import { send, sendJson } from './answer.js';
-import { readBody } from './read-body.js';
-import type { SimulatorReport } from './report.js';
+import { readBody, send, sendJson } from './http.js';
+import type { SimulatorReport } from './simulator-report.js';
 
 /**
  * Switches for a simulator that runs elsewhere (staging, docker). Requests to them are no
@@ -11,17 +10,17 @@ import type { SimulatorReport } from './report.js';
  *     GET    /simulator/report                 the report so far
  *     PUT    /simulator/fault                  body: faults for all rooms, `502=0.5`
  *     DELETE /simulator/fault                  end of those
- *     POST   /simulator/rooms                  body: room list, one a line
+ *     POST   /simulator/rooms                  body: rooms, one a line
  *     POST   /simulator/invalidate-signatures  UserSigs made earlier answer 70052
  */
-export const CONTROL_PATH = '/simulator/';
+export const controlPath = '/simulator/';
 
-const LONGEST_ROOM_LIST = 64 * 1_024 * 1_024;
+const longestRoomList = 64 * 1_024 * 1_024;
 
 export interface Controlled {
   report(): SimulatorReport;
-  setFault(spec: string | null): void;
-  addRooms(lines: Iterable<string>): void;
+  setFault(spec: string | undefined): void;
+  addRooms(rows: Iterable<string>): void;
   invalidateSignatures(): void;
 }
 
@@ -30,7 +29,7 @@ export async function answerControl(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = await readBody(request, LONGEST_ROOM_LIST);
+  const body = await readBody(request, longestRoomList);
   if (body === undefined) return;
   const command = `${request.method ?? ''} ${request.url ?? ''}`;
   try {
@@ -42,7 +41,7 @@ export async function answerControl(
         simulator.setFault(body.trim());
         break;
       case 'DELETE /simulator/fault':
-        simulator.setFault(null);
+        simulator.setFault(undefined);
         break;
       case 'POST /simulator/rooms':
         simulator.addRooms(body.split('\n'));

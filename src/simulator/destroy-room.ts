@@ -1,7 +1,7 @@
-import type { Answer } from './answer.js';
+import type { Answer } from './send-answer.js';
 import type { Effect, Fault } from './faults.js';
-import { hash32 } from './hash.js';
-import type { Room, Rooms } from './rooms.js';
+import type { Room, Rooms } from './simulated-rooms.js';
+import { hash32 } from './truth.js';
 
 type DecidingEffect = Exclude<Effect, { kind: 'latency' | 'gone' }>;
 
@@ -9,8 +9,7 @@ type DecidingEffect = Exclude<Effect, { kind: 'latency' | 'gone' }>;
  * What a request that keeps every rule does to its room, and how it is answered.
  *
  * `plan.first` comes first (switched on at run time), then the faults of the room, then
- * `plan.last`
- * (flags). A share is drawn from the seed, the RoomId and how often the room was asked for,
+ * `plan.last` (flags). A share is drawn from the seed, the RoomId and how often the room was asked for,
  * so one seed gives the same faults whatever the order the workers come in.
  */
 export function destroyRoom(

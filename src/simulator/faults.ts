@@ -44,8 +44,8 @@ export interface ParsedFaults {
   problems: string[];
 }
 
-const FAULT = /^(?:(act|keep)\+)?(latency=\d+|[a-z]+|\d+)(?:\*([^=]*))?(?:=(.*))?$/;
-const EFFECTS =
+const faultRule = /^(?:(act|keep)\+)?(latency=\d+|[a-z]+|\d+)(?:\*([^=]*))?(?:=(.*))?$/;
+const effectNames =
   'an ErrorCode (1000–999999), an HTTP status (400–599), cut, hang, stall, garbage, noresponse, latency=MS or gone';
 const actsByItself = { cut: true, hang: false, stall: true, garbage: true } as const;
 
@@ -61,9 +61,9 @@ export function parseFaults(text: string, place: FaultPlace): ParsedFaults {
 
 /** The fault, or what is wrong with `text`. */
 function parseFault(text: string, place: FaultPlace): Fault | string {
-  const [, force, name = '', count, share] = FAULT.exec(text) ?? [];
+  const [, force, name = '', count, share] = faultRule.exec(text) ?? [];
   const effect = toEffect(name, force);
-  if (effect === undefined) return `fault must be ${EFFECTS}, got "${text}"`;
+  if (effect === undefined) return `fault must be ${effectNames}, got "${text}"`;
   if (force !== undefined && !('acts' in effect)) {
     return `${force}+ must stand before an effect that may act or not, got "${text}"`;
   }

@@ -1,9 +1,26 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { ReaperError } from '../errors.js';
-import type { ChildReply, ChildRequest, ForkOptions } from './child-messages.js';
-import type { SimulatorReport } from './report.js';
+import { ReaperError, type ErrorCode } from '../errors.js';
+import type { SimulatorOptions } from './simulator-options.js';
+import type { SimulatorReport } from './simulator-report.js';
+
+/** Options that can be sent to another process: as SimulatorOptions, rooms as a list. */
+export type ForkOptions = Omit<SimulatorOptions, 'rooms'> & { rooms?: number | readonly string[] };
+
+/** The first message must be `start`; each request is answered once, in order. */
+export type ChildRequest =
+  | { type: 'start'; options: ForkOptions }
+  | { type: 'report' }
+  | { type: 'arrivals' }
+  | { type: 'fault'; spec: string | undefined };
+
+export type ChildReply =
+  | { type: 'started'; url: string }
+  | { type: 'report'; report: SimulatorReport }
+  | { type: 'arrivals'; times: Float64Array }
+  | { type: 'done' }
+  | { type: 'refused'; code: ErrorCode; message: string };
 
 export interface ForkedSimulator {
   readonly url: string;
@@ -11,7 +28,7 @@ export interface ForkedSimulator {
   /** The newest arrivals, ms since the first of all. */
   arrivals(): Promise<Float64Array>;
   /** As Simulator.setFault. */
-  setFault(spec: string | null): Promise<void>;
+  setFault(spec: string | undefined): Promise<void>;
   /** Resolves when the process is gone. */
   close(): Promise<void>;
 }
@@ -21,7 +38,9 @@ export interface ForkedSimulator {
  * loop: what it says about arrivals is then not blurred by the work it watches.
  *
  * It ends with close() or with this process, whichever comes first, and takes no notice of
- * signals. Throws ReaperError INVALID for wrong options, UNAVAILABLE when it cannot start.
+ * signals.
+ *
+ * @throws ReaperError `INVALID` for wrong options, `UNAVAILABLE` where it cannot start.
  */
 export async function forkSimulator(options: ForkOptions = {}): Promise<ForkedSimulator> {
   const child = fork(fileURLToPath(childUrl()), [], {

@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
-import { sendAnswer, wordOf, type Answer } from './answer.js';
-import { Arrivals } from './arrivals.js';
-import { checkRequest, pathOf, ROOM_INFO_PATH } from './check-request.js';
-import { answerControl, CONTROL_PATH } from './control.js';
+import { createArrivals } from './arrivals.js';
+import { checkRequest, pathOf, roomInfoPath } from './check-request.js';
+import { answerControl, controlPath, type Controlled } from './control.js';
 import { destroyRoom } from './destroy-room.js';
-import { listen, stop } from './listen.js';
-import { readFaults, readOptions, type Settings, type SimulatorOptions } from './options.js';
-import { readBody } from './read-body.js';
-import { RepeatedRandoms } from './repeated-randoms.js';
-import type { SimulatorReport } from './report.js';
-import { tellRoomInfo } from './room-info.js';
-import { parseRoomList } from './room-list.js';
-import { Rooms, type RoomState } from './rooms.js';
-import { Signatures } from './signatures.js';
+import { listen, readBody, stop } from './http.js';
+import { createRepeatedRandoms } from './repeated-randoms.js';
+import { parseRooms } from './rooms-file.js';
+import { sendAnswer, wordOf, type Answer } from './send-answer.js';
+import { createSignatures } from './signatures.js';
+import { createRooms, type RoomState } from './simulated-rooms.js';
+import {
+  readFaults,
+  readOptions,
+  type Settings,
+  type SimulatorOptions,
+} from './simulator-options.js';
+import type { SimulatorReport } from './simulator-report.js';
+import { roomInfoOf } from './truth.js';
 
 /**
  * A stand-in for destroy_room that keeps its documented rules. In the order they are asked
@@ -30,157 +34,147 @@ export interface Simulator {
   report(): SimulatorReport;
   /** The newest arrivals (up to four million), ms since the first of all. */
   arrivals(): Float64Array;
-  /** A fault for all rooms from now on, before all others (`502`, `hang`, `70003`); null ends it. */
-  setFault(spec: string | null): void;
+  /** A fault for all rooms from now on, before all others (`502`, `hang`, `70003`); undefined ends it. */
+  setFault(spec: string | undefined): void;
   /** Like `kick`: UserSigs made earlier answer 70052, one made anew works (signatures.ts). */
   invalidateSignatures(): void;
-  /** Creates rooms, also such as were destroyed; lines as in a room list. */
-  addRooms(lines: Iterable<string>): void;
+  /** Creates rooms, also such as were destroyed; rows as in a rooms file. */
+  addRooms(rows: Iterable<string>): void;
   room(roomId: string): { state: RoomState; requests: number };
   /** Cuts what is still open and stops listening. */
   close(): Promise<void>;
 }
 
-/** Throws ReaperError INVALID when an option is wrong or the port is taken. */
+/** @throws ReaperError `INVALID` where an option is wrong or the port is taken. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = await readOptions(options);
-  const service = new Service(settings);
+  const { handle, ...service } = createService(settings);
   const server = createServer((request, response) => {
     // Nobody waits for a request's handling, so what it throws must end the process.
-    void service.handle(request, response);
+    void handle(request, response);
   });
   // Longer than any client keeps an idle connection, so that only faults cut one.
   server.keepAliveTimeout = 75_000;
   const url = await listen(server, settings.host, settings.port);
-  return {
-    url,
-    report: () => service.report(),
-    arrivals: () => service.arrivals.times(),
-    setFault: (spec) => service.setFault(spec),
-    invalidateSignatures: () => service.invalidateSignatures(),
-    addRooms: (lines) => service.addRooms(lines),
-    room: (roomId) => service.rooms.stateOf(roomId),
-    close: () => stop(server),
-  };
+  return { url, ...service, close: () => stop(server) };
 }
 
-class Service {
-  readonly arrivals = new Arrivals();
-  readonly #roomInfoArrivals = new Arrivals(1_000, 4_096);
-  readonly rooms: Rooms;
-  readonly #settings: Settings;
-  readonly #signatures: Signatures;
-  readonly #randoms = new RepeatedRandoms();
-  readonly #codes = new Map<string, number>();
-  readonly #requestIdStart = `Id-${randomUUID().slice(0, 8)}`;
-  #requestNumber = 0;
-  #overQuota = 0;
-  #forDestroyedRooms = 0;
-  #switchedFaults: ReturnType<typeof readFaults> = [];
+/** The simulator without its server. */
+interface Service extends Omit<Simulator, 'url' | 'close'> {
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
-    this.#signatures = new Signatures(settings);
-    this.rooms = new Rooms(settings.anyRoom);
-    this.rooms.add(settings.rooms);
-    settings.rooms = []; // the list of a million rooms is not needed twice
-  }
+function createService(settings: Settings): Service {
+  const arrivals = createArrivals();
+  const roomInfoArrivals = createArrivals(1_000, 4_096);
+  const signatures = createSignatures(settings);
+  const randoms = createRepeatedRandoms();
+  const rooms = createRooms(settings.anyRoom);
+  rooms.add(settings.rooms);
+  settings.rooms = []; // the list of a million rooms is not needed twice
+  const codes = new Map<string, number>();
+  const requestIdStart = `Id-${randomUUID().slice(0, 8)}`;
+  let requestNumber = 0;
+  let overQuota = 0;
+  let forDestroyedRooms = 0;
+  let switchedFaults: ReturnType<typeof readFaults> = [];
 
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url?.startsWith(CONTROL_PATH)) {
-      await answerControl(this, request, response);
+  const controlled: Controlled = {
+    report: () => ({
+      requests: arrivals.count(),
+      worstWindow: arrivals.worstWindow(),
+      seconds: arrivals.spanMs() / 1_000,
+      overQuota,
+      codes: Object.fromEntries(codes),
+      rooms: rooms.counts(),
+      requestsForDestroyedRooms: forDestroyedRooms,
+      repeatedRandoms: randoms.count(),
+      statistics: rooms.destroyedStatistics(),
+      roomInfoRequests: roomInfoArrivals.count(),
+    }),
+    setFault(spec) {
+      switchedFaults = spec === undefined ? [] : readFaults([spec]);
+    },
+    invalidateSignatures: () => signatures.invalidate(Date.now()),
+    addRooms: (rows) => rooms.add(parseRooms(rows, 'rooms')),
+  };
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url?.startsWith(controlPath)) {
+      await answerControl(controlled, request, response);
       return;
     }
-    if (pathOf(request.url ?? '') === ROOM_INFO_PATH) {
-      await this.#handleRoomInfo(request, response);
+    if (pathOf(request.url ?? '') === roomInfoPath) {
+      await handleRoomInfo(request, response);
       return;
     }
-    const inWindow = this.arrivals.record(performance.now());
-    const overQuota = inWindow > this.#settings.quotaPerSecond;
-    if (overQuota) this.#overQuota++;
+    const isOver = arrivals.record(performance.now()) > settings.quotaPerSecond;
+    if (isOver) overQuota++;
     const body = await readBody(request);
     if (body === undefined) {
-      this.#count('aborted');
+      count('aborted');
       return;
     }
-    const { answer, delayMs } = overQuota
+    const { answer, delayMs } = isOver
       ? { answer: refusal(60007), delayMs: 0 }
-      : this.#decide(request, body);
-    this.#count(wordOf(answer));
-    this.#answer(response, answer, delayMs);
+      : decide(request, body);
+    count(wordOf(answer));
+    reply(response, answer, delayMs);
   }
 
-  async #handleRoomInfo(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const inWindow = this.#roomInfoArrivals.record(performance.now());
+  async function handleRoomInfo(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isOver = roomInfoArrivals.record(performance.now()) > settings.quotaPerSecond;
     const body = await readBody(request);
     if (body === undefined) return;
-    if (inWindow > this.#settings.quotaPerSecond) {
-      this.#answer(response, refusal(60007));
-      return;
-    }
-    const checked = this.#check(request, body, () => undefined);
-    const answer = checked.ok ? tellRoomInfo(this.rooms, checked.roomId) : refusal(checked.code);
-    this.#answer(response, answer);
+    reply(response, isOver ? refusal(60007) : tellRoomInfo(request, body));
   }
 
-  #answer(response: ServerResponse, answer: Answer, delayMs = 0): void {
-    const requestId = `${this.#requestIdStart}-${++this.#requestNumber}`;
-    const totalDelayMs = this.#settings.latencyMs + delayMs;
-    if (totalDelayMs === 0) sendAnswer(response, answer, requestId);
-    else setTimeout(sendAnswer, totalDelayMs, response, answer, requestId).unref();
+  /** It changes nothing, and no fault is meant for it. */
+  function tellRoomInfo(request: IncomingMessage, body: string): Answer {
+    const checked = check(request, body, () => undefined);
+    if (!checked.ok) return refusal(checked.code);
+    if (rooms.stateOf(checked.roomId).state !== 'live') return refusal(100004);
+    return { kind: 'info', info: roomInfoOf(checked.roomId) };
   }
 
-  report(): SimulatorReport {
-    return {
-      requests: this.arrivals.count,
-      worstWindow: this.arrivals.worstWindow,
-      seconds: this.arrivals.spanMs / 1_000,
-      overQuota: this.#overQuota,
-      codes: Object.fromEntries(this.#codes),
-      rooms: this.rooms.counts,
-      requestsForDestroyedRooms: this.#forDestroyedRooms,
-      repeatedRandoms: this.#randoms.count,
-      statistics: this.rooms.destroyedStatistics,
-      roomInfoRequests: this.#roomInfoArrivals.count,
-    };
-  }
-
-  setFault(spec: string | null): void {
-    this.#switchedFaults = spec === null ? [] : readFaults([spec]);
-  }
-
-  invalidateSignatures(): void {
-    this.#signatures.invalidate(Date.now());
-  }
-
-  addRooms(lines: Iterable<string>): void {
-    this.rooms.add(parseRoomList(lines, 'rooms'));
-  }
-
-  #decide(request: IncomingMessage, body: string): { answer: Answer; delayMs: number } {
-    const checked = this.#check(request, body, (random) => this.#randoms.record(random));
+  function decide(request: IncomingMessage, body: string): { answer: Answer; delayMs: number } {
+    const checked = check(request, body, (random) => randoms.record(random));
     if (!checked.ok) return { answer: refusal(checked.code), delayMs: 0 };
-    const room = this.rooms.get(checked.roomId);
-    if (room.state === 'destroyed') this.#forDestroyedRooms++;
-    return destroyRoom(this.rooms, room, {
-      first: this.#switchedFaults,
-      last: this.#settings.faults,
-      seed: this.#settings.seed,
+    const room = rooms.get(checked.roomId);
+    if (room.state === 'destroyed') forDestroyedRooms++;
+    return destroyRoom(rooms, room, {
+      first: switchedFaults,
+      last: settings.faults,
+      seed: settings.seed,
     });
   }
 
-  #check(request: IncomingMessage, body: string, onRandom: (random: number) => void) {
+  function check(request: IncomingMessage, body: string, onRandom: (random: number) => void) {
     return checkRequest(request.method ?? '', request.url ?? '', body, {
-      signatures: this.#signatures,
-      adminIdentifier: this.#settings.adminIdentifier,
+      signatures,
+      adminIdentifier: settings.adminIdentifier,
       nowMs: Date.now(),
       onRandom,
     });
   }
 
-  #count(word: string): void {
-    this.#codes.set(word, (this.#codes.get(word) ?? 0) + 1);
+  function reply(response: ServerResponse, answer: Answer, delayMs = 0): void {
+    const requestId = `${requestIdStart}-${++requestNumber}`;
+    const totalDelayMs = settings.latencyMs + delayMs;
+    if (totalDelayMs === 0) sendAnswer(response, answer, requestId);
+    else setTimeout(sendAnswer, totalDelayMs, response, answer, requestId).unref();
   }
+
+  function count(word: string): void {
+    codes.set(word, (codes.get(word) ?? 0) + 1);
+  }
+
+  return {
+    handle,
+    ...controlled,
+    arrivals: () => arrivals.times(),
+    room: (roomId) => rooms.stateOf(roomId),
+  };
 }
 
 function refusal(code: number): Answer {

@@ -7,7 +7,7 @@ import {
   type Claim,
   type Ownership,
 } from '../../src/embedded/claim.js';
-import { silenceProvesDeath, thisMachine } from '../../src/embedded/endpoint.js';
+import { silenceProvesDeath, thisMachine } from '../../src/embedded/address.js';
 import { placeTicket, readTicket, type Ticket } from '../../src/embedded/ticket.js';
 import { freshPath } from './fixture.js';
 
@@ -17,17 +17,17 @@ function emptyDirectory(): string {
   return dataDir;
 }
 
-/** The ticket of an owner whose guard is not there (any more). */
+/** The ticket of an owner whose beacon is not there (any more). */
 function silentTicket(dataDir: string, changes: Partial<Ticket> = {}): Ticket {
   return {
     guard: 'dead',
-    address: { path: join(dataDir, 'guard-dead.sock') },
+    address: { path: join(dataDir, 'owner-dead.sock') },
     // A pid above every kernel's highest.
     pid: 2 ** 30,
     machine: thisMachine(),
     startedAt: '2026-01-01T00:00:00.000Z',
     released: false,
-    loopback: null,
+    loopback: undefined,
     ...changes,
   };
 }
@@ -37,14 +37,14 @@ function owned(claims: Claim[]): Ownership[] {
 }
 
 describe('claiming a data directory', () => {
-  test('the first owns it, the second finds the first', async () => {
+  test('the first process owns the data directory, the second finds the first', async () => {
     const dataDir = emptyDirectory();
     const first = await claimDirectory(dataDir);
     const second = await claimDirectory(dataDir);
     expect([first.kind, second.kind]).toEqual(['owned', 'joined']);
   });
 
-  test('released, it goes to the next', async () => {
+  test('a data directory that is released goes to the next', async () => {
     const dataDir = emptyDirectory();
     const [first] = owned([await claimDirectory(dataDir)]);
     first?.release();
@@ -56,45 +56,50 @@ describe('claiming a data directory', () => {
     placeTicket(dataDir, 7, silentTicket(dataDir));
     expect((await claimDirectory(dataDir)).kind).toBe('owned');
     const names = readdirSync(dataDir).sort();
-    expect(names).toEqual([expect.stringMatching(/^guard-.*sock$/), 'owner-000008.json']);
+    expect(names).toEqual(['owner-000008.json', expect.stringMatching(/^owner-.*sock$/)]);
   });
 
   test('a dead owner whose pid another process has now is taken over all the same', async () => {
     const dataDir = emptyDirectory();
     const [killed] = owned([await claimDirectory(dataDir)]);
     const ticket = readTicket(dataDir, 1);
-    if (ticket === null || !('path' in ticket.address)) throw new Error('no socket');
+    if (ticket === undefined || !('path' in ticket.address)) throw new Error('no socket');
     // As after kill -9: the socket's file is there, nobody listens; the pid is a living one (ours).
     const { path } = ticket.address;
     linkSync(path, `${path}.kept`);
-    killed?.guard.close();
+    killed?.beacon.close();
     renameSync(`${path}.kept`, path);
     expect(ticket.pid).toBe(process.pid);
     expect((await claimDirectory(dataDir)).kind).toBe('owned');
   });
 
-  test('however many claim it at once after a crash, one owns it', async () => {
+  test('however many claim a data directory at once after a crash, one owns it', async () => {
     for (let round = 0; round < 20; round++) {
       const dataDir = emptyDirectory();
       placeTicket(dataDir, 3, silentTicket(dataDir));
       const claims = await Promise.all(Array.from({ length: 8 }, () => claimDirectory(dataDir)));
       expect(owned(claims)).toHaveLength(1);
-      for (const { guard } of owned(claims)) guard.close();
+      for (const { beacon } of owned(claims)) beacon.close();
     }
   });
 
-  test('one that comes late with an old view does not become a second owner', async () => {
+  test('a process that comes late with an old view does not become a second owner', async () => {
     const dataDir = emptyDirectory();
     placeTicket(dataDir, 9, silentTicket(dataDir, { released: true }));
     expect((await claimDirectory(dataDir)).kind).toBe('owned');
     // It saw number 4 as the highest long ago: 5 is free, but no longer the highest.
-    expect(await takeNumber(dataDir, 5, null)).toBeNull();
+    expect(await takeNumber(dataDir, 5, undefined)).toBeUndefined();
     expect((await claimDirectory(dataDir)).kind).toBe('joined');
   });
 
   test('an owner on another machine is not taken over: the message says who and what to do', async () => {
     const dataDir = emptyDirectory();
-    const machine = { host: 'elsewhere', boot: 'another', network: null, processes: null };
+    const machine = {
+      host: 'elsewhere',
+      boot: 'another',
+      network: undefined,
+      processes: undefined,
+    };
     placeTicket(dataDir, 1, silentTicket(dataDir, { machine }));
     await expect(claimDirectory(dataDir)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -139,8 +144,8 @@ describe('silence proves death', () => {
     ['in a container with another network, on a port', port, { ...here, network: 'm' }, false],
     ['on this machine before it was started again', port, { ...here, boot: '0' }, true],
     ['on another machine', socket, { ...here, host: 'b', boot: '2' }, false],
-    ['on another machine of unknown boot', socket, { ...here, host: 'b', boot: null }, false],
-  ])('%s: %o', (_where, address, theirs, proves) => {
+    ['on another machine of unknown boot', socket, { ...here, host: 'b', boot: undefined }, false],
+  ])('silence of an owner proves its death, %s: %o', (_where, address, theirs, proves) => {
     expect(silenceProvesDeath(address, theirs, here)).toBe(proves);
   });
 });

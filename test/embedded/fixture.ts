@@ -9,7 +9,7 @@ import {
   openEmbedded,
   type EmbeddedDatabase,
   type EmbeddedOptions,
-} from '../../src/embedded/index.js';
+} from '../../src/embedded/open-embedded.js';
 import { makeDataDirectory } from '../support/data-directory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rr-'));
@@ -81,8 +81,8 @@ export async function queryAtLast(
 
 export interface OtherProcess {
   child: ChildProcess;
-  /** The next line that it prints. */
-  line(): Promise<string>;
+  /** What it prints next. */
+  said(): Promise<string>;
   kill(): Promise<void>;
 }
 
@@ -118,7 +118,7 @@ export function otherProcess(dataDir: string, script = ''): OtherProcess {
   cleanups.push(kill);
   return {
     child,
-    async line() {
+    async said() {
       const next = await lines.next();
       return next.done === true ? '(ended)' : next.value;
     },

@@ -2,8 +2,8 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { explain } from '../../src/embedded/directory.js';
-import { openEmbedded } from '../../src/embedded/index.js';
-import { POSTGRES_MAJOR } from '../../src/embedded/postgres.js';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
+import { postgresMajor } from '../../src/embedded/pglite.js';
 import { unprivileged } from '../support/unprivileged.js';
 import { connect, freshDatabase, freshPath, open, query } from './fixture.js';
 
@@ -20,11 +20,11 @@ describe('opening', () => {
   test('the database is of the version that the version check names', async () => {
     const dataDir = await freshDatabase();
     expect(readFileSync(join(dataDir, 'postgres', 'PG_VERSION'), 'utf8').trim()).toBe(
-      POSTGRES_MAJOR,
+      postgresMajor,
     );
   });
 
-  test('opened again after close, it holds what was committed', async () => {
+  test('a database that is opened again after close holds what was committed', async () => {
     const dataDir = await freshDatabase();
     const first = await openEmbedded(dataDir);
     await query(first, 'create table kept as select 42 as answer');
@@ -32,7 +32,7 @@ describe('opening', () => {
     expect(await query(await open(dataDir), 'select answer from kept')).toEqual([{ answer: 42 }]);
   });
 
-  test('close is prompt, also with a connection open and in a transaction', async () => {
+  test('the database closes promptly, also with a connection open and in a transaction', async () => {
     const database = await openEmbedded(await freshDatabase());
     const client = await connect(database);
     await client.query('begin');
@@ -42,7 +42,7 @@ describe('opening', () => {
     await expect(client.query('select 1')).rejects.toThrow();
   });
 
-  test('opened twice in one process, the second joins', async () => {
+  test('a directory that is opened twice in one process is joined the second time', async () => {
     const dataDir = await freshDatabase();
     const first = await open(dataDir);
     const second = await open(dataDir);
@@ -69,7 +69,7 @@ describe('opening', () => {
 });
 
 describe('what cannot be opened says why and what to do', () => {
-  test('a file in place of the directory', async () => {
+  test('a file in place of the data directory is refused with what to do', async () => {
     const dataDir = freshPath();
     writeFileSync(dataDir, '');
     await expect(openEmbedded(dataDir)).rejects.toMatchObject({
@@ -78,14 +78,17 @@ describe('what cannot be opened says why and what to do', () => {
     });
   });
 
-  test.skipIf(process.platform !== 'linux')('a directory that nobody can make', async () => {
-    await expect(openEmbedded('/sys/room-reaper')).rejects.toMatchObject({
-      code: 'UNAVAILABLE',
-      message: expect.stringMatching(/must be writable by this user.*permissions/) as string,
-    });
-  });
+  test.skipIf(process.platform !== 'linux')(
+    'a data directory that nobody can make is refused with what to do',
+    async () => {
+      await expect(openEmbedded('/sys/room-reaper')).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringMatching(/must be writable by this user.*permissions/) as string,
+      });
+    },
+  );
 
-  test('a directory without write permission', async () => {
+  test('a data directory without write permission is refused', async () => {
     const dataDir = await freshDatabase();
     chmodSync(dataDir, 0o500);
     const opening = unprivileged(() => openEmbedded(dataDir));
@@ -94,15 +97,15 @@ describe('what cannot be opened says why and what to do', () => {
     );
   });
 
-  test('a database of another Postgres version', async () => {
+  test('a database of another Postgres version is refused', async () => {
     const dataDir = await freshDatabase();
     writeFileSync(join(dataDir, 'postgres', 'PG_VERSION'), '16\n');
     await expect(openEmbedded(dataDir)).rejects.toThrow(
-      new RegExp(`must be of Postgres ${POSTGRES_MAJOR}, got version 16`),
+      new RegExp(`must be of Postgres ${postgresMajor}, got version 16`),
     );
   });
 
-  test('a damaged database, and the directory is free again afterwards', async () => {
+  test('a damaged database is refused, and its directory is free again afterwards', async () => {
     const dataDir = await freshDatabase();
     const control = join(dataDir, 'postgres', 'global', 'pg_control');
     const sound = readFileSync(control);
@@ -112,7 +115,7 @@ describe('what cannot be opened says why and what to do', () => {
     expect((await open(dataDir)).role).toBe('owner');
   });
 
-  test('a full disk', () => {
+  test('a full disk is said, with what to do', () => {
     const error = explain('data', new Error('ENOSPC'));
     expect(error.message).toMatch(/data must have free space, got "ENOSPC"; free some/);
   });

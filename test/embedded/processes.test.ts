@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import { freshDatabase, open, otherProcess, query, queryAtLast } from './fixture.js';
 
 describe('two processes', () => {
@@ -12,29 +12,29 @@ describe('two processes', () => {
       dataDir,
       `await pool.query('update t set n = 2'); console.log('updated');`,
     );
-    expect(await other.line()).toBe('joined');
-    expect(await other.line()).toBe('updated');
+    expect(await other.said()).toBe('joined');
+    expect(await other.said()).toBe('updated');
     expect(await query(database, 'select n from t')).toEqual([{ n: 2 }]);
   });
 
-  test('of processes that start at once, exactly one is the owner', async () => {
+  test('of processes that open a data directory at once, exactly one is the owner', async () => {
     const dataDir = await freshDatabase();
     const others = [1, 2, 3, 4].map(() => otherProcess(dataDir));
-    const roles = await Promise.all(others.map((other) => other.line()));
+    const roles = await Promise.all(others.map((other) => other.said()));
     expect(roles.sort()).toEqual(['joined', 'joined', 'joined', 'owner']);
   });
 
-  test('of processes that start at once after a crash, exactly one is the owner', async () => {
+  test('of processes that open a data directory at once after a crash, exactly one is the owner', async () => {
     const dataDir = await freshDatabase();
     const crashed = otherProcess(dataDir);
-    expect(await crashed.line()).toBe('owner');
+    expect(await crashed.said()).toBe('owner');
     await crashed.kill();
     const others = [1, 2, 3, 4].map(() => otherProcess(dataDir));
-    const roles = await Promise.all(others.map((other) => other.line()));
+    const roles = await Promise.all(others.map((other) => other.said()));
     expect(roles.sort()).toEqual(['joined', 'joined', 'joined', 'owner']);
   });
 
-  test('killed with kill -9, nothing that was committed is lost', async () => {
+  test('of an owner killed with kill -9, nothing that was committed is lost', async () => {
     const dataDir = await freshDatabase();
     const other = otherProcess(
       dataDir,
@@ -44,12 +44,12 @@ describe('two processes', () => {
          console.log(n);
        }`,
     );
-    expect(await other.line()).toBe('owner');
+    expect(await other.said()).toBe('owner');
     let acknowledged = 0;
-    while (acknowledged < 300) acknowledged = Number(await other.line());
+    while (acknowledged < 300) acknowledged = Number(await other.said());
     await other.kill();
-    for (let line = await other.line(); line !== '(ended)'; line = await other.line()) {
-      acknowledged = Number(line);
+    for (let said = await other.said(); said !== '(ended)'; said = await other.said()) {
+      acknowledged = Number(said);
     }
     const database = await open(dataDir);
     expect(database.role).toBe('owner');
@@ -71,9 +71,9 @@ describe('two processes', () => {
          if (db.role === 'owner' && n !== null) { console.log('took over, ' + n); break; }
        }`,
     );
-    expect(await other.line()).toBe('joined');
+    expect(await other.said()).toBe('joined');
     await owner.close();
-    expect(await other.line()).toBe('took over, 5');
+    expect(await other.said()).toBe('took over, 5');
   });
 
   test('a process that joined takes over when the owner is killed', async () => {
@@ -82,8 +82,8 @@ describe('two processes', () => {
       dataDir,
       `await pool.query('create table t as select 6 as n'); console.log('made');`,
     );
-    expect(await other.line()).toBe('owner');
-    expect(await other.line()).toBe('made');
+    expect(await other.said()).toBe('owner');
+    expect(await other.said()).toBe('made');
     const notices: string[] = [];
     const database = await open(dataDir, { onNotice: (notice) => notices.push(notice) });
     expect(database.role).toBe('joined');

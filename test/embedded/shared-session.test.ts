@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openEmbedded, type EmbeddedDatabase } from '../../src/embedded/index.js';
-import { SharedSession, type SessionClient } from '../../src/embedded/shared-session.js';
+import { openEmbedded, type EmbeddedDatabase } from '../../src/embedded/open-embedded.js';
+import { createSharedSession, type SessionClient } from '../../src/embedded/shared-session.js';
 import { queryMessage } from '../../src/embedded/wire.js';
 import { connect, freshDatabase, query, queryAtLast } from './fixture.js';
 
@@ -163,7 +163,7 @@ describe('one client holds up the others', () => {
 
   test('a transaction whose client says nothing more is ended, and the others go on', async () => {
     const executed: string[] = [];
-    const session = new SharedSession({
+    const session = createSharedSession({
       execute(bytes) {
         const sql = bytes.toString('latin1', 5, bytes.length - 1);
         executed.push(sql);
@@ -189,7 +189,7 @@ describe('one client holds up the others', () => {
 
   test('the WAL is flushed before a reply is sent, and once for all that waited', async () => {
     const events: string[] = [];
-    const session = new SharedSession({
+    const session = createSharedSession({
       execute(bytes) {
         const sql = bytes.toString('latin1', 5, bytes.length - 1);
         events.push(sql.includes('pg_logical_emit_message') ? 'flush' : sql);
@@ -224,7 +224,7 @@ describe('maintenance', () => {
 });
 
 describe('when the database breaks down', () => {
-  test('its users get an error, and it comes back with what was committed', async () => {
+  test('when the database breaks down, its users get an error, and it comes back with what was committed', async () => {
     const client = await connect(database);
     await client.query('create table t as select 1 as n');
     await client.query(

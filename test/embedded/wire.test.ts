@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { beginsTransaction, copiesIn, listens } from '../../src/embedded/unit.js';
 import {
-  MessageReader,
+  beginsTransaction,
+  copiesIn,
+  createMessageReader,
+  listens,
   messagesOf,
   prefixStatement,
   queryMessage,
@@ -11,11 +13,11 @@ describe('reading messages', () => {
   test('however a stream is cut, the messages come out the same', () => {
     const bytes = Buffer.concat(['a', 'bc', ''].map(queryMessage));
     for (let size = 1; size <= bytes.length; size++) {
-      const reader = new MessageReader();
+      const reader = createMessageReader();
       const read: string[] = [];
       for (let at = 0; at < bytes.length; at += size) {
         reader.push(bytes.subarray(at, at + size));
-        for (let next = reader.next(true); next !== null; next = reader.next(true)) {
+        for (let next = reader.next(true); next !== undefined; next = reader.next(true)) {
           read.push(next.toString('latin1', 5, next.length - 1));
         }
       }
@@ -23,8 +25,8 @@ describe('reading messages', () => {
     }
   });
 
-  test('a length that no message has is refused', () => {
-    const reader = new MessageReader();
+  test('a message length that no message has is refused', () => {
+    const reader = createMessageReader();
     reader.push(Buffer.from('GET / HTTP/1.1\r\n'));
     expect(() => reader.next(true)).toThrow(/message length must be/);
   });
@@ -73,8 +75,11 @@ describe('names of prepared statements', () => {
     ['C', 'Sname\0', 'Sc1_name\0'],
     ['P', '\0select 1\0', '\0select 1\0'],
     ['E', 'name\0', 'name\0'],
-  ])('%s %j becomes %j', (type, body, expected) => {
-    const [renamed] = messagesOf(prefixStatement(frame(type, body), 'c1_'));
-    expect(renamed?.toString('latin1', 5)).toBe(expected);
-  });
+  ])(
+    'the name of a prepared statement is kept apart in %s: %j becomes %j',
+    (type, body, expected) => {
+      const [renamed] = messagesOf(prefixStatement(frame(type, body), 'c1_'));
+      expect(renamed?.toString('latin1', 5)).toBe(expected);
+    },
+  );
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import { afterThisTest, folderWith, run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, roomIds, totalsInLedger, type DestructionRow } from '../e2e/stage.js';
 import { say } from '../support/say.js';

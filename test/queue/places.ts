@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import type { QueueConnection } from '../../src/queue/connection.js';
 import { openQueue, type OpenQueue } from '../../src/queue/open.js';
 import { makeDataDirectory } from '../support/data-directory.js';

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ReaperError } from '../../src/errors.js';
 import { read } from './lists.js';
 
@@ -75,17 +75,17 @@ test.each<[rule: string, text: string, entries: string[]]>([
       'line 3: CSV quote must be closed, got an open one in "\\"2,b\\n3,c\\n" (all from line 3 to the end of the list is one row)',
     ],
   ],
-])('%s', async (_, text, entries) => {
+])('CSV: %s', async (_, text, entries) => {
   expect(await read(text, { format: 'csv' })).toEqual(entries);
 });
 
-test('problems stand in the order of the lines, whatever finds them', async () => {
+test('CSV: problems stand in the order of the lines, whatever finds them', async () => {
   const text = 'room_id\na\né\nb"\nc,d\n"e"f\ng\n';
   const lines = (await read(text)).map((entry) => /^(?:line )?(\d+)/.exec(entry)?.[1]);
   expect(lines).toEqual(['2', '3', '4', '5', '6', '7']);
 });
 
-test('a row of more than 64 KiB is a problem, also by quoted line breaks, and reading goes on after it', async () => {
+test('CSV: a row of more than 64 KiB is a problem, also by quoted line breaks, and reading goes on after it', async () => {
   const entries = await read(`room_id\n"${'x\n'.repeat(40_000)}"\nb\n${'y'.repeat(70_000)}\nc`);
   expect(entries).toEqual([
     expect.stringMatching(
@@ -97,37 +97,35 @@ test('a row of more than 64 KiB is a problem, also by quoted line breaks, and re
   ]);
 });
 
-describe('a CSV list without one RoomId column is refused as a whole', () => {
-  test.each([
-    [
-      'no such column',
-      'id,name\n1,a',
-      'must have one room_id or RoomId column, got none in the header "id,name" on line 1',
-    ],
-    ['the names are exact', 'room-id\na', 'got none in the header "room-id"'],
-    [
-      'another separator',
-      'id;room_id\n1;a',
-      'got none in the header "id;room_id" on line 1; name the column',
-    ],
-    ['two of them', 'room_id,RoomId\na,b', 'got 2 in the header "room_id,RoomId"'],
-    ['control characters', '\n\u001bx\n', 'got none in the header "\\u001bx" on line 2'],
-    [
-      'a bad quote in the header',
-      'room_id"\na',
-      `must begin with a header, but on line 1: ${QUOTES} "room_id\\""`,
-    ],
-    [
-      'an open quote in the header',
-      '"room_id\na',
-      'must begin with a header, but on line 1: CSV quote must be closed',
-    ],
-  ])('%s', async (_, text, message) => {
-    const error = await read(text, { name: 'rooms.csv' }).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(ReaperError);
-    expect(error).toMatchObject({
-      code: 'INVALID',
-      message: expect.stringContaining(message) as unknown,
-    });
+test.each([
+  [
+    'no such column',
+    'id,name\n1,a',
+    'must have one room_id or RoomId column, got none in the header "id,name" on line 1',
+  ],
+  ['the names are exact', 'room-id\na', 'got none in the header "room-id"'],
+  [
+    'another separator',
+    'id;room_id\n1;a',
+    'got none in the header "id;room_id" on line 1; name the column',
+  ],
+  ['two of them', 'room_id,RoomId\na,b', 'got 2 in the header "room_id,RoomId"'],
+  ['control characters', '\n\u001bx\n', 'got none in the header "\\u001bx" on line 2'],
+  [
+    'a bad quote in the header',
+    'room_id"\na',
+    `must begin with a header, but on line 1: ${QUOTES} "room_id\\""`,
+  ],
+  [
+    'an open quote in the header',
+    '"room_id\na',
+    'must begin with a header, but on line 1: CSV quote must be closed',
+  ],
+])('a CSV list without one RoomId column is refused as a whole: %s', async (_, text, message) => {
+  const error = await read(text, { name: 'rooms.csv' }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(ReaperError);
+  expect(error).toMatchObject({
+    code: 'INVALID',
+    message: expect.stringContaining(message) as unknown,
   });
 });

@@ -48,6 +48,6 @@ test.each<[rule: string, text: string | Uint8Array, entries: string[]]>([
       '3 b',
     ],
   ],
-])('%s', async (_, text, entries) => {
+])('one RoomId a line: %s', async (_, text, entries) => {
   expect(await read(text)).toEqual(entries);
 });

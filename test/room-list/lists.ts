@@ -1,9 +1,5 @@
-import {
-  type ReadRoomListOptions,
-  readRoomList,
-  type RoomList,
-  type RoomListEntry,
-} from '../../src/room-list/index.js';
+import { type ReadRoomListOptions, readRoomList } from '../../src/room-list/read-room-list.js';
+import type { RoomList, RoomListEntry } from '../../src/room-list/room-list.js';
 
 // eslint-disable-next-line @typescript-eslint/require-await -- stands for a stream
 export async function* chunksOf(...chunks: (Uint8Array | string)[]): AsyncGenerator<Uint8Array> {
@@ -27,7 +23,7 @@ export async function all<T>(batches: AsyncIterable<T[]>): Promise<T[]> {
 
 /** Entries in short: `3 room` or `line 4: problem`. */
 export function inShort(entry: RoomListEntry): string {
-  return 'roomId' in entry ? `${entry.line} ${entry.roomId}` : `${entry.at}: ${entry.problem}`;
+  return 'roomId' in entry ? `${entry.position} ${entry.roomId}` : `${entry.at}: ${entry.problem}`;
 }
 
 export async function read(

@@ -57,11 +57,11 @@ test.each<[rule: string, text: string, entries: string[]]>([
     '\u001b[2J',
     ['line 1: line must be a JSON object with a roomId, got "\\u001b[2J"'],
   ],
-])('%s', async (_, text, entries) => {
+])('NDJSON: %s', async (_, text, entries) => {
   expect(await read(text, { format: 'ndjson' })).toEqual(entries);
 });
 
-test('a line of more than 64 KiB is a bad line, and reading goes on after it', async () => {
+test('NDJSON: a line of more than 64 KiB is a bad line, and reading goes on after it', async () => {
   const [problem, room] = await read(`{"x":"${'y'.repeat(70_000)}","roomId":"a"}\n{"roomId":"b"}`);
   expect(problem).toMatch(/^line 1: line must be at most 65536 bytes, got 70021 bytes that begin /);
   expect(room).toBe('2 b');

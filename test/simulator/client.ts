@@ -1,14 +1,9 @@
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { afterEach } from 'vitest';
-import {
-  DEMO_SDK_APP_ID,
-  DEMO_SECRET_KEY,
-  startSimulator,
-  type Simulator,
-  type SimulatorOptions,
-  type Statistic,
-} from '../../src/simulator/index.js';
+import { startSimulator, type Simulator } from '../../src/simulator/simulator.js';
+import { demoApp, type SimulatorOptions } from '../../src/simulator/simulator-options.js';
+import type { Statistic } from '../../src/simulator/truth.js';
 
 // Tencent's own generator: the simulator checks signatures with code of its own.
 const { Api } = createRequire(import.meta.url)('tls-sig-api-v2') as {
@@ -19,7 +14,7 @@ const { Api } = createRequire(import.meta.url)('tls-sig-api-v2') as {
 };
 
 export const ADMIN = 'administrator';
-export const APP = DEMO_SDK_APP_ID;
+export const APP = demoApp.sdkAppId;
 export const PATH = '/v4/live_engine_http_srv/destroy_room';
 
 export interface Reply {
@@ -62,7 +57,7 @@ export function closing<Closable extends { close(): Promise<void> }>(
 export function sign(
   changes: { sdkAppId?: number; key?: string; identifier?: string; expire?: number } = {},
 ): string {
-  const { sdkAppId = APP, key = DEMO_SECRET_KEY, identifier = ADMIN, expire = 86_400 } = changes;
+  const { sdkAppId = APP, key = demoApp.secretKey, identifier = ADMIN, expire = 86_400 } = changes;
   return new Api(sdkAppId, key).genUserSig(identifier, expire);
 }
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Io } from '../../src/cli/io.js';
 import { readCredentials, simulatorCommand } from '../../src/cli/simulator.js';
-import { DEMO_SDK_APP_ID, DEMO_SECRET_KEY } from '../../src/simulator/index.js';
+import { demoApp } from '../../src/simulator/simulator-options.js';
 import { compileSimulator } from './compiled.js';
 import { burst, codesOf, destroy, sign } from './client.js';
 
@@ -47,136 +47,135 @@ async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
   };
 }
 
-describe('room-reaper simulator', () => {
-  test('says on stderr where it listens and how to point a worker at it, and prints nothing else', async () => {
-    const simulator = await run([]);
-    expect(simulator.err()).toMatch(/listens at http:\/\/127\.0\.0\.1:\d+/);
-    expect(simulator.err()).toContain(`TENCENT_SDK_APP_ID=${DEMO_SDK_APP_ID}`);
-    expect(simulator.err()).toContain(`TENCENT_SECRET_KEY=${DEMO_SECRET_KEY}`);
-    expect(simulator.out()).toBe('');
-    await simulator.stop();
-  });
+test('the simulator command says on stderr where it listens and how to point a worker at it, and prints nothing else', async () => {
+  const simulator = await run([]);
+  expect(simulator.err()).toMatch(/listens at http:\/\/127\.0\.0\.1:\d+/);
+  expect(simulator.err()).toContain(`TENCENT_SDK_APP_ID=${demoApp.sdkAppId}`);
+  expect(simulator.err()).toContain(`TENCENT_SECRET_KEY=${demoApp.secretKey}`);
+  expect(simulator.out()).toBe('');
+  await simulator.stop();
+});
 
-  test('prints a report for people on stdout when it is stopped', async () => {
-    const simulator = await run([]);
-    await destroy(simulator, 'any room');
-    await simulator.stop();
-    expect(simulator.out()).toMatch(/^requests +1 in/);
-    expect(simulator.out()).toMatch(/^rooms +1 destroyed, 0 left$/m);
-  });
+test('the simulator command prints a report for people on stdout when it is stopped', async () => {
+  const simulator = await run([]);
+  await destroy(simulator, 'any room');
+  await simulator.stop();
+  expect(simulator.out()).toMatch(/^requests +1 in/);
+  expect(simulator.out()).toMatch(/^rooms +1 destroyed, 0 left$/m);
+});
 
-  test('prints the report as one JSON object with --json', async () => {
-    const simulator = await run(['--rooms', '2', '--json']);
-    await destroy(simulator, 'room-000002');
-    await simulator.stop();
-    expect(JSON.parse(simulator.out())).toMatchObject({
-      requests: 1,
-      worstWindow: 1,
-      codes: { '0': 1 },
-      rooms: { destroyed: 1, left: 1 },
-    });
-  });
-
-  test('--rooms takes a number; what is not listed does not exist', async () => {
-    const simulator = await run(['--rooms', '2']);
-    expect(await codesOf(simulator, 'room-000002', 1)).toEqual([0]);
-    expect(await codesOf(simulator, 'room-000003', 1)).toEqual([100004]);
-    await simulator.stop();
-  });
-
-  test('--rooms takes a file with faults, --any-room adds every other room', async () => {
-    const file = join(compiled.folder, 'rooms.txt');
-    await writeFile(file, 'a\t100001*1\n');
-    const simulator = await run(['--rooms', file, '--any-room']);
-    expect(await codesOf(simulator, 'a', 2)).toEqual([100001, 0]);
-    expect(await codesOf(simulator, 'b', 1)).toEqual([0]);
-    await simulator.stop();
-  });
-
-  test('--fault may be given again, --quota and --latency do what they say', async () => {
-    const faults = ['--fault', '100001*1', '--fault', '100006*1'];
-    const limited = await run([...faults, '--quota', '3']);
-    expect(await burst(limited, ['a', 'a', 'a', 'a'])).toEqual([100001, 100006, 0, 60007]);
-    await limited.stop();
-    const slow = await run([...faults, '--latency', '60']);
-    const from = performance.now();
-    expect(await codesOf(slow, 'a', 4)).toEqual([100001, 100006, 0, 100004]);
-    expect(performance.now() - from).toBeGreaterThanOrEqual(230);
-    await slow.stop();
-  });
-
-  test('checks signatures with the app of the environment and does not print its key', async () => {
-    const env = { TENCENT_SDK_APP_ID: '1500000001', TENCENT_SECRET_KEY: 'of-the-user' };
-    const simulator = await run([], env);
-    const usersig = sign({ sdkAppId: 1_500_000_001, key: 'of-the-user' });
-    const parameters = { sdkappid: '1500000001', usersig };
-    expect((await destroy(simulator, 'a', { parameters })).ErrorCode).toBe(0);
-    expect((await destroy(simulator, 'b')).ErrorCode).toBe(70020);
-    await simulator.stop();
-    expect(simulator.err() + simulator.out()).not.toContain('of-the-user');
-    expect(simulator.err() + simulator.out()).not.toContain(usersig);
-  });
-
-  test.each([
-    [['--port', 'http'], '--port must be'],
-    [['--port', '70000'], 'port must be'],
-    [['--latency', '1.5'], '--latency must be'],
-    [['--quota', '0'], 'quotaPerSecond must be'],
-    [['--seed', '-1'], '--seed must be'],
-    [['--fault', 'crash'], 'fault must be'],
-    [['--rooms', 'no-such-file.txt'], 'rooms file must be'],
-  ])('%j is a usage error', async (args, message) => {
-    await expect(run(args)).rejects.toMatchObject({
-      code: 'INVALID',
-      message: expect.stringContaining(message) as string,
-    });
-  });
-
-  test('its help leads with examples and names every fault', () => {
-    let help = '';
-    const stdout = new PassThrough();
-    stdout.on('data', (chunk: Buffer) => (help += chunk.toString()));
-    const io = {
-      stdin: new PassThrough(),
-      stdout,
-      stderr: new PassThrough(),
-      env: {},
-      exitCode: 0,
-    };
-    simulatorCommand(io).outputHelp();
-    expect(help).toMatch(/^Examples:/);
-    for (const word of ['cut', 'hang', 'stall', 'garbage', 'noresponse', 'latency=', 'gone']) {
-      expect(help).toContain(word);
-    }
+test('the simulator command prints the report as one JSON object with --json', async () => {
+  const simulator = await run(['--rooms', '2', '--json']);
+  await destroy(simulator, 'room-000002');
+  await simulator.stop();
+  expect(JSON.parse(simulator.out())).toMatchObject({
+    requests: 1,
+    worstWindow: 1,
+    codes: { '0': 1 },
+    rooms: { destroyed: 1, left: 1 },
   });
 });
 
-describe('the credentials', () => {
-  test('are those of the demo app when the environment has none', () => {
-    const demo = { sdkAppId: DEMO_SDK_APP_ID, secretKey: DEMO_SECRET_KEY };
-    expect(readCredentials({})).toEqual(demo);
-    expect(readCredentials({ TENCENT_ADMIN_IDENTIFIER: 'boss' })).toEqual({
-      ...demo,
-      adminIdentifier: 'boss',
-    });
-  });
+test('the simulator command: --rooms takes a number; what is not listed does not exist', async () => {
+  const simulator = await run(['--rooms', '2']);
+  expect(await codesOf(simulator, 'room-000002', 1)).toEqual([0]);
+  expect(await codesOf(simulator, 'room-000003', 1)).toEqual([100004]);
+  await simulator.stop();
+});
 
-  test('may have their key in a file', async () => {
-    const file = join(compiled.folder, 'key');
-    await writeFile(file, 'from-file\n');
-    const env = { TENCENT_SDK_APP_ID: '7', TENCENT_SECRET_KEY_FILE: file };
-    expect(readCredentials(env)).toEqual({ sdkAppId: 7, secretKey: 'from-file' });
-  });
+test('the simulator command: --rooms takes a file with faults, --any-room adds every other room', async () => {
+  const file = join(compiled.folder, 'rooms.txt');
+  await writeFile(file, 'a\t100001*1\n');
+  const simulator = await run(['--rooms', file, '--any-room']);
+  expect(await codesOf(simulator, 'a', 2)).toEqual([100001, 0]);
+  expect(await codesOf(simulator, 'b', 1)).toEqual([0]);
+  await simulator.stop();
+});
 
-  test.each([
-    [{ TENCENT_SDK_APP_ID: '7' }, 'TENCENT_SECRET_KEY must be set'],
-    [{ TENCENT_SECRET_KEY: 'k' }, 'TENCENT_SDK_APP_ID must be set'],
-    [{ TENCENT_SDK_APP_ID: 'seven', TENCENT_SECRET_KEY: 'k' }, 'TENCENT_SDK_APP_ID must be a'],
-    [{ TENCENT_SDK_APP_ID: '7', TENCENT_SECRET_KEY_FILE: '/no/such' }, 'must be a readable file'],
-  ])('given by half or wrongly are a usage error: %j', (env, message) => {
+test('the simulator command: --fault may be given again, --quota and --latency do what they say', async () => {
+  const faults = ['--fault', '100001*1', '--fault', '100006*1'];
+  const limited = await run([...faults, '--quota', '3']);
+  expect(await burst(limited, ['a', 'a', 'a', 'a'])).toEqual([100001, 100006, 0, 60007]);
+  await limited.stop();
+  const slow = await run([...faults, '--latency', '60']);
+  const from = performance.now();
+  expect(await codesOf(slow, 'a', 4)).toEqual([100001, 100006, 0, 100004]);
+  expect(performance.now() - from).toBeGreaterThanOrEqual(230);
+  await slow.stop();
+});
+
+test('the simulator command checks signatures with the app of the environment and does not print its key', async () => {
+  const env = { TENCENT_SDK_APP_ID: '1500000001', TENCENT_SECRET_KEY: 'of-the-user' };
+  const simulator = await run([], env);
+  const usersig = sign({ sdkAppId: 1_500_000_001, key: 'of-the-user' });
+  const parameters = { sdkappid: '1500000001', usersig };
+  expect((await destroy(simulator, 'a', { parameters })).ErrorCode).toBe(0);
+  expect((await destroy(simulator, 'b')).ErrorCode).toBe(70020);
+  await simulator.stop();
+  expect(simulator.err() + simulator.out()).not.toContain('of-the-user');
+  expect(simulator.err() + simulator.out()).not.toContain(usersig);
+});
+
+test.each([
+  [['--port', 'http'], '--port must be'],
+  [['--port', '70000'], 'port must be'],
+  [['--latency', '1.5'], '--latency must be'],
+  [['--quota', '0'], 'quotaPerSecond must be'],
+  [['--seed', '-1'], '--seed must be'],
+  [['--fault', 'crash'], 'fault must be'],
+  [['--rooms', 'no-such-file.txt'], 'rooms file must be'],
+])('the simulator command refuses %j as a usage error', async (args, message) => {
+  await expect(run(args)).rejects.toMatchObject({
+    code: 'INVALID',
+    message: expect.stringContaining(message) as string,
+  });
+});
+
+test('the help of the simulator command leads with examples and names every fault', () => {
+  let help = '';
+  const stdout = new PassThrough();
+  stdout.on('data', (chunk: Buffer) => (help += chunk.toString()));
+  const io = {
+    stdin: new PassThrough(),
+    stdout,
+    stderr: new PassThrough(),
+    env: {},
+    exitCode: 0,
+  };
+  simulatorCommand(io).outputHelp();
+  expect(help).toMatch(/^Examples:/);
+  for (const word of ['cut', 'hang', 'stall', 'garbage', 'noresponse', 'latency=', 'gone']) {
+    expect(help).toContain(word);
+  }
+});
+
+test('the credentials of the simulator are those of the demo app when the environment has none', () => {
+  const demo = { sdkAppId: demoApp.sdkAppId, secretKey: demoApp.secretKey };
+  expect(readCredentials({})).toEqual(demo);
+  expect(readCredentials({ TENCENT_ADMIN_IDENTIFIER: 'boss' })).toEqual({
+    ...demo,
+    adminIdentifier: 'boss',
+  });
+});
+
+test('the credentials of the simulator may have their key in a file', async () => {
+  const file = join(compiled.folder, 'key');
+  await writeFile(file, 'from-file\n');
+  const env = { TENCENT_SDK_APP_ID: '7', TENCENT_SECRET_KEY_FILE: file };
+  expect(readCredentials(env)).toEqual({ sdkAppId: 7, secretKey: 'from-file' });
+});
+
+test.each([
+  [{ TENCENT_SDK_APP_ID: '7' }, 'TENCENT_SECRET_KEY must be set'],
+  [{ TENCENT_SECRET_KEY: 'k' }, 'TENCENT_SDK_APP_ID must be set'],
+  [{ TENCENT_SDK_APP_ID: 'seven', TENCENT_SECRET_KEY: 'k' }, 'TENCENT_SDK_APP_ID must be a'],
+  [{ TENCENT_SDK_APP_ID: '7', TENCENT_SECRET_KEY_FILE: '/no/such' }, 'must be a readable file'],
+])(
+  'the credentials of the simulator given by half or wrongly are a usage error: %j',
+  (env, message) => {
     expect(() => readCredentials(env)).toThrow(message);
-  });
-});
+  },
+);
 
 let compiled: Awaited<ReturnType<typeof compileSimulator>>;
 beforeAll(async () => {
@@ -184,23 +183,26 @@ beforeAll(async () => {
 });
 afterAll(() => compiled.remove());
 
-test.each(['SIGINT', 'SIGTERM'] as const)('%s prints the report and exits 0', async (signal) => {
-  const program = `
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s ends the simulator, which prints the report and exits 0',
+  async (signal) => {
+    const program = `
     import { simulatorCommand } from './cli/simulator.js';
     const { stdin, stdout, stderr } = process;
     await simulatorCommand({ stdin, stdout, stderr, env: {}, exitCode: 0 }).parseAsync(['--json'], { from: 'user' });
   `;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: compiled.folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  const [said] = (await once(child.stderr, 'data')) as [Buffer];
-  const url = /http:\S+\d/.exec(said.toString())?.[0] ?? '';
-  expect(await codesOf({ url }, 'a', 1)).toEqual([0]);
-  child.kill(signal);
-  const [code] = (await once(child, 'close')) as [number | null];
-  expect(code).toBe(0);
-  expect(JSON.parse(out)).toMatchObject({ requests: 1 });
-});
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: compiled.folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    const [said] = (await once(child.stderr, 'data')) as [Buffer];
+    const url = /http:\S+\d/.exec(said.toString())?.[0] ?? '';
+    expect(await codesOf({ url }, 'a', 1)).toEqual([0]);
+    child.kill(signal);
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ requests: 1 });
+  },
+);

@@ -46,7 +46,7 @@ test('GET /simulator/report is the report, and no switch is an arrival', async (
   expect(simulator.report()).toMatchObject({ requests: 1, codes: { '0': 1 } });
 });
 
-test('what is not understood is HTTP 400 with the reason, and changes nothing', async () => {
+test('a switch that is not understood is HTTP 400 with the reason, and changes nothing', async () => {
   const simulator = await start({ rooms: 1 });
   const refused = await control(simulator, 'PUT', 'fault', 'crash');
   expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('crash') as string });

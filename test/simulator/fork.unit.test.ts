@@ -4,16 +4,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type * as SimulatorModule from '../../src/simulator/index.js';
+import type * as ForkModule from '../../src/simulator/fork.js';
 import { burst, closing, codesOf, destroy, send } from './client.js';
 import { compileSimulator } from './compiled.js';
 
 let compiled: Awaited<ReturnType<typeof compileSimulator>>;
-let forkSimulator: typeof SimulatorModule.forkSimulator;
+let forkSimulator: typeof ForkModule.forkSimulator;
 beforeAll(async () => {
   compiled = await compileSimulator();
-  const index = pathToFileURL(join(compiled.folder, 'simulator/index.js')).href;
-  ({ forkSimulator } = (await import(/* @vite-ignore */ index)) as typeof SimulatorModule);
+  const module = pathToFileURL(join(compiled.folder, 'simulator/fork.js')).href;
+  ({ forkSimulator } = (await import(/* @vite-ignore */ module)) as typeof ForkModule);
 });
 afterAll(() => compiled.remove());
 
@@ -26,7 +26,7 @@ test('a simulator in its own process answers and reports like one in this proces
   expect(arrivals).toHaveLength(4);
 });
 
-test('any room exists in it when asked for, a file says which have faults', async () => {
+test('any room exists in a forked simulator when asked for, a file says which have faults', async () => {
   const roomsFile = join(compiled.folder, 'faults.txt');
   await writeFile(roomsFile, 'room 7\tgone\nroom 8\t100001*1\n');
   const simulator = closing(await forkSimulator({ anyRoom: true, roomsFile }));
@@ -35,7 +35,7 @@ test('any room exists in it when asked for, a file says which have faults', asyn
   expect(await codesOf(simulator, 'room 8', 2)).toEqual([100001, 0]);
 });
 
-test('an unlimited quota reaches it', async () => {
+test('an unlimited quota reaches a forked simulator', async () => {
   const simulator = closing(
     await forkSimulator({ anyRoom: true, quotaPerSecond: Number.POSITIVE_INFINITY }),
   );
@@ -43,16 +43,16 @@ test('an unlimited quota reaches it', async () => {
   expect(new Set(await burst(simulator, rooms))).toEqual(new Set([0]));
 });
 
-test('a fault can be switched while it runs', async () => {
+test('a fault can be switched while a forked simulator runs', async () => {
   const simulator = closing(await forkSimulator({ rooms: 1 }));
   await simulator.setFault('502');
   expect((await send(simulator, 'room-000001')).status).toBe(502);
   await expect(simulator.setFault('crash')).rejects.toMatchObject({ code: 'INVALID' });
-  await simulator.setFault(null);
+  await simulator.setFault(undefined);
   expect((await destroy(simulator, 'room-000001')).ErrorCode).toBe(0);
 });
 
-test('wrong options are refused as in this process', async () => {
+test('wrong options of a forked simulator are refused as in this process', async () => {
   await expect(forkSimulator({ faults: ['crash'] })).rejects.toMatchObject({
     name: 'ReaperError',
     code: 'INVALID',
@@ -60,7 +60,7 @@ test('wrong options are refused as in this process', async () => {
   });
 });
 
-test('once closed it is gone, and asking it says so', async () => {
+test('a forked simulator that was closed is gone, and asking it says so', async () => {
   const simulator = await forkSimulator();
   await simulator.close();
   await simulator.close();
@@ -68,9 +68,9 @@ test('once closed it is gone, and asking it says so', async () => {
   await expect(simulator.report()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
-test('it takes no notice of signals, and ends when its parent is killed', async () => {
+test('a forked simulator takes no notice of signals, and ends when its parent is killed', async () => {
   const program = `
-    import { forkSimulator } from './simulator/index.js';
+    import { forkSimulator } from './simulator/fork.js';
     const { url } = await forkSimulator({ anyRoom: true });
     process.on('SIGINT', () => undefined);
     console.log(url);
@@ -80,8 +80,8 @@ test('it takes no notice of signals, and ends when its parent is killed', async 
     detached: true, // a process group of its own, as a shell gives to what it starts
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
-  const simulator = { url: line.toString().trim() };
+  const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+  const simulator = { url: said.toString().trim() };
   const { pid } = parent;
   if (pid === undefined) throw new Error('the parent must have been started');
   process.kill(-pid, 'SIGINT'); // Ctrl-C

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { destroy, PATH, queryOf, send, sign, start, type Changes } from './client.js';
 
 const refused: [rule: string, code: number, changes: Changes][] = [
@@ -41,8 +41,9 @@ const refused: [rule: string, code: number, changes: Changes][] = [
   ['a RoomId with a line end is 100002', 100002, { body: '{"RoomId":"a\\n"}' }],
 ];
 
-describe('a request that breaks a rule is refused and destroys nothing', () => {
-  test.each(refused)('%s', async (_rule, code, changes) => {
+test.each(refused)(
+  'a request that breaks a rule is refused and destroys nothing: %s',
+  async (_rule, code, changes) => {
     const simulator = await start({ rooms: 1 });
     const response = await send(simulator, 'room-000001', changes);
     expect(response.status).toBe(200);
@@ -53,37 +54,38 @@ describe('a request that breaks a rule is refused and destroys nothing', () => {
     expect(reply).not.toHaveProperty('Response');
     expect(simulator.room('room-000001').state).toBe('live');
     expect(simulator.report().codes).toEqual({ [code]: 1 });
-  });
+  },
+);
 
-  test.each(['sdkappid', 'identifier', 'usersig', 'random', 'contenttype'])(
-    '%s given twice is 60025',
-    async (name) => {
-      const simulator = await start({ rooms: 1 });
-      const query = queryOf();
-      const again = query.split('&').find((pair) => pair.startsWith(`${name}=`)) ?? '';
-      const reply = await destroy(simulator, 'room-000001', { query: `${query}&${again}` });
-      expect(reply.ErrorCode).toBe(60025);
-    },
-  );
+test.each(['sdkappid', 'identifier', 'usersig', 'random', 'contenttype'])(
+  'a request that breaks a rule is refused and destroys nothing: %s given twice is 60025',
+  async (name) => {
+    const simulator = await start({ rooms: 1 });
+    const query = queryOf();
+    const again = query.split('&').find((pair) => pair.startsWith(`${name}=`)) ?? '';
+    const reply = await destroy(simulator, 'room-000001', { query: `${query}&${again}` });
+    expect(reply.ErrorCode).toBe(60025);
+  },
+);
+
+test.each([
+  ['the smallest random', { parameters: { random: '0' } }],
+  ['the largest random', { parameters: { random: '4294967295' } }],
+  ['a parameter nobody knows', { parameters: { extra: '1' } }],
+  ['a body with more than RoomId', { body: '{"RoomId":"room-000001","Other":1}' }],
+] satisfies [string, Changes][])('%s', async (_rule, changes) => {
+  const simulator = await start({ rooms: 1 });
+  expect((await destroy(simulator, 'room-000001', changes)).ErrorCode).toBe(0);
 });
 
-describe('what the rules allow', () => {
-  test.each([
-    ['the smallest random', { parameters: { random: '0' } }],
-    ['the largest random', { parameters: { random: '4294967295' } }],
-    ['a parameter nobody knows', { parameters: { extra: '1' } }],
-    ['a body with more than RoomId', { body: '{"RoomId":"room-000001","Other":1}' }],
-  ] satisfies [string, Changes][])('%s', async (_rule, changes) => {
-    const simulator = await start({ rooms: 1 });
-    expect((await destroy(simulator, 'room-000001', changes)).ErrorCode).toBe(0);
-  });
-
-  test.each([' ', 'a b:c', 'x'.repeat(48), '~"\\/<&>'])('RoomId %j', async (roomId) => {
+test.each([' ', 'a b:c', 'x'.repeat(48), '~"\\/<&>'])(
+  'the rules allow the RoomId %j',
+  async (roomId) => {
     const simulator = await start({ rooms: [roomId] });
     expect((await destroy(simulator, roomId)).ErrorCode).toBe(0);
     expect(simulator.room(roomId).state).toBe('destroyed');
-  });
-});
+  },
+);
 
 test('the URL is judged before the parameters, those before the UserSig, that before the body', async () => {
   const simulator = await start();

@@ -51,12 +51,12 @@ test.each<[rule: string, code: number, changes: Changes]>([
   ['a missing random is 60025', 60025, { parameters: { random: undefined } }],
   ['a body without RoomId is 100002', 100002, { body: '{}' }],
   ['a method other than POST is 60002', 60002, { method: 'GET' }],
-])('it keeps the same rules: %s', async (_rule, code, changes) => {
+])('get_room_info keeps the same rules: %s', async (_rule, code, changes) => {
   const simulator = await start({ rooms: 1 });
   expect((await info(simulator, 'room-000001', changes)).ErrorCode).toBe(code);
 });
 
-test('it is no arrival of destroy_room: counts, codes, randoms and faults know nothing of it', async () => {
+test('get_room_info is no arrival of destroy_room: counts, codes, randoms and faults know nothing of it', async () => {
   const simulator = await start({ rooms: 1, faults: ['502*1'] });
   for (let sent = 0; sent < 3; sent++) {
     expect((await info(simulator, 'never', { parameters: { random: '7' } })).ErrorCode).toBe(
@@ -70,7 +70,7 @@ test('it is no arrival of destroy_room: counts, codes, randoms and faults know n
   expect((await send(simulator, 'room-000001')).status).toBe(502);
 });
 
-test('it has a quota of its own', async () => {
+test('get_room_info has a quota of its own', async () => {
   const simulator = await start({ rooms: 3, quotaPerSecond: 2 });
   expect(await burst(simulator, ['room-000001', 'room-000002', 'room-000003'])).toEqual([
     0, 0, 60007,

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { openEmbedded } from '../../src/embedded/index.js';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 
 /**
  * Makes `dataDir` a data directory with a new database that is closed. Making one takes

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 export async function openFreshEmbedded(
   fill?: (dataDir: string) => Promise<void>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
-  const { openEmbedded } = await import('../../src/embedded/index.js');
+  const { openEmbedded } = await import('../../src/embedded/open-embedded.js');
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   await fill?.(folder);
   const embedded = await openEmbedded(folder);

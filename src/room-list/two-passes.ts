@@ -1,0 +1,125 @@
+/** A list is read twice: a first pass checks it, a second gives its rooms. */
+import { createHash } from 'node:crypto';
+import type { ProblemEntry, RoomList, RoomListFormat } from './room-list.js';
+import { createRoomSet } from './room-set.js';
+
+/** Problems that a summary holds. */
+const firstProblems = 20;
+
+/** What the first pass over a list found. */
+export interface RoomListSummary {
+  /** Undefined for an empty file and for rooms that came from flags. */
+  readonly format?: RoomListFormat;
+  /** The header's name of the RoomId column; CSV only. */
+  readonly column?: string;
+  readonly detectedBy?: 'option' | 'extension' | 'content';
+  /** Entries that are legal RoomIds: unique + duplicates. */
+  readonly valid: number;
+  readonly unique: number;
+  readonly duplicates: number;
+  /** Entries with a problem, all of them. */
+  readonly invalid: number;
+  /** The first 20 of them. */
+  readonly problems: readonly ProblemEntry[];
+  /** Hex SHA-256 over the valid RoomIds in order, joined by newlines. */
+  readonly fingerprint: string;
+}
+
+/** The first pass: counts and checks a list without keeping it. */
+export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
+  let layout: Pick<RoomListSummary, 'format' | 'column' | 'detectedBy'> = {};
+  const rooms = createRoomSet();
+  const fingerprint = createFingerprint();
+  const problems: ProblemEntry[] = [];
+  let valid = 0;
+  let invalid = 0;
+  const entries = list.entries((found) => {
+    layout = found;
+  });
+  for await (const batch of entries) {
+    const roomIds: string[] = [];
+    for (const entry of batch) {
+      if ('roomId' in entry) {
+        roomIds.push(entry.roomId);
+        rooms.add(entry.roomId);
+      } else {
+        invalid += 1;
+        if (problems.length < firstProblems) problems.push(entry);
+      }
+    }
+    valid += roomIds.length;
+    fingerprint.add(roomIds);
+  }
+  const unique = rooms.size;
+  return {
+    ...layout,
+    valid,
+    unique,
+    duplicates: valid - unique,
+    invalid,
+    problems,
+    fingerprint: fingerprint.digest(),
+  };
+}
+
+/** The rooms of a list, each once, in batches; to be iterated once. */
+export interface UniqueRooms extends AsyncIterable<string[]> {
+  /**
+   * Known once all batches were taken. Where it differs from the scan's, the list was
+   * changed between the two passes.
+   */
+  readonly fingerprint: string | undefined;
+}
+
+export interface UniqueRoomsOptions {
+  /**
+   * What the scan of the same list found. Where it has no duplicates, none are looked for
+   * again, which saves the memory of a second set; a list that was changed meanwhile may
+   * then have some, and shows it by its fingerprint.
+   */
+  readonly summary?: Pick<RoomListSummary, 'duplicates'> | undefined;
+}
+
+/** The second pass: the valid RoomIds of a list where they are first seen. */
+export function uniqueRooms(list: RoomList, { summary }: UniqueRoomsOptions = {}): UniqueRooms {
+  const seen = summary?.duplicates === 0 ? undefined : createRoomSet();
+  let fingerprint: string | undefined;
+  return {
+    get fingerprint() {
+      return fingerprint;
+    },
+    async *[Symbol.asyncIterator]() {
+      const found = createFingerprint();
+      for await (const batch of list.entries()) {
+        const roomIds: string[] = [];
+        for (const entry of batch) if ('roomId' in entry) roomIds.push(entry.roomId);
+        found.add(roomIds);
+        const firstSeen = seen ? roomIds.filter((roomId) => seen.add(roomId)) : roomIds;
+        if (firstSeen.length > 0) yield firstSeen;
+      }
+      fingerprint = found.digest();
+    },
+  };
+}
+
+/**
+ * SHA-256 over the valid RoomIds of a list in order, joined by newlines: the same rooms in
+ * the same order have the same fingerprint, whatever the list's name and format.
+ */
+function createFingerprint(): {
+  add(roomIds: readonly string[]): void;
+  /** The hex digest; nothing can be added afterwards. */
+  digest(): string;
+} {
+  const hash = createHash('sha256');
+  let isEmpty = true;
+  return {
+    add(roomIds) {
+      if (roomIds.length === 0) return;
+      const joined = roomIds.join('\n');
+      hash.update(isEmpty ? joined : `\n${joined}`);
+      isEmpty = false;
+    },
+    digest: () => hash.digest('hex'),
+  };
+}

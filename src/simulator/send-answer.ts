@@ -1,0 +1,117 @@
+import type { ServerResponse } from 'node:http';
+import { send, sendJson } from './http.js';
+import type { RoomInfo, Statistic } from './truth.js';
+
+/** How a request ends, as its sender sees it. */
+export type Answer =
+  | { kind: 'destroyed'; statistic: Statistic }
+  | { kind: 'noresponse' }
+  | { kind: 'info'; info: RoomInfo }
+  | { kind: 'code'; code: number }
+  | { kind: 'status'; status: number }
+  | { kind: 'cut' | 'hang' | 'stall' | 'garbage' };
+
+/** The key it is counted under in the report: the ErrorCode, HTTP status or fault word. */
+export function wordOf(answer: Answer): string {
+  switch (answer.kind) {
+    case 'destroyed':
+    case 'info':
+      return '0';
+    case 'code':
+      return String(answer.code);
+    case 'status':
+      return String(answer.status);
+    case 'noresponse':
+    case 'cut':
+    case 'hang':
+    case 'stall':
+    case 'garbage':
+      return answer.kind;
+  }
+}
+
+/** Writes `answer`. Except for HTTP faults the status is 200 and the result is in the body. */
+export function sendAnswer(response: ServerResponse, answer: Answer, requestId: string): void {
+  if (response.destroyed) return;
+  switch (answer.kind) {
+    case 'destroyed':
+      sendJson(response, success(requestId, { Statistic: answer.statistic }));
+      return;
+    case 'info':
+      sendJson(response, success(requestId, { RoomInfo: answer.info }));
+      return;
+    case 'noresponse':
+      sendJson(response, success(requestId));
+      return;
+    case 'code':
+      sendJson(response, {
+        ErrorCode: answer.code,
+        ErrorInfo: errorInfoOf(answer.code),
+        ActionStatus: 'FAIL',
+        RequestId: requestId,
+      });
+      return;
+    case 'status':
+      send(response, answer.status, 'text/html', `<html><h1>${answer.status}</h1></html>\n`);
+      return;
+    case 'garbage':
+      send(response, 200, 'application/json', '<html>this is not JSON</html>\n');
+      return;
+    case 'stall': {
+      const text = JSON.stringify(success(requestId));
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'content-length': text.length,
+      });
+      response.write(text.slice(0, text.length / 2));
+      return;
+    }
+    case 'cut':
+      response.destroy();
+      return;
+    case 'hang':
+      return;
+  }
+}
+
+function success(
+  requestId: string,
+  response?: { Statistic: Statistic } | { RoomInfo: RoomInfo },
+): object {
+  return {
+    ErrorCode: 0,
+    ErrorInfo: '',
+    ActionStatus: 'OK',
+    RequestId: requestId,
+    ...(response && { Response: response }),
+  };
+}
+
+/** What the simulator says in `ErrorInfo`, in its own words. Never a part of the query. */
+const errorInfos: ReadonlyMap<number, string> = new Map([
+  [60002, 'the URL must be POST /v4/SERVICE/COMMAND'],
+  [60003, 'the body must be JSON'],
+  [60006, 'sdkappid must be a positive integer'],
+  [60007, 'this REST API is called over its frequency limit'],
+  [60009, 'no such service or command here'],
+  [60010, 'the identifier must be an app administrator'],
+  [60012, 'sdkappid is missing'],
+  [60025, 'a URL parameter is missing, repeated or wrong'],
+  [70001, 'the UserSig has expired'],
+  [70002, 'the UserSig is empty'],
+  [70003, 'the UserSig is illegal'],
+  [70005, 'the UserSig is truncated'],
+  [70009, 'the UserSig was made with another key'],
+  [70013, 'the UserSig was made for another identifier'],
+  [70014, 'the UserSig was made for another SDKAppID'],
+  [70020, 'no such SDKAppID'],
+  [70052, 'the UserSig was made invalid'],
+  [100001, 'internal error, try again'],
+  [100002, 'invalid parameter'],
+  [100004, 'the room does not exist'],
+  [100006, 'no permission'],
+]);
+
+function errorInfoOf(code: number): string {
+  return errorInfos.get(code) ?? `simulated error ${code}`;
+}

@@ -1,0 +1,117 @@
+import { ReaperError } from '../errors.js';
+import { parseFaults, type Fault } from './faults.js';
+import { numberedRooms, parseRooms, readRoomsFile, type RoomWithFaults } from './rooms-file.js';
+
+/**
+ * Credentials of no real app, for demos: the defaults of the simulator, and what
+ * `destroy --simulate` signs with. They open nothing.
+ */
+export const demoApp = {
+  sdkAppId: 1_400_000_000,
+  secretKey: 'room-reaper-demo-key-that-opens-nothing',
+  adminIdentifier: 'administrator',
+} as const;
+
+export interface SimulatorOptions {
+  /** 0 (the default) takes any free port. */
+  port?: number;
+  /** Default 127.0.0.1. The simulator speaks plain http: keep it to loopback or a private net. */
+  host?: string;
+  /** Default: the demo app. */
+  sdkAppId?: number;
+  secretKey?: string;
+  /** Default `administrator`. */
+  adminIdentifier?: string;
+  /** A number N (rooms `room-000001` … ) or lines `ROOMID` / `ROOMID<TAB>FAULTS`. Default none. */
+  rooms?: number | Iterable<string>;
+  /** A file of such lines, besides `rooms`. */
+  roomsFile?: string;
+  /** Rooms not listed exist until they are destroyed. Default false. */
+  anyRoom?: boolean;
+  /** Requests in any sliding 1,000 ms before 60007; Infinity lifts it. Default 200. */
+  quotaPerSecond?: number;
+  /** Every answer comes this much later. Default 0. */
+  latencyMs?: number;
+  /** Faults for all rooms (grammar: faults.ts), after those of the room. Default none. */
+  faults?: readonly string[];
+  /** Draws the shares of `faults`. Default 1. */
+  seed?: number;
+}
+
+/** Options with their defaults, checked, and the lists read. */
+export interface Settings {
+  port: number;
+  host: string;
+  sdkAppId: number;
+  secretKey: string;
+  adminIdentifier: string;
+  rooms: RoomWithFaults[];
+  anyRoom: boolean;
+  quotaPerSecond: number;
+  latencyMs: number;
+  faults: Fault[];
+  seed: number;
+}
+
+/** @throws ReaperError `INVALID` for the first option that is wrong. */
+export async function readOptions(options: SimulatorOptions): Promise<Settings> {
+  const { port = 0, latencyMs = 0, quotaPerSecond = 200, seed = 1 } = options;
+  const { sdkAppId, secretKey, adminIdentifier } = { ...demoApp, ...options };
+  mustBeInteger('port', port, 0, 65_535);
+  mustBeInteger('sdkAppId', sdkAppId, 1, 0xffff_ffff);
+  mustBeInteger('latencyMs', latencyMs, 0, 3_600_000);
+  mustBeInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
+  if (quotaPerSecond !== Number.POSITIVE_INFINITY) {
+    mustBeInteger('quotaPerSecond', quotaPerSecond, 1, 1_000_000);
+  }
+  if (secretKey === '') {
+    throw new ReaperError(
+      'INVALID',
+      'secretKey must be set, got nothing; leave it out for the demo',
+    );
+  }
+  const rooms = listRooms(options.rooms ?? 0);
+  if (options.roomsFile !== undefined) {
+    for (const entry of await readRoomsFile(options.roomsFile)) rooms.push(entry);
+  }
+  return {
+    port,
+    host: options.host ?? '127.0.0.1',
+    sdkAppId,
+    secretKey,
+    adminIdentifier,
+    rooms,
+    anyRoom: options.anyRoom ?? false,
+    quotaPerSecond,
+    latencyMs,
+    faults: readFaults(options.faults ?? []),
+    seed,
+  };
+}
+
+/**
+ * Faults for all rooms.
+ *
+ * @throws ReaperError `INVALID` that lists every problem.
+ */
+export function readFaults(specs: readonly string[]): Fault[] {
+  const parsed = specs.map((spec) => parseFaults(spec, 'service'));
+  const problems = parsed.flatMap((each) => each.problems);
+  if (problems.length > 0) throw new ReaperError('INVALID', problems.join('\n'));
+  return parsed.flatMap((each) => each.faults);
+}
+
+function listRooms(rooms: number | Iterable<string>): RoomWithFaults[] {
+  if (typeof rooms === 'string') {
+    throw new ReaperError('INVALID', 'rooms must be a number or a list, got text; see roomsFile');
+  }
+  if (typeof rooms !== 'number') return parseRooms(rooms, 'rooms');
+  mustBeInteger('rooms', rooms, 0, 10_000_000);
+  return Array.from(numberedRooms(rooms), (roomId) => ({ roomId, faults: [] }));
+}
+
+function mustBeInteger(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const rule = `a whole number from ${least} to ${most}`;
+  throw new ReaperError('INVALID', `${name} must be ${rule}, got ${value}; correct it`);
+}
