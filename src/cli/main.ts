@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 /** The program. Everything below gets its surroundings passed down. */
+import * as nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { readEnvironment } from './environment.js';
 import { exitCodes, type Io } from './io.js';
 import { runProgram } from './program.js';
@@ -22,6 +25,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(io.exitCode);
 });
 process.stderr.on('error', () => undefined);
+
+// Node 20 has none. Its own default is a folder in /tmp that another user may have made before.
+const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
+const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+enableCompileCache?.(join(caches, 'room-reaper'));
 
 await runProgram(process.argv.slice(2), io, () => readEnvironment(process.env, process.cwd()));
 process.exitCode = io.exitCode;

@@ -94,10 +94,13 @@ function start(task: ThreadTask): {
   return { worker, ready, ended };
 }
 
-/** The compiled thread: beside this file in dist/, or in dist/ where this file is run as TypeScript (tests). */
+/** The compiled thread: in this file's dist/, or in dist/ where this file is run as TypeScript (tests). */
 function threadFile(): URL {
   const compiled = !import.meta.url.endsWith('.ts');
-  const file = new URL(compiled ? './thread.js' : '../../dist/embedded/thread.js', import.meta.url);
+  const file = new URL(
+    compiled ? '../embedded/thread.js' : '../../dist/embedded/thread.js',
+    import.meta.url,
+  );
   if (!existsSync(file)) {
     throw new ReaperError(
       'UNAVAILABLE',

@@ -3,9 +3,10 @@
  * thread of its own because Postgres in WebAssembly runs its statements
  * synchronously: on the main thread every statement would hold up the slots.
  */
-import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { serveClient } from './client-connection.js';
 import { startMaintenance } from './maintenance.js';
@@ -26,9 +27,19 @@ function broken(reason: string): never {
 
 /** Makes a database and closes it again: initdb leaves another 500 MB to this thread, which ends then. */
 async function create(directory: string): Promise<void> {
-  const postgres = await openPostgres(directory, broken);
+  const postgres = await openPostgres(directory, broken, preparedDatabase());
   await postgres.close();
   syncTree(directory);
+}
+
+/** The one that the package brings (scripts/prepare-database.mjs), where it is of this very PGlite. */
+function preparedDatabase(): Blob | undefined {
+  const { resolve } = createRequire(import.meta.url);
+  const about = join(dirname(resolve('@electric-sql/pglite')), '../package.json');
+  const { version } = JSON.parse(readFileSync(about, 'utf8')) as { version: string };
+  const file = new URL(`../embedded/new-database-${version}.tar.gz`, import.meta.url);
+  if (!existsSync(file)) return undefined;
+  return new Blob([readFileSync(file)], { type: 'application/gzip' });
 }
 
 function syncTree(directory: string): void {

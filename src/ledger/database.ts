@@ -128,7 +128,7 @@ export function latestMigration(): number {
 }
 
 function readMigrations(): { version: number; sql: string }[] {
-  const directory = new URL('./migrations/', import.meta.url);
+  const directory = new URL('../ledger/migrations/', import.meta.url);
   return readdirSync(directory)
     .filter((name) => name.endsWith('.sql'))
     .sort()

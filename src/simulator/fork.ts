@@ -70,7 +70,10 @@ export async function forkSimulator(options: ForkOptions = {}): Promise<ForkedSi
 /** The compiled child; sources run as .ts cannot be forked, so they use the build. */
 function childUrl(): URL {
   const fromSources = import.meta.url.endsWith('.ts');
-  return new URL(fromSources ? '../../dist/simulator/child.js' : './child.js', import.meta.url);
+  return new URL(
+    fromSources ? '../../dist/simulator/child.js' : '../simulator/child.js',
+    import.meta.url,
+  );
 }
 
 type Ask = <Type extends ChildReply['type']>(
