@@ -24,24 +24,58 @@ export function isPassing(error: unknown): boolean {
  */
 export const startPatienceMs = 15_000;
 
-/** Between two tries of {@link patiently}, in milliseconds. */
-const tryAgainMs = 250;
+export interface Patience {
+  /** For how long another try may begin, in milliseconds; default: for good. */
+  forMs?: number;
+  /** Tries in all; default: any number. */
+  tries?: number;
+  /** Between two tries, in milliseconds, by how many have failed so far; default: 250. */
+  pauseMs?: (failures: number) => number;
+  /** Whether it may succeed later; default: {@link isPassing}. */
+  passes?: (error: unknown) => boolean;
+  /** No other try begins once it aborts, and no pause lasts longer. */
+  signal?: AbortSignal;
+  /** Told of each failure after which it is tried again, and of nothing (undefined) once it succeeds then. */
+  onTrouble?: (error: Error | undefined) => void;
+}
+
+/** Pauses that double from 50 ms up to two seconds: soon where it was a hiccup, seldom where it lasts. */
+export const doublingPauseMs = (failures: number) => Math.min(25 * 2 ** failures, 2_000);
 
 /**
- * Tries again while it fails for a passing reason (`isPassing`).
+ * Tries again while it fails for a passing reason: the one loop for that.
  *
- * @param patienceMs - for how long, in milliseconds.
+ * @param patience - as a number: for how long, in milliseconds.
  * @param attempt - may have been done without an answer, and must stand being done again.
  * @throws what the last attempt threw.
  */
-export async function patiently<R>(patienceMs: number, attempt: () => Promise<R>): Promise<R> {
-  const giveUpAt = performance.now() + patienceMs;
-  for (;;) {
+export async function patiently<R>(
+  patience: number | Patience,
+  attempt: () => Promise<R>,
+): Promise<R> {
+  const {
+    forMs = Number.POSITIVE_INFINITY,
+    tries = Number.POSITIVE_INFINITY,
+    pauseMs = () => 250,
+    passes = isPassing,
+    signal,
+    onTrouble = () => undefined,
+  } = typeof patience === 'number' ? { forMs: patience } : patience;
+  const giveUpAt = performance.now() + forMs;
+  for (let failures = 0; ;) {
     try {
-      return await attempt();
+      const result = await attempt();
+      if (failures > 0) onTrouble(undefined);
+      return result;
     } catch (error) {
-      if (!isPassing(error) || performance.now() + tryAgainMs > giveUpAt) throw error;
-      await sleep(tryAgainMs);
+      failures += 1;
+      const pause = pauseMs(failures);
+      const isOver = failures >= tries || performance.now() + pause > giveUpAt;
+      if (isOver || signal?.aborted || !passes(error)) throw error;
+      onTrouble(error as Error);
+      await sleep(pause, undefined, { signal }).catch(() => {
+        throw error;
+      });
     }
   }
 }

@@ -15,20 +15,28 @@ export class TooSlow extends Error {
 }
 
 /**
- * What `work` comes to, within `limitMs`. What it still does then is left alone: the program
- * ends soon after.
+ * What `work` comes to, within a limit: the one for that. What it still does then is left alone.
  *
- * @throws TooSlow
+ * @param limit - milliseconds, or what aborts when it is over.
+ * @throws TooSlow, or the signal's reason.
  */
-export async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+export async function within<T>(limit: number | AbortSignal, work: Promise<T>): Promise<T> {
+  let dispose: () => void = () => undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new TooSlow(limitMs)), limitMs);
+    if (typeof limit === 'number') {
+      const timer = setTimeout(() => reject(new TooSlow(limit)), limit);
+      dispose = () => clearTimeout(timer);
+      return;
+    }
+    const stop = () => reject(limit.reason as Error);
+    if (limit.aborted) stop();
+    limit.addEventListener('abort', stop, { once: true });
+    dispose = () => limit.removeEventListener('abort', stop);
   });
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    dispose();
     work.catch(() => undefined);
   }
 }

@@ -17,7 +17,7 @@ import {
 } from '../ledger/cancel.js';
 import { type Destruction, type OutcomeCounts, outcomes } from '../destruction.js';
 import { ensureDestructions, recordEnds } from '../ledger/record.js';
-import { isPassing } from '../passing.js';
+import { patiently, type Patience } from '../passing.js';
 import { batchIdPrefix } from '../queue/destruction-id.js';
 import { idsInHand, visitWaiting, waitingPage } from '../queue/waiting.js';
 import type { OpenStores } from './with-stores.js';
@@ -158,7 +158,7 @@ export async function sweep(
     const running = new Set<Promise<void>>();
     for (const page of inPages(mayBe)) {
       if (interrupted()) break;
-      const one = untilPassed(() => takeBack(page)).then((count) => {
+      const one = patiently(patience, () => takeBack(page)).then((count) => {
         taken += count;
         running.delete(one);
       });
@@ -218,18 +218,5 @@ function* inPages(ids: readonly string[]): Generator<readonly string[]> {
   }
 }
 
-/** How often a page is tried while the ledger is troubled, and how long the pause is, in milliseconds. */
-const tries = 20;
-const pauseMs = 500;
-
-/** A page may be begun again at any point. */
-async function untilPassed<R>(run: () => Promise<R>): Promise<R> {
-  for (let failures = 1; ; failures++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (!isPassing(error) || failures === tries) throw error;
-      await sleep(pauseMs);
-    }
-  }
-}
+/** A page may be begun again at any point; so often while the ledger is troubled. */
+const patience: Patience = { tries: 20, pauseMs: () => 500 };

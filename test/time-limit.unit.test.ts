@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { reasonOf, TooSlow, within } from '../../src/time-limit.js';
+import { reasonOf, TooSlow, within } from '../src/time-limit.js';
 
 test('work within its time is its result, or its error', async () => {
   expect(await within(1_000, Promise.resolve(7))).toBe(7);
@@ -13,6 +13,17 @@ test('work beyond its time is given up, and what it comes to later harms nobody'
   });
   await expect(within(1, work)).rejects.toThrow(TooSlow);
   fail(new Error('later'));
+});
+
+test('work whose signal aborts is given up for the reason of the signal', async () => {
+  const never = new Promise<never>(() => undefined);
+  const controller = new AbortController();
+  const given = within(controller.signal, never);
+  const reason = new Error('enough');
+  controller.abort(reason);
+  await expect(given).rejects.toBe(reason);
+  await expect(within(controller.signal, never)).rejects.toBe(reason);
+  expect(await within(new AbortController().signal, Promise.resolve(7))).toBe(7);
 });
 
 test.each<[what: string, error: unknown, reason: string]>([
