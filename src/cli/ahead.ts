@@ -3,7 +3,7 @@ import type { Database } from '../ledger/database.js';
 import { readLines } from '../ledger/line.js';
 import type { DestroyQueue } from '../queue/job.js';
 import { countUpTo } from '../queue/turns.js';
-import { createCostMeter, secondsLeft } from './eta.js';
+import { createCostMeter, secondsLeft } from '../operations/forecast.js';
 
 /**
  * How many rooms are done before the last one of a batch, it included: those of the batch

@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import type { Io } from './io.js';
-import { lookAhead, unseenOutlook } from './look-ahead.js';
-import { acceptPlan, makePlan, readDeadline } from './plan.js';
+import { forecast } from '../operations/forecast.js';
+import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
+import { acceptPlan, readDeadline } from './plan.js';
 import { readProtection } from './protect.js';
 import { placementOf } from './put-on-queue.js';
 import {
@@ -57,9 +58,9 @@ async function destroy(file: string | undefined, flags: DestroyFlags, io: Io): P
       const { unique } = request.summary;
       const outlook = simulate
         ? unseenOutlook(config)
-        : await lookAhead(config, unique, placementOf(request), !flags.dryRun);
+        : await lookAhead(config, { rooms: unique, lane: placementOf(request).lane });
       const nowMs = Date.now();
-      const plan = makePlan({ rooms: unique, outlook, nowMs, delayMs: 0, deadlineMs });
+      const plan = forecast({ rooms: unique, outlook, nowMs, deadlineMs });
       if (flags.dryRun) return printDryRun(request, plan, flags, io);
       await acceptPlan(plan, flags.yes ?? false, io, nowMs);
     }

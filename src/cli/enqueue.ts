@@ -8,8 +8,9 @@ import type { BatchAdded } from '../producer/enqueue-batch.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import { lookAhead } from './look-ahead.js';
-import { acceptPlan, makePlan, readDeadline } from './plan.js';
+import { forecast } from '../operations/forecast.js';
+import { lookAhead } from '../operations/look-ahead.js';
+import { acceptPlan, readDeadline } from './plan.js';
 import { putOnQueue } from './put-on-queue.js';
 import { readProtection } from './protect.js';
 import {
@@ -63,10 +64,10 @@ async function enqueue(file: string | undefined, flags: EnqueueFlags, io: Io): P
   try {
     if (flags.dryRun || deadlineMs !== undefined) {
       const { unique } = request.summary;
-      const outlook = await lookAhead(config, unique, placement, !flags.dryRun);
+      const outlook = await lookAhead(config, { rooms: unique, lane: placement.lane });
       const nowMs = Date.now();
-      const { delayMs } = placement;
-      const plan = makePlan({ rooms: unique, outlook, nowMs, delayMs, deadlineMs });
+      const notBeforeMs = nowMs + placement.delayMs;
+      const plan = forecast({ rooms: unique, outlook, nowMs, notBeforeMs, deadlineMs });
       if (flags.dryRun) return printDryRun(request, plan, flags, io);
       await acceptPlan(plan, flags.yes ?? false, io, nowMs);
     }

@@ -1,62 +1,18 @@
 /**
- * Before a run begins: how long it takes, when it is done, whether a deadline holds.
+ * The forecast of a run in words, and what becomes of a deadline that does not hold.
  *
  * `--deadline` is a plan and no more: nothing is stopped and no room is left alone because
  * it passes. (That rooms must not be sent too late is DESTROY_DEADLINE_HOURS.)
  */
 import { ReaperError } from '../errors.js';
-import { ask } from './confirm.js';
-import { secondsLeft } from './eta.js';
-import { say, type Io } from './io.js';
-import type { Outlook } from './look-ahead.js';
+import type { Forecast } from '../operations/forecast.js';
 import { clockTime, duration, rooms } from '../text.js';
+import { ask } from './confirm.js';
+import { say, type Io } from './io.js';
 import { readTime } from './when.js';
 
-export interface Plan {
-  outlook: Outlook;
-  /** From the first room of this run to its last, in seconds. */
-  seconds: number;
-  beginsAtMs: number;
-  doneAtMs: number;
-  deadline: { atMs: number; missedBySeconds: number | undefined } | undefined;
-}
-
-export interface PlanOptions {
-  rooms: number;
-  outlook: Outlook;
-  nowMs: number;
-  /** The rooms are due so much later, in milliseconds. */
-  delayMs: number;
-  /** Milliseconds since the epoch. */
-  deadlineMs: number | undefined;
-}
-
-/**
- * What waits goes first, at the rate in force, each room with as many requests as rooms
- * cost lately. Until a delayed run begins, the line works off what waits.
- */
-export function makePlan({ rooms, outlook, nowMs, delayMs, deadlineMs }: PlanOptions): Plan {
-  const secondsFor = (roomsAhead: number) => secondsLeft({ ...outlook, roomsAhead }) ?? 0;
-  const ahead = outlook.waitingAhead ?? 0;
-  // Together, and not one after the other: a brake climbs back only once.
-  const seconds = Math.max(secondsFor(ahead + rooms) - delayMs / 1000, secondsFor(rooms));
-  const beginsAtMs = nowMs + delayMs;
-  const doneAtMs = beginsAtMs + seconds * 1000;
-  const lateSeconds = deadlineMs === undefined ? 0 : (doneAtMs - deadlineMs) / 1000;
-  return {
-    outlook,
-    seconds,
-    beginsAtMs,
-    doneAtMs,
-    deadline:
-      deadlineMs === undefined
-        ? undefined
-        : { atMs: deadlineMs, missedBySeconds: lateSeconds > 0 ? lateSeconds : undefined },
-  };
-}
-
 /** `25 min 30 s, done 02:31:07 if begun now, 1,200 rooms ahead; the deadline is missed by 6 min 00 s` */
-export function describePlan(plan: Plan, nowMs: number): string {
+export function describePlan(plan: Forecast, nowMs: number): string {
   const { outlook, deadline } = plan;
   const begin = plan.beginsAtMs > nowMs ? `begun ${clockTime(plan.beginsAtMs)}` : 'begun now';
   const ahead =
@@ -69,32 +25,11 @@ export function describePlan(plan: Plan, nowMs: number): string {
   return `${duration(plan.seconds)}, done ${clockTime(plan.doneAtMs)} if ${begin}${ahead}${held}${describeDeadline(deadline, plan.doneAtMs)}`;
 }
 
-function describeDeadline(deadline: Plan['deadline'], doneAtMs: number): string {
+function describeDeadline(deadline: Forecast['deadline'], doneAtMs: number): string {
   if (deadline === undefined) return '';
   return deadline.missedBySeconds === undefined
     ? `; ${duration((deadline.atMs - doneAtMs) / 1000)} before the deadline`
     : `; the deadline is missed by ${duration(deadline.missedBySeconds)}`;
-}
-
-/** The part of a dry run's `--json` that is about time. */
-export function planToJson(plan: Plan): Record<string, unknown> {
-  const { deadline, outlook } = plan;
-  return {
-    seconds: Math.round(plan.seconds * 10) / 10,
-    ...(outlook.waitingAhead === undefined ? {} : { waitingAhead: outlook.waitingAhead }),
-    doneAt: new Date(plan.doneAtMs).toISOString(),
-    ...(deadline === undefined
-      ? {}
-      : {
-          deadline: {
-            at: new Date(deadline.atMs).toISOString(),
-            missed: deadline.missedBySeconds !== undefined,
-            ...(deadline.missedBySeconds === undefined
-              ? {}
-              : { missedBySeconds: Math.round(deadline.missedBySeconds * 10) / 10 }),
-          },
-        }),
-  };
 }
 
 /** `--deadline` as milliseconds since the epoch. @throws ReaperError `INVALID`. */
@@ -108,7 +43,12 @@ export function readDeadline(text: string | undefined, nowMs: number): number | 
  *
  * @throws ReaperError `INVALID` where nobody does.
  */
-export async function acceptPlan(plan: Plan, yes: boolean, io: Io, nowMs: number): Promise<void> {
+export async function acceptPlan(
+  plan: Forecast,
+  yes: boolean,
+  io: Io,
+  nowMs: number,
+): Promise<void> {
   if (plan.deadline === undefined) return;
   say(io, describePlan(plan, nowMs));
   if (plan.deadline.missedBySeconds === undefined || yes) return;

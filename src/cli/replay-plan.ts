@@ -2,22 +2,15 @@
 import type { ReplayFate, ReplayGroup } from '../ledger/replay.js';
 import { printable } from '../redact.js';
 import { judge } from '../tencent/verdicts.js';
-import type { Outlook } from './look-ahead.js';
+import type { Forecast } from '../operations/forecast.js';
 import { clockTime, count, duration, rooms } from '../text.js';
 
 export interface ReplayOutlook {
   /** The choice in words. */
   origin: string;
   plan: readonly ReplayGroup[];
-  /** Rooms that are replayed. */
-  total: number;
-  /** Rooms that go before them, and how long those take. */
-  ahead: number;
-  aheadSeconds: number;
-  /** How long the replay takes once it is its turn. */
-  seconds: number;
-  /** Why nothing moves at the moment. */
-  held: Outlook['held'];
+  /** Of the rooms that are replayed. */
+  forecast: Forecast;
 }
 
 const fateWords: Readonly<Record<ReplayFate, string>> = {
@@ -41,13 +34,13 @@ function meaningOf(errorCode: number): string {
   }).reason;
 }
 
-export function planToJson(outlook: ReplayOutlook): Record<string, unknown> {
+export function planToJson({ origin, plan, forecast }: ReplayOutlook): Record<string, unknown> {
   return {
-    origin: outlook.origin,
-    rooms: outlook.total,
-    seconds: Math.round(outlook.seconds * 10) / 10,
-    waitingBefore: outlook.ahead,
-    plan: outlook.plan.map(({ fate, outcome, errorCode, rooms: number, example }) => ({
+    origin,
+    rooms: forecast.rooms,
+    seconds: Math.round((forecast.seconds - forecast.aheadSeconds) * 10) / 10,
+    waitingBefore: forecast.outlook.waitingAhead ?? 0,
+    plan: plan.map(({ fate, outcome, errorCode, rooms: number, example }) => ({
       fate,
       outcome,
       errorCode: errorCode ?? null,
@@ -58,8 +51,9 @@ export function planToJson(outlook: ReplayOutlook): Record<string, unknown> {
   };
 }
 
-export function planToText(outlook: ReplayOutlook, now: number): string {
-  const { plan, total, seconds, ahead, aheadSeconds } = outlook;
+export function planToText({ plan, forecast }: ReplayOutlook): string {
+  const { rooms: total, seconds, aheadSeconds, doneAtMs } = forecast;
+  const { waitingAhead: ahead = 0, held: why } = forecast.outlook;
   if (plan.length === 0) return 'no room that was chosen is in the ledger and not gone';
   const cells = plan.map(
     (group) => [count(group.rooms), describeGroup(group), fateWords[group.fate]] as const,
@@ -73,10 +67,9 @@ export function planToText(outlook: ReplayOutlook, now: number): string {
   if (total > 0) {
     const before =
       ahead > 0 ? `, after ${rooms(ahead)} that wait before (${duration(aheadSeconds)})` : '';
-    const done = clockTime(now + (seconds + aheadSeconds) * 1000);
-    const held = outlook.held === undefined ? '' : `, once the line runs: it is ${outlook.held}`;
+    const held = why === undefined ? '' : `, once the line runs: it is ${why}`;
     lines.push(
-      `${rooms(total)}: ${duration(seconds)}${before}; done ${done} if nothing else comes${held}`,
+      `${rooms(total)}: ${duration(seconds - aheadSeconds)}${before}; done ${clockTime(doneAtMs)} if nothing else comes${held}`,
     );
   }
   return lines.join('\n');

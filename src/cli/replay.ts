@@ -16,17 +16,16 @@ import {
 } from '../ledger/replay.js';
 import { fromQueue } from '../producer/add.js';
 import type { BatchAdded } from '../producer/enqueue-batch.js';
-import { readDepth } from '../queue/depth.js';
 import { createSpaceCheck } from '../producer/space-check.js';
 import { newId } from '../queue/destruction-id.js';
 import { readMemory } from '../queue/space.js';
 import { waitingPage } from '../queue/waiting.js';
 import { printable } from '../redact.js';
-import { secondsLeft } from './eta.js';
 import { findBatch } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import { lookAtLedger, unseenOutlook } from './look-ahead.js';
+import { forecast } from '../operations/forecast.js';
+import { readOutlook } from '../operations/look-ahead.js';
 import { madeUpName } from './made-up-name.js';
 import { addProtectFlags, readProtection, reportProtected, type ProtectFlags } from './protect.js';
 import { addBatch } from './put-on-queue.js';
@@ -34,7 +33,9 @@ import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js
 import { planToJson, planToText } from './replay-plan.js';
 import { askConsent, collect, consentAbove, readBatchFlags } from './room-request.js';
 import { count, rooms } from '../text.js';
-import { withStores, type OpenStores } from './with-stores.js';
+import type { Service } from '../operations/service.js';
+import { withService } from './with-service.js';
+import type { OpenStores } from './with-stores.js';
 
 interface ReplayFlags extends ChoiceFlags, ProtectFlags {
   name?: string;
@@ -90,7 +91,9 @@ export function replayCommand(io: Io): Command {
       });
       const config = readConfig(io.env, { app: true, credentials: false });
       const protection = readProtection(config, flags);
-      io.exitCode = await withStores(config, io, async ({ database, queue, jobs }) => {
+      io.exitCode = await withService(config, io, async (service) => {
+        const { database } = service;
+        const { queue, jobs } = await service.queue();
         const parent =
           flags.batch === undefined
             ? undefined
@@ -103,12 +106,13 @@ export function replayCommand(io: Io): Command {
           protectedRooms: protection.rooms,
         };
         const asked = { name, by, note, ...describeChoice(flags, parent?.id, protection.rooms) };
-        return replay({ config, database, queue, jobs, choice, flags, io }, asked);
+        return replay({ service, config, database, queue, jobs, choice, flags, io }, asked);
       });
     });
 }
 
 interface Surroundings extends Pick<OpenStores, 'database' | 'queue' | 'jobs'> {
+  service: Service;
   config: Config;
   choice: ReplayChoice;
   flags: ReplayFlags;
@@ -127,7 +131,7 @@ interface Asked {
 const namedAtMost = 20;
 
 async function replay(surroundings: Surroundings, asked: Asked): Promise<number> {
-  const { config, database, queue, choice, flags, io } = surroundings;
+  const { service, config, database, choice, flags, io } = surroundings;
   const unfinished = await interruptedReplay(
     database,
     config.sdkAppId,
@@ -146,31 +150,21 @@ async function replay(surroundings: Surroundings, asked: Asked): Promise<number>
   }
   const plan = await planReplay(database, choice);
   const total = roomsOf(plan, 'replay');
-  const depth = await readDepth(queue);
-  const ahead = depth.waiting + depth.active;
-  const pace = { ...unseenOutlook(config), ...(await lookAtLedger(database, config)) };
-  const secondsFor = (roomsAhead: number) => secondsLeft({ ...pace, roomsAhead }) ?? 0;
+  const ahead = await readOutlook(service, undefined);
   const outlook = {
     origin: asked.origin,
     plan,
-    total,
-    ahead,
-    // Together, and not one after the other: a brake climbs back only once.
-    seconds: secondsFor(ahead + total) - secondsFor(ahead),
-    aheadSeconds: secondsFor(ahead),
-    held: depth.paused ? 'paused' : pace.held,
+    forecast: forecast({ rooms: total, outlook: ahead, nowMs: Date.now() }),
   };
   await refuseProtected(surroundings, plan);
   if (flags.dryRun) {
     print(
       io,
-      flags.json
-        ? JSON.stringify({ dryRun: true, ...planToJson(outlook) })
-        : planToText(outlook, Date.now()),
+      flags.json ? JSON.stringify({ dryRun: true, ...planToJson(outlook) }) : planToText(outlook),
     );
     return exitCodes.ok;
   }
-  say(io, planToText(outlook, Date.now()));
+  say(io, planToText(outlook));
   if (total === 0) {
     if (roomsOf(plan, 'refused') > 0) {
       throw new ReaperError(

@@ -14,7 +14,8 @@ import { printable } from '../redact.js';
 import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import { describePlan, planToJson, type Plan } from './plan.js';
+import { forecastToJson, type Forecast } from '../operations/forecast.js';
+import { describePlan } from './plan.js';
 import {
   addProtectFlags,
   withoutProtected,
@@ -175,7 +176,12 @@ function reportProblems(summary: RoomListSummary, flags: RoomFlags, io: Io): voi
 }
 
 /** Prints what would be done. @returns the exit code: 1 where a deadline would be missed. */
-export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, io: Io): number {
+export function printDryRun(
+  request: RoomRequest,
+  plan: Forecast,
+  flags: RoomFlags,
+  io: Io,
+): number {
   const { summary } = request;
   const missed = plan.deadline?.missedBySeconds !== undefined;
   if (plan.outlook.notCounted !== undefined)
@@ -190,7 +196,7 @@ export function printDryRun(request: RoomRequest, plan: Plan, flags: RoomFlags, 
         duplicates: summary.duplicates,
         invalid: summary.invalid,
         ...(request.protected > 0 ? { protected: request.protected } : {}),
-        ...planToJson(plan),
+        ...forecastToJson(plan),
       }),
     );
   } else {

@@ -13,7 +13,7 @@ import { isPassing } from '../passing.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import type { DestroyQueue } from '../queue/job.js';
 import { printable } from '../redact.js';
-import { secondsLeft } from './eta.js';
+import { secondsLeft } from '../operations/forecast.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';

@@ -7,16 +7,33 @@ import { openQueue, type OpenQueue } from '../queue/open.js';
 import { openStores, type Stores } from '../stores.js';
 import { destroyRoomCommand } from '../tencent/endpoint.js';
 
-export interface Service {
+/** The line that a configuration names. */
+export interface ServiceLine {
+  readonly lineKey: LineKey;
+  /** Its id in the ledger. */
+  readonly lineId: string;
+  /** Between slots when nothing brakes, in milliseconds. */
+  readonly intervalMs: number;
+}
+
+export function lineOf(config: Config): ServiceLine {
+  const lineKey = {
+    host: new URL(config.endpoint).host,
+    sdkAppId: config.sdkAppId,
+    command: destroyRoomCommand,
+  };
+  return {
+    lineKey,
+    lineId: lineId(lineKey),
+    intervalMs: slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs),
+  };
+}
+
+export interface Service extends ServiceLine {
   readonly config: Config;
   readonly database: Database;
   /** For a worker in the same process, which opens a queue of its own. */
   readonly stores: Stores;
-  /** The line that the configuration names, and its id in the ledger. */
-  readonly lineKey: LineKey;
-  readonly lineId: string;
-  /** Between slots when nothing brakes, in milliseconds. */
-  readonly intervalMs: number;
   /**
    * The queue, opened when it is first asked for: what only reads the ledger goes without.
    *
@@ -44,18 +61,11 @@ export async function openService(config: Config, options: ServiceOptions): Prom
     throw error;
   }
   let opening: Promise<OpenQueue> | undefined;
-  const lineKey = {
-    host: new URL(config.endpoint).host,
-    sdkAppId: config.sdkAppId,
-    command: destroyRoomCommand,
-  };
   return {
+    ...lineOf(config),
     config,
     database,
     stores,
-    lineKey,
-    lineId: lineId(lineKey),
-    intervalMs: slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs),
     queue() {
       return (opening ??= openQueue({
         sdkAppId: config.sdkAppId,

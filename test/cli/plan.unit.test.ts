@@ -2,25 +2,20 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import type { Io } from '../../src/cli/io.js';
-import type { Outlook } from '../../src/cli/look-ahead.js';
-import { acceptPlan, describePlan, makePlan, planToJson } from '../../src/cli/plan.js';
+import { acceptPlan, describePlan } from '../../src/cli/plan.js';
+import { forecast, fullPace, type Outlook } from '../../src/operations/forecast.js';
 
 const nowMs = new Date(2026, 10, 23, 2, 0, 0).getTime();
 const minute = 60_000;
 /** 196 a second, and a queue that could not be read. */
-const unseen: Outlook = {
-  waitingAhead: undefined,
-  ratePerSecond: 1000 / 5.1,
-  fullRatePerSecond: 1000 / 5.1,
-  requestsPerRoom: 1,
-};
+const unseen: Outlook = { ...fullPace(5.1), waitingAhead: undefined };
 
 function plan(
   rooms: number,
-  options: { outlook?: Partial<Outlook>; delayMs?: number; deadlineMs?: number } = {},
+  options: { outlook?: Partial<Outlook>; notBeforeMs?: number; deadlineMs?: number } = {},
 ) {
-  const { outlook = {}, delayMs = 0, deadlineMs } = options;
-  return makePlan({ rooms, outlook: { ...unseen, ...outlook }, nowMs, delayMs, deadlineMs });
+  const { outlook = {}, ...times } = options;
+  return forecast({ rooms, outlook: { ...unseen, ...outlook }, nowMs, ...times });
 }
 
 const say = (...args: Parameters<typeof plan>) => describePlan(plan(...args), nowMs);
@@ -39,14 +34,6 @@ describe('a plan says', () => {
     );
   });
 
-  test('more where the line is braked or rooms cost retries', () => {
-    // It climbs back in ten seconds, in which it sends three quarters of what it could.
-    const braked = { ratePerSecond: 500 / 5.1 };
-    expect(plan(2_000, { outlook: braked }).seconds).toBeCloseTo(plan(2_000).seconds + 2.5);
-    const retried = { requestsPerRoom: 1.5 };
-    expect(plan(2_000, { outlook: retried }).seconds).toBeCloseTo(plan(3_000).seconds);
-  });
-
   test('by how much a deadline is missed, or kept', () => {
     expect(say(300_000, { deadlineMs: nowMs + 19.5 * minute })).toMatch(
       /if begun now and nothing else waits; the deadline is missed by 6 min 00 s$/,
@@ -56,31 +43,15 @@ describe('a plan says', () => {
     );
   });
 
-  test('that what waits is worked off before a delayed run begins', () => {
-    const outlook = { waitingAhead: 100_000 };
-    const soon = plan(100_000, { outlook, delayMs: minute });
-    expect(soon.doneAtMs - nowMs).toBeCloseTo(1_020_000);
-    const later = plan(100_000, { outlook, delayMs: 20 * minute });
-    expect(later.doneAtMs - nowMs).toBeCloseTo(20 * minute + 510_000);
-    expect(describePlan(later, nowMs)).toMatch(/^8 min 30 s, done 02:28:30 if begun 02:20:00/);
+  test('when a delayed run begins', () => {
+    const later = { outlook: { waitingAhead: 100_000 }, notBeforeMs: nowMs + 20 * minute };
+    expect(say(100_000, later)).toMatch(/^8 min 30 s, done 02:28:30 if begun 02:20:00/);
   });
 
   test('that a stopped or paused line must run first', () => {
     expect(say(1, { outlook: { waitingAhead: 0, held: 'paused' } })).toMatch(
       /once the line runs: it is paused$/,
     );
-  });
-
-  test('the same to a script', () => {
-    expect(planToJson(plan(300_000, { deadlineMs: nowMs + 19.5 * minute }))).toEqual({
-      seconds: 1_530,
-      doneAt: new Date(nowMs + 1_530_000).toISOString(),
-      deadline: {
-        at: new Date(nowMs + 19.5 * minute).toISOString(),
-        missed: true,
-        missedBySeconds: 360,
-      },
-    });
   });
 });
 

@@ -1,24 +1,22 @@
 import { expect, test } from 'vitest';
+import { forecast, fullPace, type Outlook } from '../../src/operations/forecast.js';
 import { planToText, type ReplayOutlook } from '../../src/cli/replay-plan.js';
 
-const outlook: ReplayOutlook = {
-  origin: '--all',
-  plan: [
-    {
-      ...{ fate: 'replay', outcome: 'failed', errorCode: 100001, errorInfo: undefined },
-      ...{ rooms: 1_960, example: 'room-1' },
-    },
-  ],
-  ...{ total: 1_960, seconds: 10, ahead: 0, aheadSeconds: 0, held: undefined },
-};
-const lastLine = (changes: Partial<ReplayOutlook>) =>
-  planToText({ ...outlook, ...changes }, Date.UTC(2026, 0, 1))
-    .split('\n')
-    .at(-1);
+const groups: ReplayOutlook['plan'] = [
+  {
+    ...{ fate: 'replay', outcome: 'failed', errorCode: 100001, errorInfo: undefined },
+    ...{ rooms: 1_960, example: 'room-1' },
+  },
+];
+function lastLine(changes: Partial<Outlook>) {
+  const outlook = { ...fullPace(5.1), waitingAhead: 0, ...changes };
+  const made = forecast({ rooms: 1_960, outlook, nowMs: Date.UTC(2026, 0, 1) });
+  return planToText({ origin: '--all', plan: groups, forecast: made }).split('\n').at(-1);
+}
 
 test('it says how long it takes, and what goes before', () => {
   expect(lastLine({})).toMatch(/^1,960 rooms: 10 s; done \S+ if nothing else comes$/);
-  expect(lastLine({ ahead: 196, aheadSeconds: 1 })).toMatch(
+  expect(lastLine({ waitingAhead: 196 })).toMatch(
     /^1,960 rooms: 10 s, after 196 rooms that wait before \(1 s\); done \S+ if nothing else comes$/,
   );
 });

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createCostMeter, secondsLeft } from '../../src/cli/eta.js';
+import {
+  createCostMeter,
+  forecast,
+  forecastToJson,
+  fullPace,
+  secondsLeft,
+  type ForecastOptions,
+  type Outlook,
+} from '../../src/operations/forecast.js';
 
 /** Between slots at the defaults, in milliseconds. */
 const intervalMs = 5.1;
@@ -132,4 +140,73 @@ test('rooms that go in front meanwhile do not make the rest look endless', () =>
   const cost = meter({ nowMs: 21_000, roomsAhead: 9_999, ratePerSecond });
   expect(cost).toBe(1);
   expect(meter({ nowMs: 22_000, roomsAhead: 9_890, ratePerSecond })).toBeLessThanOrEqual(20);
+});
+
+const nowMs = new Date(2026, 10, 23, 2, 0, 0).getTime();
+const minute = 60_000;
+/** 196 a second, and a queue that could not be read. */
+const unseen: Outlook = { ...fullPace(5.1), waitingAhead: undefined };
+
+function plan(
+  rooms: number,
+  outlook: Partial<Outlook> = {},
+  times: Pick<ForecastOptions, 'notBeforeMs' | 'deadlineMs'> = {},
+) {
+  return forecast({ rooms, outlook: { ...unseen, ...outlook }, nowMs, ...times });
+}
+
+describe('a forecast', () => {
+  test('is the rooms at the full rate where nothing else waits', () => {
+    expect(plan(300_000)).toMatchObject({ seconds: 1_530, doneAtMs: nowMs + 1_530_000 });
+  });
+
+  test('counts what waits ahead and goes first', () => {
+    const behind = plan(100_000, { waitingAhead: 200_000 });
+    expect(behind.seconds).toBeCloseTo(plan(300_000).seconds);
+    expect(behind.aheadSeconds).toBeCloseTo(1_020);
+  });
+
+  test('is longer where the line is braked or rooms cost retries', () => {
+    // It climbs back in ten seconds, in which it sends three quarters of what it could.
+    const braked = { ratePerSecond: 500 / 5.1 };
+    expect(plan(2_000, braked).seconds).toBeCloseTo(plan(2_000).seconds + 2.5);
+    expect(plan(2_000, { requestsPerRoom: 1.5 }).seconds).toBeCloseTo(plan(3_000).seconds);
+  });
+
+  test('lets a brake climb back once, for what waits and what is new together', () => {
+    const { seconds, aheadSeconds } = plan(1_000, { ratePerSecond: 98, waitingAhead: 1_000 });
+    expect(seconds - aheadSeconds).toBeLessThan(aheadSeconds);
+  });
+
+  test('works off what waits before a delayed run begins', () => {
+    const outlook = { waitingAhead: 100_000 };
+    const soon = plan(100_000, outlook, { notBeforeMs: nowMs + minute });
+    expect(soon.doneAtMs - nowMs).toBeCloseTo(1_020_000);
+    const later = plan(100_000, outlook, { notBeforeMs: nowMs + 20 * minute });
+    expect(later.doneAtMs - nowMs).toBeCloseTo(20 * minute + 510_000);
+  });
+
+  test('begins now where its time has come meanwhile', () => {
+    expect(plan(1, {}, { notBeforeMs: nowMs - minute }).beginsAtMs).toBe(nowMs);
+  });
+
+  test('says by how much a deadline is missed, and nothing where it is kept', () => {
+    const deadline = (minutes: number) =>
+      plan(300_000, {}, { deadlineMs: nowMs + minutes * minute }).deadline?.missedBySeconds;
+    expect(deadline(19.5)).toBeCloseTo(360);
+    expect(deadline(30)).toBeUndefined();
+  });
+
+  test('is the same to a script', () => {
+    expect(forecastToJson(plan(300_000, {}, { deadlineMs: nowMs + 19.5 * minute }))).toEqual({
+      seconds: 1_530,
+      doneAt: new Date(nowMs + 1_530_000).toISOString(),
+      deadline: {
+        at: new Date(nowMs + 19.5 * minute).toISOString(),
+        missed: true,
+        missedBySeconds: 360,
+      },
+    });
+    expect(forecastToJson(plan(1, { waitingAhead: 7 }))).toMatchObject({ waitingAhead: 7 });
+  });
 });

@@ -1,0 +1,199 @@
+/**
+ * What a forecast is made of: read from queue and ledger, changing neither, before a run begins
+ * and while it runs.
+ */
+import type { Config } from '../config.js';
+import type { Database } from '../ledger/database.js';
+import { readLines, type LineState } from '../ledger/line.js';
+import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
+import type { Placement } from '../producer/add.js';
+import { type DestroyQueue, lanes } from '../queue/job.js';
+import { openQueue } from '../queue/open.js';
+import { countUpTo, readFirstTurn, turnOf } from '../queue/turns.js';
+import { openStores } from '../stores.js';
+import { createCostMeter, fullPace, secondsLeft, type Outlook, type Pace } from './forecast.js';
+import { lineOf, type Service, type ServiceLine } from './service.js';
+
+/**
+ * @param line - undefined where no worker has made it yet: then nothing ever slowed it.
+ * @param intervalMs - between slots when nothing brakes.
+ */
+export function paceOf(
+  line: LineState | undefined,
+  intervalMs: number,
+  requestsPerRoom: number,
+  paused: boolean,
+): Pace {
+  const full = fullPace(intervalMs);
+  return {
+    ...full,
+    requestsPerRoom,
+    ...(line && {
+      ratePerSecond: line.ratePerSecond,
+      overQuotaPerSecond: line.quotaFound?.ratePerSecond,
+    }),
+    held:
+      line?.stopped !== undefined
+        ? 'stopped'
+        : line?.outage !== undefined
+          ? 'waiting for the API'
+          : paused
+            ? 'paused'
+            : undefined,
+  };
+}
+
+/**
+ * Rooms that wait, up to a priority, and those in hand.
+ *
+ * @param lastPriority - default: all that waits counts.
+ */
+export async function readRoomsAhead(
+  queue: DestroyQueue,
+  lastPriority = Number.MAX_SAFE_INTEGER,
+): Promise<number> {
+  const [waiting, active] = await Promise.all([
+    countUpTo(queue, lastPriority),
+    queue.getActiveCount(),
+  ]);
+  return waiting + active;
+}
+
+async function readLine(database: Database, line: ServiceLine): Promise<LineState | undefined> {
+  const lines = await readLines(database, line.lineKey.sdkAppId, line.intervalMs);
+  return lines.find(({ id }) => id === line.lineId);
+}
+
+/** Where the ledger cannot be read, or has no tables yet, nothing is known to have slowed the line. */
+async function readPace(
+  database: Database | undefined,
+  line: ServiceLine,
+  paused: boolean,
+): Promise<Pace> {
+  try {
+    if (database !== undefined) {
+      const state = await readLine(database, line);
+      const cost = await readRequestsPerRoom(database, line.lineKey.sdkAppId);
+      return paceOf(state, line.intervalMs, cost, paused);
+    }
+  } catch {
+    // As below.
+  }
+  return paceOf(undefined, line.intervalMs, 1, paused);
+}
+
+/** Where the new rooms would go: how many, in which lane; undefined: behind all that waits. */
+export type NewRooms = { rooms: number; lane: Placement['lane'] } | undefined;
+
+/** What stands before new rooms. */
+export async function readOutlook(service: Service, newRooms: NewRooms): Promise<Outlook> {
+  const { queue } = await service.queue();
+  return outlookOf(queue, service.database, service, newRooms);
+}
+
+async function outlookOf(
+  queue: DestroyQueue,
+  database: Database | undefined,
+  line: ServiceLine,
+  newRooms: NewRooms,
+): Promise<Outlook> {
+  const [waitingAhead, paused] = await Promise.all([
+    readRoomsAhead(queue, newRooms && (await lastPriorityOf(queue, newRooms))),
+    queue.isPaused(),
+  ]);
+  return { ...(await readPace(database, line, paused)), waitingAhead };
+}
+
+async function lastPriorityOf(
+  queue: DestroyQueue,
+  { rooms, lane }: NonNullable<NewRooms>,
+): Promise<number> {
+  if (lane !== 'bulk') return lanes[lane];
+  return turnOf(await readFirstTurn(queue), Math.max(0, rooms - 1));
+}
+
+/** Nothing is looked at: an empty line at the full rate. */
+export function unseenOutlook(config: Config): Outlook {
+  return { ...fullPace(lineOf(config).intervalMs), waitingAhead: undefined };
+}
+
+/**
+ * The same without a service, for a preview: it opens only what is there already, and makes no
+ * table and no embedded database. Never fails: what cannot be seen is not counted.
+ */
+export async function lookAhead(config: Config, newRooms: NewRooms): Promise<Outlook> {
+  const unseen = unseenOutlook(config);
+  if (config.sdkAppId === 0 || config.queueUrl === 'embedded') return unseen;
+  const ledgerSeen = config.databaseUrl !== 'embedded';
+  const databaseUrl = ledgerSeen ? config.databaseUrl : config.queueUrl;
+  const closings: (() => Promise<void>)[] = [];
+  try {
+    const stores = await openStores({ ...config, databaseUrl }, () => undefined);
+    closings.unshift(() => stores.close());
+    const opened = await openQueue({
+      ...{ sdkAppId: config.sdkAppId, connection: stores.queue, onError: () => undefined },
+      ...{ failFast: true, readOnly: true },
+    });
+    closings.unshift(() => opened.close());
+    const database = ledgerSeen
+      ? await stores.openLedger(() => undefined, { readOnly: true })
+      : undefined;
+    if (database) closings.unshift(() => database.close());
+    return await outlookOf(opened.queue, database, lineOf(config), newRooms);
+  } catch (error) {
+    return { ...unseen, notCounted: (error as Error).message };
+  } finally {
+    for (const close of closings) await close();
+  }
+}
+
+/** How often the queue is asked, in milliseconds: counting many turns keeps it busy for a moment. */
+const askEveryMs = 1_000;
+
+/**
+ * Follows one batch while it is worked on, and learns what a room costs. Waits for nothing:
+ * while queue or ledger do not answer, what was read last counts.
+ *
+ * @param lastPriority - of the batch's last room: ahead of its end is what waits up to there, in
+ *   all lanes, and never less than the rooms of the batch that have not ended.
+ * @returns a function of the rooms of the batch that have not ended: seconds until its last
+ *   one is done, undefined while nothing moves or nothing is known.
+ */
+export function followBatch(
+  service: Service,
+  lastPriority: number,
+): (remaining: number, nowMs: number) => number | undefined {
+  const cost = createCostMeter();
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let asking = false;
+  let others = 0;
+  let pace: Pace = { ...fullPace(service.intervalMs), ratePerSecond: 0 };
+
+  async function ask(remaining: number, nowMs: number): Promise<void> {
+    const { queue } = await service.queue();
+    const [ahead, paused, line] = await Promise.all([
+      readRoomsAhead(queue, lastPriority),
+      queue.isPaused(),
+      readLine(service.database, service),
+    ]);
+    const roomsAhead = Math.max(remaining, ahead);
+    others = roomsAhead - remaining;
+    const now = paceOf(line, service.intervalMs, 1, paused);
+    const ratePerSecond = now.held === undefined ? now.ratePerSecond : 0;
+    const requestsPerRoom = cost({ nowMs, roomsAhead, ratePerSecond });
+    pace = { ...now, ratePerSecond, requestsPerRoom };
+  }
+
+  return (remaining, nowMs) => {
+    if (!asking && remaining > 0 && nowMs - askedAt >= askEveryMs) {
+      askedAt = nowMs;
+      asking = true;
+      void ask(remaining, nowMs)
+        .catch(() => undefined)
+        .finally(() => {
+          asking = false;
+        });
+    }
+    return secondsLeft({ ...pace, roomsAhead: remaining + others });
+  };
+}
