@@ -1,6 +1,6 @@
 /** What is ahead of the end of a batch, and how long it takes. */
 import type { Database } from '../ledger/database.js';
-import { readLines } from '../ledger/line.js';
+import { isMoving, readLines, stateOf } from '../ledger/line.js';
 import type { DestroyQueue } from '../queue/job.js';
 import { countUpTo } from '../queue/turns.js';
 import { createCostMeter, secondsLeft } from '../operations/forecast.js';
@@ -65,8 +65,7 @@ export function createBatchEta(
       readLines(database, sdkAppId, intervalMs),
     ]);
     const line = lines.find((each) => each.host === host);
-    const moves = !paused && line?.stopped === undefined && line?.outage === undefined;
-    ratePerSecond = moves ? (line?.ratePerSecond ?? 0) : 0;
+    ratePerSecond = isMoving(stateOf(line, paused)) ? (line?.ratePerSecond ?? 0) : 0;
     overQuotaPerSecond = line?.quotaFound?.ratePerSecond;
     others = roomsAhead - remaining;
     requestsPerRoom = cost({ nowMs, roomsAhead, ratePerSecond });

@@ -290,7 +290,8 @@ async function run(
   const lines = await patiently(startPatienceMs, () =>
     readLines(database, config.sdkAppId, intervalMs),
   );
-  const stoppedLine = lines.find((line) => line.id === id)?.stopped;
+  const state = lines.find((line) => line.id === id)?.state;
+  const stoppedLine = state?.kind === 'stopped' ? state.halt : undefined;
   if (stoppedLine === undefined) begin();
   else if (stoppedLine.reason !== manyRejected) {
     // Whoever starts a worker has probably mended the cause: one job tries it now.
