@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { errorCodes, ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
-import { advices } from './advice.js';
+import { describeError } from './advice.js';
 import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
 
@@ -83,8 +83,7 @@ export function reportError(error: unknown, io: Io): number {
   // Commander has said it already; help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof ReaperError) {
-    const advice = error.remedy === undefined ? '' : `; ${advices[error.remedy]}`;
-    say(io, `room-reaper: ${error.message}${advice}`);
+    say(io, `room-reaper: ${describeError(error)}`);
     return errorCodes[error.code].exitCode;
   }
   if (error instanceof Declined) {

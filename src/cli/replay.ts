@@ -21,7 +21,7 @@ import { newId } from '../queue/destruction-id.js';
 import { readMemory } from '../queue/space.js';
 import { waitingPage } from '../queue/waiting.js';
 import { printable } from '../redact.js';
-import { findBatch } from './find-batch.js';
+import { findBatch } from '../operations/find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { forecast } from '../operations/forecast.js';
@@ -95,9 +95,7 @@ export function replayCommand(io: Io): Command {
         const { database } = service;
         const { queue, jobs } = await service.queue();
         const parent =
-          flags.batch === undefined
-            ? undefined
-            : await findBatch(database, config.sdkAppId, flags.batch, '--batch');
+          flags.batch === undefined ? undefined : await findBatch(service, flags.batch);
         const choice: ReplayChoice = {
           ...chosen,
           sdkAppId: config.sdkAppId,

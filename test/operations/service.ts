@@ -1,7 +1,7 @@
 /** A service for each test: an app that nobody else has, on real stores. */
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { readConfig } from '../../src/config.js';
-import { newId } from '../../src/queue/destruction-id.js';
+import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
 import type { Destruction } from '../../src/destruction.js';
 import { openService, type Service } from '../../src/operations/service.js';
 import { addDestructions, type Placement } from '../../src/producer/add.js';
@@ -58,7 +58,7 @@ export function useService(place: (typeof places)[number] = 'Redis and Postgres'
       const { queue } = await service().queue();
       const now = Date.now();
       const destructions = rooms.map((roomId) => ({
-        ...{ id: newId(), roomId, batchId: undefined },
+        ...{ id: idOf(roomId, changes), roomId, batchId: undefined },
         ...{ requestedAtMs: now, notAfterMs: now + 3_600_000 },
         ...changes,
       }));
@@ -71,4 +71,10 @@ export function useService(place: (typeof places)[number] = 'Redis and Postgres'
         async (client) => (await client.query<Record<string, unknown>>(text, [...values])).rows,
       ),
   };
+}
+
+/** The rooms of a batch have ids that follow from it; `requestedAtMs` is when it was made. */
+function idOf(roomId: string, { batchId, requestedAtMs }: Partial<Destruction>): string {
+  if (batchId === undefined) return newId();
+  return batchDestructionId(batchId, requestedAtMs ?? Date.now(), roomId);
 }
