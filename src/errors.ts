@@ -47,7 +47,8 @@ export type Remedy =
   | 'skip_protected'
   | 'force'
   | 'list_batches'
-  | 'give_the_id';
+  | 'give_the_id'
+  | 'keep_more';
 
 /** One of several that could be meant. */
 export interface Candidate {

@@ -1,4 +1,5 @@
 /** The one rule of a RoomId. Source: https://trtc.io/document/60027 */
+import { ReaperError } from './errors.js';
 import { quoted } from './redact.js';
 
 /** Most bytes of a RoomId. */
@@ -18,4 +19,10 @@ export function roomIdProblem(roomId: string | Uint8Array): string | undefined {
   const bytes = typeof roomId === 'string' ? Buffer.byteLength(roomId) : roomId.length;
   const size = bytes > mostBytes ? `${bytes} bytes: ` : '';
   return `RoomId must be 1–${mostBytes} bytes of printable ASCII, got ${size}${quoted(roomId)}`;
+}
+
+/** @throws ReaperError `INVALID` where it is none. */
+export function checkRoomId(roomId: string): void {
+  const problem = roomIdProblem(roomId);
+  if (problem !== undefined) throw new ReaperError('INVALID', problem);
 }

@@ -1,5 +1,6 @@
 /** How numbers and times are shown to people. */
 import { outcomes, type OutcomeCounts } from './destruction.js';
+import { printable } from './redact.js';
 
 export function count(value: number | bigint): string {
   return value.toLocaleString('en-US');
@@ -52,4 +53,23 @@ export function outcomeList(counts: Partial<OutcomeCounts>): string {
     .filter((outcome) => (counts[outcome] ?? 0) > 0)
     .map((outcome) => `${count(counts[outcome] ?? 0)} ${outcome}`)
     .join(', ');
+}
+
+/**
+ * `2026-11-23T02:31:07.000Z`; undefined also for a time that no calendar has: anyone with access
+ * to the queue can write one.
+ */
+export function isoTime(ms: number | undefined): string | undefined {
+  if (ms === undefined || Number.isNaN(new Date(ms).getTime())) return undefined;
+  return new Date(ms).toISOString();
+}
+
+/** To so many digits after the point. */
+export function rounded(value: number, digits = 1): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}
+
+/** Why something failed or stands, as others said it: `UserSig was made with the wrong key (70009)` */
+export function withCode(reason: string, code: number | undefined): string {
+  return `${printable(reason)}${code === undefined ? '' : ` (${code})`}`;
 }

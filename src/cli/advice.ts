@@ -12,11 +12,15 @@ const advices: Readonly<Record<Remedy, string>> = {
   force: 'add --force to ask all the same',
   list_batches: 'room-reaper status lists them',
   give_the_id: 'give the id',
+  keep_more: 'keep more, or add --force',
 };
 
-/** The sentence of an error, and what to do: a part of it, or a sentence of its own. */
-export function withAdvice({ message, remedy }: ReaperError): string {
-  if (remedy === undefined) return message;
-  const advice = advices[remedy];
-  return /^[A-Z]/.test(advice) ? `${message}. ${advice}` : `${message}; ${advice}`;
+/** The sentence of an error, what to do (a part of it, or a sentence of its own), and what could be meant. */
+export function describeError({ message, remedy, candidates }: ReaperError): string {
+  const advice = remedy === undefined ? '' : advices[remedy];
+  const end = advice === '' ? '' : `${/^[A-Z]/.test(advice) ? '. ' : '; '}${advice}`;
+  const shown = candidates.map(
+    ({ id, createdAtMs }) => `${id} (${new Date(createdAtMs).toISOString()})`,
+  );
+  return `${message}${end}${shown.length > 0 ? `: ${shown.join(', ')}` : ''}`;
 }

@@ -1,16 +1,22 @@
 /** `room-reaper audit`: whether the quota was kept, from what the workers recorded. */
 import { Command } from 'commander';
 import { stringify } from 'lossless-json';
-import { readConfig, type Config } from '../config.js';
+import { readConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
-import { auditBatch, auditSince, type Audit } from '../ledger/audit.js';
-import type { Database } from '../ledger/database.js';
-import { requestsInWindow, type SentRequest, type SentToHost } from '../ledger/sent.js';
-import { findBatch, sayNewest } from './find-batch.js';
+import {
+  audit,
+  auditJson,
+  isoMicroseconds,
+  type AuditedHost,
+  type AuditResult,
+} from '../operations/audit.js';
+import { findBatch } from '../operations/find-batch.js';
+import { ledgerNowMs } from '../operations/service.js';
+import { count, rounded, rooms } from '../text.js';
 import { exitCodes, print, type Io } from './io.js';
-import { count, rooms } from '../text.js';
+import { sayNewest } from './say-newest.js';
 import { readDuration } from './when.js';
-import { withLedger } from './with-stores.js';
+import { withService } from './with-service.js';
 
 interface AuditFlags {
   batch?: string;
@@ -43,131 +49,26 @@ export function auditCommand(io: Io): Command {
       }
       const sinceMs = readDuration('--since', flags.since ?? '1h');
       const config = readConfig(io.env, { app: true, credentials: false });
-      io.exitCode = await withLedger(config, io, async ({ database }) => {
-        const audit = await readAudit(database, config, flags.batch, sinceMs, io);
-        const judged = await judge(database, config, audit);
-        print(io, flags.json ? (stringify(toJson(judged)) ?? '') : toText(judged));
-        return judged.violated ? exitCodes.notGone : exitCodes.ok;
+      io.exitCode = await withService(config, io, async (service) => {
+        const result = await audit(
+          service,
+          flags.batch === undefined
+            ? { fromMs: (await ledgerNowMs(service)) - sinceMs }
+            : { batchId: (await findBatch(service, flags.batch, sayNewest(io))).id },
+        );
+        print(io, flags.json ? (stringify(auditJson(result)) ?? '') : toText(result));
+        return result.violated ? exitCodes.notGone : exitCodes.ok;
       });
     });
 }
 
-async function readAudit(
-  database: Database,
-  config: Config,
-  batch: string | undefined,
-  sinceMs: number,
-  io: Io,
-): Promise<Audit> {
-  if (batch === undefined) return auditSince(database, config.sdkAppId, sinceMs);
-  const { id } = await findBatch(database, config.sdkAppId, batch, '--batch', sayNewest(io));
-  return auditBatch(database, config.sdkAppId, id);
-}
-
-interface JudgedHost extends SentToHost {
-  violated: boolean;
-  /** The requests of its fullest window. */
-  window: SentRequest[];
-}
-
-interface Judged extends Audit {
-  /** Most requests that may be in one window. */
-  allowed: number;
-  quota: number;
-  violated: boolean;
-  hosts: JudgedHost[];
-}
-
-async function judge(database: Database, config: Config, audit: Audit): Promise<Judged> {
-  const quota = config.rateLimitPerSecond;
-  // A quota below one a second still lets single requests through.
-  const allowed = Math.max(1, Math.floor(quota));
-  const hosts: JudgedHost[] = [];
-  for (const host of audit.hosts) {
-    hosts.push({
-      ...host,
-      violated: host.worst.requests > allowed,
-      window: await requestsInWindow(database, config.sdkAppId, host.host, host.worst),
-    });
-  }
-  return { ...audit, allowed, quota, hosts, violated: hosts.some((host) => host.violated) };
-}
-
-/** With microseconds: `2026-11-23T02:31:07.000123Z`. */
-export function isoMicroseconds(us: number): string {
-  const fraction = String(Math.round(us % 1_000_000)).padStart(6, '0');
-  return `${new Date(Math.floor(us / 1_000_000) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
-}
-
-interface Retries {
-  rooms: number;
-  mean: number;
-  max: number;
-  distribution: { retries: number; rooms: number }[];
-}
-
-function retriesOf({ roomsByRetries }: Audit): Retries {
-  const distribution = [...roomsByRetries]
-    .map(([retries, roomCount]) => ({ retries, rooms: roomCount }))
-    .sort((a, b) => a.retries - b.retries);
-  const all = distribution.reduce((sum, each) => sum + each.rooms, 0);
-  const sum = distribution.reduce((total, each) => total + each.retries * each.rooms, 0);
-  return {
-    rooms: all,
-    mean: all === 0 ? 0 : sum / all,
-    max: distribution.at(-1)?.retries ?? 0,
-    distribution,
-  };
-}
-
-const round = (value: number, digits: number) => Math.round(value * 10 ** digits) / 10 ** digits;
-
-function toJson(audit: Judged): unknown {
-  const { hosts } = audit;
-  const retries = retriesOf(audit);
-  return {
-    kept: !audit.violated,
-    quotaPerSecond: audit.quota,
-    from: hosts.length === 0 && audit.fromUs === 0 ? null : isoMicroseconds(audit.fromUs),
-    to: hosts.length === 0 && audit.toUs === 0 ? null : isoMicroseconds(audit.toUs),
-    requests: hosts.reduce((sum, host) => sum + host.requests, 0),
-    worstWindow: Math.max(0, ...hosts.map((host) => host.worst.requests)),
-    hosts: hosts.map((host) => ({
-      host: host.host ?? null,
-      kept: !host.violated,
-      requests: host.requests,
-      first: isoMicroseconds(host.firstUs),
-      last: isoMicroseconds(host.lastUs),
-      meanRatePerSecond:
-        host.meanRatePerSecond === undefined ? null : round(host.meanRatePerSecond, 3),
-      quotaUsed:
-        host.meanRatePerSecond === undefined
-          ? null
-          : round(host.meanRatePerSecond / audit.quota, 4),
-      worstWindow: {
-        requests: host.worst.requests,
-        from: isoMicroseconds(host.worst.fromUs),
-        to: isoMicroseconds(host.worst.toUs),
-        sent: host.window.map((request) => ({
-          at: isoMicroseconds(request.atUs),
-          destructionId: request.destructionId,
-          attempt: request.attempt,
-          workerId: request.workerId,
-        })),
-      },
-    })),
-    retries: { ...retries, mean: round(retries.mean, 4) },
-    slots: { notSent: audit.notSent, neverEnded: audit.neverEnded },
-  };
-}
-
-function toText(audit: Judged): string {
+function toText(audit: AuditResult): string {
   if (audit.hosts.length === 0 && audit.neverEnded === 0) return 'nothing was sent in this time';
-  const retries = retriesOf(audit);
+  const { retries } = audit;
   return [
     ...(audit.hosts.length === 0 ? ['no request in this time has a recorded end'] : []),
     ...audit.hosts.flatMap((host) => describeHost(host, audit)),
-    `retries: ${round(retries.mean, 4)} a room on average, at most ${retries.max}`,
+    `retries: ${rounded(retries.mean, 4)} a room on average, at most ${retries.max}`,
     ...retries.distribution
       .filter((each) => each.retries > 0 || retries.distribution.length === 1)
       .map((each) => `  ${rooms(each.rooms)} with ${count(each.retries)}`),
@@ -178,7 +79,7 @@ function toText(audit: Judged): string {
   ].join('\n');
 }
 
-function describeHost(host: JudgedHost, audit: Judged): string[] {
+function describeHost(host: AuditedHost, audit: AuditResult): string[] {
   const { worst, meanRatePerSecond } = host;
   const rate =
     meanRatePerSecond === undefined

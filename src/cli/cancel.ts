@@ -1,36 +1,21 @@
 /** `room-reaper cancel`: take back what was not sent yet. */
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.js';
+import { readConfig } from '../config.js';
+import type { OutcomeCounts } from '../destruction.js';
 import { ReaperError } from '../errors.js';
-import {
-  finishBatches,
-  finishedCount,
-  readBatches,
-  type BatchProgress,
-} from '../ledger/batches.js';
-import {
-  finishCancelled,
-  markBatchesCancelled,
-  markDestructionsCancelled,
-  openOfRooms,
-  outcomesOf,
-  unfinishedBatches,
-} from '../ledger/cancel.js';
-import type { Database } from '../ledger/database.js';
-import { outcomes, type OutcomeCounts } from '../destruction.js';
-import { roomIdProblem } from '../room-id.js';
-import type { DestroyQueue } from '../queue/job.js';
+import { cancel, cancelJson, neverQueued, sumOf, type CancelReport } from '../operations/cancel.js';
+import type { BatchProgress } from '../operations/find-batch.js';
+import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
+import { roomIdProblem } from '../room-id.js';
+import { count, duration, outcomeList, rooms } from '../text.js';
 import { askedBy } from './asked-by.js';
-import { sweep, type Swept } from './cancel-sweep.js';
-import { findBatch } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
+import { createHeapKeeper } from '../operations/small-heap.js';
 import { createProgressLine } from './progress.js';
 import { collect } from './room-request.js';
-import { createHeapKeeper } from '../operations/small-heap.js';
-import { count, duration, outcomeList, rooms } from '../text.js';
-import { withStores, type OpenStores } from './with-stores.js';
+import { withService } from './with-service.js';
 
 interface CancelFlags {
   room?: string[];
@@ -66,8 +51,8 @@ export function cancelCommand(io: Io): Command {
     .action(async (batches: string[], flags: CancelFlags) => {
       checkFlags(batches, flags);
       const config = readConfig(io.env, { app: true, credentials: false });
-      io.exitCode = await withStores(config, io, (stores) =>
-        cancel(config, stores, batches, flags, io),
+      io.exitCode = await withService(config, io, (service) =>
+        runCancel(service, batches, flags, io),
       );
     });
 }
@@ -92,155 +77,36 @@ function checkFlags(batches: readonly string[], flags: CancelFlags): void {
   }
 }
 
-interface Meant {
-  /** As they were before. */
-  batches: BatchProgress[];
-  /** Single destructions. */
-  ids: string[];
-  /** Rooms asked for by `--room` that nothing waits for. */
-  unknownRooms: string[];
-}
-
-async function cancel(
-  config: Config,
-  { database, queue, jobs }: OpenStores,
-  names: readonly string[],
-  flags: CancelFlags,
+/** @returns the exit code. */
+async function runCancel(
+  service: Service,
+  batches: readonly string[],
+  { room = [], all = false, by, json }: CancelFlags,
   io: Io,
 ): Promise<number> {
-  const startedAt = performance.now();
-  const { sdkAppId } = config;
-  const by = askedBy(flags.by);
-  const everythingBeforeMs = flags.all === true ? Date.now() : undefined;
-  const meant = await findMeant(database, queue, sdkAppId, names, flags);
-  // Of one that was cancelled before, rooms may have come onto the queue since.
-  const open = meant.batches.filter(
-    (batch) => batch.finishedAtMs === undefined || batch.cancelledAtMs !== undefined,
-  );
-  const batchIds = open.map((batch) => batch.id);
-  // This is the cancellation; what follows tidies up after it.
-  await markBatchesCancelled(database, batchIds, by);
-  await markDestructionsCancelled(database, meant.ids, by);
-
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
   const keepHeapSmall = createHeapKeeper();
+  const onProgress = (taken: number) => {
+    line.update(`${rooms(taken)} taken back`);
+    keepHeapSmall();
+  };
   try {
-    const swept = await sweep(
-      { database, queue, jobs },
-      {
-        sdkAppId,
-        batches: open,
-        ids: meant.ids,
-        by,
-        ...(everythingBeforeMs === undefined ? {} : { everythingBeforeMs }),
-      },
-      ({ taken }) => {
-        line.update(`${rooms(sum(taken))} taken back`);
-        keepHeapSmall();
-      },
-      interrupt.signal,
-    ).finally(() => line.end());
-    if (interrupt.signal.aborted) {
+    const wish = { batches, rooms: room, all, by: askedBy(by) };
+    const { signal } = interrupt;
+    const report = await cancel(service, wish, { onProgress, signal }).finally(() => line.end());
+    if (report === undefined) {
       say(
         io,
         'interrupted: nothing of it is sent any more; run the same command again to record the rest as cancelled',
       );
       return exitCodes.interrupted;
     }
-    await finishBatches(database, sdkAppId);
-    if (swept.left.length === 0) await finishCancelled(database, batchIds);
-    const report: CancelReport = {
-      swept,
-      before: meant.batches,
-      after: await readAgain(database, sdkAppId, meant.batches),
-      inHand: await outcomesOf(database, [...swept.inHand]),
-      unknownRooms: meant.unknownRooms,
-      seconds: (performance.now() - startedAt) / 1000,
-    };
-    print(io, flags.json ? JSON.stringify(toJson(report)) : toText(report));
+    print(io, json ? JSON.stringify(cancelJson(report)) : toText(report));
     return exitCodes.ok;
   } finally {
     interrupt.dispose();
   }
-}
-
-async function findMeant(
-  database: Database,
-  queue: DestroyQueue,
-  sdkAppId: number,
-  names: readonly string[],
-  flags: CancelFlags,
-): Promise<Meant> {
-  const meant: Meant = { batches: [], ids: [], unknownRooms: [] };
-  if (flags.all) {
-    await finishBatches(database, sdkAppId);
-    for (const id of await unfinishedBatches(database, sdkAppId)) {
-      meant.batches.push(await findBatch(database, sdkAppId, id, 'BATCH'));
-    }
-  }
-  for (const name of names) {
-    const batch = await findBatch(database, sdkAppId, name, 'BATCH');
-    if (!meant.batches.some((other) => other.id === batch.id)) meant.batches.push(batch);
-  }
-  for (const room of new Set(flags.room)) {
-    const pending = await queue.getDeduplicationJobId(room);
-    // A job that came back from the failed set owns no key; the ledger knows it.
-    const ids = new Set(await openOfRooms(database, sdkAppId, [room]));
-    if (pending !== null) ids.add(pending);
-    meant.ids.push(...ids);
-    if (ids.size === 0) meant.unknownRooms.push(room);
-  }
-  return meant;
-}
-
-async function readAgain(
-  database: Database,
-  sdkAppId: number,
-  batches: readonly BatchProgress[],
-): Promise<BatchProgress[]> {
-  const after: BatchProgress[] = [];
-  for (const { id } of batches) {
-    after.push(...(await readBatches(database, sdkAppId, { idOrName: id, limit: 1 })));
-  }
-  return after;
-}
-
-interface CancelReport {
-  swept: Swept;
-  before: BatchProgress[];
-  after: BatchProgress[];
-  inHand: Awaited<ReturnType<typeof outcomesOf>>;
-  unknownRooms: string[];
-  seconds: number;
-}
-
-const sum = (counts: OutcomeCounts) => outcomes.reduce((total, each) => total + counts[each], 0);
-
-/** Rooms of the batch that were never on the queue, where it was interrupted at that. */
-function neverQueued(batch: BatchProgress): number {
-  return batch.finishedAtMs === undefined ? 0 : batch.total - finishedCount(batch);
-}
-
-function toJson(report: CancelReport): unknown {
-  const { swept } = report;
-  return {
-    cancelled: swept.taken.cancelled,
-    sentBefore: swept.taken.failed,
-    inHand: report.inHand.map(({ roomId, outcome }) => ({ roomId, outcome: outcome ?? null })),
-    leftInHand: swept.left.length,
-    goOnForOthers: swept.shared.size,
-    nothingWaits: report.unknownRooms,
-    batches: report.after.map((batch) => ({
-      id: batch.id,
-      name: batch.name,
-      total: batch.total,
-      finished: finishedCount(batch),
-      neverQueued: neverQueued(batch),
-      outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
-    })),
-    seconds: Math.round(report.seconds * 10) / 10,
-  };
 }
 
 function toText(report: CancelReport): string {
@@ -270,7 +136,7 @@ function toText(report: CancelReport): string {
     lines.push(
       '',
       `batch ${name}${batch.id}${ended ? ' had ended before' : ''}`,
-      `  ${count(finishedCount(batch))} of ${rooms(batch.total)}: ${outcomeList(batch) || 'none ended'}`,
+      `  ${count(sumOf(batch))} of ${rooms(batch.total)}: ${outcomeList(batch) || 'none ended'}`,
     );
     if (neverQueued(batch) > 0)
       lines.push(`  ${rooms(neverQueued(batch))} had not been put on the queue`);
@@ -278,7 +144,7 @@ function toText(report: CancelReport): string {
   if (
     inHand.length === 0 &&
     swept.left.length === 0 &&
-    sum(swept.taken) === 0 &&
+    sumOf(swept.taken) === 0 &&
     after.length === 0
   ) {
     lines.shift();

@@ -1,15 +1,22 @@
 /** `room-reaper explain`: why a room is still alive, or what became of it. */
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.js';
-import { ReaperError } from '../errors.js';
-import { readLastSlot, readRoomHistory } from '../ledger/explain.js';
-import { readLines } from '../ledger/line.js';
-import { slotInterval } from '../limiter/pace.js';
-import { roomIdProblem } from '../room-id.js';
-import { locateJob, locateRoom, type LocatedJob } from '../queue/locate.js';
-import { toJson, toText, type Explanation } from './explanation.js';
+import { readConfig } from '../config.js';
+import type { Statistics } from '../destruction.js';
+import {
+  explain,
+  explanationJson,
+  summaryOf,
+  type Explanation,
+  type KnownAttempt,
+  type KnownDestruction,
+  type LocatedJob,
+} from '../operations/explain.js';
+import { haltOf } from '../operations/line.js';
+import { printable } from '../redact.js';
+import { checkRoomId } from '../room-id.js';
+import { count, instant, withCode } from '../text.js';
 import { print, type Io } from './io.js';
-import { withStores, type OpenStores } from './with-stores.js';
+import { withService } from './with-service.js';
 
 const help = `
 Examples:
@@ -20,9 +27,6 @@ Examples:
 It asks the queue and the ledger and sends nothing. The exit code is 0 whatever became of
 the room, also where it was never asked for.`;
 
-/** What is shown of a room that was asked for again and again: the newest. */
-const most = { destructions: 5, attempts: 50 };
-
 export function explainCommand(io: Io): Command {
   return new Command('explain')
     .description('why a room is still alive, or what became of it')
@@ -30,47 +34,131 @@ export function explainCommand(io: Io): Command {
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', help)
     .action(async (roomId: string, flags: { json?: boolean }) => {
-      const problem = roomIdProblem(roomId);
-      if (problem !== undefined) throw new ReaperError('INVALID', problem);
+      checkRoomId(roomId);
       const config = readConfig(io.env, { app: true, credentials: false });
-      await withStores(config, io, async (stores) => {
-        const explanation = await explain(config, stores, roomId);
-        print(io, flags.json ? toJson(explanation) : toText(explanation));
+      await withService(config, io, async (service) => {
+        const explanation = await explain(service, roomId);
+        print(io, flags.json ? explanationJson(explanation) : toText(explanation));
       });
     });
 }
 
-export async function explain(
-  config: Config,
-  stores: OpenStores,
-  roomId: string,
-): Promise<Explanation> {
-  const { queue, lookUp, database } = stores;
-  const intervalMs = slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
-  const { host } = new URL(config.endpoint);
-  // The queue first: a job that ends between the two is in the ledger by then.
-  const pending = await locateRoom(queue, lookUp, roomId);
-  const [history, lines, paused] = await Promise.all([
-    readRoomHistory(database, config.sdkAppId, roomId, most),
-    readLines(database, config.sdkAppId, intervalMs),
-    queue.isPaused(),
-  ]);
-  const line = lines.find((each) => each.host === host);
-  const jobs = new Map<string, LocatedJob>(pending && [[pending.id, pending]]);
-  for (const { id } of history.destructions) {
-    const job = jobs.get(id) ?? (await locateJob(queue, lookUp, id));
-    if (job !== undefined) jobs.set(id, job);
+export function toText(explanation: Explanation): string {
+  const { roomId, nowMs, pending, history, jobs } = explanation;
+  const lines = [`${printable(roomId)}: ${summaryOf(explanation)}`];
+  const known = history.destructions.some(({ id }) => id === pending?.id);
+  if (pending !== undefined && !known) lines.push('', ...describeUnstarted(pending, nowMs));
+  for (const destruction of history.destructions) {
+    lines.push('', ...describeDestruction(destruction, jobs.get(destruction.id), nowMs));
   }
-  return {
-    roomId,
-    nowMs: Date.now(),
-    paused,
-    host,
-    line,
-    lastSlotAtMs: line && (await readLastSlot(database, line.id)),
-    fullRatePerSecond: 1000 / intervalMs,
-    pending,
-    jobs,
-    history,
-  };
+  const more = history.total - history.destructions.length;
+  if (more > 0)
+    lines.push(
+      '',
+      `${count(more)} older ${more === 1 ? 'destruction' : 'destructions'} of it not shown`,
+    );
+  lines.push('', describeLine(explanation));
+  return lines.join('\n');
+}
+
+/** No worker has taken it up: the ledger does not know it yet. */
+function describeUnstarted(job: LocatedJob, nowMs: number): string[] {
+  const { destruction } = job;
+  return [
+    `destruction ${job.id}: ${stateOf(job)}, never taken up`,
+    ...(destruction === undefined ? [] : [`  ${asked(destruction, destruction.batchId, nowMs)}`]),
+  ];
+}
+
+function describeDestruction(
+  destruction: KnownDestruction,
+  job: LocatedJob | undefined,
+  nowMs: number,
+): string[] {
+  const { id, outcome, batch, errorInfo, attempts, attemptCount, statistics } = destruction;
+  const batchText =
+    batch && `${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`;
+  const earlier = attemptCount - attempts.length;
+  return [
+    `destruction ${id}: ${outcome ?? (job === undefined ? 'open' : `open, ${stateOf(job)}`)}`,
+    `  ${asked(destruction, batchText, nowMs)}`,
+    ...(job?.place.state === 'failed'
+      ? [`  in BullMQ's failed set: ${printable(job.place.reason)}`]
+      : []),
+    ...(earlier > 0 ? [`  ${count(earlier)} earlier attempts not shown`] : []),
+    ...attempts.map((attempt) => `  ${describeAttempt(attempt, nowMs)}`),
+    ...(errorInfo === undefined ? [] : [`  ErrorInfo: ${printable(errorInfo)}`]),
+    ...(statistics === undefined
+      ? []
+      : [`  ${describeStatistics(statistics, destruction.statisticsSource)}`]),
+  ];
+}
+
+function stateOf({ place, lane, failedRuns }: LocatedJob): string {
+  switch (place.state) {
+    case 'waiting':
+      return `waiting${lane === undefined ? '' : ` in the ${lane} lane`}`;
+    case 'in_hand':
+      return 'in hand of a worker';
+    case 'delayed':
+      return failedRuns > 0 ? 'waiting for a later retry' : 'not due yet';
+    case 'failed':
+      return 'failed';
+    default:
+      return place satisfies never;
+  }
+}
+
+function asked(
+  { requestedAtMs, notAfterMs }: { requestedAtMs: number; notAfterMs: number },
+  batch: string | undefined,
+  nowMs: number,
+): string {
+  const inBatch = batch === undefined ? '' : `, batch ${batch}`;
+  return `asked for ${instant(requestedAtMs, nowMs)}, deadline ${instant(notAfterMs, nowMs)}${inBatch}`;
+}
+
+function describeAttempt(attempt: KnownAttempt, nowMs: number): string {
+  const { sentAtMs, endedAtMs, slotAtMs, verdict, reason, requestId } = attempt;
+  const times = [
+    `slot ${instant(slotAtMs, nowMs, true)}`,
+    ...(sentAtMs === undefined ? [] : [`sent ${instant(sentAtMs, nowMs, true)}`]),
+    ...(endedAtMs === undefined ? [] : [`ended ${instant(endedAtMs, nowMs, true)}`]),
+  ];
+  const facts = [
+    ...(attempt.httpStatus === undefined ? [] : [`HTTP ${attempt.httpStatus}`]),
+    ...(attempt.errorCode === undefined ? [] : [`code ${attempt.errorCode}`]),
+    endedAtMs === undefined
+      ? 'no answer recorded: under way, or its worker died'
+      : `${verdict ?? 'no verdict'}: ${printable(reason ?? '')}`,
+    ...(attempt.mayHaveActed ? ['may have destroyed the room'] : []),
+    ...(requestId === undefined ? [] : [`RequestId ${printable(requestId)}`]),
+  ];
+  return `attempt ${attempt.attempt}: ${[...times, ...facts].join(', ')}`;
+}
+
+function describeStatistics(statistics: Statistics, source: string | undefined): string {
+  const { totalViewers, totalGiftsSent, totalGiftCoins } = statistics;
+  return (
+    `statistics (${printable(source ?? 'unknown source')}): ${count(totalViewers)} viewers, ${count(totalGiftsSent)} gifts, ` +
+    `${count(totalGiftCoins)} coins, ${count(statistics.totalUniqueGiftSenders)} gift senders, ` +
+    `${count(statistics.totalLikesReceived)} likes`
+  );
+}
+
+function describeLine({ line, state, host, nowMs }: Explanation): string {
+  if (line === undefined)
+    return `line of ${host}: no worker has run yet${state.kind === 'paused' ? '; paused by hand' : ''}`;
+  const last =
+    line.lastSlotMs === undefined ? '' : `, last slot ${instant(line.lastSlotMs, nowMs)}`;
+  const halt = haltOf(state);
+  if (halt !== undefined) {
+    const since = `since ${instant(halt.sinceMs, nowMs)}: ${withCode(halt.reason, halt.code)}`;
+    return halt.outage
+      ? `line of ${host}: BRAKED, the API does not work ${since}; one room tries every two seconds${last}`
+      : `line of ${host}: STOPPED ${since}; one room tries again at ${instant(halt.probeAtMs, nowMs)}`;
+  }
+  const brake = line.brakeReason === undefined ? '' : `, braked: ${printable(line.brakeReason)}`;
+  const runs = state.kind === 'paused' ? 'paused by hand' : 'running';
+  return `line of ${host}: ${runs}, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${last}`;
 }

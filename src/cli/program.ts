@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { errorCodes, ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
-import { withAdvice } from './advice.js';
+import { describeError } from './advice.js';
 import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
 
@@ -163,7 +163,7 @@ export function reportError(error: unknown, io: Io): number {
   // Commander has said it already; help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof ReaperError) {
-    say(io, `room-reaper: ${withAdvice(error)}`);
+    say(io, `room-reaper: ${describeError(error)}`);
     return errorCodes[error.code].exitCode;
   }
   if (error instanceof Declined) {

@@ -1,16 +1,16 @@
 /** `room-reaper prune`: delete from the ledger what ended long ago. */
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.js';
+import { readConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
-import { finishBatches } from '../ledger/batches.js';
-import { prune, readCutoff, type Pruned, type PruneOptions } from '../ledger/prune.js';
+import { prune, pruneJson, type Pruned, type PruneResult } from '../operations/prune.js';
+import { ledgerNowMs, type Service } from '../operations/service.js';
+import { count } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
-import { count } from '../text.js';
 import { readDuration } from './when.js';
-import { withLedger } from './with-stores.js';
+import { withService } from './with-service.js';
 
 interface PruneFlags {
   olderThan?: string;
@@ -41,72 +41,56 @@ export function pruneCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (flags: PruneFlags) => {
       const config = readConfig(io.env, { app: true, credentials: false });
-      const olderThanMs = readAge(flags, config);
-      io.exitCode = await withLedger(config, io, async ({ database }) => {
-        await finishBatches(database, config.sdkAppId);
-        const interrupt = onInterrupt();
-        const interrupted = () => interrupt.signal.aborted;
-        try {
-          const options = {
-            sdkAppId: config.sdkAppId,
-            beforeUs: await readCutoff(database, olderThanMs),
-            force: flags.force ?? false,
-            signal: interrupt.signal,
-          };
-          const found = await prune(database, { ...options, dryRun: true });
-          if (interrupted()) return exitCodes.interrupted;
-          if (flags.dryRun || isNothing(found)) {
-            show(found, options, flags, io);
-            return exitCodes.ok;
-          }
-          await askConsent(found, flags, io);
-          const line = createProgressLine(io);
-          const onProgress = (pruned: Readonly<Pruned>) =>
-            line.update(
-              `${count(pruned.destructions)} / ${count(found.destructions)} destructions`,
-            );
-          const pruned = await prune(database, { ...options, dryRun: false, onProgress }).finally(
-            () => line.end(),
-          );
-          show(pruned, options, flags, io);
-          if (interrupted()) say(io, 'interrupted: run the same command again to go on');
-          return interrupted() ? exitCodes.interrupted : exitCodes.ok;
-        } finally {
-          interrupt.dispose();
-        }
-      });
+      const olderThanMs = readAge(flags);
+      io.exitCode = await withService(config, io, (service) =>
+        runPrune(service, olderThanMs, flags, io),
+      );
     });
 }
 
-const dayMs = 86_400_000;
-
-/**
- * A job that failed stays in BullMQ's failed set for `FAILED_JOBS_DAYS`, and a retry there must
- * find how it ended; one that was not taken off the queue by a worker that died is sent again
- * until its deadline, unless the ledger knows better. So the ledger remembers longer than both.
- */
-function leastDays(config: Config): number {
-  return Math.max(config.failedJobsDays, Math.ceil(config.deadlineHours / 24)) + 1;
+function readAge({ olderThan }: PruneFlags): number {
+  if (olderThan !== undefined) return readDuration('--older-than', olderThan);
+  throw new ReaperError(
+    'INVALID',
+    '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
+  );
 }
 
-function readAge(flags: PruneFlags, config: Config): number {
-  if (flags.olderThan === undefined) {
-    throw new ReaperError(
-      'INVALID',
-      '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
+/** @returns the exit code. */
+async function runPrune(
+  service: Service,
+  olderThanMs: number,
+  flags: PruneFlags,
+  io: Io,
+): Promise<number> {
+  const interrupt = onInterrupt();
+  const { signal } = interrupt;
+  const interrupted = () => signal.aborted;
+  try {
+    const options = {
+      beforeMs: (await ledgerNowMs(service)) - olderThanMs,
+      force: flags.force ?? false,
+      signal,
+    };
+    const found = await prune(service, { ...options, dryRun: true });
+    if (interrupted()) return exitCodes.interrupted;
+    if (flags.dryRun || isNothing(found)) {
+      show({ ...found, dryRun: flags.dryRun ?? false }, flags, io);
+      return exitCodes.ok;
+    }
+    await askConsent(found, flags, io);
+    const line = createProgressLine(io);
+    const onProgress = (pruned: Readonly<Pruned>) =>
+      line.update(`${count(pruned.destructions)} / ${count(found.destructions)} destructions`);
+    const pruned = await prune(service, { ...options, dryRun: false, onProgress }).finally(() =>
+      line.end(),
     );
+    show(pruned, flags, io);
+    if (interrupted()) say(io, 'interrupted: run the same command again to go on');
+    return interrupted() ? exitCodes.interrupted : exitCodes.ok;
+  } finally {
+    interrupt.dispose();
   }
-  const olderThanMs = readDuration('--older-than', flags.olderThan);
-  const least = leastDays(config);
-  if (olderThanMs < least * dayMs && !flags.force) {
-    throw new ReaperError(
-      'INVALID',
-      `--older-than must be at least ${least}d, got ${JSON.stringify(flags.olderThan)}: a failed job can be retried from BullMQ's failed set for ` +
-        `FAILED_JOBS_DAYS (${config.failedJobsDays}), and is sent again until its deadline (DESTROY_DEADLINE_HOURS, ${config.deadlineHours}) where the ledger does not know its end any more; ` +
-        'keep more, or add --force',
-    );
-  }
-  return olderThanMs;
 }
 
 function isNothing(pruned: Pruned): boolean {
@@ -132,23 +116,13 @@ function describe({ destructions, attempts, batches }: Pruned): string {
   );
 }
 
-function show(
-  pruned: Pruned,
-  { beforeUs }: Pick<PruneOptions, 'beforeUs'>,
-  flags: PruneFlags,
-  io: Io,
-): void {
-  const before = new Date(beforeUs / 1000).toISOString();
-  const dryRun = flags.dryRun ?? false;
-  if (flags.json) {
-    const { destructions, attempts, batches } = pruned;
-    print(io, JSON.stringify({ dryRun, before, destructions, attempts, batches }));
-  } else if (isNothing(pruned)) {
+function show(pruned: PruneResult, flags: PruneFlags, io: Io): void {
+  const before = new Date(pruned.beforeMs).toISOString();
+  if (flags.json) print(io, JSON.stringify(pruneJson(pruned)));
+  else if (isNothing(pruned)) {
     print(io, `nothing ended before ${before}, or all of it belongs to batches that stay`);
   } else {
-    print(
-      io,
-      `${dryRun ? 'would delete' : 'deleted'} ${describe(pruned)} that ended before ${before}`,
-    );
+    const what = pruned.dryRun ? 'would delete' : 'deleted';
+    print(io, `${what} ${describe(pruned)} that ended before ${before}`);
   }
 }

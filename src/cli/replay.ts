@@ -14,8 +14,8 @@ import {
 import { refuseProtected } from '../operations/rooms.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
+import { findBatch } from '../operations/find-batch.js';
 import { count, rooms } from '../text.js';
-import { findBatch } from './find-batch.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { withBatchProgress } from './progress.js';
@@ -82,11 +82,8 @@ export function replayCommand(io: Io): Command {
       const config = readConfig(io.env, { app: true, credentials: false });
       const protectedRooms = readProtection(config, flags).rooms;
       io.exitCode = await withService(config, io, async (service) => {
-        const { database } = service;
         const parent =
-          flags.batch === undefined
-            ? undefined
-            : await findBatch(database, config.sdkAppId, flags.batch, '--batch');
+          flags.batch === undefined ? undefined : await findBatch(service, flags.batch);
         const request: ReplayRequest = {
           ...{ ...label, ...choice, protectedRooms, force: flags.force === true },
           batchId: parent?.id,

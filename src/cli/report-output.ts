@@ -9,8 +9,6 @@ import type { Io } from './io.js';
 
 export interface ReportOutput {
   write(text: string): Promise<void>;
-  /** SHA-256 of all that was written. */
-  sha256(): string;
   /** Makes a file appear, with its digest beside it; nothing to do on stdout. */
   finish(): Promise<void>;
   /** Leaves nothing behind where it was not finished. */
@@ -31,13 +29,10 @@ export async function openReportOutput(
 }
 
 function toStdout(io: Io): ReportOutput {
-  const hash = createHash('sha256');
   return {
     async write(text) {
-      hash.update(text);
       if (!io.stdout.write(text)) await once(io.stdout, 'drain');
     },
-    sha256: () => hash.copy().digest('hex'),
     finish: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
@@ -68,7 +63,6 @@ async function toFile(file: string, force: boolean): Promise<ReportOutput> {
         throw cannotWrite(file, error);
       }
     },
-    sha256: () => hash.copy().digest('hex'),
     async finish() {
       await handle.sync();
       await closeFile();
@@ -76,7 +70,7 @@ async function toFile(file: string, force: boolean): Promise<ReportOutput> {
       else await moveWithoutReplacing(temporary, file);
       isThere = false;
       // The form of `sha256sum --check`.
-      await writeFile(digestFile, `${hash.copy().digest('hex')}  ${basename(file)}\n`);
+      await writeFile(digestFile, `${hash.digest('hex')}  ${basename(file)}\n`);
     },
     async close() {
       await closeFile();

@@ -1,13 +1,69 @@
-/** The sums of a report, for people. */
+/** A report for people: the table of its rooms, and its sums. */
+import {
+  openRooms,
+  type ReportRow,
+  type ReportSummary,
+  type RowFormat,
+} from '../operations/report.js';
 import { printable } from '../redact.js';
-import { openRooms, type ReportSummary } from './report-formats.js';
 import {
   describeOutcomes,
   describeProblems,
   describeStatistics,
   describeTop,
 } from './summary-text.js';
-import { count, rooms } from '../text.js';
+import { count, isoTime, rooms } from '../text.js';
+
+/** Columns of the table; the rest of a room is in the other formats. */
+const tableColumns: readonly (readonly [
+  title: string,
+  width: number,
+  align: 'left' | 'right',
+  read: (row: ReportRow) => string | number | bigint | undefined,
+])[] = [
+  ['outcome', 25, 'left', (row) => row.outcome ?? `(${row.state})`],
+  ['statistics', 10, 'left', (row) => row.statisticsSource],
+  ['viewers', 9, 'right', (row) => row.totals.totalViewers],
+  ['gifts', 8, 'right', (row) => row.totals.totalGiftsSent],
+  ['coins', 10, 'right', (row) => row.totals.totalGiftCoins],
+  ['senders', 8, 'right', (row) => row.totals.totalUniqueGiftSenders],
+  ['likes', 9, 'right', (row) => row.totals.totalLikesReceived],
+  ['attempts', 8, 'right', (row) => row.attempts],
+  ['code', 6, 'right', (row) => row.errorCode],
+  ['finished', 24, 'left', (row) => isoTime(row.finishedAtMs)],
+  ['joined', 6, 'left', (row) => (row.joined ? 'yes' : '')],
+];
+
+/** @param roomWidth - of the first column; a longer RoomId moves its line. */
+function tableHeader(roomWidth: number): string {
+  const titles = tableColumns.map(([title, width, align]) => pad(title, width, align));
+  return `${['room'.padEnd(roomWidth), ...titles].join('  ').trimEnd()}\n`;
+}
+
+function toTableLine(row: ReportRow, roomWidth: number): string {
+  const cells = tableColumns.map(([, width, align, read]) =>
+    pad(String(read(row) ?? ''), width, align),
+  );
+  return `${[printable(row.roomId).padEnd(roomWidth), ...cells].join('  ').trimEnd()}\n`;
+}
+
+function pad(text: string, width: number, align: 'left' | 'right'): string {
+  return align === 'left' ? text.padEnd(width) : text.padStart(width);
+}
+
+/** The first page sets the width of the first column. */
+export function tableFormat(summaryOnly: boolean): RowFormat {
+  let roomWidth = 0;
+  return {
+    head(page) {
+      roomWidth = Math.max(4, ...page.map((row) => printable(row.roomId).length));
+      return tableHeader(roomWidth);
+    },
+    row: (row) => toTableLine(row, roomWidth),
+    tail: (report) => `${summaryOnly ? '' : '\n'}${summaryText(report)}\n`,
+    digestsItself: false,
+  };
+}
 
 export function summaryText(report: ReportSummary): string {
   const { summary } = report;

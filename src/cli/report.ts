@@ -2,10 +2,31 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
-import type { Io } from './io.js';
-import { reportFormats, type ReportFormat } from './report-formats.js';
-import { runReport } from './report-run.js';
-import { withLedger } from './with-stores.js';
+import { isGone, outcomes } from '../destruction.js';
+import { findBatch } from '../operations/find-batch.js';
+import {
+  csv,
+  json,
+  ndjson,
+  openRooms,
+  writeReport,
+  type ReportSummary,
+} from '../operations/report.js';
+import type { Service } from '../operations/service.js';
+import { printable } from '../redact.js';
+import { count } from '../text.js';
+import { onInterrupt } from './interrupt.js';
+import { exitCodes, say, type Io } from './io.js';
+import { createProgressLine } from './progress.js';
+import { openReportOutput } from './report-output.js';
+import { summaryText, tableFormat } from './report-text.js';
+import { sayNewest } from './say-newest.js';
+import { withService } from './with-service.js';
+
+/** What each format is written by, with only its sums or with its rooms too. */
+const formats = { table: tableFormat, json, csv: () => csv, ndjson: () => ndjson };
+
+type ReportFormat = keyof typeof formats;
 
 interface ReportFlags {
   format?: string;
@@ -44,20 +65,66 @@ export function reportCommand(io: Io): Command {
     .action(async (batch: string, flags: ReportFlags) => {
       const format = readFormat(flags);
       const config = readConfig(io.env, { app: true, credentials: false });
-      io.exitCode = await withLedger(config, io, ({ database, stores }) =>
-        runReport({
-          ...{ config, io, database, stores, batch, format },
-          output: flags.output,
-          force: flags.force ?? false,
-          summaryOnly: flags.summary ?? false,
-        }),
+      io.exitCode = await withService(config, io, (service) =>
+        runReport(service, batch, format, flags, io),
       );
     });
 }
 
+/** @returns the exit code. */
+async function runReport(
+  service: Service,
+  idOrName: string,
+  format: ReportFormat,
+  flags: ReportFlags,
+  io: Io,
+): Promise<number> {
+  const { output: file, force = false, summary: summaryOnly = false } = flags;
+  const batch = await findBatch(service, idOrName, sayNewest(io));
+  const output = await openReportOutput(file, force, io);
+  const interrupt = onInterrupt();
+  const line = createProgressLine(io);
+  // On a terminal the rooms themselves are the progress, unless they go elsewhere.
+  const shows = file !== undefined || summaryOnly || io.stdout.isTTY !== true;
+  try {
+    const rowFormat = formats[format](summaryOnly);
+    const pages = writeReport(service, batch, rowFormat, {
+      summaryOnly,
+      signal: interrupt.signal,
+      onNotListed: (reason) =>
+        say(io, `the rooms that wait cannot be listed: ${printable(reason)}`),
+      onProgress(written) {
+        if (shows) line.update(`${count(written)} / ${count(batch.total)} rooms`);
+      },
+    });
+    let page = await pages.next();
+    for (; page.done !== true; page = await pages.next()) await output.write(page.value);
+    line.end();
+    const report = page.value;
+    if (report === undefined) {
+      say(io, 'interrupted: the report is not whole');
+      return exitCodes.interrupted;
+    }
+    await output.write(rowFormat.tail(report));
+    await output.finish();
+    if (format === 'csv' || format === 'ndjson') say(io, summaryText(report));
+    return exitCode(report);
+  } finally {
+    line.end();
+    interrupt.dispose();
+    await output.close();
+  }
+}
+
+function exitCode(report: ReportSummary): number {
+  const ended = report.summary.outcomes;
+  const notGone = outcomes.some((outcome) => !isGone(outcome) && ended[outcome] > 0);
+  return notGone || openRooms(report) > 0 ? exitCodes.notGone : exitCodes.ok;
+}
+
 function readFormat(flags: ReportFlags): ReportFormat {
   const text = flags.format ?? (flags.json ? 'json' : 'table');
-  const format = reportFormats.find((each) => each === text);
+  const format = (Object.keys(formats) as ReportFormat[]).find((each) => each === text);
   if (format === undefined) {
     throw new ReaperError(
       'INVALID',

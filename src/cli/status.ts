@@ -1,24 +1,17 @@
 /** `room-reaper status`: the line, its rate, what waits, how long, the batches. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.js';
-import { ReaperError } from '../errors.js';
-import { finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
-import type { Database } from '../ledger/database.js';
-import { readLines, type LineState } from '../ledger/line.js';
-import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
-import { outcomes } from '../destruction.js';
-import { slotInterval } from '../limiter/pace.js';
+import { readConfig } from '../config.js';
+import type { Line } from '../operations/line.js';
+import type { Service } from '../operations/service.js';
+import { readStatus, statusJson, type Status, type StatusBatch } from '../operations/status.js';
 import { isPassing } from '../passing.js';
-import { readDepth, type QueueDepth } from '../queue/depth.js';
-import type { DestroyQueue } from '../queue/job.js';
 import { printable } from '../redact.js';
-import { secondsLeft } from '../operations/forecast.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';
-import { clockTime, count, duration, outcomeList, rooms } from '../text.js';
-import { withStores } from './with-stores.js';
+import { clockTime, count, duration, outcomeList, rooms, withCode } from '../text.js';
+import { withService } from './with-service.js';
 
 interface StatusFlags {
   batch?: string;
@@ -26,25 +19,11 @@ interface StatusFlags {
   json?: boolean;
 }
 
-export interface Status {
-  paused: boolean;
-  lines: LineState[];
-  /** The host that the configuration names. */
-  host: string;
-  queue: QueueDepth;
-  /** Seconds until everything that is due now is done, with the retries that rooms cost lately. */
-  etaSeconds: number;
-  batches: BatchProgress[];
-}
-
 const help = `
 Examples:
   room-reaper status
   room-reaper status --watch
   room-reaper status --batch new-year --json`;
-
-/** Batches shown where none is asked for. */
-const batchesShown = 10;
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
@@ -56,18 +35,15 @@ export function statusCommand(io: Io): Command {
     .action(async (flags: StatusFlags) => {
       const config = readConfig(io.env, { app: true, credentials: false });
       const show = (status: Status) =>
-        flags.json ? JSON.stringify(toJson(status)) : toText(status, Date.now());
-      await withStores(
-        config,
-        io,
-        async ({ queue, database }) => {
-          const read = () => readStatus(config, database, queue, flags.batch);
-          if (flags.watch) await watch(read, show, flags, io);
-          else print(io, show(await read()));
-        },
-        // What is watched says so itself.
-        flags.watch ? () => undefined : undefined,
-      );
+        flags.json ? JSON.stringify(statusJson(status)) : toText(status, Date.now());
+      // What is watched says so itself.
+      const onQueueError = flags.watch ? () => undefined : undefined;
+      const use = async (service: Service) => {
+        const read = () => readStatus(service, flags.batch);
+        if (flags.watch) await watch(read, show, flags, io);
+        else print(io, show(await read()));
+      };
+      await withService(config, io, use, onQueueError);
     });
 }
 
@@ -132,132 +108,14 @@ async function watch(
   }
 }
 
-export async function readStatus(
-  config: Config,
-  database: Database,
-  queue: DestroyQueue,
-  batch: string | undefined,
-): Promise<Status> {
-  const intervalMs = slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
-  const lines = await readLines(database, config.sdkAppId, intervalMs);
-  const depth = await readDepth(queue);
-  const batches = await readBatches(database, config.sdkAppId, {
-    ...(batch === undefined ? {} : { idOrName: batch }),
-    limit: batch === undefined ? batchesShown : 100,
-  });
-  if (batch !== undefined && batches.length === 0) {
-    throw new ReaperError(
-      'INVALID',
-      `--batch must be the id or name of a batch, got ${printable(JSON.stringify(batch))}; room-reaper status lists them`,
-    );
-  }
-  const { host } = new URL(config.endpoint);
-  const line = lines.find((each) => each.host === host);
-  const fullRate = 1000 / intervalMs;
-  return {
-    paused: depth.paused,
-    lines,
-    host,
-    queue: depth,
-    etaSeconds:
-      secondsLeft({
-        roomsAhead: depth.waiting + depth.active,
-        ratePerSecond: line?.ratePerSecond ?? fullRate,
-        fullRatePerSecond: fullRate,
-        overQuotaPerSecond: line?.quotaFound?.ratePerSecond,
-        requestsPerRoom: await readRequestsPerRoom(database, config.sdkAppId),
-      }) ?? 0,
-    batches,
-  };
-}
-
-function toJson(status: Status): unknown {
-  return {
-    line: status.paused
-      ? 'paused'
-      : status.lines.some((line) => line.stopped && !isLeft(line, status))
-        ? 'stopped'
-        : 'running',
-    lines: status.lines.map(
-      ({ host, ratePerSecond, brakeReason, quotaFound, outage, stopped }) => ({
-        host,
-        state: stopped
-          ? 'stopped'
-          : outage !== undefined || brakeReason !== undefined
-            ? 'braked'
-            : 'running',
-        ratePerSecond: Math.round(ratePerSecond * 10) / 10,
-        brakeReason,
-        quotaFound: quotaFound && {
-          ratePerSecond: Math.round(quotaFound.ratePerSecond * 10) / 10,
-          at: new Date(quotaFound.atMs).toISOString(),
-        },
-        outage: outage && {
-          code: outage.code,
-          reason: outage.reason,
-          since: new Date(outage.sinceMs).toISOString(),
-          probeAt: new Date(outage.probeAtMs).toISOString(),
-        },
-        stopped: stopped && {
-          code: stopped.code,
-          reason: stopped.reason,
-          remedy: stopped.remedy,
-          since: new Date(stopped.sinceMs).toISOString(),
-          probeAt: new Date(stopped.probeAtMs).toISOString(),
-        },
-      }),
-    ),
-    queue: status.queue,
-    etaSeconds: isMovingOn(status) ? Math.round(status.etaSeconds * 10) / 10 : null,
-    batches: status.batches.map(batchToJson),
-  };
-}
-
-const isoTime = (ms: number | undefined) =>
-  ms === undefined ? undefined : new Date(ms).toISOString();
-
-function batchToJson(batch: BatchProgress): unknown {
-  const etaSeconds = batchSecondsLeft(batch);
-  return {
-    id: batch.id,
-    name: batch.name,
-    total: batch.total,
-    finished: finishedCount(batch),
-    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
-    by: batch.by,
-    note: batch.note,
-    parentId: batch.parentId,
-    replayOf: batch.origin,
-    createdAt: isoTime(batch.createdAtMs),
-    finishedAt: isoTime(batch.finishedAtMs),
-    cancelledAt: isoTime(batch.cancelledAtMs),
-    cancelledBy: batch.cancelledBy,
-    ratePerSecond: isMoving(batch) ? Math.round(batch.ratePerSecond * 10) / 10 : undefined,
-    etaSeconds: etaSeconds === undefined ? undefined : Math.round(etaSeconds * 10) / 10,
-  };
-}
-
-function isMoving(batch: BatchProgress): boolean {
-  return batch.finishedAtMs === undefined && finishedCount(batch) < batch.total;
-}
-
-/** At its own rate of the last seconds; undefined where it has ended or nothing of it ends. */
-function batchSecondsLeft(batch: BatchProgress): number | undefined {
-  if (!isMoving(batch) || batch.cancelledAtMs !== undefined || batch.ratePerSecond === 0) {
-    return undefined;
-  }
-  return (batch.total - finishedCount(batch)) / batch.ratePerSecond;
-}
-
 function toText(status: Status, now: number): string {
-  const lines = status.lines.flatMap((line) =>
-    isLeft(line, status)
-      ? [...describeLine(line), `  ${status.host} runs since; \`room-reaper resume\` forgets this`]
-      : describeLine(line),
-  );
+  const lines = status.lines.flatMap((line) => [
+    ...describeLine(line),
+    ...(line.left ? [`  ${status.host} runs since; \`room-reaper resume\` forgets this`] : []),
+  ]);
   if (lines.length === 0) lines.push('no worker has run yet; start one with `room-reaper worker`');
   if (status.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
-  const { queue } = status;
+  const { queue, etaSeconds = 0 } = status;
   const byLane = (['urgent', 'retry', 'normal', 'bulk'] as const)
     .filter((lane) => queue.lanes[lane] > 0)
     .map((lane) => `${count(queue.lanes[lane])} ${lane}`);
@@ -265,64 +123,47 @@ function toText(status: Status, now: number): string {
     `${rooms(queue.waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(queue.active)} in hand, ` +
       `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
   );
-  if (isMovingOn(status) && status.etaSeconds > 0) {
-    lines.push(
-      `${duration(status.etaSeconds)} left, done ${clockTime(now + status.etaSeconds * 1000)}`,
-    );
-  }
+  if (etaSeconds > 0) lines.push(describeEta(etaSeconds, now));
   for (const batch of status.batches) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
 }
 
-function isMovingOn(status: Status): boolean {
-  const held = status.lines.some((line) => (line.stopped ?? line.outage) && !isLeft(line, status));
-  return !status.paused && !held;
+function describeEta(seconds: number, now: number): string {
+  return `${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`;
 }
 
-/** Stopped or in an outage, and then left: the configured host is another, and runs since. */
-function isLeft(line: LineState, { lines, host }: Status): boolean {
-  const sinceMs = (line.stopped ?? line.outage)?.sinceMs;
-  const configured = lines.find((each) => each.host === host);
-  if (sinceMs === undefined || configured === undefined || configured === line) return false;
-  return configured.stopped === undefined && (configured.lastSlotMs ?? 0) > sinceMs;
-}
-
-function describeLine(line: LineState): string[] {
-  if (line.stopped) {
-    const { code, reason, remedy, sinceMs, probeAtMs } = line.stopped;
+function describeLine({ host, state, ratePerSecond, brakeReason, quotaFound }: Line): string[] {
+  if (state.kind === 'stopped') {
+    const { remedy, sinceMs, probeAtMs } = state.halt;
     return [
-      `${line.host}: STOPPED since ${clockTime(sinceMs)}: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`,
+      `${host}: STOPPED since ${clockTime(sinceMs)}: ${withCode(state.halt.reason, state.halt.code)}`,
       ...(remedy === undefined ? [] : [`  what to do: ${printable(remedy)}`]),
       `  one room tries again at ${clockTime(probeAtMs)}`,
     ];
   }
-  if (line.outage) {
-    const { code, reason, sinceMs } = line.outage;
+  if (state.kind === 'outage') {
     return [
-      `${line.host}: BRAKED, the API does not work since ${clockTime(sinceMs)}: ${printable(reason)}${code === undefined ? '' : ` (${code})`}; ` +
+      `${host}: BRAKED, the API does not work since ${clockTime(state.halt.sinceMs)}: ${withCode(state.halt.reason, state.halt.code)}; ` +
         'nothing is spent, one room tries every two seconds, and the rest follows when it works',
     ];
   }
-  const brake = line.brakeReason === undefined ? '' : `, braked: ${printable(line.brakeReason)}`;
   const found =
-    line.quotaFound === undefined
+    quotaFound === undefined
       ? ''
-      : `; quota found: ${line.quotaFound.ratePerSecond.toFixed(0)} requests/s, at ${clockTime(line.quotaFound.atMs)}`;
-  return [`${line.host}: running, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${found}`];
+      : `; quota found: ${quotaFound.ratePerSecond.toFixed(0)} requests/s, at ${clockTime(quotaFound.atMs)}`;
+  const brake = brakeReason === undefined ? '' : `, braked: ${printable(brakeReason)}`;
+  return [`${host}: running, ${ratePerSecond.toFixed(1)} requests/s${brake}${found}`];
 }
 
-function describeBatch(batch: BatchProgress, now: number): string[] {
-  const parts = [`${count(finishedCount(batch))} of ${rooms(batch.total)}`];
+function describeBatch(batch: StatusBatch, now: number): string[] {
+  const parts = [`${count(batch.finished)} of ${rooms(batch.total)}`];
   if (batch.cancelledAtMs !== undefined) {
     const by = batch.cancelledBy === undefined ? '' : ` by ${printable(batch.cancelledBy)}`;
     parts.push(`cancelled ${localTime(batch.cancelledAtMs)}${by}`);
   }
   if (batch.finishedAtMs !== undefined) parts.push(`finished ${localTime(batch.finishedAtMs)}`);
-  if (isMoving(batch)) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
-  const seconds = batchSecondsLeft(batch);
-  if (seconds !== undefined) {
-    parts.push(`${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`);
-  }
+  if (batch.isMoving) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
+  if (batch.etaSeconds !== undefined) parts.push(describeEta(batch.etaSeconds, now));
   const by = batch.by === undefined ? '' : ` by ${printable(batch.by)}`;
   const note = batch.note === undefined ? '' : `: ${printable(batch.note)}`;
   const counts = outcomeList(batch);

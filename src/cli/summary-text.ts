@@ -1,8 +1,7 @@
 /** What a batch came to, in words: the end of `destroy`, and `report`. */
 import { type Outcome, type OutcomeCounts, type Statistics, outcomes } from '../destruction.js';
-import type { Problem, TopRoom } from '../ledger/tally.js';
+import { explainProblem, type Problem, type TopRoom } from '../operations/report.js';
 import { printable } from '../redact.js';
-import { meaningOf } from '../tencent/verdicts.js';
 import { count, rooms, table } from '../text.js';
 
 const outcomeWords: Readonly<Record<Outcome, string>> = {
@@ -46,22 +45,6 @@ export function describeStatistics(statistics: Statistics): string[] {
 export function describeTop(title: string, top: readonly TopRoom[]): string[] {
   if (top.length === 0) return [];
   return ['', title, table(top.map(({ roomId, value }) => [printable(roomId), count(value)]))];
-}
-
-/** What to do about rooms that ended so, where their code does not say. */
-const remedies: Readonly<Partial<Record<Outcome, string>>> = {
-  rejected: 'the API will refuse it again: check the RoomId and that it is a live room of this app',
-  failed: 'ask for it again when the API is well',
-  expired: 'ask for it again if it is still the same room',
-};
-
-/** Why rooms are not gone, what it means and what to do. */
-export function explainProblem(problem: Problem): {
-  meaning: string | undefined;
-  remedy: string | undefined;
-} {
-  const known = problem.errorCode === undefined ? undefined : meaningOf(problem.errorCode);
-  return { meaning: known?.reason, remedy: known?.remedy ?? remedies[problem.outcome] };
 }
 
 export function describeProblems(problems: readonly Problem[]): string[] {

@@ -2,8 +2,7 @@
 import type pg from 'pg';
 import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
-import { readLastSlot } from '../ledger/explain.js';
-import { readLines } from '../ledger/line.js';
+import { readLines, type Line } from '../ledger/line.js';
 import { slotInterval } from '../limiter/pace.js';
 import type { QueueConnection } from '../queue/connection.js';
 import { openQueue } from '../queue/open.js';
@@ -45,7 +44,7 @@ export async function examineStores({ config }: InspectedConfig): Promise<Examin
       queue: queue.findings,
       ledger: ledger.findings,
       ledgerOffsetMs: ledger.clockOffsetMs,
-      line: { lines: ledger.lines, lastSlotAtMs: ledger.lastSlotAtMs, waiting: queue.waiting },
+      line: { lines: ledger.lines, waiting: queue.waiting },
     };
   } finally {
     await within(checkLimitMs, embedded.stores?.close() ?? Promise.resolve()).catch(
@@ -152,7 +151,8 @@ async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promi
   }
 }
 
-interface ExaminedLedger extends Pick<LineFacts, 'lines' | 'lastSlotAtMs'> {
+interface ExaminedLedger {
+  lines: Line[] | undefined;
   findings: Finding[];
   clockOffsetMs: number | undefined;
 }
@@ -161,7 +161,7 @@ async function examineLedger(
   config: InspectedConfig['config'],
   embedded: Embedded,
 ): Promise<ExaminedLedger> {
-  const nothing = { clockOffsetMs: undefined, lines: undefined, lastSlotAtMs: undefined };
+  const nothing = { clockOffsetMs: undefined, lines: undefined };
   const { databaseUrl } = config;
   if (databaseUrl === undefined) {
     return { ...nothing, findings: [warning('not looked at: DATABASE_URL is wrong')] };
@@ -174,8 +174,8 @@ async function examineLedger(
   const { clockOffsetMs } = session.facts;
   try {
     if (!isCurrent(session, 'ledger')) return { ...nothing, findings, clockOffsetMs };
-    const state = await within(checkLimitMs, readLine(config, session));
-    return { findings, clockOffsetMs, ...state };
+    const lines = await within(checkLimitMs, readAllLines(config, session));
+    return { findings, clockOffsetMs, lines };
   } catch {
     return { ...nothing, findings, clockOffsetMs };
   } finally {
@@ -183,17 +183,13 @@ async function examineLedger(
   }
 }
 
-async function readLine(
-  { sdkAppId, rateLimitPerSecond, arrivalJitterMs, endpoint }: InspectedConfig['config'],
+async function readAllLines(
+  { sdkAppId, rateLimitPerSecond, arrivalJitterMs }: InspectedConfig['config'],
   { database }: PostgresSession,
-): Promise<Pick<LineFacts, 'lines' | 'lastSlotAtMs'>> {
-  if (sdkAppId === undefined || rateLimitPerSecond === undefined || arrivalJitterMs === undefined) {
-    return { lines: undefined, lastSlotAtMs: undefined };
-  }
-  const intervalMs = slotInterval(rateLimitPerSecond, arrivalJitterMs);
-  const lines = await readLines(database, sdkAppId, intervalMs);
-  const ours = lines.find(({ host }) => endpoint !== undefined && host === new URL(endpoint).host);
-  return { lines, lastSlotAtMs: ours && (await readLastSlot(database, ours.id)) };
+): Promise<Line[] | undefined> {
+  if (sdkAppId === undefined || rateLimitPerSecond === undefined || arrivalJitterMs === undefined)
+    return undefined;
+  return readLines(database, sdkAppId, slotInterval(rateLimitPerSecond, arrivalJitterMs));
 }
 
 /** Its tables are there, at this program's version, and may be used. */

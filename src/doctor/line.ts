@@ -1,8 +1,9 @@
 /** Whether rooms move: the line's state, and what waits, failed or is too late on the queue. */
-import type { LineState } from '../ledger/line.js';
+import { isMoving, type Line } from '../ledger/line.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { type DestroyQueue, type Lane, lanes, readDestruction } from '../queue/job.js';
 import { printable } from '../redact.js';
+import { count, rooms, withCode } from '../text.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 
 export interface WaitingFacts {
@@ -13,8 +14,7 @@ export interface WaitingFacts {
 
 export interface LineFacts {
   /** The line of the configured endpoint and those of other hosts; undefined: no ledger to ask. */
-  lines: LineState[] | undefined;
-  lastSlotAtMs: number | undefined;
+  lines: Line[] | undefined;
   /** undefined: no queue to ask. */
   waiting: WaitingFacts | undefined;
 }
@@ -48,41 +48,44 @@ export function judgeLine(facts: LineFacts, host: string | undefined, nowMs: num
       : judgeState(facts.lines, host)),
     ...(facts.waiting === undefined
       ? [warning('what waits was not looked at: the queue cannot be used, or is not made yet')]
-      : judgeWaiting(facts.waiting, facts, nowMs)),
+      : judgeWaiting(facts.waiting, facts.lines, host, nowMs)),
   ];
 }
 
-function judgeState(lines: readonly LineState[], host: string | undefined): Finding[] {
+function judgeState(lines: readonly Line[], host: string | undefined): Finding[] {
   if (lines.length === 0) return [ok('no worker of this app has run yet')];
-  return lines.map((line) => {
-    const of = line.host === host ? '' : ` of ${line.host}`;
-    if (line.stopped) {
-      const { reason, code, remedy } = line.stopped;
-      const text = `the line${of} is stopped: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`;
-      const next = remedy ?? 'mend the cause, then run `room-reaper resume`';
-      // Another host is a stand-in, or where the app was before.
-      return of === '' ? problem(text, next) : warning(text, next);
+  return lines.map(({ host: ofHost, state, ratePerSecond, brakeReason = '' }) => {
+    const of = ofHost === host ? '' : ` of ${ofHost}`;
+    const rate = `${ratePerSecond.toFixed(1)} requests/s`;
+    switch (state.kind) {
+      case 'stopped': {
+        const text = `the line${of} is stopped: ${withCode(state.halt.reason, state.halt.code)}`;
+        const next = state.halt.remedy ?? 'mend the cause, then run `room-reaper resume`';
+        // Another host is a stand-in, or where the app was before.
+        return of === '' ? problem(text, next) : warning(text, next);
+      }
+      case 'outage':
+        return warning(
+          `the line${of} is braked, the API does not work: ${withCode(state.halt.reason, state.halt.code)}`,
+          'it goes on by itself when the API works; see the findings about the endpoint',
+        );
+      case 'braked':
+        return warning(
+          `the line${of} is braked to ${rate}: ${printable(brakeReason)}`,
+          'it climbs back by itself; if it stays, other programs use the quota: lower RATE_LIMIT_PER_SECOND',
+        );
+      case 'running':
+        return ok(`the line${of} runs at ${rate}`);
+      default:
+        return state satisfies never;
     }
-    if (line.outage) {
-      const { reason, code } = line.outage;
-      return warning(
-        `the line${of} is braked, the API does not work: ${printable(reason)}${code === undefined ? '' : ` (${code})`}`,
-        'it goes on by itself when the API works; see the findings about the endpoint',
-      );
-    }
-    if (line.brakeReason !== undefined) {
-      return warning(
-        `the line${of} is braked to ${line.ratePerSecond.toFixed(1)} requests/s: ${printable(line.brakeReason)}`,
-        'it climbs back by itself; if it stays, other programs use the quota: lower RATE_LIMIT_PER_SECOND',
-      );
-    }
-    return ok(`the line${of} runs at ${line.ratePerSecond.toFixed(1)} requests/s`);
   });
 }
 
 function judgeWaiting(
   { depth, heads }: WaitingFacts,
-  { lines, lastSlotAtMs }: LineFacts,
+  lines: readonly Line[] | undefined,
+  host: string | undefined,
   nowMs: number,
 ): Finding[] {
   const findings: Finding[] = [];
@@ -99,8 +102,9 @@ function judgeWaiting(
     );
   }
   const oldest = Math.min(...heads.map(({ requestedAtMs }) => requestedAtMs));
-  const stands = depth.paused || (lines?.some((line) => line.stopped ?? line.outage) ?? true);
-  const silentFor = nowMs - Math.max(lastSlotAtMs ?? 0, oldest);
+  const stands = depth.paused || (lines?.some(({ state }) => !isMoving(state)) ?? true);
+  const lastSlotMs = lines?.find((line) => line.host === host)?.lastSlotMs;
+  const silentFor = nowMs - Math.max(lastSlotMs ?? 0, oldest);
   if (heads.length > 0 && depth.active === 0 && !stands && silentFor > silenceMs) {
     findings.push(
       warning(
@@ -119,12 +123,8 @@ function judgeWaiting(
   }
   findings.push(
     ok(
-      `${rooms(depth.waiting)} ${depth.waiting === 1 ? 'waits' : 'wait'}, ${depth.active} in hand, ${depth.delayed.toLocaleString('en-US')} delayed`,
+      `${rooms(depth.waiting)} ${depth.waiting === 1 ? 'waits' : 'wait'}, ${depth.active} in hand, ${count(depth.delayed)} delayed`,
     ),
   );
   return findings;
-}
-
-function rooms(count: number): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? 'room' : 'rooms'}`;
 }

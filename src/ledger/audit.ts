@@ -14,6 +14,7 @@ import {
   microseconds,
   overviewOfSent,
   readLineNumbers,
+  readNowUs,
   type SentScope,
   type SentToHost,
 } from './sent.js';
@@ -33,21 +34,16 @@ export interface Audit {
   neverEnded: number;
 }
 
-/** Now, on the database's clock. */
-const nowSql = `select ${microseconds('clock_timestamp()')} as now`;
-
-/** What was sent in the last so many milliseconds. */
+/** What was sent from an instant until now. */
 export async function auditSince(
   database: Database,
   sdkAppId: number,
-  sinceMs: number,
+  fromUs: number,
 ): Promise<Audit> {
-  const [clock] = await database.query<{ now: number }>('clock', nowSql, []);
-  const toUs = clock?.now ?? 0;
-  const scope = { sdkAppId, fromUs: toUs - sinceMs * 1_000, toUs };
+  const scope = { sdkAppId, fromUs, toUs: await readNowUs(database) };
   return {
-    fromUs: scope.fromUs,
-    toUs,
+    fromUs,
+    toUs: scope.toUs,
     hosts: await overviewOfSent(database, scope),
     roomsByRetries: await countRetries(database, scope),
     ...(await countUnsent(database, scope)),

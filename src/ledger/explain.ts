@@ -184,16 +184,3 @@ function readStatistics(row: DestructionRow): Statistics | undefined {
     totalLikesReceived: BigInt(total_likes_received),
   };
 }
-
-/** $1 line id. */
-const lastSlotSql = `
-select recent[cardinality(recent)] as slot_at from room_reaper.lines where id = $1`;
-
-/** When the newest slot of a line is or was, in milliseconds since the epoch, on the database's clock. */
-export async function readLastSlot(
-  database: Database,
-  lineId: string,
-): Promise<number | undefined> {
-  const rows = await database.query<{ slot_at: number | null }>('last-slot', lastSlotSql, [lineId]);
-  return rows[0]?.slot_at ?? undefined;
-}

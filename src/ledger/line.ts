@@ -201,23 +201,59 @@ export async function brakeLine(
   return rows[0]?.braked_rate;
 }
 
-export interface LineState {
+/** Since when, and why, nothing but probes is sent. */
+export interface Halt extends StoppedLine {
+  sinceMs: number;
+}
+
+/** What the row of a line says. */
+type RowState =
+  | { kind: 'running' }
+  /** It runs below its full rate, because the API said "over quota". */
+  | { kind: 'braked' }
+  /** The API does not work, which passes by itself. */
+  | { kind: 'outage'; halt: Halt }
+  /** Something that a person must mend. */
+  | { kind: 'stopped'; halt: Halt };
+
+/** Whether rooms move, and why not: the one answer, for whoever asks. */
+export type LineState =
+  | RowState
+  /** No worker has run on this host yet. */
+  | { kind: 'never_used' }
+  /** A person holds the queue; `otherwise` is how it goes on when they let it. */
+  | { kind: 'paused'; otherwise: RowState | { kind: 'never_used' } };
+
+export interface Line {
   id: string;
   host: string;
-  /** Rate in force, per second. */
+  /** Rate in force, per second; also of a line that does not move. */
   ratePerSecond: number;
   /** Why the rate is below the full one. */
   brakeReason: string | undefined;
   /** What the API was found to allow: what was sent in the second before it last said "over quota". */
   quotaFound: { ratePerSecond: number; atMs: number } | undefined;
-  /** The API does not work; one attempt tries at `probeAtMs`. */
-  outage:
-    { sinceMs: number; code: number | undefined; reason: string; probeAtMs: number } | undefined;
-  /** Something that a person must mend. */
-  stopped: (StoppedLine & { sinceMs: number }) | undefined;
-  /** Its newest slot. */
+  state: RowState;
+  /** Its newest slot, on the database's clock. */
   lastSlotMs: number | undefined;
   databaseNowMs: number;
+}
+
+/** @param line - undefined: it has no row yet. @param paused - the queue is, by hand. */
+export function stateOf(line: Line | undefined, paused: boolean): LineState {
+  const otherwise = line?.state ?? { kind: 'never_used' };
+  return paused ? { kind: 'paused', otherwise } : otherwise;
+}
+
+/** Whether rooms are sent, as far as that depends on the line. */
+export function isMoving({ kind }: LineState): boolean {
+  return kind === 'running' || kind === 'braked';
+}
+
+/** Why nothing but probes is sent, also where the queue is paused besides. */
+export function haltOf(state: LineState): Halt | undefined {
+  const underneath = state.kind === 'paused' ? state.otherwise : state;
+  return 'halt' in underneath ? underneath.halt : undefined;
 }
 
 /** How long the quota that was found is worth showing, in milliseconds. */
@@ -254,30 +290,33 @@ export async function readLines(
   database: Database,
   sdkAppId: number,
   intervalMs: number,
-): Promise<LineState[]> {
+): Promise<Line[]> {
   const rows = await database.query<StateRow>('line-state', stateSql, [sdkAppId, intervalMs]);
-  return rows.map((row) => ({
-    id: row.id,
-    host: row.host,
-    ratePerSecond: row.rate,
-    brakeReason: row.rate < 1000 / intervalMs - 0.01 ? (row.brake_reason ?? undefined) : undefined,
-    quotaFound: readQuotaFound(row),
-    outage: row.outage ? readStop(row) : undefined,
-    stopped: row.outage ? undefined : readStop(row),
-    lastSlotMs: row.last_slot ?? undefined,
-    databaseNowMs: row.now,
-  }));
+  return rows.map((row) => {
+    const isSlow = row.rate < 1000 / intervalMs - 0.01;
+    const brakeReason = isSlow ? (row.brake_reason ?? undefined) : undefined;
+    return {
+      id: row.id,
+      host: row.host,
+      ratePerSecond: row.rate,
+      brakeReason,
+      quotaFound: readQuotaFound(row),
+      state: readState(row, brakeReason !== undefined),
+      lastSlotMs: row.last_slot ?? undefined,
+      databaseNowMs: row.now,
+    };
+  });
 }
 
-function readQuotaFound(row: StateRow): LineState['quotaFound'] {
+function readQuotaFound(row: StateRow): Line['quotaFound'] {
   if (row.over_quota_rate === null || row.over_quota_at === null) return undefined;
   if (row.now - row.over_quota_at > quotaFoundShownMs) return undefined;
   return { ratePerSecond: row.over_quota_rate, atMs: row.over_quota_at };
 }
 
-function readStop(row: StateRow): LineState['stopped'] {
-  if (row.stopped_at === null) return undefined;
-  return {
+function readState(row: StateRow, braked: boolean): RowState {
+  if (row.stopped_at === null) return { kind: braked ? 'braked' : 'running' };
+  const halt = {
     outage: row.outage,
     code: row.stop_code ?? undefined,
     reason: row.stop_reason ?? '',
@@ -285,4 +324,5 @@ function readStop(row: StateRow): LineState['stopped'] {
     probeAtMs: row.probe_at ?? row.now,
     sinceMs: row.stopped_at,
   };
+  return { kind: row.outage ? 'outage' : 'stopped', halt };
 }

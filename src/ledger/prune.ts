@@ -38,15 +38,6 @@ export interface Pruned {
 /** Rows of one transaction. */
 const chunkSize = 5_000;
 
-/** $1 milliseconds. The cutoff, on the clock that dated what finished. */
-const cutoffSql = `select ${microseconds(`(clock_timestamp() - $1::float8 * interval '1 millisecond')`)} as cutoff`;
-
-export async function readCutoff(database: Database, olderThanMs: number): Promise<number> {
-  const [row] = await database.query<{ cutoff: number }>('prune-cutoff', cutoffSql, [olderThanMs]);
-  if (row === undefined) throw new Error('the database did not say what time it is');
-  return row.cutoff;
-}
-
 /** SQL: whether a batch stays; `cutoff` is an instant. */
 const batchStays = (batch: string, cutoff: string) =>
   `(${batch}.finished_at is null or ${batch}.finished_at >= ${cutoff})`;

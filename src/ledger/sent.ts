@@ -183,3 +183,12 @@ export async function requestsInWindow(
     workerId: row.worker_id,
   }));
 }
+
+const nowSql = `select ${microseconds('clock_timestamp()')} as now`;
+
+/** Now, on the database's clock, in microseconds since the epoch. */
+export async function readNowUs(database: Database): Promise<number> {
+  const [row] = await database.query<{ now: number }>('now', nowSql, []);
+  if (row === undefined) throw new Error('the database did not say what time it is');
+  return row.now;
+}

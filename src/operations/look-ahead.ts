@@ -4,7 +4,7 @@
  */
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
-import { readLines, type LineState } from '../ledger/line.js';
+import { readLines, stateOf, type Line, type LineState } from '../ledger/line.js';
 import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import type { Placement } from '../producer/add.js';
 import { type DestroyQueue, lanes } from '../queue/job.js';
@@ -19,7 +19,7 @@ import { lineOf, type Service, type ServiceLine } from './service.js';
  * @param intervalMs - between slots when nothing brakes.
  */
 export function paceOf(
-  line: LineState | undefined,
+  line: Line | undefined,
   intervalMs: number,
   requestsPerRoom: number,
   paused: boolean,
@@ -32,15 +32,26 @@ export function paceOf(
       ratePerSecond: line.ratePerSecond,
       overQuotaPerSecond: line.quotaFound?.ratePerSecond,
     }),
-    held:
-      line?.stopped !== undefined
-        ? 'stopped'
-        : line?.outage !== undefined
-          ? 'waiting for the API'
-          : paused
-            ? 'paused'
-            : undefined,
+    held: heldBy(stateOf(line, paused)),
   };
+}
+
+/** A stop needs more than letting the queue go on, so it is told before a pause. */
+function heldBy(state: LineState): Pace['held'] {
+  switch (state.kind) {
+    case 'stopped':
+      return 'stopped';
+    case 'outage':
+      return 'waiting for the API';
+    case 'paused':
+      return heldBy(state.otherwise) ?? 'paused';
+    case 'running':
+    case 'braked':
+    case 'never_used':
+      return undefined;
+    default:
+      return state satisfies never;
+  }
 }
 
 /**
@@ -59,7 +70,7 @@ export async function readRoomsAhead(
   return waiting + active;
 }
 
-async function readLine(database: Database, line: ServiceLine): Promise<LineState | undefined> {
+async function readLine(database: Database, line: ServiceLine): Promise<Line | undefined> {
   const lines = await readLines(database, line.lineKey.sdkAppId, line.intervalMs);
   return lines.find(({ id }) => id === line.lineId);
 }

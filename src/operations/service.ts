@@ -2,6 +2,7 @@
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
 import { lineId, type LineKey } from '../ledger/line.js';
+import { readNowUs } from '../ledger/sent.js';
 import { slotInterval } from '../limiter/pace.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import { openStores, type Stores } from '../stores.js';
@@ -82,4 +83,12 @@ export async function openService(config: Config, options: ServiceOptions): Prom
       }
     },
   };
+}
+
+/**
+ * The clock that what the ledger holds was dated by, in milliseconds since the epoch: times that
+ * are relative to now are made absolute with it.
+ */
+export async function ledgerNowMs({ database }: Pick<Service, 'database'>): Promise<number> {
+  return (await readNowUs(database)) / 1_000;
 }

@@ -138,7 +138,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     let state;
     try {
       const lines = await readLines(database, options.sdkAppId, options.intervalMs);
-      state = lines.find((line) => line.id === lineId);
+      state = lines.find((line) => line.id === lineId)?.state;
     } catch {
       // Without the database nothing is sent anyway; the next look may find it.
       return;
@@ -146,13 +146,13 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       looking = false;
     }
     if (halt !== halts) return;
-    if (state?.stopped === undefined) {
+    if (state?.kind !== 'stopped') {
       log.info('line runs again');
       run('running');
-    } else if (state.stopped.probeAtMs <= options.now()) {
+    } else if (state.halt.probeAtMs <= options.now()) {
       run('probing');
     } else {
-      stopped = state.stopped;
+      stopped = state.halt;
     }
   }
 

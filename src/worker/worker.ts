@@ -209,7 +209,8 @@ async function run(
   intake.handTo((job, token) => processJob(job, token, context));
 
   const lines = await patiently(startPatienceMs, () => readLines(database, sdkAppId, intervalMs));
-  const stoppedLine = lines.find((line) => line.id === id)?.stopped;
+  const state = lines.find((line) => line.id === id)?.state;
+  const stoppedLine = state?.kind === 'stopped' ? state.halt : undefined;
   if (stoppedLine === undefined) intake.start();
   else if (stoppedLine.reason !== manyRejected) {
     // Whoever starts a worker has probably mended the cause: one job tries it now.

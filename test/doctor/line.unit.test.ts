@@ -1,20 +1,20 @@
 import { expect, test } from 'vitest';
 import { judgeLine, type LineFacts, type WaitingFacts } from '../../src/doctor/line.js';
-import type { LineState } from '../../src/ledger/line.js';
+import type { Line } from '../../src/ledger/line.js';
 
 const now = Date.parse('2026-11-23T02:31:07Z');
 
-const running: LineState = {
+const running: Line = {
   ...{ id: 'line', host: 'api.example', ratePerSecond: 196.1, brakeReason: undefined },
-  ...{ quotaFound: undefined, outage: undefined },
-  ...{ stopped: undefined, lastSlotMs: undefined, databaseNowMs: now },
+  ...{ quotaFound: undefined, state: { kind: 'running' } },
+  ...{ lastSlotMs: now - 1_000, databaseNowMs: now },
 };
 const stop = {
   ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
   outage: false,
   ...{ sinceMs: now, probeAtMs: now },
 };
-const stopped: LineState = { ...running, stopped: stop };
+const stopped: Line = { ...running, state: { kind: 'stopped', halt: stop } };
 
 function waiting(
   changes: Partial<WaitingFacts['depth']> = {},
@@ -31,7 +31,7 @@ const head = (changes: Partial<WaitingFacts['heads'][number]> = {}) => ({
 });
 
 function trouble(changes: Partial<LineFacts>) {
-  const facts = { lines: [running], lastSlotAtMs: now - 1_000, waiting: waiting() };
+  const facts = { lines: [running], waiting: waiting() };
   return judgeLine({ ...facts, ...changes }, 'api.example', now).filter(
     ({ level }) => level !== 'ok',
   );
@@ -53,7 +53,14 @@ test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegEx
   ],
   [
     'a braked line',
-    { lines: [{ ...running, ratePerSecond: 24.5, brakeReason: 'too frequent (60018)' }] },
+    {
+      lines: [
+        {
+          ...{ ...running, ratePerSecond: 24.5, brakeReason: 'too frequent (60018)' },
+          state: { kind: 'braked' },
+        },
+      ],
+    },
     'warning',
     /braked to 24\.5 requests\/s: too frequent/,
   ],
@@ -72,7 +79,7 @@ test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegEx
   ],
   [
     'rooms that wait while nothing is sent',
-    { waiting: waiting({}, [head()]), lastSlotAtMs: now - 61_000 },
+    { waiting: waiting({}, [head()]), lines: [{ ...running, lastSlotMs: now - 61_000 }] },
     'warning',
     /nothing was sent for 61 s/,
   ],
@@ -89,7 +96,8 @@ test.each<[rule: string, changes: Partial<LineFacts>]>([
   ],
   ['rooms in hand of a worker', { waiting: waiting({ active: 1 }, [head()]) }],
 ])('%s is no sign that no worker runs', (_rule, changes) => {
-  expect(trouble({ ...changes, lastSlotAtMs: now - 600_000 })).toEqual([]);
+  const lines = [{ ...running, lastSlotMs: now - 600_000 }];
+  expect(trouble({ ...changes, lines })).toEqual([]);
 });
 
 test('a store that could not be asked is said to be so', () => {
@@ -100,10 +108,8 @@ test('a store that could not be asked is said to be so', () => {
 });
 
 test('an outage of the API is a warning that goes by itself', () => {
-  const out: LineState = {
-    ...running,
-    outage: { reason: 'HTTP 502', code: undefined, sinceMs: now, probeAtMs: now },
-  };
+  const halt = { ...stop, outage: true, reason: 'HTTP 502', code: undefined };
+  const out: Line = { ...running, state: { kind: 'outage', halt } };
   expect(trouble({ lines: [out] })).toMatchObject([
     {
       level: 'warning',
@@ -114,6 +120,7 @@ test('an outage of the API is a warning that goes by itself', () => {
 });
 
 test('a reason from the ledger cannot move the cursor', () => {
-  const forged = { ...stopped, stopped: { ...stop, reason: 'a\u001b[2Jb' } };
+  const halt = { ...stop, reason: 'a\u001b[2Jb' };
+  const forged: Line = { ...running, state: { kind: 'stopped', halt } };
   expect(trouble({ lines: [forged] })[0]?.text).toContain('a\\u001b[2Jb');
 });

@@ -273,7 +273,9 @@ test('of two batches of one name, the one that has not ended is meant, or the id
   const both = await run(['cancel', 'night'], options);
 
   expect(both.code).toBe(2);
-  expect(both.stderr).toMatch(/BATCH must name one batch, got "night", the name of 2; give the id/);
+  expect(both.stderr).toMatch(
+    /batch must name one batch, got "night", the name of 2; give the id: [0-9a-f-]{36} \(/,
+  );
   const ids = [...both.stderr.matchAll(/[0-9a-f-]{36}/g)].map(([id]) => id);
   expect(ids).toHaveLength(2);
   expect(await cancel([ids[0] ?? ''], options)).toMatchObject({ cancelled: 1 });
@@ -299,7 +301,9 @@ test('a batch that does not exist is refused', async () => {
     env: { ...env, ...(await redisAndPostgres()) },
   });
   expect(ended.code).toBe(2);
-  expect(ended.stderr).toMatch(/BATCH must be the id or name of a batch, got "no/);
+  expect(ended.stderr).toMatch(
+    /batch must be the id or name of a batch, got "no.*; room-reaper status lists them/,
+  );
   expect(ended.stderr).not.toContain('\u001b');
 });
 

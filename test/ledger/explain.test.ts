@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openBatch } from '../../src/ledger/batches.js';
-import { readLastSlot, readRoomHistory } from '../../src/ledger/explain.js';
+import { readRoomHistory } from '../../src/ledger/explain.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import type { SlotRequest } from '../../src/ledger/reserve.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -108,11 +108,4 @@ describe('what the ledger knows of a room', () => {
       await readRoomHistory(ledger.database, other.sdkAppId, 'live-room-42', most),
     ).toMatchObject({ total: 0 });
   });
-});
-
-test('the last slot of a line is the newest one granted', async () => {
-  const line = await makeLine(ledger);
-  const { slotAtMs } = await line.grant(request());
-  expect(await readLastSlot(ledger.database, line.id)).toBeCloseTo(slotAtMs, 3);
-  expect(await readLastSlot(ledger.database, 'no such line')).toBeUndefined();
 });

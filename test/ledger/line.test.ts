@@ -4,9 +4,12 @@ import {
   brakeLine,
   endOutage,
   firstProbePauseMs,
+  haltOf,
+  isMoving,
   probeNow,
   readLines,
   resumeLine,
+  stateOf,
   stopLine,
 } from '../../src/ledger/line.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
@@ -19,7 +22,13 @@ const fullRate = 1000 / 5.1;
 async function state(line: Line) {
   const [found] = await readLines(ledger.database, line.sdkAppId, line.intervalMs);
   if (found === undefined) throw new Error('the line has no row');
-  return found;
+  const { kind } = found.state;
+  return {
+    ...found,
+    kind,
+    stopped: kind === 'stopped' ? found.state.halt : undefined,
+    outage: kind === 'outage' ? found.state.halt : undefined,
+  };
 }
 
 /** A line that was used at its full rate in the last second. */
@@ -41,9 +50,15 @@ describe('stop and resume', () => {
       id: line.id,
       host: 'localhost',
       brakeReason: undefined,
-      stopped: undefined,
+      kind: 'running',
     });
     expect(found.ratePerSecond).toBeCloseTo(fullRate, 3);
+  });
+
+  test('its last slot is the newest one granted', async () => {
+    const line = await makeLine(ledger);
+    const { slotAtMs } = await line.grant(request());
+    expect((await state(line)).lastSlotMs).toBeCloseTo(slotAtMs, 3);
   });
 
   test('a stopped line tells everybody why, what to do, since when and when it is tried', async () => {
@@ -151,7 +166,7 @@ describe('brake', () => {
     const line = await busyLine();
     expect(await brake(line)).toBeCloseTo(fullRate / 2, 3);
     const found = await state(line);
-    expect(found.brakeReason).toBe('over the quota');
+    expect(found).toMatchObject({ kind: 'braked', brakeReason: 'over the quota' });
     expect(found.ratePerSecond).toBeGreaterThanOrEqual(fullRate / 2);
     expect(found.ratePerSecond).toBeLessThan(0.6 * fullRate);
   });
@@ -320,6 +335,38 @@ describe('an outage', () => {
     await begin(line);
     expect(await resumeLine(ledger.database, line.id)).toBe(true);
     expect((await state(line)).outage).toBeUndefined();
+  });
+});
+
+describe('the state for whoever asks', () => {
+  test('is never used without a row, and paused wherever the queue is', async () => {
+    const line = await makeLine(ledger);
+    const found = await state(line);
+    expect(stateOf(undefined, false)).toEqual({ kind: 'never_used' });
+    expect(stateOf(found, false)).toEqual({ kind: 'running' });
+    expect(stateOf(found, true)).toEqual({ kind: 'paused', otherwise: { kind: 'running' } });
+    expect(stateOf(undefined, true)).toEqual({ kind: 'paused', otherwise: { kind: 'never_used' } });
+  });
+
+  test('moves where it runs or is braked, and nowhere else', async () => {
+    const line = await makeLine(ledger);
+    const moves = async (paused = false) => isMoving(stateOf(await state(line), paused));
+    expect(isMoving(stateOf(undefined, false))).toBe(false);
+    expect([await moves(), await moves(true)]).toEqual([true, false]);
+    await brake(line);
+    expect(await moves()).toBe(true);
+    await beginOutage(ledger.database, line.id, { code: undefined, reason: 'HTTP 502' });
+    expect(await moves()).toBe(false);
+    await stopLine(ledger.database, line.id, cause);
+    expect(await moves()).toBe(false);
+  });
+
+  test('has why it is stopped, also behind a pause', async () => {
+    const line = await makeLine(ledger);
+    expect(haltOf(stateOf(await state(line), true))).toBeUndefined();
+    await stopLine(ledger.database, line.id, cause);
+    for (const paused of [false, true])
+      expect(haltOf(stateOf(await state(line), paused))).toMatchObject(cause);
   });
 });
 

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { finishBatches } from '../../src/ledger/batches.js';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
 import type { Outcome } from '../../src/destruction.js';
-import { prune, readCutoff, type PruneOptions } from '../../src/ledger/prune.js';
+import { prune, type PruneOptions } from '../../src/ledger/prune.js';
+import { readNowUs } from '../../src/ledger/sent.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { makeDataDirectory } from '../support/data-directory.js';
 import { openFreshEmbedded } from '../support/embedded.js';
@@ -10,6 +11,7 @@ import { freshSdkAppId } from '../support/servers.js';
 import { useLedger } from './fixture.js';
 
 const ledger = useLedger();
+const dayUs = 86_400_000_000;
 let sdkAppId: number;
 
 beforeEach(() => {
@@ -72,7 +74,7 @@ async function join(batchId: string, destructionId: string): Promise<void> {
 }
 
 async function pruneOlderThan(days: number, changes: Partial<PruneOptions> = {}) {
-  const beforeUs = await readCutoff(ledger.database, days * 86_400_000);
+  const beforeUs = (await readNowUs(ledger.database)) - days * dayUs;
   return prune(ledger.database, { sdkAppId, beforeUs, dryRun: false, force: false, ...changes });
 }
 
@@ -249,7 +251,7 @@ test('the embedded database does the same', async () => {
       [],
     );
     await finishBatches(database, 1);
-    const options = { sdkAppId: 1, beforeUs: await readCutoff(database, 30.5 * 86_400_000) };
+    const options = { sdkAppId: 1, beforeUs: (await readNowUs(database)) - 30.5 * dayUs };
     const pruned = await prune(database, { ...options, dryRun: false, force: false, chunk: 20 });
     expect(pruned).toEqual({ destructions: 70, attempts: 80, batches: 0 });
     const left = await database.query('left', 'select id from room_reaper.destructions', []);

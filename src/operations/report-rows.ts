@@ -5,9 +5,8 @@
  * first, so that a room that leaves it is found in the ledger; what was seen already is left
  * out there. What is seen in neither is counted, not made up.
  */
-import type { Config } from '../config.js';
+import type { Destruction } from '../destruction.js';
 import { finishedCount, type BatchProgress } from '../ledger/batches.js';
-import type { Database } from '../ledger/database.js';
 import {
   countKnownRooms,
   knownAmong,
@@ -15,26 +14,22 @@ import {
   type ReportRow,
 } from '../ledger/report-rows.js';
 import { createRoomSet } from '../room-list/room-set.js';
-import type { Destruction } from '../destruction.js';
 import { openQueue } from '../queue/open.js';
 import { waitingOfBatch } from '../queue/rooms-of-batch.js';
-import { printable } from '../redact.js';
-import type { Stores } from '../stores.js';
-import { say, type Io } from './io.js';
+import type { Service } from './service.js';
 
-export interface RoomSource {
-  config: Config;
-  io: Io;
-  database: Database;
-  stores: Stores;
-}
-
-/** The rooms of the batch, each once. */
+/**
+ * The rooms of the batch, each once.
+ *
+ * @param onNotListed - told why the rooms that wait are not among them: the queue, which is
+ *   opened only where rooms wait, cannot be read.
+ */
 export async function* reportedRooms(
-  run: RoomSource,
+  service: Service,
   batch: BatchProgress,
+  onNotListed: (reason: string) => void = () => undefined,
 ): AsyncGenerator<ReportRow[]> {
-  const { database } = run;
+  const { database } = service;
   const known = finishedCount(batch) >= batch.total ? batch.total : undefined;
   if ((known ?? (await countKnownRooms(database, batch.id))) >= batch.total) {
     yield* readReportRows(database, batch.id);
@@ -43,10 +38,9 @@ export async function* reportedRooms(
   const seen = createRoomSet();
   const unseen = (row: ReportRow) => seen.add(row.roomId);
   try {
-    for await (const page of waitingRows(run, batch.id)) yield* notEmpty(page.filter(unseen));
+    for await (const page of waitingRows(service, batch.id)) yield* notEmpty(page.filter(unseen));
   } catch (error) {
-    const { message } = error as Error;
-    say(run.io, `the rooms that wait cannot be listed: ${printable(message)}`);
+    onNotListed((error as Error).message);
   }
   for await (const page of readReportRows(database, batch.id)) yield* notEmpty(page.filter(unseen));
 }
@@ -56,7 +50,7 @@ function notEmpty(page: ReportRow[]): ReportRow[][] {
 }
 
 async function* waitingRows(
-  { config, stores, database }: RoomSource,
+  { config, stores, database }: Service,
   batchId: string,
 ): AsyncGenerator<ReportRow[]> {
   const opened = await openQueue({

@@ -20,7 +20,7 @@ import { ensureDestructions, recordEnds } from '../ledger/record.js';
 import { patiently, type Patience } from '../passing.js';
 import { batchIdPrefix } from '../queue/destruction-id.js';
 import { idsInHand, visitWaiting, waitingPage } from '../queue/waiting.js';
-import type { OpenStores } from './with-stores.js';
+import type { Service } from './service.js';
 
 /** How long what is in hand is waited for: longer than a request may take. In milliseconds. */
 const waitForHandMs = 12_000;
@@ -32,7 +32,6 @@ const lookEveryMs = 250;
 const pagesAtOnce = 3;
 
 export interface SweepTarget {
-  sdkAppId: number;
   batches: readonly { id: string; createdAtMs: number }[];
   /** Single destructions. */
   ids: readonly string[];
@@ -53,11 +52,14 @@ export interface Swept {
 }
 
 export async function sweep(
-  { database, queue, jobs }: Pick<OpenStores, 'database' | 'queue' | 'jobs'>,
+  service: Service,
   target: SweepTarget,
   onProgress: (swept: Swept) => void,
   signal: AbortSignal,
 ): Promise<Swept> {
+  const { database } = service;
+  const { sdkAppId } = service.config;
+  const { queue, jobs } = await service.queue();
   const batchIds = new Set(target.batches.map((batch) => batch.id));
   const prefixes = new Set(target.batches.map((batch) => batchIdPrefix(batch.createdAtMs)));
   const ids = new Set(target.ids);
@@ -99,7 +101,7 @@ export async function sweep(
     const cancelled = await cancelledAmong(database, meant);
     for (const each of meant) if (!cancelled.has(each.id)) swept.shared.add(each.id);
     const taking = meant.filter((each) => cancelled.has(each.id));
-    await ensureDestructions(database, target.sdkAppId, taking);
+    await ensureDestructions(database, sdkAppId, taking);
     const removed = await jobs.remove(taking.map((each) => each.id));
     await end(taking.filter((each) => removed.has(each.id)));
     onProgress(swept);
@@ -115,7 +117,7 @@ export async function sweep(
     );
     const standing = await recordEnds(
       database,
-      target.sdkAppId,
+      sdkAppId,
       taken.map((each) => {
         const { id: destructionId, ...destruction } = each;
         const { outcome, reason } = cancelledEnd(sent.has(destructionId));
@@ -182,7 +184,7 @@ export async function sweep(
   /** Rows without a job: an earlier run took the job and came no further. */
   async function endWithoutJob(): Promise<void> {
     const of = {
-      sdkAppId: target.sdkAppId,
+      sdkAppId,
       batchIds: [...batchIds],
       ids: target.ids,
       allSingle: target.everythingBeforeMs !== undefined,

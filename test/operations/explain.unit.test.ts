@@ -1,31 +1,39 @@
 import { describe, expect, test } from 'vitest';
-import { summaryOf, toJson, toText, type Explanation } from '../../src/cli/explanation.js';
+import { toText } from '../../src/cli/explain.js';
 import type { KnownAttempt, KnownDestruction } from '../../src/ledger/explain.js';
-import type { LineState } from '../../src/ledger/line.js';
+import { stateOf, type Line } from '../../src/ledger/line.js';
+import { explanationJson, summaryOf, type Explanation } from '../../src/operations/explain.js';
 import type { JobPlace, LocatedJob } from '../../src/queue/locate.js';
 
 const nowMs = new Date(2026, 10, 23, 2, 31, 7).getTime();
 const hour = 3_600_000;
 
-const running: LineState = {
+const running: Line = {
   ...{ id: 'line', host: 'api.example', ratePerSecond: 196, brakeReason: undefined },
-  ...{ quotaFound: undefined, outage: undefined },
-  ...{ stopped: undefined, lastSlotMs: undefined, databaseNowMs: nowMs },
+  ...{ quotaFound: undefined, state: { kind: 'running' } },
+  ...{ lastSlotMs: nowMs - 100, databaseNowMs: nowMs },
 };
-const stopped: LineState = {
+const stopped: Line = {
   ...running,
-  stopped: {
-    ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
-    outage: false,
-    ...{ sinceMs: nowMs - 60_000, probeAtMs: nowMs + 60_000 },
+  state: {
+    kind: 'stopped',
+    halt: {
+      ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
+      outage: false,
+      ...{ sinceMs: nowMs - 60_000, probeAtMs: nowMs + 60_000 },
+    },
   },
 };
 
-function explanation(changes: Partial<Explanation> = {}): Explanation {
+function explanation({
+  paused = false,
+  ...changes
+}: Partial<Explanation & { paused: boolean }> = {}): Explanation {
+  const line = 'line' in changes ? changes.line : running;
   return {
-    ...{ roomId: 'live-room-42', nowMs, paused: false, host: 'api.example', line: running },
-    ...{ lastSlotAtMs: nowMs - 100, fullRatePerSecond: 196, pending: undefined, jobs: new Map() },
-    history: { destructions: [], total: 0 },
+    ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
+    ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
+    ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
     ...changes,
   };
 }
@@ -103,18 +111,24 @@ describe('the summary', () => {
       'the rate in force counts, and why it is low',
       explanation({
         pending: job(waiting()),
-        line: { ...running, ratePerSecond: 10, brakeReason: 'too frequent (60018)' },
+        line: {
+          ...{ ...running, ratePerSecond: 10, brakeReason: 'too frequent (60018)' },
+          state: { kind: 'braked' },
+        },
       }),
       'waiting: 1,204 rooms ahead in the bulk lane, about 2 min 00 s (braked: too frequent (60018))',
     ],
     [
       'a line that never ran has no worker',
-      explanation({ pending: job(waiting()), line: undefined, lastSlotAtMs: undefined }),
+      explanation({ pending: job(waiting()), line: undefined }),
       'waiting: 1,204 rooms ahead in the bulk lane; no worker has run yet, start one',
     ],
     [
       'a line that is silent while rooms wait may have no worker',
-      explanation({ pending: job(waiting()), lastSlotAtMs: nowMs - 67_000 }),
+      explanation({
+        pending: job(waiting()),
+        line: { ...running, lastSlotMs: nowMs - 67_000 },
+      }),
       'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00: look whether a worker runs',
     ],
     [
@@ -258,7 +272,9 @@ test('a time in a job that no calendar has is no crash', () => {
     }),
   });
   expect(toText(of)).toMatch(/asked for no time that a calendar has/);
-  expect(JSON.parse(toJson(of))).toMatchObject({ pending: { state: 'waiting', ahead: 1_204 } });
+  expect(JSON.parse(explanationJson(of))).toMatchObject({
+    pending: { state: 'waiting', ahead: 1_204 },
+  });
 });
 
 test('what is not shown is counted', () => {

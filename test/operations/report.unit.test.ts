@@ -1,8 +1,9 @@
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { csvCell, csvHeader, toCsv, toNdjson, toTableLine } from '../../src/cli/report-formats.js';
+import { tableFormat } from '../../src/cli/report-text.js';
 import type { ReportRow } from '../../src/ledger/report-rows.js';
+import { csv, csvCell, ndjson } from '../../src/operations/report.js';
 
 const row = (changes: Partial<ReportRow> = {}): ReportRow => ({
   roomId: 'live-42',
@@ -29,10 +30,10 @@ const row = (changes: Partial<ReportRow> = {}): ReportRow => ({
 
 describe('CSV', () => {
   test('a line has a cell for every column, empty where there is nothing, and ends in CRLF', () => {
-    expect(toCsv(row())).toBe(
+    expect(csv.row(row(), true)).toBe(
       'live-42,destroyed,ended,response,9223372036854775807,0,3,,5,2,0,,Id-1,2023-11-14T22:13:20.000Z,,01a2073e-32c4-70d0-899f-5e9c7571380b,true\r\n',
     );
-    expect(csvHeader.split(',')).toHaveLength(17);
+    expect(csv.head([]).split(',')).toHaveLength(17);
   });
 
   test.each<[text: string, cell: string]>([
@@ -59,7 +60,7 @@ describe('CSV', () => {
   test('a parser reads back what was written, apart from the apostrophe; no cell begins like a formula', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string(), (roomId, errorInfo) => {
-        const [, read] = parse(csvHeader + toCsv(row({ roomId, errorInfo })), {
+        const [, read] = parse(csv.head([]) + csv.row(row({ roomId, errorInfo }), true), {
           record_delimiter: '\r\n',
         }) as [string[], string[]];
         const [room = '', info = ''] = [read[0], read[11]];
@@ -72,8 +73,8 @@ describe('CSV', () => {
 });
 
 test('NDJSON has every text as it is, every digit, and null for what there is not', () => {
-  const line = toNdjson(row({ roomId: '="\\', errorInfo: 'a\nb' }));
-  expect(line).not.toContain('\n');
+  const line = ndjson.row(row({ roomId: '="\\', errorInfo: 'a\nb' }), true);
+  expect(line.indexOf('\n')).toBe(line.length - 1);
   expect(line).toContain('"totalViewers":9223372036854775807,');
   expect(JSON.parse(line)).toMatchObject({
     roomId: '="\\',
@@ -85,5 +86,8 @@ test('NDJSON has every text as it is, every digit, and null for what there is no
 });
 
 test('nothing in the table moves the cursor', () => {
-  expect(toTableLine(row({ roomId: '\u001b[2Jx' }), 10)).toMatch(/^\\u001b\[2Jx {2}destroyed/);
+  const room = row({ roomId: '\u001b[2Jx' });
+  const table = tableFormat(false);
+  expect(table.head([room])).toMatch(/^room {8}outcome/);
+  expect(table.row(room, true)).toMatch(/^\\u001b\[2Jx {2}destroyed/);
 });

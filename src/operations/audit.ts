@@ -1,0 +1,110 @@
+/** Whether the quota was kept, from what the workers recorded. */
+import { auditBatch, auditSince, type Audit } from '../ledger/audit.js';
+import { requestsInWindow, type SentRequest, type SentToHost } from '../ledger/sent.js';
+import { rounded } from '../text.js';
+import type { Service } from './service.js';
+
+/** The time from the first request of a batch to its last, or from an instant until now. */
+export type AuditedTime = { batchId: string } | { fromMs: number };
+
+export interface AuditedHost extends SentToHost {
+  violated: boolean;
+  /** The requests of its fullest window. */
+  window: SentRequest[];
+}
+
+export interface AuditResult extends Audit {
+  /** Most requests that may be in one window. */
+  allowed: number;
+  quota: number;
+  violated: boolean;
+  retries: Retries;
+  hosts: AuditedHost[];
+}
+
+export async function audit(service: Service, time: AuditedTime): Promise<AuditResult> {
+  const { database, config } = service;
+  const { sdkAppId, rateLimitPerSecond: quota } = config;
+  const found =
+    'batchId' in time
+      ? await auditBatch(database, sdkAppId, time.batchId)
+      : await auditSince(database, sdkAppId, Math.round(time.fromMs * 1_000));
+  // A quota below one a second still lets single requests through.
+  const allowed = Math.max(1, Math.floor(quota));
+  const hosts: AuditedHost[] = [];
+  for (const host of found.hosts) {
+    hosts.push({
+      ...host,
+      violated: host.worst.requests > allowed,
+      window: await requestsInWindow(database, sdkAppId, host.host, host.worst),
+    });
+  }
+  const violated = hosts.some((host) => host.violated);
+  return { ...found, allowed, quota, violated, retries: retriesOf(found), hosts };
+}
+
+/** With microseconds: `2026-11-23T02:31:07.000123Z`. */
+export function isoMicroseconds(us: number): string {
+  const fraction = String(Math.round(us % 1_000_000)).padStart(6, '0');
+  return `${new Date(Math.floor(us / 1_000_000) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+export interface Retries {
+  rooms: number;
+  mean: number;
+  max: number;
+  distribution: { retries: number; rooms: number }[];
+}
+
+function retriesOf({ roomsByRetries }: Audit): Retries {
+  const distribution = [...roomsByRetries]
+    .map(([retries, roomCount]) => ({ retries, rooms: roomCount }))
+    .sort((a, b) => a.retries - b.retries);
+  const all = distribution.reduce((sum, each) => sum + each.rooms, 0);
+  const sum = distribution.reduce((total, each) => total + each.retries * each.rooms, 0);
+  return {
+    rooms: all,
+    mean: all === 0 ? 0 : sum / all,
+    max: distribution.at(-1)?.retries ?? 0,
+    distribution,
+  };
+}
+
+/** The shape is a contract. */
+export function auditJson(audit: AuditResult): object {
+  const { hosts, retries } = audit;
+  return {
+    kept: !audit.violated,
+    quotaPerSecond: audit.quota,
+    from: hosts.length === 0 && audit.fromUs === 0 ? null : isoMicroseconds(audit.fromUs),
+    to: hosts.length === 0 && audit.toUs === 0 ? null : isoMicroseconds(audit.toUs),
+    requests: hosts.reduce((sum, host) => sum + host.requests, 0),
+    worstWindow: Math.max(0, ...hosts.map((host) => host.worst.requests)),
+    hosts: hosts.map((host) => ({
+      host: host.host ?? null,
+      kept: !host.violated,
+      requests: host.requests,
+      first: isoMicroseconds(host.firstUs),
+      last: isoMicroseconds(host.lastUs),
+      meanRatePerSecond:
+        host.meanRatePerSecond === undefined ? null : rounded(host.meanRatePerSecond, 3),
+      quotaUsed:
+        host.meanRatePerSecond === undefined
+          ? null
+          : rounded(host.meanRatePerSecond / audit.quota, 4),
+      worstWindow: {
+        requests: host.worst.requests,
+        from: isoMicroseconds(host.worst.fromUs),
+        to: isoMicroseconds(host.worst.toUs),
+        sent: host.window.map((request) => ({
+          at: isoMicroseconds(request.atUs),
+          destructionId: request.destructionId,
+          attempt: request.attempt,
+          workerId: request.workerId,
+        })),
+      },
+    })),
+    retries: { ...retries, mean: rounded(retries.mean, 4) },
+    slots: { notSent: audit.notSent, neverEnded: audit.neverEnded },
+  };
+}

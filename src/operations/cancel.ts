@@ -1,0 +1,175 @@
+/** Taking back what was not sent yet. */
+import { type OutcomeCounts, outcomes } from '../destruction.js';
+import {
+  finishBatches,
+  finishedCount,
+  readBatches,
+  type BatchProgress,
+} from '../ledger/batches.js';
+import {
+  finishCancelled,
+  markBatchesCancelled,
+  markDestructionsCancelled,
+  openOfRooms,
+  outcomesOf,
+  unfinishedBatches,
+} from '../ledger/cancel.js';
+import { checkRoomId } from '../room-id.js';
+import { rounded } from '../text.js';
+import { sweep, type Swept } from './cancel-sweep.js';
+import { findBatch } from './find-batch.js';
+import type { Service } from './service.js';
+
+export interface CancelWish {
+  /** By id or name. */
+  batches?: readonly string[];
+  rooms?: readonly string[];
+  /** Everything that waits, whoever asked for it. */
+  all?: boolean;
+  /** Who cancels. */
+  by: string;
+}
+
+export interface CancelOptions {
+  /** Told how many rooms were taken back so far. */
+  onProgress?: (taken: number) => void;
+  /** Ends it: nothing of what was meant is sent any more, and the same wish again records the rest. */
+  signal?: AbortSignal;
+}
+
+export interface CancelReport {
+  swept: Swept;
+  /** The batches as they were before, and after. */
+  before: BatchProgress[];
+  after: BatchProgress[];
+  /** Rooms that a worker had in hand meanwhile, and how they ended. */
+  inHand: Awaited<ReturnType<typeof outcomesOf>>;
+  /** Rooms asked for that nothing waits for. */
+  unknownRooms: string[];
+  seconds: number;
+}
+
+/**
+ * From the first moment on workers send nothing of it any more; what is in a worker's hand is
+ * waited for.
+ *
+ * @returns undefined where `signal` ended it.
+ * @throws ReaperError `INVALID`, `NOT_FOUND` or `AMBIGUOUS` where it is not clear what is meant.
+ */
+export async function cancel(
+  service: Service,
+  wish: CancelWish,
+  { onProgress, signal = new AbortController().signal }: CancelOptions = {},
+): Promise<CancelReport | undefined> {
+  const startedAt = performance.now();
+  const { database, config } = service;
+  const { by, all } = wish;
+  const everythingBefore = all === true ? { everythingBeforeMs: Date.now() } : {};
+  wish.rooms?.forEach(checkRoomId);
+  const meant = await findMeant(service, wish);
+  // Of one that was cancelled before, rooms may have come onto the queue since.
+  const open = meant.batches.filter(
+    (batch) => batch.finishedAtMs === undefined || batch.cancelledAtMs !== undefined,
+  );
+  const batchIds = open.map((batch) => batch.id);
+  // This is the cancellation; what follows tidies up after it.
+  await markBatchesCancelled(database, batchIds, by);
+  await markDestructionsCancelled(database, meant.ids, by);
+  const swept = await sweep(
+    service,
+    { batches: open, ids: meant.ids, by, ...everythingBefore },
+    ({ taken }) => onProgress?.(sumOf(taken)),
+    signal,
+  );
+  if (signal.aborted) return undefined;
+  await finishBatches(database, config.sdkAppId);
+  if (swept.left.length === 0) await finishCancelled(database, batchIds);
+  return {
+    swept,
+    before: meant.batches,
+    after: await readAgain(service, meant.batches),
+    inHand: await outcomesOf(database, [...swept.inHand]),
+    unknownRooms: meant.unknownRooms,
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+}
+
+interface Meant {
+  /** As they were before. */
+  batches: BatchProgress[];
+  /** Single destructions. */
+  ids: string[];
+  /** Rooms that were named and that nothing waits for. */
+  unknownRooms: string[];
+}
+
+async function findMeant(
+  service: Service,
+  { batches = [], rooms = [], all = false }: CancelWish,
+): Promise<Meant> {
+  const { database, config } = service;
+  const { sdkAppId } = config;
+  const { queue } = await service.queue();
+  const meant: Meant = { batches: [], ids: [], unknownRooms: [] };
+  if (all) {
+    await finishBatches(database, sdkAppId);
+    for (const id of await unfinishedBatches(database, sdkAppId)) {
+      meant.batches.push(await findBatch(service, id));
+    }
+  }
+  for (const name of batches) {
+    const batch = await findBatch(service, name);
+    if (!meant.batches.some((other) => other.id === batch.id)) meant.batches.push(batch);
+  }
+  for (const room of new Set(rooms)) {
+    const pending = await queue.getDeduplicationJobId(room);
+    // A job that came back from the failed set owns no key; the ledger knows it.
+    const ids = new Set(await openOfRooms(database, sdkAppId, [room]));
+    if (pending !== null) ids.add(pending);
+    meant.ids.push(...ids);
+    if (ids.size === 0) meant.unknownRooms.push(room);
+  }
+  return meant;
+}
+
+async function readAgain(
+  { database, config }: Service,
+  batches: readonly BatchProgress[],
+): Promise<BatchProgress[]> {
+  const after: BatchProgress[] = [];
+  for (const { id } of batches) {
+    after.push(...(await readBatches(database, config.sdkAppId, { idOrName: id, limit: 1 })));
+  }
+  return after;
+}
+
+export function sumOf(counts: OutcomeCounts): number {
+  return outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
+}
+
+/** Rooms of the batch that were never on the queue, where it was interrupted at that. */
+export function neverQueued(batch: BatchProgress): number {
+  return batch.finishedAtMs === undefined ? 0 : batch.total - finishedCount(batch);
+}
+
+/** The shape is a contract. */
+export function cancelJson(report: CancelReport): object {
+  const { swept } = report;
+  return {
+    cancelled: swept.taken.cancelled,
+    sentBefore: swept.taken.failed,
+    inHand: report.inHand.map(({ roomId, outcome }) => ({ roomId, outcome: outcome ?? null })),
+    leftInHand: swept.left.length,
+    goOnForOthers: swept.shared.size,
+    nothingWaits: report.unknownRooms,
+    batches: report.after.map((batch) => ({
+      id: batch.id,
+      name: batch.name,
+      total: batch.total,
+      finished: finishedCount(batch),
+      neverQueued: neverQueued(batch),
+      outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
+    })),
+    seconds: rounded(report.seconds),
+  };
+}

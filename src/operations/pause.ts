@@ -1,0 +1,31 @@
+/** Holding the queue by hand, and letting it go on. */
+import { haltOf, readLines, resumeLine, type Halt } from '../ledger/line.js';
+import type { Service } from './service.js';
+
+/** No worker takes up another room, until `resume`. */
+export async function pause(service: Service): Promise<void> {
+  const { queue } = await service.queue();
+  await queue.pause();
+}
+
+export interface ResumedLine {
+  host: string;
+  /** What had stopped it. */
+  halt: Halt | undefined;
+}
+
+/**
+ * Goes on after `pause`, and after a line was stopped and its cause mended.
+ *
+ * @returns the lines of the app that were stopped, or in an outage.
+ */
+export async function resume(service: Service): Promise<ResumedLine[]> {
+  const { database, config, intervalMs } = service;
+  const { queue } = await service.queue();
+  await queue.resume();
+  const resumed: ResumedLine[] = [];
+  for (const { id, host, state } of await readLines(database, config.sdkAppId, intervalMs)) {
+    if (await resumeLine(database, id)) resumed.push({ host, halt: haltOf(state) });
+  }
+  return resumed;
+}

@@ -1,0 +1,251 @@
+/**
+ * What became of every room of a batch. The rooms are read once, page by page, and written,
+ * counted and hashed as they come, so that memory does not grow with them and the sums are those
+ * of the rows that were written.
+ */
+import { createHash } from 'node:crypto';
+import { stringify } from 'lossless-json';
+import { type Outcome, outcomes } from '../destruction.js';
+import type { BatchProgress } from '../ledger/batches.js';
+import type { ReportRow } from '../ledger/report-rows.js';
+import { addRates, type BatchSummary } from '../ledger/report.js';
+import { createTally, type Problem, type TopRoom } from '../ledger/tally.js';
+import { meaningOf } from '../tencent/verdicts.js';
+import { isoTime, rounded } from '../text.js';
+import { reportedRooms } from './report-rows.js';
+import type { Service } from './service.js';
+
+export type { BatchSummary, Problem, ReportRow, TopRoom };
+
+export interface ReportSummary {
+  batchId: string;
+  name: string | undefined;
+  /** Rooms that were asked for, each once. */
+  total: number;
+  createdAtMs: number;
+  finishedAtMs: number | undefined;
+  summary: BatchSummary;
+  /** Rooms asked for that are in no row: on their way between queue and ledger, or not on the queue yet. */
+  unlisted: number;
+  /** Of the rooms as they were written, or as ndjson: {@link RowFormat}. */
+  sha256: string;
+}
+
+/** How rooms are written, one after the other. */
+export interface RowFormat {
+  /** What stands before the first room, of these on the first page. */
+  head(page: readonly ReportRow[]): string;
+  row(row: ReportRow, isFirst: boolean): string;
+  /** What stands behind the last room. */
+  tail(report: ReportSummary): string;
+  /** Whether the digest is that of what is written; else it is that of the rooms as ndjson. */
+  digestsItself: boolean;
+}
+
+export interface ReportOptions {
+  /** Counts the rooms and yields none. */
+  summaryOnly?: boolean;
+  /** Told how many rooms were written. */
+  onProgress?: (rooms: number) => void;
+  /** Told why rooms that wait are not listed. */
+  onNotListed?: (reason: string) => void;
+  /** Ends it between two pages. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Yields the rooms of a report, page by page; behind them belongs the tail of its format.
+ *
+ * @returns the sums of these rooms; undefined where `signal` ended it.
+ */
+export async function* writeReport(
+  service: Service,
+  batch: BatchProgress,
+  format: RowFormat,
+  options: ReportOptions = {},
+): AsyncGenerator<string, ReportSummary | undefined> {
+  const { summaryOnly = false, onProgress, onNotListed, signal } = options;
+  const tally = createTally();
+  const hash = createHash('sha256');
+  let written = 0;
+
+  function write(page: readonly ReportRow[]): string {
+    let text = written === 0 ? format.head(page) : '';
+    for (const row of page) {
+      tally.add(row);
+      text += format.row(row, written === 0);
+      if (!format.digestsItself) hash.update(ndjson.row(row, false));
+      written += 1;
+    }
+    if (format.digestsItself) hash.update(text);
+    return summaryOnly ? '' : text;
+  }
+
+  for await (const page of reportedRooms(service, batch, onNotListed)) {
+    if (signal?.aborted) return undefined;
+    yield write(page);
+    onProgress?.(written);
+  }
+  if (written === 0) yield write([]);
+  const summary = await addRates(service.database, batch.id, tally.result());
+  if (signal?.aborted) return undefined;
+  return {
+    batchId: batch.id,
+    name: batch.name,
+    total: batch.total,
+    createdAtMs: batch.createdAtMs,
+    finishedAtMs: batch.finishedAtMs,
+    summary,
+    unlisted: Math.max(0, batch.total - summary.rooms),
+    sha256: hash.digest('hex'),
+  };
+}
+
+/** The fields of a room: the column in CSV, the key in JSON, the value. */
+const fields: readonly (readonly [
+  column: string,
+  key: string,
+  read: (row: ReportRow) => string | number | bigint | boolean | undefined,
+])[] = [
+  ['room_id', 'roomId', (row) => row.roomId],
+  ['outcome', 'outcome', (row) => row.outcome],
+  ['state', 'state', (row) => row.state],
+  ['statistics_source', 'statisticsSource', (row) => row.statisticsSource],
+  ['total_viewers', 'totalViewers', (row) => row.totals.totalViewers],
+  ['total_gifts_sent', 'totalGiftsSent', (row) => row.totals.totalGiftsSent],
+  ['total_gift_coins', 'totalGiftCoins', (row) => row.totals.totalGiftCoins],
+  [
+    'total_unique_gift_senders',
+    'totalUniqueGiftSenders',
+    (row) => row.totals.totalUniqueGiftSenders,
+  ],
+  ['total_likes_received', 'totalLikesReceived', (row) => row.totals.totalLikesReceived],
+  ['attempts', 'attempts', (row) => row.attempts],
+  ['error_code', 'errorCode', (row) => row.errorCode],
+  ['error_info', 'errorInfo', (row) => row.errorInfo],
+  ['request_id', 'requestId', (row) => row.requestId],
+  ['requested_at', 'requestedAt', (row) => isoTime(row.requestedAtMs)],
+  ['finished_at', 'finishedAt', (row) => isoTime(row.finishedAtMs)],
+  ['destruction_id', 'destructionId', (row) => row.destructionId],
+  ['joined', 'joined', (row) => row.joined],
+];
+
+/**
+ * One value as JSON; null where there is none. A bigint is written with all its digits: JSON
+ * numbers have any number of them, and a reader that is not exact can at least say so.
+ */
+function jsonValue(value: string | number | bigint | boolean | undefined): string {
+  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value ?? null);
+}
+
+function toJson(row: ReportRow): string {
+  return `{${fields.map(([, key, read]) => `"${key}":${jsonValue(read(row))}`).join(',')}}`;
+}
+
+/** Source of the quoting: https://www.rfc-editor.org/rfc/rfc4180 */
+const csvLineEnd = '\r\n';
+
+const csvHeader = fields.map(([column]) => column).join(',') + csvLineEnd;
+
+function toCsv(row: ReportRow): string {
+  return fields.map(([, , read]) => csvCell(read(row))).join(',') + csvLineEnd;
+}
+
+/**
+ * A text that begins like a formula would be run as one by a spreadsheet, and a RoomId is what
+ * anybody chose: an apostrophe before it makes it text. Numbers are ours and stay numbers.
+ * Source: https://owasp.org/www-community/attacks/CSV_Injection
+ */
+export function csvCell(value: string | number | bigint | boolean | undefined): string {
+  if (value === undefined) return '';
+  if (typeof value !== 'string') return value.toString();
+  const harmless = /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]|^\s|\s$/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
+
+/** One JSON object a room. */
+export const ndjson: RowFormat = {
+  head: () => '',
+  row: (row) => `${toJson(row)}\n`,
+  tail: () => '',
+  digestsItself: true,
+};
+
+export const csv: RowFormat = {
+  head: () => csvHeader,
+  row: toCsv,
+  tail: () => '',
+  digestsItself: true,
+};
+
+/** One JSON object: the rooms, and the sums. */
+export function json(summaryOnly: boolean): RowFormat {
+  return {
+    head: () => '{"rooms":[\n',
+    row: (row, isFirst) => `${isFirst ? '' : ',\n'}${toJson(row)}`,
+    tail: (report) =>
+      `${summaryOnly ? '{' : '\n],\n'}"summary":${stringify(summaryJson(report)) ?? ''}}\n`,
+    digestsItself: false,
+  };
+}
+
+/** Asked for and without an outcome. */
+export function openRooms({ total, summary }: ReportSummary): number {
+  const ended = outcomes.reduce((sum, outcome) => sum + summary.outcomes[outcome], 0);
+  return Math.max(0, total - ended);
+}
+
+/** The shape is a contract, for lossless-json. */
+function summaryJson(report: ReportSummary): object {
+  const { summary } = report;
+  const top = (list: readonly TopRoom[], key: string) =>
+    list.map(({ roomId, value }) => ({ roomId, [key]: value }));
+  return {
+    batchId: report.batchId,
+    name: report.name ?? null,
+    createdAt: isoTime(report.createdAtMs),
+    finishedAt: isoTime(report.finishedAtMs) ?? null,
+    total: report.total,
+    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, summary.outcomes[outcome]])),
+    open: openRooms(report),
+    waiting: summary.waiting,
+    unlisted: report.unlisted,
+    joined: summary.joined,
+    attempts: summary.attemptsRecorded,
+    statistics: summary.statistics,
+    topByViewers: top(summary.topByViewers, 'totalViewers'),
+    topByGiftCoins: top(summary.topByGiftCoins, 'totalGiftCoins'),
+    problems: summary.problems.map((problem) => {
+      const { meaning, remedy } = explainProblem(problem);
+      return {
+        outcome: problem.outcome,
+        errorCode: problem.errorCode ?? null,
+        errorInfo: problem.errorInfo ?? null,
+        meaning: meaning ?? null,
+        remedy: remedy ?? null,
+        rooms: problem.rooms,
+        example: problem.example,
+      };
+    }),
+    worstWindow: summary.worstWindow,
+    meanRatePerSecond:
+      summary.meanRatePerSecond === undefined ? null : rounded(summary.meanRatePerSecond, 2),
+    sha256: report.sha256,
+  };
+}
+
+/** What to do about rooms that ended so, where their code does not say. */
+const remedies: Readonly<Partial<Record<Outcome, string>>> = {
+  rejected: 'the API will refuse it again: check the RoomId and that it is a live room of this app',
+  failed: 'ask for it again when the API is well',
+  expired: 'ask for it again if it is still the same room',
+};
+
+/** Why rooms are not gone, what it means and what to do. */
+export function explainProblem(problem: Problem): {
+  meaning: string | undefined;
+  remedy: string | undefined;
+} {
+  const known = problem.errorCode === undefined ? undefined : meaningOf(problem.errorCode);
+  return { meaning: known?.reason, remedy: known?.remedy ?? remedies[problem.outcome] };
+}

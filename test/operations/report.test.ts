@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { markEnqueued, openBatch } from '../../src/ledger/batches.js';
+import { ensureLine } from '../../src/ledger/line.js';
+import { recordEnds } from '../../src/ledger/record.js';
+import { reserveSlots } from '../../src/ledger/reserve.js';
+import { audit, auditJson } from '../../src/operations/audit.js';
+import { findBatch } from '../../src/operations/find-batch.js';
+import { prune, pruneJson } from '../../src/operations/prune.js';
+import {
+  csv,
+  json,
+  ndjson,
+  writeReport,
+  type ReportOptions,
+  type RowFormat,
+} from '../../src/operations/report.js';
+import { ledgerNowMs } from '../../src/operations/service.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { attemptEnd, destructionEnd } from '../ledger/fixture.js';
+import { useService } from './service.js';
+
+const app = useService();
+const dayMs = 86_400_000;
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** A batch of which a worker has destroyed some rooms, while the others wait. */
+async function makeBatch(destroyed: readonly string[], waiting: readonly string[] = []) {
+  const { database, config, lineKey, lineId, intervalMs } = app.service;
+  const { sdkAppId } = config;
+  const { id: batchId, createdAtMs } = await openBatch(database, {
+    ...{ id: newId(), sdkAppId, name: 'evening', madeUpName: 'evening', fingerprint: newId() },
+    ...{ total: destroyed.length + waiting.length, by: 'ada', note: undefined },
+  });
+  await app.add(waiting, { batchId, requestedAtMs: createdAtMs });
+  await markEnqueued(database, batchId);
+  await ensureLine(database, lineKey, intervalMs, 200);
+  const requests = destroyed.map((roomId) => ({
+    ...{ id: newId(), roomId, batchId },
+    ...{ requestedAtMs: Date.now(), notAfterMs: Date.now() + 3_600_000 },
+  }));
+  const options = {
+    ...{ lineId, sdkAppId, workerId: 'w', intervalMs, windowSlots: 200, leadMs: 0 },
+    ...{ answeredAtMs: undefined, moved: [] },
+  };
+  await reserveSlots(database, options, requests);
+  await recordEnds(
+    database,
+    sdkAppId,
+    requests.map(({ id: destructionId, ...destruction }) => ({
+      ...{ destructionId, destruction },
+      ...{ attempt: attemptEnd(), end: destructionEnd('destroyed') },
+    })),
+  );
+  return findBatch(app.service, batchId);
+}
+
+async function written(
+  batch: Awaited<ReturnType<typeof makeBatch>>,
+  format: RowFormat,
+  options?: ReportOptions,
+) {
+  const pages = writeReport(app.service, batch, format, options);
+  let text = '';
+  let page = await pages.next();
+  for (; page.done !== true; page = await pages.next()) text += page.value;
+  const report = page.value;
+  return { report, text: report === undefined ? text : text + format.tail(report) };
+}
+
+test('a report has every room once, those that wait first, in each format, with one digest', async () => {
+  const batch = await makeBatch(['a', 'b'], ['waits']);
+  const lines = await written(batch, ndjson);
+  const rooms = lines.text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+  expect(rooms).toMatchObject([
+    { roomId: 'waits', state: 'waiting', outcome: null, attempts: 0 },
+    { roomId: 'a', state: 'ended', outcome: 'destroyed', attempts: 1 },
+    { roomId: 'b', state: 'ended', outcome: 'destroyed', attempts: 1 },
+  ]);
+  expect(lines.report?.sha256).toBe(sha256(lines.text));
+  const rows = await written(batch, csv);
+  expect(rows.text.split('\r\n').map((line) => line.split(',')[0])).toEqual([
+    ...['room_id', 'waits', 'a', 'b', ''],
+  ]);
+  expect(rows.report?.sha256).toBe(sha256(rows.text));
+  expect(JSON.parse((await written(batch, json(false))).text)).toMatchObject({
+    rooms,
+    summary: {
+      ...{ total: 3, open: 1, waiting: 1, unlisted: 0, outcomes: { destroyed: 2 } },
+      ...{ sha256: lines.report?.sha256 },
+    },
+  });
+});
+
+test('a summary alone has the sums and the digest of the rooms that it leaves out', async () => {
+  const batch = await makeBatch(['a']);
+  const { report } = await written(batch, ndjson);
+  const { text } = await written(batch, json(true), { summaryOnly: true });
+  expect(JSON.parse(text)).toMatchObject({ summary: { total: 1, sha256: report?.sha256 } });
+  expect(JSON.parse(text)).not.toHaveProperty('rooms');
+});
+
+test('a report that is ended has no sums, for it is not whole', async () => {
+  const batch = await makeBatch(['a']);
+  const { report } = await written(batch, csv, { signal: AbortSignal.abort() });
+  expect(report).toBeUndefined();
+});
+
+test('where the queue is away the report says so, and counts what it could not list', async () => {
+  const batch = await makeBatch(['a'], ['waits']);
+  const away = { kind: 'redis' as const, url: 'redis://127.0.0.1:1' };
+  const { service } = app;
+  const blind = { ...service, stores: { ...service.stores, queue: away } };
+  const told: string[] = [];
+  const pages = writeReport(blind, batch, ndjson, { onNotListed: (why) => told.push(why) });
+  let page = await pages.next();
+  while (page.done !== true) page = await pages.next();
+  expect(page.value).toMatchObject({ total: 2, unlisted: 1 });
+  expect(told).toEqual([expect.stringMatching(/^Redis at/) as string]);
+});
+
+test('the audit of a batch and of its time agree that the quota was kept', async () => {
+  const batch = await makeBatch(['a', 'b']);
+  const { rateLimitPerSecond } = app.service.config;
+  const kept = { kept: true, requests: 2, retries: { rooms: 2, mean: 0 } };
+  expect(auditJson(await audit(app.service, { batchId: batch.id }))).toMatchObject(kept);
+  const fromMs = (await ledgerNowMs(app.service)) - 60_000;
+  expect(auditJson(await audit(app.service, { fromMs }))).toMatchObject({
+    ...kept,
+    quotaPerSecond: rateLimitPerSecond,
+  });
+  expect(auditJson(await audit(app.service, { fromMs: fromMs + 60_000 }))).toMatchObject({
+    ...{ kept: true, requests: 0 },
+  });
+  const strict = { ...app.service, config: { ...app.service.config, rateLimitPerSecond: 1 } };
+  const violated = auditJson(await audit(strict, { batchId: batch.id }));
+  expect(violated).toMatchObject({ kept: false, worstWindow: 2 });
+});
+
+test('what ended long ago is counted and deleted alike; less long ago than is safe only by force', async () => {
+  await makeBatch(['a', 'b']);
+  await app.sql(
+    `update room_reaper.destructions set requested_at = requested_at - interval '20 days',
+       finished_at = finished_at - interval '20 days', not_after = not_after - interval '20 days'
+      where sdk_app_id = $1`,
+    [app.service.config.sdkAppId],
+  );
+  await app.sql(
+    `update room_reaper.batches set finished_at = now() - interval '20 days' where sdk_app_id = $1`,
+    [app.service.config.sdkAppId],
+  );
+  const now = await ledgerNowMs(app.service);
+  const soon = { beforeMs: now - 13.5 * dayMs, dryRun: false, force: false };
+  await expect(prune(app.service, soon)).rejects.toMatchObject({
+    ...{ code: 'INVALID', remedy: 'keep_more' },
+    message: expect.stringMatching(
+      /must be at least 15d, got 13\.5d: .*FAILED_JOBS_DAYS/,
+    ) as string,
+  });
+  const none = { destructions: 0, attempts: 0, batches: 0 };
+  const old = { beforeMs: now - 30 * dayMs, dryRun: true, force: false };
+  expect(pruneJson(await prune(app.service, old))).toMatchObject(none);
+  const options = { beforeMs: now - 16 * dayMs, force: false };
+  const all = { destructions: 2, attempts: 2, batches: 1 };
+  const before = new Date(options.beforeMs).toISOString();
+  for (const dryRun of [true, true, false]) {
+    const pruned = pruneJson(await prune(app.service, { ...options, dryRun }));
+    expect(pruned).toEqual({ dryRun, before, ...all });
+  }
+  expect(pruneJson(await prune(app.service, { ...options, dryRun: false }))).toMatchObject(none);
+});

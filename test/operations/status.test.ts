@@ -1,0 +1,156 @@
+import { expect, test } from 'vitest';
+import { openBatch } from '../../src/ledger/batches.js';
+import { beginOutage, brakeLine, ensureLine, stopLine } from '../../src/ledger/line.js';
+import { ReaperError } from '../../src/errors.js';
+import { explain } from '../../src/operations/explain.js';
+import { findBatch } from '../../src/operations/find-batch.js';
+import { pause, resume } from '../../src/operations/pause.js';
+import { readStatus, statusJson } from '../../src/operations/status.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { useService } from './service.js';
+
+const app = useService();
+const cause = { code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'set the key' };
+
+function makeLine(host = app.service.lineKey.host) {
+  const { database, intervalMs, lineKey } = app.service;
+  return ensureLine(database, { ...lineKey, host }, intervalMs, 200);
+}
+
+async function makeBatch(name: string, total = 3) {
+  const { database, config } = app.service;
+  return openBatch(database, {
+    ...{ id: newId(), sdkAppId: config.sdkAppId, name, madeUpName: name },
+    ...{ fingerprint: newId(), total, by: 'ada', note: undefined },
+  });
+}
+
+const status = async (batch?: string) => statusJson(await readStatus(app.service, batch));
+
+/** What an operation threw. */
+async function refusal(work: Promise<unknown>): Promise<ReaperError> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof ReaperError)) throw new Error(`expected a refusal, got ${String(error)}`);
+  return error;
+}
+
+test('the status of an app that was never used is an empty queue, no line, and no time left', async () => {
+  expect(await status()).toEqual({
+    ...{ line: 'running', lines: [], etaSeconds: 0, batches: [] },
+    queue: {
+      ...{ paused: false, waiting: 0, active: 0, delayed: 0, failed: 0 },
+      lanes: { urgent: 0, retry: 0, normal: 0, bulk: 0 },
+    },
+  });
+});
+
+test('the status says what waits in which lane, and how long that takes at the full rate', async () => {
+  await makeLine();
+  await app.add(['a', 'b'], { lane: 'urgent' });
+  await app.add(['c']);
+  await app.add(['later'], { delayMs: 3_600_000 });
+  expect(await status()).toMatchObject({
+    queue: { waiting: 3, delayed: 1, lanes: { urgent: 2, normal: 0, bulk: 1 } },
+    lines: [{ state: 'running', ratePerSecond: 196.1 }],
+    etaSeconds: 0,
+  });
+});
+
+test('a line that is braked, out, stopped or paused is told in the words of the contract', async () => {
+  const { database, lineId, intervalMs } = app.service;
+  await makeLine();
+  await app.add(['a']);
+  await brakeLine(database, lineId, intervalMs, 'too frequent (60018)');
+  const braked = { state: 'braked', brakeReason: 'too frequent (60018)' };
+  expect(await status()).toMatchObject({ line: 'running', lines: [braked] });
+  await beginOutage(database, lineId, { code: undefined, reason: 'HTTP 502' });
+  expect(await status()).toMatchObject({
+    ...{ line: 'running', etaSeconds: null },
+    lines: [{ state: 'braked', outage: { reason: 'HTTP 502' } }],
+  });
+  await stopLine(database, lineId, cause);
+  expect(await status()).toMatchObject({
+    ...{ line: 'stopped', etaSeconds: null },
+    lines: [{ state: 'stopped', stopped: cause }],
+  });
+  await pause(app.service);
+  expect(await status()).toMatchObject({ line: 'paused', lines: [{ state: 'stopped' }] });
+});
+
+test('a stopped line that was left for another host holds nothing up', async () => {
+  const { database, lineKey, config } = app.service;
+  await makeLine('old.example');
+  const of = (host: string) => `${host} ${config.sdkAppId} ${lineKey.command}`;
+  await stopLine(database, of('old.example'), cause);
+  await makeLine();
+  const { lines } = await readStatus(app.service);
+  expect(lines.map(({ host, left }) => [host, left]).sort()).toEqual(
+    [
+      ['old.example', true],
+      [lineKey.host, false],
+    ].sort(),
+  );
+  expect(await status()).toMatchObject({ line: 'running', etaSeconds: 0 });
+});
+
+test('resume lets the queue and each stopped line go on, and says what had stopped it', async () => {
+  const { database, lineId, lineKey } = app.service;
+  await makeLine();
+  await stopLine(database, lineId, cause);
+  await pause(app.service);
+  expect(await resume(app.service)).toMatchObject([{ host: lineKey.host, halt: cause }]);
+  expect(await status()).toMatchObject({ line: 'running', queue: { paused: false } });
+  expect(await resume(app.service)).toEqual([]);
+});
+
+test('the status of one batch is found by its id or its name, and a wrong one is no empty answer', async () => {
+  const { id } = await makeBatch('evening');
+  await makeBatch('morning');
+  for (const named of [id, 'evening'])
+    expect(await status(named)).toMatchObject({ batches: [{ id, name: 'evening', finished: 0 }] });
+  const { code, remedy, message } = await refusal(readStatus(app.service, 'noon'));
+  expect({ code, remedy, message }).toEqual({
+    ...{ code: 'NOT_FOUND', remedy: 'list_batches' },
+    message: 'batch must be the id or name of a batch, got "noon"',
+  });
+});
+
+test('a name of several batches is ambiguous, with the candidates; what only reads means the newest', async () => {
+  await makeBatch('night');
+  const newest = await makeBatch('night');
+  const error = await refusal(findBatch(app.service, 'night'));
+  expect(error).toMatchObject({ code: 'AMBIGUOUS', remedy: 'give_the_id' });
+  expect(error.candidates.map(({ id }) => id)).toContain(newest.id);
+  expect(error.candidates).toHaveLength(2);
+  const told: string[] = [];
+  const found = await findBatch(app.service, 'night', ({ id }) => told.push(id));
+  expect([found.id, ...told]).toEqual([newest.id, newest.id]);
+  expect((await findBatch(app.service, newest.id)).id).toBe(newest.id);
+});
+
+test('a batch that has not ended is meant before those of its name that have', async () => {
+  const ended = await makeBatch('night');
+  const open = await makeBatch('night');
+  await app.sql('update room_reaper.batches set finished_at = now() where id = $1', [ended.id]);
+  expect((await findBatch(app.service, 'night')).id).toBe(open.id);
+});
+
+test('explain says of a waiting room what stands before it, also behind a pause', async () => {
+  await makeLine();
+  await app.add(['a', 'b', 'c']);
+  expect(await explain(app.service, 'c')).toMatchObject({
+    state: { kind: 'running' },
+    pending: { place: { state: 'waiting', ahead: 2, exact: true }, lane: 'bulk' },
+    history: { total: 0 },
+  });
+  await pause(app.service);
+  expect((await explain(app.service, 'c')).state).toMatchObject({
+    kind: 'paused',
+    otherwise: { kind: 'running' },
+  });
+  expect((await explain(app.service, 'never')).pending).toBeUndefined();
+  expect(await refusal(explain(app.service, 'café'))).toMatchObject({ code: 'INVALID' });
+});
