@@ -74,12 +74,7 @@ function bytesOfARoom(grownBytes: number, added: number): number {
   return Math.min(mostRoomBytes, Math.max(leastRoomBytes, grownBytes / added));
 }
 
-function noSpace(
-  memory: QueueMemory,
-  wanted: number,
-  space: number,
-  settled: number,
-): ReaperError {
+function noSpace(memory: QueueMemory, wanted: number, space: number, settled: number): ReaperError {
   const megabytes = Math.round(memory.limitBytes / 2 ** 20);
   const problem = `Redis must have space for ${count(wanted)} more rooms below its maxmemory of ${megabytes} MB, got space for about ${count(space)}`;
   if (settled === 0) {
