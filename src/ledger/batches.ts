@@ -25,13 +25,6 @@ export interface NewBatch {
   /** Who asked. */
   by: string;
   note: string | undefined;
-  /** Of a replay. */
-  replay?: {
-    /** The batch that its rooms come from, where it is one. */
-    parentId: string | undefined;
-    /** What chose them. */
-    origin: string;
-  };
 }
 
 /**
@@ -39,8 +32,7 @@ export interface NewBatch {
  * same batch: somebody runs an interrupted command again. Once it has finished, or was
  * cancelled, it is a new request.
  *
- * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note,
- * $9 parent, $10 origin.
+ * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note.
  * Locks nothing: two people who start the same list at the same instant make two batches,
  * and the queue joins their rooms.
  */
@@ -52,8 +44,8 @@ with known as (
    order by created_at desc limit 1
 ), made as (
   insert into room_reaper.batches
-    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, parent_id, origin)
-  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8, $9, $10 where not exists (select from known)
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note)
+  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8 where not exists (select from known)
   returning id, name, total, created_at
 )
 select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new from known
@@ -77,8 +69,6 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
     batch.madeUpName,
     batch.by,
     batch.note ?? null,
-    batch.replay?.parentId ?? null,
-    batch.replay?.origin ?? null,
   ]);
   const row = rows[0];
   if (row === undefined) throw new Error('the batch was neither found nor made');

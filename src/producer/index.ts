@@ -89,7 +89,7 @@ export interface Producer {
    * Asks for many rooms to be destroyed, behind single rooms, in bounded memory.
    *
    * @param roomIds - any iterable or async iterable; read as fast as the queue takes them.
-   * @throws ReaperError as `destroy` does. Rooms before the one that failed are queued;
+   * @throws ReaperError as `destroy` does, and `NO_SPACE` where Redis has none. Rooms before the one that failed are queued;
    *   asking again is safe, for they are recognised while they are pending.
    */
   destroyMany(

@@ -111,7 +111,7 @@ test('rooms that ended before a given time are left out', async () => {
 
 test('protected rooms are told, and are not replayed', async () => {
   const service = await openFailures();
-  const request = { ...everything, protectedRooms: protectedRooms(['failed-0001', '*-0002']) };
+  const request = { ...everything, protectedRooms: protectedRooms(['failed-0001', 'f*-0002']) };
   const plan = await previewReplay(service, request);
   expect(plan.protected.total).toBe(2);
   expect(plan.protected.named.map(({ roomId }) => roomId)).toEqual(['failed-0001', 'failed-0002']);
