@@ -143,18 +143,28 @@ export function run(args: readonly string[], options: RunOptions = {}): Promise<
     : runInside(args, { ...options, cwd });
 }
 
-/** The runs that are under way inside this process, which has one working directory. */
-const inside = { runs: 0, folder: '' };
+/** The runs of one test that are under way inside this process, which has one working directory. */
+let inside = { runs: 0, folder: '' };
 const home = process.cwd();
+
+/** Where a test gave up waiting, its folder goes all the same, and must be nobody's directory. */
+function leave(): void {
+  inside = { runs: 0, folder: '' };
+  process.chdir(home);
+}
 
 async function runInside(
   args: readonly string[],
   { env, cwd, stdin = '' }: RunOptions & { cwd: string },
 ): Promise<Ended> {
   const startedAt = performance.now();
-  inside.runs += 1;
-  inside.folder = cwd;
-  process.chdir(cwd);
+  const ours = inside;
+  if (ours.runs === 0) {
+    process.chdir(cwd);
+    afterThisTest(leave);
+  }
+  ours.runs += 1;
+  ours.folder = cwd;
   const listenersBefore = listeners();
   const [stdout, stderr] = [collect(), collect()];
   const io: Io = {
@@ -164,12 +174,11 @@ async function runInside(
   try {
     await runProgram(args, io, () => readEnvironment({ PATH: process.env.PATH, ...env }, cwd));
   } finally {
-    inside.runs -= 1;
-    // A folder that is removed must not be anybody's working directory.
-    if (inside.runs === 0) process.chdir(home);
+    ours.runs -= 1;
+    if (ours === inside && ours.runs === 0) process.chdir(home);
   }
   // Another run may have begun or ended meanwhile.
-  if (inside.runs === 0 && listeners() > listenersBefore)
+  if (ours.runs === 0 && listeners() > listenersBefore)
     throw new Error(`${args.join(' ')} still listens to signals after its end`);
   return {
     ...{ code: io.exitCode, signal: null, stdout: stdout.text(), stderr: stderr.text() },

@@ -1,0 +1,219 @@
+/**
+ * Each command once as a real process of the built program: its exit code, all of its stdout,
+ * and that it ends because nothing is left open, not because it is made to. All else that a
+ * command does is tested inside the tests' own process.
+ */
+import { beforeAll, expect, test } from 'vitest';
+import { afterThisFile } from '../support/clean-up.js';
+import { startCountingServer } from '../support/counting-server.js';
+import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
+import { run, start } from './room-reaper.js';
+
+const secretKey = 'a key of the tests';
+let env: Record<string, string>;
+
+/** They share an app and its stores; none changes what another one shows. */
+beforeAll(async () => {
+  const sdkAppId = freshSdkAppId();
+  const scripts = { refused: [{ kind: 'code', code: 100006 } as const] };
+  const app = { sdkAppId, secretKey, adminIdentifier: 'administrator' };
+  const server = await startCountingServer({ ...app, scripts });
+  const [redis, database] = await Promise.all([freshRedis(), createDatabase()]);
+  afterThisFile(() => Promise.all([server.close(), redis.drop(), database.drop()]).then());
+  env = {
+    TENCENT_SDK_APP_ID: String(sdkAppId),
+    TENCENT_SECRET_KEY: secretKey,
+    TENCENT_ENDPOINT: server.url,
+    QUEUE_URL: redis.url,
+    DATABASE_URL: database.url,
+    // Node itself says that it found nothing more to wait for; `process.exit` goes without.
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
+      `import { writeSync } from 'node:fs';
+       process.on('beforeExit', () => writeSync(2, '${nothingLeft}'));`,
+    )}`,
+  };
+  const { NODE_OPTIONS: _, ...inside } = env;
+  await run(['destroy', '-', '--batch', 'evening'], { env: inside, stdin: 'gone\nrefused\n' });
+  await run(['enqueue', '-', '--batch', 'later', '--delay', '1h'], {
+    ...{ env: inside, stdin: 'x\ny\n' },
+  });
+});
+
+const nothingLeft = 'nothing is left open';
+
+/** What is another one at each run: ids, times, numbers that are measured, the two servers. */
+function settled(stdout: string): string {
+  return stdout
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID')
+    .replace(/SHA-256 [0-9a-f]{64}/g, 'SHA-256 DIGEST')
+    .replace(/\d{4}-\d\d-\d\d[T ]/g, '')
+    .replace(/\d\d:\d\d:\d\d(\.\d+)?Z?/g, 'TIME')
+    .replace(/RequestId \S+/g, 'RequestId REQUEST')
+    .replace(/^\{"problems":0,.*\}\n$/, 'FINDINGS')
+    .replace(/127\.0\.0\.1:\d+/g, 'HOST')
+    .replace(/\d+(\.\d+)? s\b/g, 'N s')
+    .replace(/ by \S+$/gm, ' by SOMEBODY')
+    .replace(/\d+(\.\d+)?\/s on average/g, 'N/s on average')
+    .replace(/\d+(\.\d+)? % of the quota/g, 'N % of the quota')
+    .replace(/at most \d+ in any second/g, 'at most N in any second')
+    .replace(/1,000 ms: \d+ of/g, '1,000 ms: N of');
+}
+
+const sums = (
+  of: readonly [viewers: string, sent: string, coins: string, senders: string, likes: string],
+) =>
+  `Statistics of the rooms destroyed
+  viewers       ${of[0].padStart(7)}
+  gifts sent    ${of[1].padStart(7)}
+  gift coins    ${of[2].padStart(7)}
+  gift senders  ${of[3].padStart(7)}
+  likes         ${of[4].padStart(7)}
+`;
+
+test.each<[command: string, args: string[], code: number, stdout: string]>([
+  ['--version', ['--version'], 0, '0.1.0\n'],
+  [
+    'status',
+    ['status', '--batch', 'evening'],
+    0,
+    `HOST: running, 196.1 requests/s
+0 rooms waiting, 0 in hand, 2 delayed, 1 failed
+
+batch evening ID
+  asked for TIME by SOMEBODY
+  2 of 2 rooms, finished TIME
+  1 destroyed, 1 rejected
+`,
+  ],
+  [
+    'explain',
+    ['explain', 'refused'],
+    0,
+    `refused: not destroyed: the API refused it for good at TIME: no permission, or not a live room (100006)
+
+destruction ID: rejected
+  asked for TIME, deadline TIME, batch evening ID
+  in BullMQ's failed set: rejected: no permission, or not a live room (100006)
+  attempt 1: slot TIME, sent TIME, ended TIME, HTTP 200, code 100006, rejected: no permission, or not a live room, RequestId REQUEST
+  ErrorInfo: said code 100006
+
+line of HOST: running, 196.1 requests/s, last slot TIME
+`,
+  ],
+  [
+    'doctor',
+    ['doctor', '--json'],
+    0,
+    // What it finds is measured; that it is whole is told by its end.
+    'FINDINGS',
+  ],
+  [
+    'report',
+    ['report', 'evening', '--summary'],
+    1,
+    `batch evening ID
+2 rooms asked for, 2 ended; 2 requests, at most N in any second, N/s on average
+
+  destroyed, statistics saved  1
+  rejected                     1
+
+${sums(['2,846', '944,708', '642,296', '366,503', '331,786'])}
+Most viewers
+  gone  2,846
+
+Most gift coins
+  gone  642,296
+
+Not gone
+  rejected 100006: said code 100006 (1 room, such as refused)
+    no permission, or not a live room; the API will refuse it again: check the RoomId and that it is a live room of this app
+
+SHA-256 DIGEST
+`,
+  ],
+  [
+    'audit',
+    ['audit', '--batch', 'evening'],
+    0,
+    `HOST: 2 requests, N/s on average, N % of the quota
+  first TIME, last TIME
+  fullest 1,000 ms: N of 200, from TIME to TIME
+retries: 0 a room on average, at most 0
+  2 rooms with 0
+slots: 0 of requests that never left, 0 of requests without a recorded end
+kept: never more than 200 requests within 1,000 ms
+`,
+  ],
+  [
+    'prune',
+    ['prune', '--older-than', '90d', '--yes'],
+    0,
+    'nothing ended before TIME, or all of it belongs to batches that stay\n',
+  ],
+  [
+    'destroy',
+    ['destroy', '--room', 'a', '--batch', 'one'],
+    0,
+    `1 room in N s: 1 request, at most N in any second
+
+  destroyed, statistics saved  1
+
+${sums(['926,610', '815,690', '30,707', '41,421', '638,328'])}
+batch ID (one)
+`,
+  ],
+  [
+    'enqueue',
+    ['enqueue', '--room', 'b', '--batch', 'two'],
+    0,
+    '1 room on the queue\nbatch two ID\n',
+  ],
+  [
+    'replay',
+    ['replay', '--batch', 'evening', '--force', '--name', 'again'],
+    0,
+    '1 room on the queue\nbatch again ID\n',
+  ],
+  [
+    'cancel',
+    ['cancel', 'later'],
+    0,
+    `2 rooms cancelled before they were sent, in N s
+
+batch later ID
+  2 of 2 rooms: 2 cancelled
+`,
+  ],
+  [
+    'pause',
+    ['pause'],
+    0,
+    'paused: what is in hand is finished, the rest waits; run `room-reaper resume` to go on\n',
+  ],
+  ['resume', ['resume'], 0, 'the line runs\n'],
+])(
+  '%s as a process says all that it has to say and leaves nothing open',
+  async (_, args, code, stdout) => {
+    const ended = await run(args, { env });
+
+    expect({ code: ended.code, stdout: settled(ended.stdout) }).toEqual({ code, stdout });
+    expect(ended.stderr).toContain(nothingLeft);
+  },
+);
+
+test.each([
+  ['worker', ['worker'], /worker started/],
+  ['simulator', ['simulator'], /simulator listens/],
+])(
+  '%s as a process ends at SIGTERM with exit code 0 and leaves nothing open',
+  async (_, args, ready) => {
+    const running = start(args, { env });
+    await running.said(ready);
+
+    running.kill('SIGTERM');
+
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain(nothingLeft);
+  },
+);
