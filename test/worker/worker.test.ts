@@ -1,0 +1,43 @@
+/** The worker as a library, in the process that uses it, on real stores. */
+import { pino } from 'pino';
+import { describe, expect, test } from 'vitest';
+import { openProducer } from '../../src/producer/index.js';
+import { readConfig, ReaperError, startWorker, type ErrorCode } from '../../src/worker/index.js';
+import { afterThisTest } from '../e2e/room-reaper.js';
+import { openStage, redisAndPostgres } from '../e2e/stage.js';
+
+const log = pino({ level: 'silent' });
+const code = (error: unknown): ErrorCode | undefined =>
+  error instanceof ReaperError ? error.code : undefined;
+
+test('a worker ends the rooms that a producer asks for, and closing it once or twice ends it', async () => {
+  const { server, env, sdkAppId } = await openStage();
+  const stores = await redisAndPostgres();
+  const worker = await startWorker(readConfig({ ...env, ...stores }), { log });
+  const producer = await openProducer({ queueUrl: stores.QUEUE_URL, sdkAppId });
+  afterThisTest(() => producer.close());
+  for (const room of ['a', 'b', 'c']) await producer.destroy(room);
+  await expect
+    .poll(async () => (await server.report()).requests.length, { timeout: 60_000 })
+    .toBe(3);
+  await Promise.all([worker.close(), worker.close()]);
+});
+
+describe('a worker that cannot start says so by its code', () => {
+  test('a configuration that is wrong is INVALID', () => {
+    let problem: unknown;
+    try {
+      readConfig({});
+    } catch (error) {
+      problem = error;
+    }
+    expect(code(problem)).toBe('INVALID');
+  });
+
+  test('stores that cannot be reached are UNAVAILABLE', async () => {
+    const { env } = await openStage();
+    const nowhere = { QUEUE_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'postgres://127.0.0.1:1/x' };
+    const started = startWorker(readConfig({ ...env, ...nowhere }), { log });
+    expect(code(await started.catch((error: unknown) => error))).toBe('UNAVAILABLE');
+  });
+});
