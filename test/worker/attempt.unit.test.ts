@@ -133,8 +133,8 @@ describe('an answer', () => {
 });
 
 describe('a stale signature', () => {
-  test('is renewed, and the room tried again', async () => {
-    const { end, done } = await attempt({ answers: [answers.stale, answers.gone] });
+  test.each([true, false])('is renewed, proven %j, and the room tried again', async (isProven) => {
+    const { end, done } = await attempt({ answers: [answers.stale, answers.gone], isProven });
     expect(end).toMatchObject({ outcome: 'already_gone' });
     expect(done).toContain('signature renewed');
   });

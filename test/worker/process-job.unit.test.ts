@@ -170,6 +170,16 @@ describe('a job that goes back', () => {
   });
 });
 
+test('an attempt that was sent and is not saved is never taken back as one that was not sent', async () => {
+  const recording = () => Promise.reject(new Error('the ledger is away'));
+  const worker = madeUpContext({ answers: [answers.gone], recording });
+  const process = () => processJob(madeUpJob().job, 'token', worker.context);
+  await expect(process()).rejects.toMatchObject({ name: 'WaitingError' });
+  worker.halt();
+  await expect(process()).rejects.toMatchObject({ name: 'WaitingError' });
+  expect(worker.done).toEqual(['sent', 'already_gone saved']);
+});
+
 describe('a job whose destruction the ledger knows as ended', () => {
   const failedBefore = { kind: 'finished', outcome: 'failed' };
 
