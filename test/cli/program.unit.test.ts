@@ -5,6 +5,16 @@ import { exitCodes, type Io } from '../../src/cli/io.js';
 import { commands, reportError, runProgram } from '../../src/cli/program.js';
 import { ReaperError } from '../../src/errors.js';
 
+/** All of it: since Node 26 one read is one chunk. */
+function written(stream: PassThrough): string {
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = stream.read() as Buffer | null;
+    if (chunk === null) return Buffer.concat(chunks).toString();
+    chunks.push(chunk);
+  }
+}
+
 function reported(error: unknown): { code: number; said: string } {
   const stderr = new PassThrough();
   const io: Io = {
@@ -15,7 +25,7 @@ function reported(error: unknown): { code: number; said: string } {
     exitCode: exitCodes.ok,
   };
   const code = reportError(error, io);
-  return { code, said: String(stderr.read()) };
+  return { code, said: written(stderr) };
 }
 
 const withCode = (message: string, code: string) => Object.assign(new Error(message), { code });
@@ -67,7 +77,7 @@ describe('the help', () => {
   const help = async (...argv: string[]): Promise<string> => {
     const io = newIo();
     await runProgram(argv, io, () => ({}));
-    return String(io.stdout.read());
+    return written(io.stdout);
   };
 
   test.each(Object.entries(commands))(
