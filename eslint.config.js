@@ -98,6 +98,7 @@ export default tseslint.config(
             'eslint.config.js',
             'scripts/*.mjs',
             'bench/*.mjs',
+            'test/*.mjs',
             'test/faults/*.mjs',
           ],
         },
@@ -122,9 +123,12 @@ export default tseslint.config(
     files: ['src/cli/main.ts', 'test/**', 'bench/**', 'examples/**', 'scripts/**'],
     rules: { 'no-restricted-properties': 'off' },
   },
-  { files: ['bench/**', 'examples/**', 'scripts/**'], rules: { 'no-console': 'off' } },
   {
-    files: ['eslint.config.js', 'scripts/*.mjs', 'bench/*.mjs', 'test/faults/*.mjs'],
+    files: ['bench/**', 'examples/**', 'scripts/**', 'test/*.mjs'],
+    rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['eslint.config.js', 'scripts/*.mjs', 'bench/*.mjs', 'test/*.mjs', 'test/faults/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
   },
   {

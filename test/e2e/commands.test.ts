@@ -32,7 +32,9 @@ beforeAll(async () => {
        process.on('beforeExit', () => writeSync(2, '${nothingLeft}'));`,
     )}`,
   };
-  const { NODE_OPTIONS: _, ...inside } = env;
+  const inside = Object.fromEntries(
+    Object.entries(env).filter(([name]) => name !== 'NODE_OPTIONS'),
+  );
   await run(['destroy', '-', '--batch', 'evening'], { env: inside, stdin: 'gone\nrefused\n' });
   await run(['enqueue', '-', '--batch', 'later', '--delay', '1h'], {
     ...{ env: inside, stdin: 'x\ny\n' },
