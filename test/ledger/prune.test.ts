@@ -4,7 +4,6 @@ import { openDatabase, type Database } from '../../src/ledger/database.js';
 import type { Outcome } from '../../src/destruction.js';
 import { prune, readCutoff, type PruneOptions } from '../../src/ledger/prune.js';
 import { newId } from '../../src/queue/destruction-id.js';
-import { makeDataDirectory } from '../support/data-directory.js';
 import { openFreshEmbedded } from '../support/embedded.js';
 import { freshSdkAppId } from '../support/servers.js';
 import { useLedger } from './fixture.js';
@@ -228,7 +227,7 @@ test('interrupted, it ends between two transactions and goes on where it was', a
 });
 
 test('the embedded database does the same', async () => {
-  const embedded = await openFreshEmbedded(makeDataDirectory);
+  const embedded = await openFreshEmbedded();
   let database: Database | undefined;
   try {
     database = await openDatabase({
