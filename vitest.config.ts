@@ -32,11 +32,12 @@ export default defineConfig({
   test: {
     setupFiles: ['test/support/setup.ts'],
     testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // The first to need an embedded database makes one, which takes 10 s of a whole core.
+    hookTimeout: 120_000,
     // A poll waits for what must come; how soon is a matter of the machine.
     expect: { poll: { timeout: 10_000 } },
     // Most tests wait for a server rather than compute.
-    maxWorkers: 3,
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
