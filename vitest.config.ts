@@ -31,12 +31,14 @@ const globalSetup = ['test/support/global-setup.ts'];
 export default defineConfig({
   test: {
     setupFiles: ['test/support/setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Nothing is judged by how long it takes: what ends at all ends sooner than this.
+    testTimeout: 120_000,
+    // The first to need an embedded database makes one, which takes 10 s of a whole core.
+    hookTimeout: 120_000,
     // A poll waits for what must come; how soon is a matter of the machine.
     expect: { poll: { timeout: 10_000 } },
     // Most tests wait for a server rather than compute.
-    maxWorkers: 3,
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -53,8 +55,6 @@ export default defineConfig({
           globalSetup,
           // As with the unit tests; what a test opened is closed by test/support/setup.ts.
           isolate: false,
-          // Many start several processes, and the machine may be busy.
-          testTimeout: 120_000,
           retry: { count: 2, condition: /the machine stood still/ },
         },
       },
@@ -65,7 +65,6 @@ export default defineConfig({
           include: pacing,
           globalSetup,
           fileParallelism: false,
-          testTimeout: 120_000,
           // What other load on the machine disturbs is measured up to three times. What else fails, fails.
           retry: { count: 2, condition: /of the quota was used|the machine stood still/ },
           sequence: { groupOrder: 1 },
@@ -79,7 +78,6 @@ export default defineConfig({
           globalSetup,
           // They mostly wait.
           maxWorkers: 3,
-          testTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
       },

@@ -1,6 +1,5 @@
 /** Servers for benchmarks, from where the tests take theirs. */
 import { randomUUID } from 'node:crypto';
-import { openFreshEmbedded } from '../test/support/embedded.js';
 import { withPostgres } from '../test/support/postgres.js';
 import { startRedis, type RedisServerOptions } from '../test/support/redis.js';
 import type { OwnServer } from '../test/support/server.js';
@@ -21,10 +20,6 @@ export async function ownRedis(
 export async function createOwnDatabase(
   servers: SharedServers,
 ): Promise<{ url: string; drop: () => Promise<void> }> {
-  if (servers.databaseIsEmbedded) {
-    const embedded = await openFreshEmbedded();
-    return { url: embedded.url, drop: () => embedded.close() };
-  }
   const name = `room_reaper_bench_${randomUUID().replaceAll('-', '')}`;
   await withPostgres(servers.databaseUrl, (client) => client.query(`create database ${name}`));
   const url = new URL(servers.databaseUrl);

@@ -2,8 +2,7 @@
  * The documents are held to the code: variables, commands, flags, paths, words, and the
  * SQL of docs/operations.md.
  */
-import { PGlite } from '@electric-sql/pglite';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { parseEnv } from 'node:util';
@@ -195,18 +194,4 @@ describe('words', () => {
     const codes = [...rows].flatMap(([, cell = '']) => cell.split(',').map(Number));
     expect(codes.sort()).toEqual([...stopping].sort());
   });
-});
-
-test('every SQL statement of docs/operations.md runs on the ledger', async () => {
-  const database = await PGlite.create();
-  try {
-    await database.exec('create schema room_reaper');
-    const migrations = readdirSync(new URL('../src/ledger/migrations', import.meta.url)).sort();
-    for (const name of migrations) await database.exec(read(`src/ledger/migrations/${name}`));
-    const statements = [...operations.matchAll(/^```sql\n(.*?)^```/gms)].map(([, sql = '']) => sql);
-    expect(statements.length).toBeGreaterThan(5);
-    for (const sql of statements) await database.exec(sql);
-  } finally {
-    await database.close();
-  }
 });

@@ -6,7 +6,12 @@ import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../support/program.js';
-import { startRedisServer, withPostgres, withRedis } from '../support/servers.js';
+import {
+  createFreshDatabase,
+  startRedisServer,
+  withPostgres,
+  withRedis,
+} from '../support/servers.js';
 import { expired, key, valid } from './certificates.js';
 import { afterThisTest, folderWith, run, type Ended, type RunOptions } from './room-reaper.js';
 import { lines, openStage, postgresOnly, redisAndPostgres, roomIds } from './stage.js';
@@ -57,7 +62,7 @@ async function listen(server: net.Server): Promise<string> {
 describe('where nothing is wrong', () => {
   test('every check has its line in a fixed order, nothing is destroyed or made, and the exit code is 0', async () => {
     const { server, env, sdkAppId } = await openStage();
-    const stores = await redisAndPostgres();
+    const stores = await redisAndPostgres(createFreshDatabase);
     const options = { env: { ...env, ...stores } };
 
     const ended = await run(['doctor'], options);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folderWith, run } from './room-reaper.js';
 import { lines, openStage, redisAndPostgres, roomIds } from './stage.js';
-import { withPostgres, withRedis } from '../support/servers.js';
+import { createFreshDatabase, withPostgres, withRedis } from '../support/servers.js';
 
 /** A time so many seconds from now, as a flag takes it. */
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
@@ -36,7 +36,7 @@ test('a dry run counts what waits ahead on a queue that can be reached, and chan
 
 test('a dry run makes no tables where the ledger has none', async () => {
   const { env } = await openStage();
-  const stores = await redisAndPostgres();
+  const stores = await redisAndPostgres(createFreshDatabase);
   const ended = await run(['destroy', '--room', 'a', '--dry-run'], { env: { ...env, ...stores } });
   expect(ended.code, ended.stderr).toBe(0);
   const { rows } = await withPostgres(stores.DATABASE_URL, (client) =>

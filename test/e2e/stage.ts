@@ -48,9 +48,13 @@ export interface StoreVariables extends Record<string, string> {
   DATABASE_URL: string;
 }
 
-/** A queue in a Redis and a ledger in a Postgres that nobody else uses. */
-export async function redisAndPostgres(): Promise<StoreVariables> {
-  const [redis, database] = await Promise.all([freshRedis(), createDatabase()]);
+/**
+ * A queue in a Redis and a ledger in a Postgres that nobody else uses.
+ *
+ * @param create - `createFreshDatabase` where no schema must have been made yet.
+ */
+export async function redisAndPostgres(create = createDatabase): Promise<StoreVariables> {
+  const [redis, database] = await Promise.all([freshRedis(), create()]);
   afterThisTest(async () => {
     await Promise.all([redis.drop(), database.drop()]);
   });

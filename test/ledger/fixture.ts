@@ -34,15 +34,19 @@ export function openLedger(url: string): Promise<Database> {
   });
 }
 
-/** Call it once, outside of the tests. */
-export function useLedger(): Ledger {
+/**
+ * Call it once, outside of the tests.
+ *
+ * @param create - `createFreshDatabase` where what Postgres learnt from other rows would matter.
+ */
+export function useLedger(create = createDatabase): Ledger {
   let url = '';
   let drop: () => Promise<void> = () => Promise.resolve();
   let database: Database | undefined;
   const others: Database[] = [];
 
   beforeAll(async () => {
-    ({ url, drop } = await createDatabase());
+    ({ url, drop } = await create());
     database = await openLedger(url);
   });
   afterEach(async () => {

@@ -5,7 +5,6 @@ import type { Outcome } from '../../src/destruction.js';
 import { prune, type PruneOptions } from '../../src/ledger/prune.js';
 import { readNowUs } from '../../src/ledger/sent.js';
 import { newId } from '../../src/queue/destruction-id.js';
-import { makeDataDirectory } from '../support/data-directory.js';
 import { openFreshEmbedded } from '../support/embedded.js';
 import { freshSdkAppId } from '../support/servers.js';
 import { useLedger } from './fixture.js';
@@ -230,7 +229,7 @@ test('interrupted, it ends between two transactions and goes on where it was', a
 });
 
 test('the embedded database does the same', async () => {
-  const embedded = await openFreshEmbedded(makeDataDirectory);
+  const embedded = await openFreshEmbedded();
   let database: Database | undefined;
   try {
     database = await openDatabase({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Facts, choosePostgres, chooseRedis, ownable } from '../support/choose.js';
+import { type Facts, chooseSources, ownable } from '../support/choose.js';
 
 const nothing: Facts = { docker: false, canInstall: false };
 const everything: Facts = {
@@ -12,36 +12,23 @@ const everything: Facts = {
 const kinds = (sources: { kind: string }[]): string => sources.map(({ kind }) => kind).join(' ');
 
 describe('the order in which tests look for a server', () => {
-  it.each<[rule: string, facts: Facts, redis: string, postgres: string]>([
-    ['a given URL is the only choice', everything, 'url', 'url'],
-    [
-      'Docker comes before a program',
-      { ...everything, url: undefined },
-      'docker program',
-      'docker program embedded',
-    ],
+  it.each<[rule: string, facts: Facts, sources: string]>([
+    ['a given URL is the only choice', everything, 'url'],
+    ['Docker comes before a program', { ...everything, url: undefined }, 'docker program'],
     [
       'a program is not installed twice',
       { ...nothing, program: '/bin/server', canInstall: true },
       'program',
-      'program embedded',
     ],
-    [
-      'root on Debian installs the package',
-      { ...nothing, canInstall: true },
-      'install',
-      'install embedded',
-    ],
+    ['root on Debian installs the package', { ...nothing, canInstall: true }, 'install'],
     [
       'Docker alone, with the package to fall back on',
       { ...nothing, docker: true, canInstall: true },
       'docker install',
-      'docker install embedded',
     ],
-    ['without anything only Postgres has a last resort', nothing, '', 'embedded'],
-  ])('%s', (_rule, facts, redis, postgres) => {
-    expect(kinds(chooseRedis(facts))).toBe(redis);
-    expect(kinds(choosePostgres(facts))).toBe(postgres);
+    ['without anything there is none', nothing, ''],
+  ])('%s', (_rule, facts, sources) => {
+    expect(kinds(chooseSources(facts))).toBe(sources);
   });
 
   it('a server that a test may kill is never the one behind a URL', () => {

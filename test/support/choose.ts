@@ -10,9 +10,7 @@ export type Source =
   /** A server program on this machine, started on a free loopback port. */
   | { kind: 'program'; path: string }
   /** The distribution's package is installed first, then its program is started. */
-  | { kind: 'install' }
-  /** PGlite inside the test process. */
-  | { kind: 'embedded' };
+  | { kind: 'install' };
 
 export interface Facts {
   /** TEST_REDIS_URL or TEST_DATABASE_URL. */
@@ -25,8 +23,8 @@ export interface Facts {
   canInstall: boolean;
 }
 
-/** Redis: the given URL alone, or else Docker, a program, the package; empty if there is none. */
-export function chooseRedis(facts: Facts): Source[] {
+/** The given URL alone, or else Docker, a program, the package; empty if there is none. */
+export function chooseSources(facts: Facts): Source[] {
   // A URL that was given and does not work is an error: the tests must not silently go elsewhere.
   if (facts.url !== undefined) return [{ kind: 'url', url: facts.url }];
   const sources: Source[] = [];
@@ -36,17 +34,10 @@ export function chooseRedis(facts: Facts): Source[] {
   return sources;
 }
 
-/** Postgres: as Redis, with the embedded Postgres as the last resort. */
-export function choosePostgres(facts: Facts): Source[] {
-  const sources = chooseRedis(facts);
-  if (facts.url === undefined) sources.push({ kind: 'embedded' });
-  return sources;
-}
-
 /** The sources that can give a test a server of its own to kill, but for those that failed already. */
 export function ownable(facts: Facts, failed: Source[] = []): Source[] {
   const failedKinds = failed.map((source) => source.kind);
-  return chooseRedis({ ...facts, url: undefined }).filter(
+  return chooseSources({ ...facts, url: undefined }).filter(
     (source) => source.kind !== 'install' && !failedKinds.includes(source.kind),
   );
 }

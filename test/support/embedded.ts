@@ -1,19 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
+import { makeDataDirectory } from './data-directory.js';
 
 /**
- * Opens the embedded Postgres on a fresh folder: the last resort, slow and for one
- * machine. Its thread runs from dist/, which `npm test` builds.
- *
- * @param fill - puts a database into the folder (data-directory.ts), which saves making one.
+ * Opens the embedded Postgres on a new database that nobody else uses. Its thread runs from
+ * dist/, which `npm test` builds.
  */
-export async function openFreshEmbedded(
-  fill?: (dataDir: string) => Promise<void>,
-): Promise<{ url: string; close: () => Promise<void> }> {
-  const { openEmbedded } = await import('../../src/embedded/open-embedded.js');
+export async function openFreshEmbedded(): Promise<{ url: string; close: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
-  await fill?.(folder);
+  await makeDataDirectory(folder);
   const embedded = await openEmbedded(folder);
   const { host, port, user, database, password = '' } = embedded.connection;
   // pg takes host and port, which may name a socket's folder, from the query.

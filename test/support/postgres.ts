@@ -49,7 +49,6 @@ export function startPostgres(
       });
     case 'url':
     case 'install':
-    case 'embedded':
       throw new Error(`a Postgres of a test's own cannot come from: ${source.kind}`);
   }
 }

@@ -51,7 +51,6 @@ export function startRedis(source: Source, options: RedisServerOptions = {}): Pr
       });
     case 'url':
     case 'install':
-    case 'embedded':
       throw new Error(`a Redis of a test's own cannot come from: ${source.kind}`);
   }
 }

@@ -8,8 +8,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import { inject } from 'vitest';
-import { makeDataDirectory } from './data-directory.js';
-import { openFreshEmbedded } from './embedded.js';
 import './global-setup.js';
 import { type PostgresServerOptions, startPostgres, withPostgres } from './postgres.js';
 import { type RedisServerOptions, startRedis, withRedis } from './redis.js';
@@ -57,7 +55,6 @@ const idle: string[] = [];
  * `createFreshDatabase`.
  */
 export async function createDatabase(): Promise<TestDatabase> {
-  if (servers().databaseIsEmbedded) return openEmbeddedDatabase(makeDataDirectory);
   const before = idle.pop();
   const { url, drop } = before === undefined ? await createFreshDatabase() : used(before);
   return {
@@ -93,20 +90,12 @@ async function empty(client: Client): Promise<void> {
 
 /** A database of its own in which nothing was made yet. */
 export async function createFreshDatabase(): Promise<TestDatabase> {
-  const { databaseUrl: base, databasePrefix, databaseIsEmbedded } = servers();
-  if (databaseIsEmbedded) return openEmbeddedDatabase();
+  const { databaseUrl: base, databasePrefix } = servers();
   const name = `${databasePrefix}${randomUUID().replaceAll('-', '')}`;
   await withPostgres(base, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = new URL(base);
   url.pathname = `/${name}`;
   return used(url.href);
-}
-
-async function openEmbeddedDatabase(
-  fill?: (dataDir: string) => Promise<void>,
-): Promise<TestDatabase> {
-  const { url, close } = await openFreshEmbedded(fill);
-  return { url, drop: close };
 }
 
 function used(url: string): TestDatabase {

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Source, choosePostgres, chooseRedis, ownable } from './choose.js';
-import { openFreshEmbedded } from './embedded.js';
+import { type Source, chooseSources, ownable } from './choose.js';
 import { findPostgres, findRedis, postgresFacts, redisFacts } from './facts.js';
 import { installPackage } from './install.js';
 import { keep } from './keeper.js';
@@ -17,8 +16,6 @@ export interface SharedServers {
   databaseUrl: string;
   /** How the names of the databases begin that this run makes. */
   databasePrefix: string;
-  /** The shared Postgres is PGlite, which has one database and no more. */
-  databaseIsEmbedded: boolean;
   /** Where a test may get a server of its own from. */
   redisSources: Source[];
   postgresSources: Source[];
@@ -35,11 +32,11 @@ const given = (url: string): Started => ({ url, stop: () => Promise.resolve() })
 
 /** Starts what all tests share. `stop` ends it; it ends by itself if this process dies. */
 export async function startSharedServers(): Promise<SharedServers & { stop: () => Promise<void> }> {
-  const redis = await startFirst('Redis', chooseRedis(await redisFacts()), startSharedRedis);
+  const redis = await startFirst('Redis', chooseSources(await redisFacts()), startSharedRedis);
   try {
     const postgres = await startFirst(
       'Postgres',
-      choosePostgres(await postgresFacts()),
+      chooseSources(await postgresFacts()),
       startSharedPostgres,
     );
     const databasePrefix = `room_reaper_test_${randomBytes(4).toString('hex')}_`;
@@ -49,7 +46,6 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       redisUrl: redis.url,
       databaseUrl: postgres.url,
       databasePrefix,
-      databaseIsEmbedded: postgres.source.kind === 'embedded',
       // Asked anew: a program may have been installed meanwhile.
       redisSources: ownable(await redisFacts(), redis.failed),
       postgresSources: ownable(await postgresFacts(), postgres.failed),
@@ -74,7 +70,6 @@ async function startSharedRedis(source: Source): Promise<Started> {
       return startSharedRedis(install('redis-server', findRedis));
     case 'docker':
     case 'program':
-    case 'embedded':
       // Nothing on disk: what the shared server holds is of no use after the run. Many
       // databases, so that every test file can have its own.
       return startRedis(source, { settings: { appendonly: 'no', databases: '512' } });
@@ -90,10 +85,6 @@ async function startSharedPostgres(source: Source): Promise<Started> {
     case 'docker':
     case 'program':
       return startPostgres(source);
-    case 'embedded': {
-      const embedded = await openFreshEmbedded();
-      return { url: embedded.url, stop: () => embedded.close() };
-    }
   }
 }
 
@@ -156,7 +147,5 @@ export function describe(source: Source): string {
       return source.path;
     case 'install':
       return 'the Debian package';
-    case 'embedded':
-      return 'the embedded Postgres (slow: install Postgres or start Docker)';
   }
 }
