@@ -1,7 +1,6 @@
 /** What `destroy` and `enqueue` have in common: the list, what is said of it, and consent. */
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
-import { ReaperError } from '../errors.js';
 import type { BatchLabel, EnqueueRequest } from '../operations/enqueue.js';
 import { forecast, forecastToJson, type Forecast } from '../operations/forecast.js';
 import { lookAhead, readOutlook, unseenOutlook } from '../operations/look-ahead.js';
@@ -24,6 +23,7 @@ import { count, rooms } from '../text.js';
 import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
+import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { acceptPlan, describePlan } from './plan.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
@@ -90,8 +90,7 @@ export function readBatchFlags(flags: Pick<BatchFlags, 'by' | 'note'>, name?: st
   ] as const;
   for (const [flag, value] of given) {
     if (value === undefined || (value !== '' && value.length <= longest[flag])) continue;
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `${flag} must be 1–${longest[flag]} characters, got ${value.length}; shorten it or leave it out`,
     );
   }
@@ -173,8 +172,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
 async function openList(file: string | undefined, flags: RoomFlags, io: Io): Promise<RoomList> {
   const { format, room } = flags;
   if (format !== undefined && !['lines', 'csv', 'ndjson'].includes(format)) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(format))}`,
     );
   }
@@ -187,7 +185,7 @@ async function openList(file: string | undefined, flags: RoomFlags, io: Io): Pro
   ];
   const [only] = lists;
   if (only === undefined) {
-    throw new ReaperError('INVALID', 'no rooms given; name a FILE (- for stdin) or a --room ID');
+    throw invalid('no rooms given; name a FILE (- for stdin) or a --room ID');
   }
   return lists.length === 1 ? only : joinRoomLists(lists);
 }
