@@ -1,6 +1,7 @@
 /** What the ledger knows of one room. */
 import type { Outcome, Statistics } from '../destruction.js';
 import type { Database } from './database.js';
+import { readTotals, type TotalsRow } from './report-rows.js';
 
 export interface KnownAttempt {
   attempt: number;
@@ -57,7 +58,7 @@ select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
  where d.sdk_app_id = $1 and d.room_id = $2
  order by d.requested_at desc, d.id desc limit $3`;
 
-interface DestructionRow {
+interface DestructionRow extends TotalsRow {
   id: string;
   requested_at: number;
   not_after: number;
@@ -68,11 +69,6 @@ interface DestructionRow {
   error_info: string | null;
   request_id: string | null;
   finished_at: number | null;
-  total_viewers: string | null;
-  total_gifts_sent: string | null;
-  total_gift_coins: string | null;
-  total_unique_gift_senders: string | null;
-  total_likes_received: string | null;
   statistics_source: string | null;
   total: number;
 }
@@ -136,14 +132,15 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
     id: row.id,
     requestedAtMs: row.requested_at,
     notAfterMs: row.not_after,
-    batch: row.batch_id === null ? undefined : { id: row.batch_id, name: text(row.batch_name) },
+    batch:
+      row.batch_id === null ? undefined : { id: row.batch_id, name: row.batch_name ?? undefined },
     outcome: row.outcome ?? undefined,
     errorCode: row.error_code ?? undefined,
-    errorInfo: text(row.error_info),
-    requestId: text(row.request_id),
+    errorInfo: row.error_info ?? undefined,
+    requestId: row.request_id ?? undefined,
     finishedAtMs: row.finished_at ?? undefined,
     statistics: readStatistics(row),
-    statisticsSource: text(row.statistics_source),
+    statisticsSource: row.statistics_source ?? undefined,
     attempts: attempts.map((attempt) => ({
       attempt: attempt.attempt,
       slotAtMs: attempt.slot_at,
@@ -151,36 +148,17 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
       endedAtMs: attempt.ended_at ?? undefined,
       httpStatus: attempt.http_status ?? undefined,
       errorCode: attempt.error_code ?? undefined,
-      verdict: text(attempt.verdict),
-      reason: text(attempt.reason),
+      verdict: attempt.verdict ?? undefined,
+      reason: attempt.reason ?? undefined,
       mayHaveActed: attempt.may_have_acted,
-      requestId: text(attempt.request_id),
+      requestId: attempt.request_id ?? undefined,
     })),
     attemptCount: attempts[0]?.total ?? 0,
   };
 }
 
-function text(value: string | null): string | undefined {
-  return value ?? undefined;
-}
-
-function readStatistics(row: DestructionRow): Statistics | undefined {
-  const { total_viewers, total_gifts_sent, total_gift_coins } = row;
-  const { total_unique_gift_senders, total_likes_received } = row;
-  if (
-    total_viewers === null ||
-    total_gifts_sent === null ||
-    total_gift_coins === null ||
-    total_unique_gift_senders === null ||
-    total_likes_received === null
-  ) {
-    return undefined;
-  }
-  return {
-    totalViewers: BigInt(total_viewers),
-    totalGiftsSent: BigInt(total_gifts_sent),
-    totalGiftCoins: BigInt(total_gift_coins),
-    totalUniqueGiftSenders: BigInt(total_unique_gift_senders),
-    totalLikesReceived: BigInt(total_likes_received),
-  };
+/** All of the totals, or nothing. */
+function readStatistics(row: TotalsRow): Statistics | undefined {
+  const totals = readTotals(row);
+  return Object.values(totals).includes(undefined) ? undefined : (totals as Statistics);
 }

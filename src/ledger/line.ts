@@ -1,5 +1,5 @@
 /** The line's row: making it, stopping, braking, reading it. */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import { intervalInForce, type StoppedLine } from './reserve.js';
 
 /** Length of the API's window, in milliseconds. */
@@ -138,8 +138,7 @@ export async function beginOutage(
     cause.reason,
   ]);
   if (begun.length > 0) return true;
-  const [row] = await database.query<{ stopped: boolean }>('line-is-stopped', isStoppedSql, [id]);
-  return row?.stopped ?? false;
+  return (await readColumn<boolean>(database, 'line-is-stopped', isStoppedSql, [id]))[0] ?? false;
 }
 
 /** $1 id. A stop that took the outage's place in the meantime stays. */
@@ -193,12 +192,8 @@ export async function brakeLine(
   intervalMs: number,
   reason: string,
 ): Promise<number | undefined> {
-  const rows = await database.query<{ braked_rate: number }>('line-brake', brakeSql, [
-    id,
-    intervalMs,
-    reason,
-  ]);
-  return rows[0]?.braked_rate;
+  const parameters = [id, intervalMs, reason];
+  return (await readColumn<number>(database, 'line-brake', brakeSql, parameters))[0];
 }
 
 /** Since when, and why, nothing but probes is sent. */
