@@ -1,7 +1,13 @@
 /** `room-reaper cancel`: take back what was not sent yet. */
 import { Command } from 'commander';
 import type { OutcomeCounts } from '../destruction.js';
-import { cancel, cancelJson, neverQueued, sumOf, type CancelReport } from '../operations/cancel.js';
+import {
+  cancel,
+  cancelJson,
+  finishedCount,
+  neverQueued,
+  type CancelReport,
+} from '../operations/cancel.js';
 import type { BatchProgress } from '../operations/find-batch.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
@@ -127,7 +133,7 @@ function toText(report: CancelReport): string {
     lines.push(
       '',
       `batch ${name}${batch.id}${ended ? ' had ended before' : ''}`,
-      `  ${count(sumOf(batch))} of ${rooms(batch.total)}: ${outcomeList(batch) || 'none ended'}`,
+      `  ${count(finishedCount(batch))} of ${rooms(batch.total)}: ${outcomeList(batch) || 'none ended'}`,
     );
     if (neverQueued(batch) > 0)
       lines.push(`  ${rooms(neverQueued(batch))} had not been put on the queue`);
@@ -135,7 +141,7 @@ function toText(report: CancelReport): string {
   if (
     inHand.length === 0 &&
     swept.left.length === 0 &&
-    sumOf(swept.taken) === 0 &&
+    finishedCount(swept.taken) === 0 &&
     after.length === 0
   ) {
     lines.shift();
