@@ -13,13 +13,12 @@ import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 import { count, duration, outcomeList, rooms } from '../text.js';
-import { askedBy } from './asked-by.js';
 import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createHeapKeeper } from '../operations/small-heap.js';
 import { createProgressLine } from './progress.js';
-import { collect } from './room-request.js';
+import { askedBy, collect } from './room-request.js';
 import { withOwnService } from './with-service.js';
 
 interface CancelFlags {

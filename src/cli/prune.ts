@@ -40,18 +40,16 @@ export function pruneCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (flags: PruneFlags) => {
       const config = readConfig(io.env, { app: true, credentials: false });
-      const olderThanMs = readAge(flags);
+      if (flags.olderThan === undefined) {
+        throw invalid(
+          '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
+        );
+      }
+      const olderThanMs = readDuration('--older-than', flags.olderThan);
       io.exitCode = await withService(config, io, (service) =>
         runPrune(service, olderThanMs, flags, io),
       );
     });
-}
-
-function readAge({ olderThan }: PruneFlags): number {
-  if (olderThan !== undefined) return readDuration('--older-than', olderThan);
-  throw invalid(
-    '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
-  );
 }
 
 /** @returns the exit code. */

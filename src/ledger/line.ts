@@ -1,6 +1,6 @@
 /** The line's row: making it, stopping, braking, reading it. */
 import { readColumn, type Database } from './database.js';
-import { intervalInForce, type StoppedLine } from './reserve.js';
+import { intervalInForce, readStop, type StoppedLine, type StopRow } from './reserve.js';
 
 /** Length of the API's window, in milliseconds. */
 const windowMs = 1000;
@@ -263,21 +263,15 @@ select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from room_reaper.lines where sdk_app_id = $1 order by id`;
 
-interface StateRow {
+interface StateRow extends StopRow {
   id: string;
   host: string;
   rate: number;
   brake_reason: string | null;
   over_quota_rate: number | null;
   over_quota_at: number | null;
-  outage: boolean;
   stopped_at: number | null;
-  stop_code: number | null;
-  stop_reason: string | null;
-  stop_remedy: string | null;
-  probe_at: number | null;
   last_slot: number | null;
-  now: number;
 }
 
 /** The lines of an app, one per endpoint host that was ever used. */
@@ -311,13 +305,6 @@ function readQuotaFound(row: StateRow): Line['quotaFound'] {
 
 function readState(row: StateRow, braked: boolean): RowState {
   if (row.stopped_at === null) return { kind: braked ? 'braked' : 'running' };
-  const halt = {
-    outage: row.outage,
-    code: row.stop_code ?? undefined,
-    reason: row.stop_reason ?? '',
-    remedy: row.stop_remedy ?? undefined,
-    probeAtMs: row.probe_at ?? row.now,
-    sinceMs: row.stopped_at,
-  };
+  const halt = { ...readStop(row), sinceMs: row.stopped_at };
   return { kind: row.outage ? 'outage' : 'stopped', halt };
 }

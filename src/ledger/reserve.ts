@@ -188,7 +188,7 @@ select h.id, h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sen
   left join room_reaper.lines s on s.id = $1
  order by h.ord`;
 
-interface Row {
+interface Row extends StopRow {
   id: string;
   is_foreign: boolean;
   outcome: Outcome | null;
@@ -201,13 +201,27 @@ interface Row {
   probe: Probe | null;
   line_exists: boolean;
   stopped: boolean;
+  not_before: number | null;
+}
+
+/** What the row of a line says of its stop. */
+export interface StopRow {
   outage: boolean | null;
   stop_code: number | null;
   stop_reason: string | null;
   stop_remedy: string | null;
   probe_at: number | null;
-  not_before: number | null;
   now: number;
+}
+
+export function readStop(row: StopRow): StoppedLine {
+  return {
+    outage: row.outage ?? false,
+    code: row.stop_code ?? undefined,
+    reason: row.stop_reason ?? '',
+    remedy: row.stop_remedy ?? undefined,
+    probeAtMs: row.probe_at ?? row.now,
+  };
 }
 
 /**
@@ -266,17 +280,5 @@ function readRow(row: Row): Reservation | undefined {
       probe: row.probe ?? undefined,
     };
   }
-  if (row.stopped) {
-    return {
-      kind: 'stopped',
-      line: {
-        outage: row.outage ?? false,
-        code: row.stop_code ?? undefined,
-        reason: row.stop_reason ?? '',
-        remedy: row.stop_remedy ?? undefined,
-        probeAtMs: row.probe_at ?? row.now,
-      },
-    };
-  }
-  return undefined;
+  return row.stopped ? { kind: 'stopped', line: readStop(row) } : undefined;
 }
