@@ -20,10 +20,8 @@ import {
 } from './sent.js';
 import { addOne } from './tally.js';
 
-export interface Audit {
-  /** The time that it is about, in microseconds since the epoch. */
-  fromUs: number;
-  toUs: number;
+/** `fromUs` and `toUs`: the time that it is about. */
+export interface Audit extends Omit<SentScope, 'sdkAppId'> {
   /** All requests of the app in that time, by endpoint host: each has its own quota. */
   hosts: SentToHost[];
   /** How many rooms were sent so many requests beyond their first. */

@@ -157,7 +157,6 @@ export async function joinedAndFinished(
   );
 }
 
-/** Which of these destructions have ended. */
 export async function finishedAmong(
   database: Database,
   ids: readonly string[],
@@ -241,20 +240,10 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
  where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
  order by b.created_at desc limit $3`;
 
-type ProgressRow = OutcomeCounts & {
-  id: string;
-  name: string | null;
-  total: number;
-  created_at: number;
-  finished_at: number | null;
-  asked_by: string | null;
-  note: string | null;
-  parent_id: string | null;
-  origin: string | null;
-  cancelled_at: number | null;
-  cancelled_by: string | null;
-  rate: number;
-};
+type ProgressRow = OutcomeCounts &
+  Record<'name' | 'asked_by' | 'note' | 'parent_id' | 'origin' | 'cancelled_by', string | null> &
+  Record<'finished_at' | 'cancelled_at', number | null> &
+  Record<'total' | 'created_at' | 'rate', number> & { id: string };
 
 export async function readBatches(
   database: Database,

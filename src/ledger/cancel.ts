@@ -66,7 +66,6 @@ export async function markDestructionsCancelled(
 const unfinishedSql = `
 select id from room_reaper.batches where sdk_app_id = $1 and finished_at is null`;
 
-/** Every batch of the app that has not ended. */
 export function unfinishedBatches(database: Database, sdkAppId: number): Promise<string[]> {
   return readColumn(database, 'cancel-unfinished', unfinishedSql, [sdkAppId]);
 }
@@ -76,7 +75,6 @@ const cancelledAmongSql = `
 select a.id from unnest($1::text[], $2::text[]) as a (id, batch_id)
  where ${isCancelled('a.id', 'a.batch_id')}`;
 
-/** Which of these are cancelled. */
 export async function cancelledAmong(
   database: Database,
   destructions: readonly Pick<Destruction, 'id' | 'batchId'>[],

@@ -77,7 +77,6 @@ update room_reaper.lines
        outage = false
  where id = $1`;
 
-/** Stops the line for all workers. */
 export async function stopLine(
   database: Database,
   id: string,
@@ -263,16 +262,13 @@ select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from room_reaper.lines where sdk_app_id = $1 order by id`;
 
-interface StateRow extends StopRow {
-  id: string;
-  host: string;
-  rate: number;
-  brake_reason: string | null;
-  over_quota_rate: number | null;
-  over_quota_at: number | null;
-  stopped_at: number | null;
-  last_slot: number | null;
-}
+type StateRow = StopRow &
+  Record<'over_quota_rate' | 'over_quota_at' | 'stopped_at' | 'last_slot', number | null> & {
+    id: string;
+    host: string;
+    rate: number;
+    brake_reason: string | null;
+  };
 
 /** The lines of an app, one per endpoint host that was ever used. */
 export async function readLines(

@@ -12,6 +12,7 @@ export interface AttemptEnd {
   errorCode: number | undefined;
   verdict: string;
   reason: string;
+  /** Whether the room may have been destroyed by it although we were not told so. */
   mayHaveActed: boolean;
   requestId: string | undefined;
 }

@@ -114,7 +114,6 @@ select fate, outcome, error_code, min(error_info) as error_info, count(*)::int a
   from rooms group by fate, outcome, error_code
  order by fate = 'replay' desc, rooms desc, fate, outcome, error_code`;
 
-/** What a replay would do. */
 export async function planReplay(database: Database, choice: ReplayChoice): Promise<ReplayGroup[]> {
   type Row = Omit<ReplayGroup, 'errorCode' | 'errorInfo'> & {
     error_code: number | null;
@@ -255,7 +254,6 @@ const pageSql = `
 select position, room_id from room_reaper.replays
  where batch_id = $1 and position > $2 order by position limit $3`;
 
-/** The rooms of a replay, in pages. */
 export async function* replayedRooms(
   database: Database,
   batchId: string,

@@ -107,25 +107,15 @@ select p.asked_room, p.asked_id, p.joined, p.id is not null as known, p.outcome,
   ) t on true
  order by p.asked_room collate "C"`;
 
-type PageRow = TotalsRow & {
-  asked_room: string;
-  asked_id: string;
-  joined: boolean;
-  known: boolean;
-  outcome: Outcome | null;
-  statistics_source: string | null;
-  attempts: number;
-  error_code: number | null;
-  error_info: string | null;
-  request_id: string | null;
-  requested_at: number | null;
-  finished_at: number | null;
-  ended: number;
-  sent: number;
-  lost: number;
-  first_sent: number | null;
-  last_sent: number | null;
-};
+type PageRow = TotalsRow &
+  Record<'asked_room' | 'asked_id', string> &
+  Record<'joined' | 'known', boolean> &
+  Record<'statistics_source' | 'error_info' | 'request_id', string | null> &
+  Record<
+    'error_code' | 'requested_at' | 'finished_at' | 'first_sent' | 'last_sent',
+    number | null
+  > &
+  Record<'attempts' | 'ended' | 'sent' | 'lost', number> & { outcome: Outcome | null };
 
 /**
  * Reads the rooms of a batch that the ledger knows: those that a worker has taken up, and

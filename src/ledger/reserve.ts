@@ -188,22 +188,6 @@ select h.id, h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sen
   left join room_reaper.lines s on s.id = $1
  order by h.ord`;
 
-interface Row extends StopRow {
-  id: string;
-  is_foreign: boolean;
-  outcome: Outcome | null;
-  closed: boolean;
-  cancelled: boolean;
-  sent: boolean;
-  may_have_acted: boolean;
-  attempt: number | null;
-  slot_at: number | null;
-  probe: Probe | null;
-  line_exists: boolean;
-  stopped: boolean;
-  not_before: number | null;
-}
-
 /** What the row of a line says of its stop. */
 export interface StopRow {
   outage: boolean | null;
@@ -213,6 +197,15 @@ export interface StopRow {
   probe_at: number | null;
   now: number;
 }
+
+type Row = StopRow &
+  Record<'is_foreign' | 'closed' | 'cancelled' | 'sent' | 'may_have_acted', boolean> &
+  Record<'line_exists' | 'stopped', boolean> &
+  Record<'attempt' | 'slot_at' | 'not_before', number | null> & {
+    id: string;
+    outcome: Outcome | null;
+    probe: Probe | null;
+  };
 
 export function readStop(row: StopRow): StoppedLine {
   return {

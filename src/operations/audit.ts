@@ -9,7 +9,6 @@ type AuditedTime = { batchId: string } | { fromMs: number };
 
 export interface AuditedHost extends SentToHost {
   violated: boolean;
-  /** The requests of its fullest window. */
   window: SentRequest[];
 }
 

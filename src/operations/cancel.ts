@@ -28,7 +28,6 @@ interface CancelWish {
   rooms?: readonly string[];
   /** Everything that waits, whoever asked for it. */
   all?: boolean;
-  /** Who cancels. */
   by: string;
 }
 
@@ -103,7 +102,6 @@ export async function cancel(
 interface Meant extends Pick<CancelReport, 'unknownRooms'> {
   /** As they were before. */
   batches: BatchProgress[];
-  /** Single destructions. */
   ids: string[];
 }
 

@@ -155,7 +155,6 @@ export function csvCell(value: string | number | bigint | boolean | undefined): 
   return /[",\r\n]|^\s|\s$/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
-/** One JSON object a room. */
 export const ndjson: RowFormat = {
   head: () => '',
   row: (row) => `${toJson(row)}\n`,

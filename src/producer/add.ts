@@ -70,7 +70,6 @@ export async function addDestructions(
 /** A destruction that is wanted, and how early. */
 export interface Wish {
   destruction: Destruction;
-  /** The BullMQ priority. */
   priority: number;
 }
 

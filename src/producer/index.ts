@@ -60,7 +60,6 @@ export interface DestroyManyOptions extends DestroyOptions {
 }
 
 export interface ManyAdded {
-  /** Rooms read. */
   requested: number;
   /** New destructions. */
   added: number;
@@ -97,7 +96,6 @@ export interface Producer {
     options?: DestroyManyOptions,
   ): Promise<ManyAdded>;
 
-  /** Closes the connection. */
   close(): Promise<void>;
 }
 
