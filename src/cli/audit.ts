@@ -1,8 +1,6 @@
 /** `room-reaper audit`: whether the quota was kept, from what the workers recorded. */
 import { Command } from 'commander';
 import { stringify } from 'lossless-json';
-import { readConfig } from '../config.js';
-import { ReaperError } from '../errors.js';
 import {
   audit,
   auditJson,
@@ -13,10 +11,11 @@ import {
 import { findBatch } from '../operations/find-batch.js';
 import { ledgerNowMs } from '../operations/service.js';
 import { count, rounded, rooms } from '../text.js';
+import { invalid } from './invalid.js';
 import { exitCodes, print, type Io } from './io.js';
 import { sayNewest } from './say-newest.js';
 import { readDuration } from './when.js';
-import { withService } from './with-service.js';
+import { withOwnService } from './with-service.js';
 
 interface AuditFlags {
   batch?: string;
@@ -38,18 +37,16 @@ Exit codes: 0 the quota was kept; 1 it was not.`;
 
 export function auditCommand(io: Io): Command {
   return new Command('audit')
-    .description('prove from the recorded requests that the quota was kept')
     .option('--batch <BATCH>', 'the time of this batch, by id or name')
     .option('--since <TIME>', 'the last so long: 90s, 30m, 2h, 1d (default: 1h)')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', help)
     .action(async (flags: AuditFlags) => {
       if (flags.batch !== undefined && flags.since !== undefined) {
-        throw new ReaperError('INVALID', '--batch and --since must not both be given; keep one');
+        throw invalid('--batch and --since must not both be given; keep one');
       }
       const sinceMs = readDuration('--since', flags.since ?? '1h');
-      const config = readConfig(io.env, { app: true, credentials: false });
-      io.exitCode = await withService(config, io, async (service) => {
+      io.exitCode = await withOwnService(io, async (service) => {
         const result = await audit(
           service,
           flags.batch === undefined

@@ -1,21 +1,25 @@
 /** `room-reaper cancel`: take back what was not sent yet. */
 import { Command } from 'commander';
-import { readConfig } from '../config.js';
 import type { OutcomeCounts } from '../destruction.js';
-import { ReaperError } from '../errors.js';
-import { cancel, cancelJson, neverQueued, sumOf, type CancelReport } from '../operations/cancel.js';
+import {
+  cancel,
+  cancelJson,
+  finishedCount,
+  neverQueued,
+  type CancelReport,
+} from '../operations/cancel.js';
 import type { BatchProgress } from '../operations/find-batch.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 import { count, duration, outcomeList, rooms } from '../text.js';
-import { askedBy } from './asked-by.js';
 import { onInterrupt } from './interrupt.js';
+import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createHeapKeeper } from '../operations/small-heap.js';
 import { createProgressLine } from './progress.js';
-import { collect } from './room-request.js';
-import { withService } from './with-service.js';
+import { askedBy, collect } from './room-request.js';
+import { withOwnService } from './with-service.js';
 
 interface CancelFlags {
   room?: string[];
@@ -41,7 +45,6 @@ const roomsListed = 10;
 
 export function cancelCommand(io: Io): Command {
   return new Command('cancel')
-    .description('take back what was not sent yet')
     .argument('[BATCH...]', 'batches, by id or name')
     .option('--room <ID>', 'a room; may be given again', collect)
     .option('--all', 'everything that waits, whoever asked for it')
@@ -50,30 +53,23 @@ export function cancelCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (batches: string[], flags: CancelFlags) => {
       checkFlags(batches, flags);
-      const config = readConfig(io.env, { app: true, credentials: false });
-      io.exitCode = await withService(config, io, (service) =>
-        runCancel(service, batches, flags, io),
-      );
+      io.exitCode = await withOwnService(io, (service) => runCancel(service, batches, flags, io));
     });
 }
 
 function checkFlags(batches: readonly string[], flags: CancelFlags): void {
   const given = [batches.length > 0, flags.room !== undefined, flags.all === true];
   if (given.filter(Boolean).length > 1) {
-    throw new ReaperError(
-      'INVALID',
-      'cancel takes a BATCH, --room or --all, got more than one; keep one',
-    );
+    throw invalid('cancel takes a BATCH, --room or --all, got more than one; keep one');
   }
   if (!given.includes(true)) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       'nothing to cancel; name a BATCH or a --room ID, or everything that waits with --all',
     );
   }
   for (const room of flags.room ?? []) {
     const problem = roomIdProblem(room);
-    if (problem !== undefined) throw new ReaperError('INVALID', `--room: ${problem}`);
+    if (problem !== undefined) throw invalid(`--room: ${problem}`);
   }
 }
 
@@ -136,7 +132,7 @@ function toText(report: CancelReport): string {
     lines.push(
       '',
       `batch ${name}${batch.id}${ended ? ' had ended before' : ''}`,
-      `  ${count(sumOf(batch))} of ${rooms(batch.total)}: ${outcomeList(batch) || 'none ended'}`,
+      `  ${count(finishedCount(batch))} of ${rooms(batch.total)}: ${outcomeList(batch) || 'none ended'}`,
     );
     if (neverQueued(batch) > 0)
       lines.push(`  ${rooms(neverQueued(batch))} had not been put on the queue`);
@@ -144,7 +140,7 @@ function toText(report: CancelReport): string {
   if (
     inHand.length === 0 &&
     swept.left.length === 0 &&
-    sumOf(swept.taken) === 0 &&
+    finishedCount(swept.taken) === 0 &&
     after.length === 0
   ) {
     lines.shift();

@@ -1,14 +1,12 @@
 /** What `destroy` prints at its end. */
-import { outcomes } from '../destruction.js';
-import type { DestroyResult } from '../operations/destroy.js';
+import { finishedCount, type DestroyResult } from '../operations/destroy.js';
 import { printable } from '../redact.js';
 import { count, duration, rooms } from '../text.js';
 import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
 
 export function toText({ progress, summary, seconds, rooms: list }: DestroyResult): string {
-  const finished = outcomes.reduce((sum, outcome) => sum + summary.outcomes[outcome], 0);
   return [
-    `${rooms(finished)} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
+    `${rooms(finishedCount(summary.outcomes))} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
     ...(list.duplicates > 0
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),

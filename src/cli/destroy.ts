@@ -27,7 +27,6 @@ asks for no room twice.`;
 
 export function destroyCommand(io: Io): Command {
   return addRoomFlags(new Command('destroy'))
-    .description('destroy rooms and print what became of them')
     .option('--simulate', 'send to a stand-in API instead; needs no credentials')
     .option('--simulate-faults <FILE>', 'rooms that misbehave there, as of simulator --rooms')
     .addHelpText('after', help)

@@ -18,7 +18,6 @@ Exit codes: 0 nothing is wrong, though there may be warnings; 1 something is wro
 
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
-    .description('check everything, and say what to do about what is wrong')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', help)
     .action(async (flags: { json?: boolean }) => {

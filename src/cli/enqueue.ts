@@ -1,9 +1,9 @@
 /** `room-reaper enqueue`: put rooms on the queue and leave. */
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
-import { ReaperError } from '../errors.js';
 import { enqueuedToJson, enqueueRooms } from '../operations/enqueue.js';
 import { instant, rooms } from '../text.js';
+import { invalid } from './invalid.js';
 import { exitCodes, print, type Io } from './io.js';
 import { withBatchProgress } from './progress.js';
 import {
@@ -36,7 +36,6 @@ is unfinished adds nothing twice. room-reaper cancel takes back what was not sen
 
 export function enqueueCommand(io: Io): Command {
   return addRoomFlags(new Command('enqueue'))
-    .description('put rooms on the queue and leave')
     .option('--delay <TIME>', 'not before this much later: 90s, 30m, 2h, 1d')
     .option('--at <TIME>', 'not before this time: 02:30, or 2026-11-23T02:30:00Z')
     .option('--urgent', 'before everything else that waits')
@@ -55,7 +54,7 @@ export function enqueueCommand(io: Io): Command {
 /** When the rooms are due, in milliseconds since the epoch; undefined: now. */
 function readDue({ delay, at }: EnqueueFlags, nowMs: number): number | undefined {
   if (delay !== undefined && at !== undefined) {
-    throw new ReaperError('INVALID', '--delay and --at must not both be given; keep one');
+    throw invalid('--delay and --at must not both be given; keep one');
   }
   if (at !== undefined) return readTime('--at', at, nowMs);
   const delayMs = delay === undefined ? 0 : readDuration('--delay', delay);

@@ -1,7 +1,7 @@
 /** The environment of a run: the process's variables over those of a `.env` file. */
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { ReaperError } from '../errors.js';
+import { invalid } from './invalid.js';
 
 /** @throws ReaperError `INVALID` where `.env` exists and cannot be read. */
 export function readEnvironment(
@@ -14,8 +14,7 @@ export function readEnvironment(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EISDIR') return processEnv;
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `.env must be readable, got ${code ?? 'an error'}; correct its permissions or remove it`,
     );
   }

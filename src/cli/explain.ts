@@ -1,6 +1,5 @@
 /** `room-reaper explain`: why a room is still alive, or what became of it. */
 import { Command } from 'commander';
-import { readConfig } from '../config.js';
 import type { Statistics } from '../destruction.js';
 import {
   explain,
@@ -16,7 +15,7 @@ import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
 import { count, instant, withCode } from '../text.js';
 import { print, type Io } from './io.js';
-import { withService } from './with-service.js';
+import { withOwnService } from './with-service.js';
 
 const help = `
 Examples:
@@ -29,14 +28,12 @@ the room, also where it was never asked for.`;
 
 export function explainCommand(io: Io): Command {
   return new Command('explain')
-    .description('why a room is still alive, or what became of it')
     .argument('<ROOM_ID>', 'the room')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', help)
     .action(async (roomId: string, flags: { json?: boolean }) => {
       checkRoomId(roomId);
-      const config = readConfig(io.env, { app: true, credentials: false });
-      await withService(config, io, async (service) => {
+      await withOwnService(io, async (service) => {
         const explanation = await explain(service, roomId);
         print(io, flags.json ? explanationJson(explanation) : toText(explanation));
       });

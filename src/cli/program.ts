@@ -9,8 +9,9 @@ import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
 
 interface Listed {
-  /** What the help says that it takes, and does: its own help says the same (a test holds them together). */
+  /** What it takes, as its own help says too (a test holds them together). */
   takes: string;
+  /** What the help says of it, and its own help too. */
   does: string;
   load: () => Promise<(io: Io) => Command>;
 }
@@ -131,8 +132,8 @@ export async function runProgram(
   // Flags may stand before it, and `help`.
   const asked = argv.find((argument) => Object.hasOwn(commands, argument));
   for (const [name, listed] of Object.entries(commands)) {
-    const command = name === asked ? (await listed.load())(io) : inTheHelp(name, listed);
-    program.addCommand(command.copyInheritedSettings(program));
+    const command = name === asked ? (await listed.load())(io) : inTheHelp(name, listed.takes);
+    program.addCommand(command.description(listed.does).copyInheritedSettings(program));
   }
   try {
     io.env = readEnv();
@@ -149,8 +150,8 @@ function readVersion(): string {
 }
 
 /** A line of the help, which cannot be run. */
-function inTheHelp(name: string, { takes, does }: Listed): Command {
-  const command = new Command(name).description(does);
+function inTheHelp(name: string, takes: string): Command {
+  const command = new Command(name);
   for (const each of takes.split(' ').filter(Boolean)) {
     if (each === '[options]') command.option('--any');
     else command.argument(each);

@@ -2,11 +2,11 @@
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
-import { ReaperError } from '../errors.js';
 import type { FoundProtected, Protection } from '../operations/rooms.js';
 import { entryProblem, protectedRooms, readProtectedFile } from '../protected-rooms.js';
 import { printable } from '../redact.js';
 import { count, rooms } from '../text.js';
+import { invalid } from './invalid.js';
 import { say, type Io } from './io.js';
 
 export interface ProtectFlags {
@@ -47,13 +47,12 @@ export function readProtection(
     }
     // A mistyped path would protect nothing.
     if (/[\\/]|\.(txt|csv|list|conf)$/i.test(value)) {
-      throw new ReaperError(
-        'INVALID',
+      throw invalid(
         `--protect must be a file that exists or a RoomId pattern, got ${JSON.stringify(printable(value))}; there is no such file. For a RoomId that looks like a path, write it into a file`,
       );
     }
     const problem = entryProblem(value);
-    if (problem !== undefined) throw new ReaperError('INVALID', `--protect ${problem}`);
+    if (problem !== undefined) throw invalid(`--protect ${problem}`);
     patterns.push(value);
   }
   return { rooms: protectedRooms([...entries, ...patterns]), patterns };

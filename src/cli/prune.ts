@@ -1,12 +1,12 @@
 /** `room-reaper prune`: delete from the ledger what ended long ago. */
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
-import { ReaperError } from '../errors.js';
 import { prune, pruneJson, type Pruned, type PruneResult } from '../operations/prune.js';
 import { ledgerNowMs, type Service } from '../operations/service.js';
 import { count } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
+import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { readDuration } from './when.js';
@@ -32,7 +32,6 @@ run meanwhile; interrupted, it can simply be run again.`;
 
 export function pruneCommand(io: Io): Command {
   return new Command('prune')
-    .description('delete from the ledger what ended long ago')
     .option('--older-than <TIME>', 'what ended at least this long ago: 90d')
     .option('--dry-run', 'say what would be deleted; delete nothing')
     .option('--yes', 'do not ask')
@@ -41,19 +40,16 @@ export function pruneCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (flags: PruneFlags) => {
       const config = readConfig(io.env, { app: true, credentials: false });
-      const olderThanMs = readAge(flags);
+      if (flags.olderThan === undefined) {
+        throw invalid(
+          '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
+        );
+      }
+      const olderThanMs = readDuration('--older-than', flags.olderThan);
       io.exitCode = await withService(config, io, (service) =>
         runPrune(service, olderThanMs, flags, io),
       );
     });
-}
-
-function readAge({ olderThan }: PruneFlags): number {
-  if (olderThan !== undefined) return readDuration('--older-than', olderThan);
-  throw new ReaperError(
-    'INVALID',
-    '--older-than must be given, such as 90d; add --dry-run to see what it would delete',
-  );
 }
 
 /** @returns the exit code. */

@@ -1,9 +1,9 @@
 /** What a replay chooses: its flags, checked, and the same in words. */
 import type { Outcome } from '../destruction.js';
-import { ReaperError } from '../errors.js';
 import { replayable, type ReplayRequest } from '../operations/replay.js';
 import { printable } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
+import { invalid } from './invalid.js';
 import { readDuration } from './when.js';
 
 export interface ChoiceFlags {
@@ -23,13 +23,12 @@ export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
   const given = [flags.batch, flags.code, flags.outcome, flags.since, flags.room];
   const chosen = given.some((flag) => flag !== undefined);
   if (!chosen && flags.all !== true) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       'nothing to replay; choose by --batch, --code, --outcome, --since or --room, or everything that failed with --all',
     );
   }
   if (chosen && flags.all === true) {
-    throw new ReaperError('INVALID', '--all must stand alone; leave it out, or the other flags');
+    throw invalid('--all must stand alone; leave it out, or the other flags');
   }
   return {
     codes: flags.code?.map(readCode),
@@ -38,7 +37,7 @@ export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
       flags.since === undefined ? undefined : nowMs - readDuration('--since', flags.since),
     roomIds: flags.room?.map((room) => {
       const problem = roomIdProblem(room);
-      if (problem !== undefined) throw new ReaperError('INVALID', `--room: ${problem}`);
+      if (problem !== undefined) throw invalid(`--room: ${problem}`);
       return room;
     }),
   };
@@ -46,8 +45,7 @@ export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
 
 function readCode(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new ReaperError(
-    'INVALID',
+  throw invalid(
     `--code must be an ErrorCode such as 100001, got ${JSON.stringify(printable(text))}`,
   );
 }
@@ -55,8 +53,7 @@ function readCode(text: string): number {
 function readOutcome(text: string): Outcome {
   const outcome = replayable.find((each) => each === text);
   if (outcome !== undefined) return outcome;
-  throw new ReaperError(
-    'INVALID',
+  throw invalid(
     `--outcome must be ${replayable.join(', ')}, got ${JSON.stringify(printable(text))}; rooms that are gone are not replayed`,
   );
 }

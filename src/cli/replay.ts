@@ -56,7 +56,6 @@ again goes on and adds nothing twice.`;
 
 export function replayCommand(io: Io): Command {
   const command = new Command('replay')
-    .description('ask again for rooms that are not gone')
     .option('--batch <BATCH>', 'of this batch, by id or name')
     .option('--code <CODE>', 'that ended with this ErrorCode; may be given again', collect)
     .option(

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { link, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { ReaperError } from '../errors.js';
+import type { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
+import { invalid } from './invalid.js';
 import type { Io } from './io.js';
 
 export interface ReportOutput {
@@ -99,16 +100,14 @@ async function mustNotExist(file: string): Promise<void> {
 }
 
 function exists(file: string): ReaperError {
-  return new ReaperError(
-    'INVALID',
+  return invalid(
     `--output must name a file that does not exist, got ${JSON.stringify(printable(file))}; name another, or replace it with --force`,
   );
 }
 
 function cannotWrite(file: string, error: unknown): ReaperError {
   const { code } = error as NodeJS.ErrnoException;
-  return new ReaperError(
-    'INVALID',
+  return invalid(
     `--output must name a file that can be written, got ${JSON.stringify(printable(file))} (${code ?? 'an error'}); name another`,
     { cause: error },
   );

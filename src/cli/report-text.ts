@@ -34,21 +34,13 @@ const tableColumns: readonly (readonly [
   ['joined', 6, 'left', (row) => (row.joined ? 'yes' : '')],
 ];
 
-/** @param roomWidth - of the first column; a longer RoomId moves its line. */
-function tableHeader(roomWidth: number): string {
-  const titles = tableColumns.map(([title, width, align]) => pad(title, width, align));
-  return `${['room'.padEnd(roomWidth), ...titles].join('  ').trimEnd()}\n`;
-}
-
-function toTableLine(row: ReportRow, roomWidth: number): string {
-  const cells = tableColumns.map(([, width, align, read]) =>
-    pad(String(read(row) ?? ''), width, align),
-  );
-  return `${[printable(row.roomId).padEnd(roomWidth), ...cells].join('  ').trimEnd()}\n`;
-}
-
-function pad(text: string, width: number, align: 'left' | 'right'): string {
-  return align === 'left' ? text.padEnd(width) : text.padStart(width);
+/** @param room - as wide as its column; a longer RoomId moves its line. */
+function tableLine(room: string, cells: readonly string[]): string {
+  const padded = tableColumns.map(([, width, align], index) => {
+    const cell = cells[index] ?? '';
+    return align === 'left' ? cell.padEnd(width) : cell.padStart(width);
+  });
+  return `${[room, ...padded].join('  ').trimEnd()}\n`;
 }
 
 /** The first page sets the width of the first column. */
@@ -57,9 +49,13 @@ export function tableFormat(summaryOnly: boolean): RowFormat {
   return {
     head(page) {
       roomWidth = Math.max(4, ...page.map((row) => printable(row.roomId).length));
-      return tableHeader(roomWidth);
+      const titles = tableColumns.map(([title]) => title);
+      return tableLine('room'.padEnd(roomWidth), titles);
     },
-    row: (row) => toTableLine(row, roomWidth),
+    row(row) {
+      const cells = tableColumns.map(([, , , read]) => String(read(row) ?? ''));
+      return tableLine(printable(row.roomId).padEnd(roomWidth), cells);
+    },
     tail: (report) => `${summaryOnly ? '' : '\n'}${summaryText(report)}\n`,
     digestsItself: false,
   };

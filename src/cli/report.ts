@@ -1,7 +1,5 @@
 /** `room-reaper report`: what became of every room of a batch. */
 import { Command } from 'commander';
-import { readConfig } from '../config.js';
-import { ReaperError } from '../errors.js';
 import { isGone, outcomes } from '../destruction.js';
 import { findBatch } from '../operations/find-batch.js';
 import {
@@ -16,12 +14,13 @@ import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
 import { onInterrupt } from './interrupt.js';
+import { invalid } from './invalid.js';
 import { exitCodes, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { openReportOutput } from './report-output.js';
 import { summaryText, tableFormat } from './report-text.js';
 import { sayNewest } from './say-newest.js';
-import { withService } from './with-service.js';
+import { withOwnService } from './with-service.js';
 
 /** What each format is written by, with only its sums or with its rooms too. */
 const formats = { table: tableFormat, json, csv: () => csv, ndjson: () => ndjson };
@@ -54,7 +53,6 @@ Exit codes: 0 every room is gone; 1 some room is not, or not yet.`;
 
 export function reportCommand(io: Io): Command {
   return new Command('report')
-    .description('what became of every room of a batch')
     .argument('<BATCH>', 'id or name of the batch; of several with one name the newest')
     .option('--format <FORMAT>', 'table, json, csv or ndjson (default: table)')
     .option('--json', 'the same as --format json: one JSON object on stdout')
@@ -64,8 +62,7 @@ export function reportCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (batch: string, flags: ReportFlags) => {
       const format = readFormat(flags);
-      const config = readConfig(io.env, { app: true, credentials: false });
-      io.exitCode = await withService(config, io, (service) =>
+      io.exitCode = await withOwnService(io, (service) =>
         runReport(service, batch, format, flags, io),
       );
     });
@@ -126,20 +123,13 @@ function readFormat(flags: ReportFlags): ReportFormat {
   const text = flags.format ?? (flags.json ? 'json' : 'table');
   const format = (Object.keys(formats) as ReportFormat[]).find((each) => each === text);
   if (format === undefined) {
-    throw new ReaperError(
-      'INVALID',
-      `--format must be table, json, csv or ndjson, got ${JSON.stringify(text)}`,
-    );
+    throw invalid(`--format must be table, json, csv or ndjson, got ${JSON.stringify(text)}`);
   }
   if (flags.json && format !== 'json') {
-    throw new ReaperError(
-      'INVALID',
-      `--json and --format ${format} must not both be given; keep one`,
-    );
+    throw invalid(`--json and --format ${format} must not both be given; keep one`);
   }
   if (flags.summary && (format === 'csv' || format === 'ndjson')) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `--summary must go with the format table or json, got ${format}; leave out one of them`,
     );
   }

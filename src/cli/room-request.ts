@@ -1,9 +1,9 @@
 /** What `destroy` and `enqueue` have in common: the list, what is said of it, and consent. */
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
-import { ReaperError } from '../errors.js';
 import type { BatchLabel, EnqueueRequest } from '../operations/enqueue.js';
-import { forecast, forecastToJson, type Forecast } from '../operations/forecast.js';
+import { forecast, forecastToJson, type Forecast, type Outlook } from '../operations/forecast.js';
 import { lookAhead, readOutlook, unseenOutlook } from '../operations/look-ahead.js';
 import {
   checkRooms,
@@ -21,9 +21,9 @@ import {
 } from '../room-list/room-list.js';
 import { openRoomList } from '../room-list/open-room-list.js';
 import { count, rooms } from '../text.js';
-import { askedBy } from './asked-by.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
+import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { acceptPlan, describePlan } from './plan.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
@@ -36,6 +36,17 @@ export interface BatchFlags {
   batch?: string;
   by?: string;
   note?: string;
+}
+
+/** Who runs the program, where `--by` does not say: the name of the OS user. */
+export function askedBy(flag: string | undefined): string {
+  if (flag !== undefined) return flag;
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 export interface RoomFlags extends ProtectFlags, BatchFlags {
@@ -59,19 +70,14 @@ export function addRoomFlags(command: Command): Command {
     .option('--room <ID>', 'a room; may be given again', collect)
     .option('--format <FORMAT>', 'lines, csv or ndjson, where the file does not tell')
     .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping');
-  addProtectFlags(command, collect);
-  return addBatchFlags(command)
+  return addProtectFlags(command, collect)
+    .option('--batch <NAME>', 'name under which these rooms are reported; default: a made-up one')
+    .option('--by <NAME>', 'who asks; default: the OS user')
+    .option('--note <TEXT>', 'a note that is kept with the batch')
     .option('--deadline <TIME>', 'say whether it is done by then, and ask where it is not: 02:30')
     .option('--dry-run', 'say what would be done and how long it takes; send nothing')
     .option('--yes', `do not ask, even for more than ${count(consentAbove)} rooms`)
     .option('--json', 'print one JSON object on stdout');
-}
-
-export function addBatchFlags(command: Command): Command {
-  return command
-    .option('--batch <NAME>', 'name under which these rooms are reported; default: a made-up one')
-    .option('--by <NAME>', 'who asks; default: the OS user')
-    .option('--note <TEXT>', 'a note that is kept with the batch');
 }
 
 /** Longest name, asker and note of a batch, in characters. */
@@ -90,22 +96,18 @@ export function readBatchFlags(flags: Pick<BatchFlags, 'by' | 'note'>, name?: st
   ] as const;
   for (const [flag, value] of given) {
     if (value === undefined || (value !== '' && value.length <= longest[flag])) continue;
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `${flag} must be 1–${longest[flag]} characters, got ${value.length}; shorten it or leave it out`,
     );
   }
   return { name, by: askedBy(flags.by), note: flags.note };
 }
 
-export interface RoomTask {
+interface RoomTask extends Pick<EnqueueRequest, 'lane' | 'notBeforeMs'> {
   verb: 'destroy' | 'enqueue';
   config: Config;
   file: string | undefined;
   flags: RoomFlags;
-  lane: EnqueueRequest['lane'];
-  /** When the rooms are due, in milliseconds since the epoch; undefined: now. */
-  notBeforeMs: number | undefined;
   /** Neither queue nor ledger are those of the configuration: nothing waits ahead. */
   unseen: boolean;
   /** Opens the service that the rooms are for. */
@@ -139,16 +141,16 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
     if (!flags.dryRun) refuseUnusable(checked, flags);
     const { unique } = checked.counts;
     const newRooms = { rooms: unique, lane };
+    const planFrom = (outlook: Outlook) =>
+      forecast({ rooms: unique, outlook, nowMs: Date.now(), notBeforeMs, deadlineMs });
     if (flags.dryRun) {
       const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms);
-      const times = { nowMs: Date.now(), notBeforeMs, deadlineMs };
-      return printDryRun(checked, forecast({ rooms: unique, outlook, ...times }), flags, io);
+      return printDryRun(checked, planFrom(outlook), flags, io);
     }
     const agree = async (service?: Service) => {
       if (deadlineMs !== undefined) {
         const outlook = service ? await readOutlook(service, newRooms) : unseenOutlook(config);
-        const times = { nowMs: Date.now(), notBeforeMs, deadlineMs };
-        await acceptPlan(forecast({ rooms: unique, outlook, ...times }), flags.yes ?? false, io);
+        await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
       }
       await askConsent(verb, unique, flags, io);
     };
@@ -173,8 +175,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
 async function openList(file: string | undefined, flags: RoomFlags, io: Io): Promise<RoomList> {
   const { format, room } = flags;
   if (format !== undefined && !['lines', 'csv', 'ndjson'].includes(format)) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(format))}`,
     );
   }
@@ -187,7 +188,7 @@ async function openList(file: string | undefined, flags: RoomFlags, io: Io): Pro
   ];
   const [only] = lists;
   if (only === undefined) {
-    throw new ReaperError('INVALID', 'no rooms given; name a FILE (- for stdin) or a --room ID');
+    throw invalid('no rooms given; name a FILE (- for stdin) or a --room ID');
   }
   return lists.length === 1 ? only : joinRoomLists(lists);
 }

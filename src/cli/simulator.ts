@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
-import { ReaperError } from '../errors.js';
 import { printable, printableLines } from '../redact.js';
 import { startSimulator } from '../simulator/simulator.js';
 import { demoApp } from '../simulator/simulator-options.js';
 import { formatReport } from '../simulator/simulator-report.js';
 import type { SimulatorOptions } from '../simulator/simulator-options.js';
+import { invalid } from './invalid.js';
 import type { Io } from './io.js';
 
 interface Flags {
@@ -49,7 +49,6 @@ POST /simulator/rooms, POST /simulator/invalidate-signatures.
 /** `room-reaper simulator`. `stopped` resolves when it shall end: SIGINT or SIGTERM. */
 export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalled): Command {
   return new Command('simulator')
-    .description("run a stand-in for Tencent's API that keeps its documented rules")
     .configureOutput({
       writeOut: (text) => io.stdout.write(printableLines(text)),
       writeErr: (text) => io.stderr.write(printableLines(text)),
@@ -125,8 +124,7 @@ export function readCredentials(env: NodeJS.ProcessEnv): {
     const [set, missing] = sdkAppId
       ? ['TENCENT_SDK_APP_ID', 'TENCENT_SECRET_KEY']
       : ['TENCENT_SECRET_KEY', 'TENCENT_SDK_APP_ID'];
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `${missing} must be set where ${set} is, got nothing; set both, or neither for the demo app`,
     );
   }
@@ -138,8 +136,7 @@ function readKeyFile(path: string | undefined): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (cause) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `TENCENT_SECRET_KEY_FILE must be a readable file, got ${printable(path)}; check its path`,
       { cause },
     );
@@ -148,10 +145,7 @@ function readKeyFile(path: string | undefined): string | undefined {
 
 function toInteger(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new ReaperError(
-    'INVALID',
-    `${name} must be a whole number, got "${printable(text)}"; correct it`,
-  );
+  throw invalid(`${name} must be a whole number, got "${printable(text)}"; correct it`);
 }
 
 function gather(spec: string, before: string[]): string[] {

@@ -1,7 +1,6 @@
 /** `room-reaper status`: the line, its rate, what waits, how long, the batches. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { readConfig } from '../config.js';
 import type { Line } from '../operations/line.js';
 import type { Service } from '../operations/service.js';
 import { readStatus, statusJson, type Status, type StatusBatch } from '../operations/status.js';
@@ -11,7 +10,7 @@ import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';
 import { clockTime, count, duration, outcomeList, rooms, withCode } from '../text.js';
-import { withService } from './with-service.js';
+import { withOwnService } from './with-service.js';
 
 interface StatusFlags {
   batch?: string;
@@ -27,13 +26,11 @@ Examples:
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
-    .description('the line, its rate, what waits and how long it takes')
     .option('--batch <ID>', 'only this batch, by id or name')
     .option('--watch', 'show it again every second, until interrupted')
     .option('--json', 'print one JSON object on stdout; with --watch one a line')
     .addHelpText('after', help)
     .action(async (flags: StatusFlags) => {
-      const config = readConfig(io.env, { app: true, credentials: false });
       const show = (status: Status) =>
         flags.json ? JSON.stringify(statusJson(status)) : toText(status, Date.now());
       // What is watched says so itself.
@@ -43,7 +40,7 @@ export function statusCommand(io: Io): Command {
         if (flags.watch) await watch(read, show, flags, io);
         else print(io, show(await read()));
       };
-      await withService(config, io, use, onQueueError);
+      await withOwnService(io, use, onQueueError);
     });
 }
 

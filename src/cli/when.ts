@@ -1,4 +1,4 @@
-import { ReaperError } from '../errors.js';
+import { invalid } from './invalid.js';
 import { printable } from '../redact.js';
 
 const unitMs: Readonly<Record<string, number>> = {
@@ -12,8 +12,7 @@ const unitMs: Readonly<Record<string, number>> = {
 export function readDuration(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `${flag} must be a duration such as 90s, 30m, 2h or 1d, got ${printable(JSON.stringify(text))}`,
     );
   }
@@ -39,16 +38,12 @@ export function readTime(flag: string, text: string, now: number): number {
   const exists = day !== undefined && isDay(day) && /^.{10}[T ]\d\d:\d\d/.test(text);
   const at = exists ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, got ${printable(JSON.stringify(text))}`,
     );
   }
   if (at <= now)
-    throw new ReaperError(
-      'INVALID',
-      `${flag} must be in the future, got ${printable(JSON.stringify(text))}`,
-    );
+    throw invalid(`${flag} must be in the future, got ${printable(JSON.stringify(text))}`);
   return at;
 }
 

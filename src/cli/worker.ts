@@ -16,29 +16,26 @@ the ledger (DATABASE_URL). SIGTERM or SIGINT: what is in flight is finished with
 seconds, the rest stays on the queue, exit 0. A second signal exits at once.`;
 
 export function workerCommand(io: Io): Command {
-  return new Command('worker')
-    .description('work on the queue until stopped')
-    .addHelpText('after', help)
-    .action(async () => {
-      const config = readConfig(io.env, { app: true, credentials: true });
-      // With its HTTP client: other commands go without its memory.
-      const { startWorker } = await import('../worker/worker.js');
-      const log = createLog({
-        level: config.logLevel,
-        readable: io.stderr.isTTY === true,
-        colour: !io.env['NO_COLOR'],
-        destination: io.stderr,
-      });
-      const interrupt = onInterrupt();
-      const stores = await openStores(config, (message) => say(io, message));
-      try {
-        const worker = await startWorker(config, { stores, log });
-        await interrupt.interrupted;
-        log.info('stopping: finishing what is in flight');
-        await worker.close();
-      } finally {
-        await stores.close();
-        interrupt.dispose();
-      }
+  return new Command('worker').addHelpText('after', help).action(async () => {
+    const config = readConfig(io.env, { app: true, credentials: true });
+    // With its HTTP client: other commands go without its memory.
+    const { startWorker } = await import('../worker/worker.js');
+    const log = createLog({
+      level: config.logLevel,
+      readable: io.stderr.isTTY === true,
+      colour: !io.env['NO_COLOR'],
+      destination: io.stderr,
     });
+    const interrupt = onInterrupt();
+    const stores = await openStores(config, (message) => say(io, message));
+    try {
+      const worker = await startWorker(config, { stores, log });
+      await interrupt.interrupted;
+      log.info('stopping: finishing what is in flight');
+      await worker.close();
+    } finally {
+      await stores.close();
+      interrupt.dispose();
+    }
+  });
 }

@@ -6,7 +6,7 @@
  * more than ARRIVAL_JITTER_MS where the configuration is right.
  */
 import type { Database } from './database.js';
-import { readReportRows } from './report-rows.js';
+import { tallyBatch } from './report.js';
 import {
   instant,
   isLost,
@@ -18,12 +18,10 @@ import {
   type SentScope,
   type SentToHost,
 } from './sent.js';
-import { addOne, createTally } from './tally.js';
+import { addOne } from './tally.js';
 
-export interface Audit {
-  /** The time that it is about, in microseconds since the epoch. */
-  fromUs: number;
-  toUs: number;
+/** `fromUs` and `toUs`: the time that it is about. */
+export interface Audit extends Omit<SentScope, 'sdkAppId'> {
   /** All requests of the app in that time, by endpoint host: each has its own quota. */
   hosts: SentToHost[];
   /** How many rooms were sent so many requests beyond their first. */
@@ -56,11 +54,7 @@ export async function auditBatch(
   sdkAppId: number,
   batchId: string,
 ): Promise<Audit> {
-  const counter = createTally();
-  for await (const rows of readReportRows(database, batchId)) {
-    for (const row of rows) counter.add(row);
-  }
-  const tally = counter.result();
+  const tally = await tallyBatch(database, batchId);
   const { firstSentUs, lastSentUs } = tally;
   const sent = firstSentUs !== undefined && lastSentUs !== undefined;
   return {

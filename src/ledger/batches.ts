@@ -1,5 +1,5 @@
 /** Batches: destructions asked for together. */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import { outcomes, type OutcomeCounts } from '../destruction.js';
 
 export interface Batch {
@@ -52,15 +52,11 @@ select id, name, total, extract(epoch from created_at)::float8 * 1000 as created
 union all
 select id, name, total, extract(epoch from created_at)::float8 * 1000, true from made`;
 
+type OpenedRow = Pick<ProgressRow, 'id' | 'name' | 'total' | 'created_at'> & { is_new: boolean };
+
 export async function openBatch(database: Database, batch: NewBatch): Promise<Batch> {
   await finishBatches(database, batch.sdkAppId);
-  const rows = await database.query<{
-    id: string;
-    name: string | null;
-    total: number;
-    created_at: number;
-    is_new: boolean;
-  }>('batch-open', openSql, [
+  const [row] = await database.query<OpenedRow>('batch-open', openSql, [
     batch.id,
     batch.sdkAppId,
     batch.name ?? null,
@@ -70,7 +66,6 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
     batch.by,
     batch.note ?? null,
   ]);
-  const row = rows[0];
   if (row === undefined) throw new Error('the batch was neither found nor made');
   return {
     id: row.id,
@@ -111,10 +106,7 @@ export async function cancelledBy(
   database: Database,
   batchId: string,
 ): Promise<string | undefined> {
-  const rows = await database.query<{ by: string }>('batch-cancelled-by', cancelledBySql, [
-    batchId,
-  ]);
-  return rows[0]?.by;
+  return (await readColumn<string>(database, 'batch-cancelled-by', cancelledBySql, [batchId]))[0];
 }
 
 /** $1 batch id. */
@@ -160,20 +152,16 @@ export async function joinedAndFinished(
   batchId: string,
   roomIds: readonly string[],
 ): Promise<Set<string>> {
-  const rows = await database.query<{ room_id: string }>('joined-finished', joinedFinishedSql, [
-    batchId,
-    roomIds,
-  ]);
-  return new Set(rows.map((row) => row.room_id));
+  return new Set(
+    await readColumn(database, 'joined-finished', joinedFinishedSql, [batchId, roomIds]),
+  );
 }
 
-/** Which of these destructions have ended. */
 export async function finishedAmong(
   database: Database,
   ids: readonly string[],
 ): Promise<Set<string>> {
-  const rows = await database.query<{ id: string }>('finished-among', finishedSql, [ids]);
-  return new Set(rows.map((row) => row.id));
+  return new Set(await readColumn(database, 'finished-among', finishedSql, [ids]));
 }
 
 const sumOfCounters = outcomes.map((outcome) => `b.${outcome}`).join(' + ');
@@ -252,20 +240,10 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
  where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
  order by b.created_at desc limit $3`;
 
-type ProgressRow = OutcomeCounts & {
-  id: string;
-  name: string | null;
-  total: number;
-  created_at: number;
-  finished_at: number | null;
-  asked_by: string | null;
-  note: string | null;
-  parent_id: string | null;
-  origin: string | null;
-  cancelled_at: number | null;
-  cancelled_by: string | null;
-  rate: number;
-};
+type ProgressRow = OutcomeCounts &
+  Record<'name' | 'asked_by' | 'note' | 'parent_id' | 'origin' | 'cancelled_by', string | null> &
+  Record<'finished_at' | 'cancelled_at', number | null> &
+  Record<'total' | 'created_at' | 'rate', number> & { id: string };
 
 export async function readBatches(
   database: Database,
@@ -278,7 +256,7 @@ export async function readBatches(
     options.limit,
   ]);
   return rows.map((row) => ({
-    ...(Object.fromEntries(outcomes.map((outcome) => [outcome, row[outcome]])) as OutcomeCounts),
+    ...countsOf(row),
     id: row.id,
     name: row.name ?? undefined,
     total: row.total,
@@ -294,7 +272,12 @@ export async function readBatches(
   }));
 }
 
-/** How many rooms of the batch have ended. */
-export function finishedCount(progress: OutcomeCounts): number {
-  return outcomes.reduce((sum, outcome) => sum + progress[outcome], 0);
+/** The counts by outcome, and nothing else, of what has them among others. */
+export function countsOf(counts: OutcomeCounts): OutcomeCounts {
+  return Object.fromEntries(outcomes.map((each) => [each, counts[each]])) as OutcomeCounts;
+}
+
+/** How many rooms have ended. */
+export function finishedCount(counts: OutcomeCounts): number {
+  return outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
 }

@@ -6,7 +6,7 @@
  * outcomes comes after, at its own pace, and may be begun again after a crash: a row is made
  * for each destruction before its job is removed, so none can get lost between the two.
  */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import type { Destruction, Outcome } from '../destruction.js';
 
 /**
@@ -66,10 +66,8 @@ export async function markDestructionsCancelled(
 const unfinishedSql = `
 select id from room_reaper.batches where sdk_app_id = $1 and finished_at is null`;
 
-/** Every batch of the app that has not ended. */
-export async function unfinishedBatches(database: Database, sdkAppId: number): Promise<string[]> {
-  const rows = await database.query<{ id: string }>('cancel-unfinished', unfinishedSql, [sdkAppId]);
-  return rows.map((row) => row.id);
+export function unfinishedBatches(database: Database, sdkAppId: number): Promise<string[]> {
+  return readColumn(database, 'cancel-unfinished', unfinishedSql, [sdkAppId]);
 }
 
 /** $1 destruction ids, $2 their batch ids. */
@@ -77,16 +75,13 @@ const cancelledAmongSql = `
 select a.id from unnest($1::text[], $2::text[]) as a (id, batch_id)
  where ${isCancelled('a.id', 'a.batch_id')}`;
 
-/** Which of these are cancelled. */
 export async function cancelledAmong(
   database: Database,
   destructions: readonly Pick<Destruction, 'id' | 'batchId'>[],
 ): Promise<Set<string>> {
-  const rows = await database.query<{ id: string }>('cancelled-among', cancelledAmongSql, [
-    destructions.map((each) => each.id),
-    destructions.map((each) => each.batchId ?? null),
-  ]);
-  return new Set(rows.map((row) => row.id));
+  const ids = destructions.map((each) => each.id);
+  const batchIds = destructions.map((each) => each.batchId ?? null);
+  return new Set(await readColumn(database, 'cancelled-among', cancelledAmongSql, [ids, batchIds]));
 }
 
 /** $1 destruction ids. */
@@ -96,8 +91,7 @@ select distinct t.destruction_id from room_reaper.attempts t
 
 /** For which of these destructions a request was, or may have been, sent. */
 export async function sentAmong(database: Database, ids: readonly string[]): Promise<Set<string>> {
-  const rows = await database.query<{ destruction_id: string }>('sent-among', sentAmongSql, [ids]);
-  return new Set(rows.map((row) => row.destruction_id));
+  return new Set(await readColumn(database, 'sent-among', sentAmongSql, [ids]));
 }
 
 /**
@@ -152,16 +146,12 @@ select id from room_reaper.destructions
  where sdk_app_id = $1 and room_id = any ($2::text[]) and outcome is null`;
 
 /** Destructions of these rooms that a worker has taken up and that have not ended. */
-export async function openOfRooms(
+export function openOfRooms(
   database: Database,
   sdkAppId: number,
   roomIds: readonly string[],
 ): Promise<string[]> {
-  const rows = await database.query<{ id: string }>('cancel-open-rooms', openOfRoomsSql, [
-    sdkAppId,
-    roomIds,
-  ]);
-  return rows.map((row) => row.id);
+  return readColumn(database, 'cancel-open-rooms', openOfRoomsSql, [sdkAppId, roomIds]);
 }
 
 /** $1 destruction ids. */

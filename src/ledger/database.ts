@@ -80,6 +80,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
+/** The values of a statement that returns one column. */
+export async function readColumn<Value>(
+  database: Database,
+  ...statement: Parameters<Database['query']>
+): Promise<Value[]> {
+  const rows = await database.query<Record<string, Value>>(...statement);
+  return rows.flatMap((row) => Object.values(row));
+}
+
 /** Any number, the same in every process: whoever holds it migrates. */
 const migrationLock = 7_236_548_210;
 

@@ -1,35 +1,27 @@
 /** What the ledger knows of one room. */
-import type { Outcome, Statistics } from '../destruction.js';
+import type { Destruction, Outcome, Statistics } from '../destruction.js';
 import type { Database } from './database.js';
+import type { AttemptEnd, DestructionEnd } from './record.js';
+import { readTotals, type TotalsRow } from './report-rows.js';
 
-export interface KnownAttempt {
-  attempt: number;
+export interface KnownAttempt extends Omit<AttemptEnd, 'endedAtMs' | 'verdict' | 'reason'> {
   slotAtMs: number;
   /** undefined: nothing was written to a connection, or nobody recorded it. */
   sentAtMs: number | undefined;
   /** undefined: it is under way, or its answer was never recorded. */
   endedAtMs: number | undefined;
-  httpStatus: number | undefined;
-  errorCode: number | undefined;
   verdict: string | undefined;
   reason: string | undefined;
-  /** Whether the room may have been destroyed by it although we were not told so. */
-  mayHaveActed: boolean;
-  requestId: string | undefined;
 }
 
-export interface KnownDestruction {
-  id: string;
-  requestedAtMs: number;
-  notAfterMs: number;
+export interface KnownDestruction
+  extends
+    Pick<Destruction, 'id' | 'requestedAtMs' | 'notAfterMs'>,
+    Omit<DestructionEnd, 'outcome'> {
   batch: { id: string; name: string | undefined } | undefined;
   /** undefined while it is open. */
   outcome: Outcome | undefined;
-  errorCode: number | undefined;
-  errorInfo: string | undefined;
-  requestId: string | undefined;
   finishedAtMs: number | undefined;
-  statistics: Statistics | undefined;
   statisticsSource: string | undefined;
   /** In their order; the newest of them where there are more than were asked for. */
   attempts: KnownAttempt[];
@@ -57,25 +49,14 @@ select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
  where d.sdk_app_id = $1 and d.room_id = $2
  order by d.requested_at desc, d.id desc limit $3`;
 
-interface DestructionRow {
-  id: string;
-  requested_at: number;
-  not_after: number;
-  batch_id: string | null;
-  batch_name: string | null;
-  outcome: Outcome | null;
-  error_code: number | null;
-  error_info: string | null;
-  request_id: string | null;
-  finished_at: number | null;
-  total_viewers: string | null;
-  total_gifts_sent: string | null;
-  total_gift_coins: string | null;
-  total_unique_gift_senders: string | null;
-  total_likes_received: string | null;
-  statistics_source: string | null;
-  total: number;
-}
+type DestructionRow = TotalsRow &
+  Record<'batch_id' | 'batch_name' | 'error_info' | 'request_id', string | null> &
+  Record<'error_code' | 'finished_at', number | null> &
+  Record<'requested_at' | 'not_after' | 'total', number> & {
+    id: string;
+    outcome: Outcome | null;
+    statistics_source: string | null;
+  };
 
 /** $1 destruction ids, $2 most rows of each: the newest. In the order of the attempts. */
 const attemptsSql = `
@@ -91,20 +72,12 @@ select * from (
  where recency <= $2
  order by destruction_id, attempt`;
 
-interface AttemptRow {
-  destruction_id: string;
-  attempt: number;
-  slot_at: number;
-  sent_at: number | null;
-  ended_at: number | null;
-  http_status: number | null;
-  error_code: number | null;
-  verdict: string | null;
-  reason: string | null;
-  request_id: string | null;
-  may_have_acted: boolean;
-  total: number;
-}
+type AttemptRow = Record<'sent_at' | 'ended_at' | 'http_status' | 'error_code', number | null> &
+  Record<'verdict' | 'reason' | 'request_id', string | null> &
+  Record<'attempt' | 'slot_at' | 'total', number> & {
+    destruction_id: string;
+    may_have_acted: boolean;
+  };
 
 /** @param most - of destructions, and of attempts of each: the newest are read. */
 export async function readRoomHistory(
@@ -136,14 +109,15 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
     id: row.id,
     requestedAtMs: row.requested_at,
     notAfterMs: row.not_after,
-    batch: row.batch_id === null ? undefined : { id: row.batch_id, name: text(row.batch_name) },
+    batch:
+      row.batch_id === null ? undefined : { id: row.batch_id, name: row.batch_name ?? undefined },
     outcome: row.outcome ?? undefined,
     errorCode: row.error_code ?? undefined,
-    errorInfo: text(row.error_info),
-    requestId: text(row.request_id),
+    errorInfo: row.error_info ?? undefined,
+    requestId: row.request_id ?? undefined,
     finishedAtMs: row.finished_at ?? undefined,
     statistics: readStatistics(row),
-    statisticsSource: text(row.statistics_source),
+    statisticsSource: row.statistics_source ?? undefined,
     attempts: attempts.map((attempt) => ({
       attempt: attempt.attempt,
       slotAtMs: attempt.slot_at,
@@ -151,36 +125,17 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
       endedAtMs: attempt.ended_at ?? undefined,
       httpStatus: attempt.http_status ?? undefined,
       errorCode: attempt.error_code ?? undefined,
-      verdict: text(attempt.verdict),
-      reason: text(attempt.reason),
+      verdict: attempt.verdict ?? undefined,
+      reason: attempt.reason ?? undefined,
       mayHaveActed: attempt.may_have_acted,
-      requestId: text(attempt.request_id),
+      requestId: attempt.request_id ?? undefined,
     })),
     attemptCount: attempts[0]?.total ?? 0,
   };
 }
 
-function text(value: string | null): string | undefined {
-  return value ?? undefined;
-}
-
-function readStatistics(row: DestructionRow): Statistics | undefined {
-  const { total_viewers, total_gifts_sent, total_gift_coins } = row;
-  const { total_unique_gift_senders, total_likes_received } = row;
-  if (
-    total_viewers === null ||
-    total_gifts_sent === null ||
-    total_gift_coins === null ||
-    total_unique_gift_senders === null ||
-    total_likes_received === null
-  ) {
-    return undefined;
-  }
-  return {
-    totalViewers: BigInt(total_viewers),
-    totalGiftsSent: BigInt(total_gifts_sent),
-    totalGiftCoins: BigInt(total_gift_coins),
-    totalUniqueGiftSenders: BigInt(total_unique_gift_senders),
-    totalLikesReceived: BigInt(total_likes_received),
-  };
+/** All of the totals, or nothing. */
+function readStatistics(row: TotalsRow): Statistics | undefined {
+  const totals = readTotals(row);
+  return Object.values(totals).includes(undefined) ? undefined : (totals as Statistics);
 }

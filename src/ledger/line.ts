@@ -1,6 +1,6 @@
 /** The line's row: making it, stopping, braking, reading it. */
-import type { Database } from './database.js';
-import { intervalInForce, type StoppedLine } from './reserve.js';
+import { readColumn, type Database } from './database.js';
+import { intervalInForce, readStop, type StoppedLine, type StopRow } from './reserve.js';
 
 /** Length of the API's window, in milliseconds. */
 const windowMs = 1000;
@@ -77,7 +77,6 @@ update room_reaper.lines
        outage = false
  where id = $1`;
 
-/** Stops the line for all workers. */
 export async function stopLine(
   database: Database,
   id: string,
@@ -138,8 +137,7 @@ export async function beginOutage(
     cause.reason,
   ]);
   if (begun.length > 0) return true;
-  const [row] = await database.query<{ stopped: boolean }>('line-is-stopped', isStoppedSql, [id]);
-  return row?.stopped ?? false;
+  return (await readColumn<boolean>(database, 'line-is-stopped', isStoppedSql, [id]))[0] ?? false;
 }
 
 /** $1 id. A stop that took the outage's place in the meantime stays. */
@@ -193,12 +191,8 @@ export async function brakeLine(
   intervalMs: number,
   reason: string,
 ): Promise<number | undefined> {
-  const rows = await database.query<{ braked_rate: number }>('line-brake', brakeSql, [
-    id,
-    intervalMs,
-    reason,
-  ]);
-  return rows[0]?.braked_rate;
+  const parameters = [id, intervalMs, reason];
+  return (await readColumn<number>(database, 'line-brake', brakeSql, parameters))[0];
 }
 
 /** Since when, and why, nothing but probes is sent. */
@@ -268,22 +262,13 @@ select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from room_reaper.lines where sdk_app_id = $1 order by id`;
 
-interface StateRow {
-  id: string;
-  host: string;
-  rate: number;
-  brake_reason: string | null;
-  over_quota_rate: number | null;
-  over_quota_at: number | null;
-  outage: boolean;
-  stopped_at: number | null;
-  stop_code: number | null;
-  stop_reason: string | null;
-  stop_remedy: string | null;
-  probe_at: number | null;
-  last_slot: number | null;
-  now: number;
-}
+type StateRow = StopRow &
+  Record<'over_quota_rate' | 'over_quota_at' | 'stopped_at' | 'last_slot', number | null> & {
+    id: string;
+    host: string;
+    rate: number;
+    brake_reason: string | null;
+  };
 
 /** The lines of an app, one per endpoint host that was ever used. */
 export async function readLines(
@@ -316,13 +301,6 @@ function readQuotaFound(row: StateRow): Line['quotaFound'] {
 
 function readState(row: StateRow, braked: boolean): RowState {
   if (row.stopped_at === null) return { kind: braked ? 'braked' : 'running' };
-  const halt = {
-    outage: row.outage,
-    code: row.stop_code ?? undefined,
-    reason: row.stop_reason ?? '',
-    remedy: row.stop_remedy ?? undefined,
-    probeAtMs: row.probe_at ?? row.now,
-    sinceMs: row.stopped_at,
-  };
+  const halt = { ...readStop(row), sinceMs: row.stopped_at };
   return { kind: row.outage ? 'outage' : 'stopped', halt };
 }

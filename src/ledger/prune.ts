@@ -19,9 +19,9 @@ export interface PruneOptions {
   beforeUs: number;
   /** Count only. */
   dryRun: boolean;
-  /** Also where the deadline is not over. */
+  /** Also where the deadline is not over, and so what ended less long ago than is safe. */
   force: boolean;
-  /** Ends it between two statements. */
+  /** Ends it between two statements; what was deleted by then stays so. */
   signal?: AbortSignal;
   onProgress?: (pruned: Readonly<Pruned>) => void;
   /** Rows of one transaction; default 5,000. */

@@ -1,5 +1,5 @@
 /** Recording what became of attempts and destructions. */
-import type { Destruction, Outcome, Statistics } from '../destruction.js';
+import { type Destruction, type Outcome, type Statistics, outcomes } from '../destruction.js';
 import type { Database } from './database.js';
 
 /** The end of one attempt. */
@@ -12,6 +12,7 @@ export interface AttemptEnd {
   errorCode: number | undefined;
   verdict: string;
   reason: string;
+  /** Whether the room may have been destroyed by it although we were not told so. */
   mayHaveActed: boolean;
   requestId: string | undefined;
 }
@@ -101,18 +102,9 @@ batch_locks as materialized (
 ),
 counted as (
   update room_reaper.batches b
-     set destroyed = b.destroyed + c.destroyed,
-         destroyed_statistics_lost = b.destroyed_statistics_lost + c.destroyed_statistics_lost,
-         already_gone = b.already_gone + c.already_gone, rejected = b.rejected + c.rejected,
-         failed = b.failed + c.failed, expired = b.expired + c.expired, cancelled = b.cancelled + c.cancelled
+     set ${outcomes.map((outcome) => `${outcome} = b.${outcome} + c.${outcome}`).join(', ')}
     from (select batch_id,
-                 coalesce(sum(change) filter (where outcome = 'destroyed'), 0) as destroyed,
-                 coalesce(sum(change) filter (where outcome = 'destroyed_statistics_lost'), 0) as destroyed_statistics_lost,
-                 coalesce(sum(change) filter (where outcome = 'already_gone'), 0) as already_gone,
-                 coalesce(sum(change) filter (where outcome = 'rejected'), 0) as rejected,
-                 coalesce(sum(change) filter (where outcome = 'failed'), 0) as failed,
-                 coalesce(sum(change) filter (where outcome = 'expired'), 0) as expired,
-                 coalesce(sum(change) filter (where outcome = 'cancelled'), 0) as cancelled
+                 ${outcomes.map((outcome) => `coalesce(sum(change) filter (where outcome = '${outcome}'), 0) as ${outcome}`).join(', ')}
             from changes group by batch_id) c, batch_locks k
    where b.id = c.batch_id and k.id = b.id
 )
@@ -128,7 +120,10 @@ export async function recordEnds(
   const standing = await record(database, items);
   const lost = items.filter((item) => item.end && !standing.get(item.destructionId));
   if (lost.length > 0) {
-    await restore(database, sdkAppId, lost);
+    const known = lost.flatMap(({ destructionId, destruction }) =>
+      destruction === undefined ? [] : [{ id: destructionId, ...destruction }],
+    );
+    await ensureDestructions(database, sdkAppId, known);
     for (const [id, outcome] of await record(database, lost)) standing.set(id, outcome);
   }
   return items.map((item) => standing.get(item.destructionId));
@@ -147,17 +142,6 @@ select id, $1, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestam
     as a (id, room_id, batch_id, requested_at, not_after)
  order by id
 on conflict (id) do nothing`;
-
-async function restore(
-  database: Database,
-  sdkAppId: number,
-  items: readonly RecordItem[],
-): Promise<void> {
-  const known = items.flatMap(({ destructionId, destruction }) =>
-    destruction === undefined ? [] : [{ id: destructionId, ...destruction }],
-  );
-  await ensureDestructions(database, sdkAppId, known);
-}
 
 /** Makes the rows of these destructions where there are none. */
 export async function ensureDestructions(

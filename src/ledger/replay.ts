@@ -5,8 +5,9 @@
  * (`replays`), so that what is added to the queue is exactly what was counted, a page at a
  * time, also where it is interrupted and gone on with.
  */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import type { Outcome } from '../destruction.js';
+import type { Batch, NewBatch } from './batches.js';
 
 /** Outcomes after which a room may be asked for again. */
 export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as const;
@@ -113,23 +114,16 @@ select fate, outcome, error_code, min(error_info) as error_info, count(*)::int a
   from rooms group by fate, outcome, error_code
  order by fate = 'replay' desc, rooms desc, fate, outcome, error_code`;
 
-/** What a replay would do. */
 export async function planReplay(database: Database, choice: ReplayChoice): Promise<ReplayGroup[]> {
-  const rows = await database.query<{
-    fate: ReplayFate;
-    outcome: Outcome;
+  type Row = Omit<ReplayGroup, 'errorCode' | 'errorInfo'> & {
     error_code: number | null;
     error_info: string | null;
-    rooms: number;
-    example: string;
-  }>('replay-plan', planSql, choiceParameters(choice));
-  return rows.map((row) => ({
-    fate: row.fate,
-    outcome: row.outcome,
-    errorCode: row.error_code ?? undefined,
-    errorInfo: row.error_info ?? undefined,
-    rooms: row.rooms,
-    example: row.example,
+  };
+  const rows = await database.query<Row>('replay-plan', planSql, choiceParameters(choice));
+  return rows.map(({ error_code, error_info, ...row }) => ({
+    ...row,
+    errorCode: error_code ?? undefined,
+    errorInfo: error_info ?? undefined,
   }));
 }
 
@@ -139,38 +133,26 @@ with ${roomsCte}
 select room_id from rooms where fate = 'protected' order by room_id limit $10`;
 
 /** The first of the chosen rooms that are protected. */
-export async function protectedAmong(
+export function protectedAmong(
   database: Database,
   choice: ReplayChoice,
   limit: number,
 ): Promise<string[]> {
-  const rows = await database.query<{ room_id: string }>('replay-protected', protectedSql, [
+  return readColumn(database, 'replay-protected', protectedSql, [
     ...choiceParameters(choice),
     limit,
   ]);
-  return rows.map((row) => row.room_id);
 }
 
-export interface ReplayBatch {
-  id: string;
-  name: string;
-  total: number;
-  createdAtMs: number;
+/** Not new where an interrupted replay of the same choice is gone on with. */
+export interface ReplayBatch extends Batch {
   parentId: string | undefined;
-  /** False where an interrupted replay of the same choice is gone on with. */
-  isNew: boolean;
 }
 
-export interface NewReplay {
-  id: string;
-  name: string | undefined;
-  madeUpName: string;
+/** Its fingerprint is the same for the same choice. */
+export interface NewReplay extends Omit<NewBatch, 'sdkAppId' | 'total'> {
   /** The choice in words. */
   origin: string;
-  /** The same for the same choice. */
-  fingerprint: string;
-  by: string;
-  note: string | undefined;
 }
 
 /**
@@ -272,7 +254,6 @@ const pageSql = `
 select position, room_id from room_reaper.replays
  where batch_id = $1 and position > $2 order by position limit $3`;
 
-/** The rooms of a replay, in pages. */
 export async function* replayedRooms(
   database: Database,
   batchId: string,
@@ -301,16 +282,11 @@ select id from room_reaper.destructions
    and outcome in ('rejected', 'failed', 'expired')`;
 
 /** Ids of the destructions that a replay of these rooms takes the place of. */
-export async function replacedDestructions(
+export function replacedDestructions(
   database: Database,
   sdkAppId: number,
   batchId: string,
   roomIds: readonly string[],
 ): Promise<string[]> {
-  const rows = await database.query<{ id: string }>('replay-replaced', replacedSql, [
-    sdkAppId,
-    batchId,
-    roomIds,
-  ]);
-  return rows.map((row) => row.id);
+  return readColumn(database, 'replay-replaced', replacedSql, [sdkAppId, batchId, roomIds]);
 }

@@ -1,6 +1,6 @@
 /** The rooms of a batch, each exactly once, page by page in the order of their RoomIds. */
 import type { Outcome, Statistics } from '../destruction.js';
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import { isLost, microseconds } from './sent.js';
 
 export type Totals = Record<keyof Statistics, bigint | undefined>;
@@ -47,6 +47,23 @@ const totalColumns = {
   totalLikesReceived: 'total_likes_received',
 } as const satisfies Record<keyof Statistics, string>;
 
+/** As text: bigints do not fit a double. */
+export type TotalsRow = Record<(typeof totalColumns)[keyof Statistics], string | null>;
+
+export function readTotals(row: TotalsRow): Totals {
+  const total = (name: keyof Statistics) => {
+    const value = row[totalColumns[name]];
+    return value === null ? undefined : BigInt(value);
+  };
+  return {
+    totalViewers: total('totalViewers'),
+    totalGiftsSent: total('totalGiftsSent'),
+    totalGiftCoins: total('totalGiftCoins'),
+    totalUniqueGiftSenders: total('totalUniqueGiftSenders'),
+    totalLikesReceived: total('totalLikesReceived'),
+  };
+}
+
 /**
  * $1 batch id, $2 after this room, $3 rows.
  *
@@ -90,25 +107,15 @@ select p.asked_room, p.asked_id, p.joined, p.id is not null as known, p.outcome,
   ) t on true
  order by p.asked_room collate "C"`;
 
-type PageRow = Record<(typeof totalColumns)[keyof Statistics], string | null> & {
-  asked_room: string;
-  asked_id: string;
-  joined: boolean;
-  known: boolean;
-  outcome: Outcome | null;
-  statistics_source: string | null;
-  attempts: number;
-  error_code: number | null;
-  error_info: string | null;
-  request_id: string | null;
-  requested_at: number | null;
-  finished_at: number | null;
-  ended: number;
-  sent: number;
-  lost: number;
-  first_sent: number | null;
-  last_sent: number | null;
-};
+type PageRow = TotalsRow &
+  Record<'asked_room' | 'asked_id', string> &
+  Record<'joined' | 'known', boolean> &
+  Record<'statistics_source' | 'error_info' | 'request_id', string | null> &
+  Record<
+    'error_code' | 'requested_at' | 'finished_at' | 'first_sent' | 'last_sent',
+    number | null
+  > &
+  Record<'attempts' | 'ended' | 'sent' | 'lost', number> & { outcome: Outcome | null };
 
 /**
  * Reads the rooms of a batch that the ledger knows: those that a worker has taken up, and
@@ -130,22 +137,12 @@ export async function* readReportRows(
 }
 
 function readRow(row: PageRow): LedgerRow {
-  const total = (name: keyof Statistics) => {
-    const value = row[totalColumns[name]];
-    return value === null ? undefined : BigInt(value);
-  };
   return {
     roomId: row.asked_room,
     state: row.outcome !== null ? 'ended' : row.known ? 'open' : 'waiting',
     outcome: row.outcome ?? undefined,
     statisticsSource: row.statistics_source ?? undefined,
-    totals: {
-      totalViewers: total('totalViewers'),
-      totalGiftsSent: total('totalGiftsSent'),
-      totalGiftCoins: total('totalGiftCoins'),
-      totalUniqueGiftSenders: total('totalUniqueGiftSenders'),
-      totalLikesReceived: total('totalLikesReceived'),
-    },
+    totals: readTotals(row),
     attempts: row.attempts,
     errorCode: row.error_code ?? undefined,
     errorInfo: row.error_info ?? undefined,
@@ -169,8 +166,7 @@ select (select count(*) from room_reaper.destructions where batch_id = $1)::floa
 
 /** How many rooms `readReportRows` will find at least, each counted once unless it is there twice. */
 export async function countKnownRooms(database: Database, batchId: string): Promise<number> {
-  const [row] = await database.query<{ known: number }>('report-known', knownSql, [batchId]);
-  return row?.known ?? 0;
+  return (await readColumn<number>(database, 'report-known', knownSql, [batchId]))[0] ?? 0;
 }
 
 /** $1 destruction ids. */
@@ -178,6 +174,5 @@ const knownAmongSql = `select id from room_reaper.destructions where id = any ($
 
 /** Which of these destructions a worker has taken up. */
 export async function knownAmong(database: Database, ids: readonly string[]): Promise<Set<string>> {
-  const found = await database.query<{ id: string }>('known-among', knownAmongSql, [ids]);
-  return new Set(found.map((row) => row.id));
+  return new Set(await readColumn(database, 'known-among', knownAmongSql, [ids]));
 }

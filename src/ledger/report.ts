@@ -13,11 +13,15 @@ export interface BatchSummary extends Tally {
 
 /** Reads all of a batch, in bounded memory. */
 export async function summarizeBatch(database: Database, batchId: string): Promise<BatchSummary> {
+  return addRates(database, batchId, await tallyBatch(database, batchId));
+}
+
+export async function tallyBatch(database: Database, batchId: string): Promise<Tally> {
   const tally = createTally();
   for await (const rows of readReportRows(database, batchId)) {
     for (const row of rows) tally.add(row);
   }
-  return addRates(database, batchId, tally.result());
+  return tally.result();
 }
 
 /** $1 batch id. */

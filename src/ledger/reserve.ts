@@ -188,26 +188,33 @@ select h.id, h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sen
   left join room_reaper.lines s on s.id = $1
  order by h.ord`;
 
-interface Row {
-  id: string;
-  is_foreign: boolean;
-  outcome: Outcome | null;
-  closed: boolean;
-  cancelled: boolean;
-  sent: boolean;
-  may_have_acted: boolean;
-  attempt: number | null;
-  slot_at: number | null;
-  probe: Probe | null;
-  line_exists: boolean;
-  stopped: boolean;
+/** What the row of a line says of its stop. */
+export interface StopRow {
   outage: boolean | null;
   stop_code: number | null;
   stop_reason: string | null;
   stop_remedy: string | null;
   probe_at: number | null;
-  not_before: number | null;
   now: number;
+}
+
+type Row = StopRow &
+  Record<'is_foreign' | 'closed' | 'cancelled' | 'sent' | 'may_have_acted', boolean> &
+  Record<'line_exists' | 'stopped', boolean> &
+  Record<'attempt' | 'slot_at' | 'not_before', number | null> & {
+    id: string;
+    outcome: Outcome | null;
+    probe: Probe | null;
+  };
+
+export function readStop(row: StopRow): StoppedLine {
+  return {
+    outage: row.outage ?? false,
+    code: row.stop_code ?? undefined,
+    reason: row.stop_reason ?? '',
+    remedy: row.stop_remedy ?? undefined,
+    probeAtMs: row.probe_at ?? row.now,
+  };
 }
 
 /**
@@ -266,17 +273,5 @@ function readRow(row: Row): Reservation | undefined {
       probe: row.probe ?? undefined,
     };
   }
-  if (row.stopped) {
-    return {
-      kind: 'stopped',
-      line: {
-        outage: row.outage ?? false,
-        code: row.stop_code ?? undefined,
-        reason: row.stop_reason ?? '',
-        remedy: row.stop_remedy ?? undefined,
-        probeAtMs: row.probe_at ?? row.now,
-      },
-    };
-  }
-  return undefined;
+  return row.stopped ? { kind: 'stopped', line: readStop(row) } : undefined;
 }

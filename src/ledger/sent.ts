@@ -100,17 +100,17 @@ export async function overviewOfSent(database: Database, scope: SentScope): Prom
   });
 }
 
-export interface LineNumber {
+interface LineNumber {
   number: number;
   host: string;
 }
 
 export function readLineNumbers(database: Database, sdkAppId: number): Promise<LineNumber[]> {
-  return database.query<{ number: number; host: string }>('line-numbers', linesSql, [sdkAppId]);
+  return database.query('line-numbers', linesSql, [sdkAppId]);
 }
 
 /** The line of attempts that name none: the only one that the app has, or 0, which is none. */
-export function lineOfOldAttempts(lines: readonly LineNumber[]): number {
+function lineOfOldAttempts(lines: readonly LineNumber[]): number {
   return lines.length === 1 ? (lines[0]?.number ?? 0) : 0;
 }
 

@@ -28,7 +28,6 @@ export interface TopRoom {
 }
 
 export interface Tally {
-  /** Rooms counted. */
   rooms: number;
   outcomes: OutcomeCounts;
   /** Taken up by a worker, without an outcome yet. */

@@ -5,11 +5,10 @@ import { rounded } from '../text.js';
 import type { Service } from './service.js';
 
 /** The time from the first request of a batch to its last, or from an instant until now. */
-export type AuditedTime = { batchId: string } | { fromMs: number };
+type AuditedTime = { batchId: string } | { fromMs: number };
 
 export interface AuditedHost extends SentToHost {
   violated: boolean;
-  /** The requests of its fullest window. */
   window: SentRequest[];
 }
 
@@ -58,7 +57,7 @@ export interface Retries {
 
 function retriesOf({ roomsByRetries }: Audit): Retries {
   const distribution = [...roomsByRetries]
-    .map(([retries, roomCount]) => ({ retries, rooms: roomCount }))
+    .map(([retries, rooms]) => ({ retries, rooms }))
     .sort((a, b) => a.retries - b.retries);
   const all = distribution.reduce((sum, each) => sum + each.rooms, 0);
   const sum = distribution.reduce((total, each) => total + each.retries * each.rooms, 0);
@@ -80,27 +79,21 @@ export function auditJson(audit: AuditResult): object {
     to: hosts.length === 0 && audit.toUs === 0 ? null : isoMicroseconds(audit.toUs),
     requests: hosts.reduce((sum, host) => sum + host.requests, 0),
     worstWindow: Math.max(0, ...hosts.map((host) => host.worst.requests)),
-    hosts: hosts.map((host) => ({
+    hosts: hosts.map(({ meanRatePerSecond: rate, ...host }) => ({
       host: host.host ?? null,
       kept: !host.violated,
       requests: host.requests,
       first: isoMicroseconds(host.firstUs),
       last: isoMicroseconds(host.lastUs),
-      meanRatePerSecond:
-        host.meanRatePerSecond === undefined ? null : rounded(host.meanRatePerSecond, 3),
-      quotaUsed:
-        host.meanRatePerSecond === undefined
-          ? null
-          : rounded(host.meanRatePerSecond / audit.quota, 4),
+      meanRatePerSecond: rate === undefined ? null : rounded(rate, 3),
+      quotaUsed: rate === undefined ? null : rounded(rate / audit.quota, 4),
       worstWindow: {
         requests: host.worst.requests,
         from: isoMicroseconds(host.worst.fromUs),
         to: isoMicroseconds(host.worst.toUs),
-        sent: host.window.map((request) => ({
-          at: isoMicroseconds(request.atUs),
-          destructionId: request.destructionId,
-          attempt: request.attempt,
-          workerId: request.workerId,
+        sent: host.window.map(({ atUs, ...request }) => ({
+          at: isoMicroseconds(atUs),
+          ...request,
         })),
       },
     })),

@@ -31,7 +31,7 @@ const lookEveryMs = 250;
 /** Pages that are under way at the same time. */
 const pagesAtOnce = 3;
 
-export interface SweepTarget {
+interface SweepTarget {
   batches: readonly { id: string; createdAtMs: number }[];
   /** Single destructions. */
   ids: readonly string[];

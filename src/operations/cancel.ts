@@ -1,6 +1,6 @@
 /** Taking back what was not sent yet. */
-import { type OutcomeCounts, outcomes } from '../destruction.js';
 import {
+  countsOf,
   finishBatches,
   finishedCount,
   readBatches,
@@ -20,17 +20,18 @@ import { sweep, type Swept } from './cancel-sweep.js';
 import { findBatch } from './find-batch.js';
 import type { Service } from './service.js';
 
-export interface CancelWish {
+export { finishedCount } from '../ledger/batches.js';
+
+interface CancelWish {
   /** By id or name. */
   batches?: readonly string[];
   rooms?: readonly string[];
   /** Everything that waits, whoever asked for it. */
   all?: boolean;
-  /** Who cancels. */
   by: string;
 }
 
-export interface CancelOptions {
+interface CancelOptions {
   /** Told how many rooms were taken back so far. */
   onProgress?: (taken: number) => void;
   /** Ends it: nothing of what was meant is sent any more, and the same wish again records the rest. */
@@ -78,29 +79,30 @@ export async function cancel(
   const swept = await sweep(
     service,
     { batches: open, ids: meant.ids, by, ...everythingBefore },
-    ({ taken }) => onProgress?.(sumOf(taken)),
+    ({ taken }) => onProgress?.(finishedCount(taken)),
     signal,
   );
   if (signal.aborted) return undefined;
   await finishBatches(database, config.sdkAppId);
   if (swept.left.length === 0) await finishCancelled(database, batchIds);
+  const after: BatchProgress[] = [];
+  for (const { id } of meant.batches) {
+    after.push(...(await readBatches(database, config.sdkAppId, { idOrName: id, limit: 1 })));
+  }
   return {
     swept,
     before: meant.batches,
-    after: await readAgain(service, meant.batches),
+    after,
     inHand: await outcomesOf(database, [...swept.inHand]),
     unknownRooms: meant.unknownRooms,
     seconds: (performance.now() - startedAt) / 1000,
   };
 }
 
-interface Meant {
+interface Meant extends Pick<CancelReport, 'unknownRooms'> {
   /** As they were before. */
   batches: BatchProgress[];
-  /** Single destructions. */
   ids: string[];
-  /** Rooms that were named and that nothing waits for. */
-  unknownRooms: string[];
 }
 
 async function findMeant(
@@ -132,21 +134,6 @@ async function findMeant(
   return meant;
 }
 
-async function readAgain(
-  { database, config }: Service,
-  batches: readonly BatchProgress[],
-): Promise<BatchProgress[]> {
-  const after: BatchProgress[] = [];
-  for (const { id } of batches) {
-    after.push(...(await readBatches(database, config.sdkAppId, { idOrName: id, limit: 1 })));
-  }
-  return after;
-}
-
-export function sumOf(counts: OutcomeCounts): number {
-  return outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
-}
-
 /** Rooms of the batch that were never on the queue, where it was interrupted at that. */
 export function neverQueued(batch: BatchProgress): number {
   return batch.finishedAtMs === undefined ? 0 : batch.total - finishedCount(batch);
@@ -168,7 +155,7 @@ export function cancelJson(report: CancelReport): object {
       total: batch.total,
       finished: finishedCount(batch),
       neverQueued: neverQueued(batch),
-      outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
+      outcomes: countsOf(batch),
     })),
     seconds: rounded(report.seconds),
   };

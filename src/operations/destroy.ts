@@ -3,6 +3,7 @@ import { stringify } from 'lossless-json';
 import { readBatches, type BatchProgress } from '../ledger/batches.js';
 import { summarizeBatch, type BatchSummary } from '../ledger/report.js';
 import { isPassing } from '../passing.js';
+import { rounded } from '../text.js';
 import { roomCountsToJson, type RoomCounts } from './rooms.js';
 import type { Service } from './service.js';
 
@@ -50,7 +51,7 @@ export function destroyedToJson({ progress, summary, rooms, seconds }: DestroyRe
     ...roomCountsToJson(rooms),
     outcomes: summary.outcomes,
     attempts: summary.attempts,
-    seconds: Math.round(seconds * 10) / 10,
+    seconds: rounded(seconds),
     worstWindow: summary.worstWindow,
     statistics: summary.statistics,
   };

@@ -2,18 +2,25 @@
  * How long it takes, and when it is done. Pure: what waits ahead, the rate in force, and how
  * many requests a room costs, which ./look-ahead.ts reads.
  */
+import { rounded } from '../text.js';
 
-export interface Work {
-  /** Rooms still to be done that are served no later than the last one of interest, it included. */
-  roomsAhead: number;
-  /** The rate in force, in requests per second; 0 where the line is stopped or paused. */
+/** How fast the line goes, and what a room costs. */
+export interface Pace {
+  /** The rate in force, in requests per second; 0 where nothing moves. */
   ratePerSecond: number;
-  /** What a braked line climbs back to; default: the rate in force stays. */
-  fullRatePerSecond?: number;
+  /** What a braked line climbs back to. */
+  fullRatePerSecond: number;
   /** Requests per second at which the API last said "over quota"; undefined: it never did. */
   overQuotaPerSecond?: number | undefined;
   /** 1 where each is done at the first attempt; retries, and slots that are lost, make it more. */
   requestsPerRoom: number;
+  /** Why nothing moves at the moment. */
+  held?: 'stopped' | 'paused' | 'waiting for the API' | undefined;
+}
+
+interface Work extends Omit<Pace, 'fullRatePerSecond'>, Partial<Pick<Pace, 'fullRatePerSecond'>> {
+  /** Rooms still to be done that are served no later than the last one of interest, it included. */
+  roomsAhead: number;
 }
 
 /** undefined: nothing moves, so nobody knows. */
@@ -54,10 +61,8 @@ function climb(overQuota: number, full: number): { upTo: number; perSecond: numb
   ];
 }
 
-export interface Look {
+interface Look extends Pick<Work, 'roomsAhead' | 'ratePerSecond'> {
   nowMs: number;
-  roomsAhead: number;
-  ratePerSecond: number;
 }
 
 /** Looks older than this are forgotten, in milliseconds: what costs more now is seen in a minute. */
@@ -81,7 +86,7 @@ const mostPerRoom = 20;
  */
 export function createCostMeter(): (look: Look) => number {
   /** `slots`: how many went by since the meter began. */
-  let looks: { nowMs: number; roomsAhead: number; slots: number; ratePerSecond: number }[] = [];
+  let looks: (Look & { slots: number })[] = [];
   return ({ nowMs, roomsAhead, ratePerSecond }) => {
     const newest = looks.at(-1);
     const slots =
@@ -99,18 +104,6 @@ export function createCostMeter(): (look: Look) => number {
   };
 }
 
-/** How fast the line goes, and what a room costs. */
-export interface Pace {
-  ratePerSecond: number;
-  /** What a braked line climbs back to. */
-  fullRatePerSecond: number;
-  /** Requests per second at which the API last said "over quota"; undefined: it never did. */
-  overQuotaPerSecond?: number | undefined;
-  requestsPerRoom: number;
-  /** Why nothing moves at the moment. */
-  held?: 'stopped' | 'paused' | 'waiting for the API' | undefined;
-}
-
 /** The full rate, as before anything was sent. */
 export function fullPace(intervalMs: number): Pace {
   const full = 1000 / intervalMs;
@@ -125,9 +118,7 @@ export interface Outlook extends Pace {
   notCounted?: string;
 }
 
-export interface Forecast {
-  rooms: number;
-  outlook: Outlook;
+export interface Forecast extends Pick<ForecastOptions, 'rooms' | 'outlook'> {
   /** How long what waits ahead takes by itself. */
   aheadSeconds: number;
   /** From the beginning to the last room: what is ahead then, and the rooms themselves. */
@@ -155,13 +146,8 @@ export interface ForecastOptions {
  * cost lately. Until a delayed run begins, the line works off what waits. Where the line is
  * held, it is the time from when it runs again.
  */
-export function forecast({
-  rooms,
-  outlook,
-  nowMs,
-  notBeforeMs,
-  deadlineMs,
-}: ForecastOptions): Forecast {
+export function forecast(options: ForecastOptions): Forecast {
+  const { rooms, outlook, nowMs, notBeforeMs, deadlineMs } = options;
   const secondsFor = (roomsAhead: number) => secondsLeft({ ...outlook, roomsAhead }) ?? 0;
   const ahead = outlook.waitingAhead ?? 0;
   const beginsAtMs = Math.max(nowMs, notBeforeMs ?? nowMs);
@@ -185,13 +171,11 @@ export function forecast({
   };
 }
 
-const tenths = (seconds: number) => Math.round(seconds * 10) / 10;
-
 /** The part of a preview's JSON that is about time: a contract with scripts. */
 export function forecastToJson({ outlook, seconds, doneAtMs, deadline }: Forecast): object {
   const { waitingAhead } = outlook;
   return {
-    seconds: tenths(seconds),
+    seconds: rounded(seconds),
     ...(waitingAhead === undefined ? {} : { waitingAhead }),
     doneAt: new Date(doneAtMs).toISOString(),
     ...(deadline && {
@@ -200,7 +184,7 @@ export function forecastToJson({ outlook, seconds, doneAtMs, deadline }: Forecas
         missed: deadline.missedBySeconds !== undefined,
         ...(deadline.missedBySeconds === undefined
           ? {}
-          : { missedBySeconds: tenths(deadline.missedBySeconds) }),
+          : { missedBySeconds: rounded(deadline.missedBySeconds) }),
       },
     }),
   };

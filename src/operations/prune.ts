@@ -2,22 +2,19 @@
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
-import { prune as pruneLedger, type Pruned } from '../ledger/prune.js';
+import {
+  prune as pruneLedger,
+  type Pruned,
+  type PruneOptions as LedgerOptions,
+} from '../ledger/prune.js';
 import { isoTime, rounded } from '../text.js';
 import { ledgerNowMs, type Service } from './service.js';
 
 export type { Pruned } from '../ledger/prune.js';
 
-export interface PruneOptions {
+interface PruneOptions extends Omit<LedgerOptions, 'sdkAppId' | 'beforeUs' | 'chunk'> {
   /** What ended before this goes: milliseconds since the epoch, on the ledger's clock. */
   beforeMs: number;
-  /** Count only. */
-  dryRun: boolean;
-  /** Also what ended less long ago than is safe. */
-  force: boolean;
-  onProgress?: (pruned: Readonly<Pruned>) => void;
-  /** Ends it between two statements; what was deleted by then stays so. */
-  signal?: AbortSignal;
 }
 
 export interface PruneResult extends Pruned, Pick<PruneOptions, 'beforeMs' | 'dryRun'> {}

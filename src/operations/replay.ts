@@ -14,12 +14,12 @@ import {
   type ReplayFate,
   type ReplayGroup,
 } from '../ledger/replay.js';
-import type { AddedCounts } from '../producer/add-many.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
 import { newId } from '../queue/destruction-id.js';
 import { waitingPage } from '../queue/waiting.js';
 import { judge } from '../tencent/verdicts.js';
-import { fillBatch, type BatchLabel, type EnqueueOptions } from './enqueue.js';
+import { rounded } from '../text.js';
+import { fillBatch, type BatchLabel, type Enqueued, type EnqueueOptions } from './enqueue.js';
 import { forecast, type Forecast } from './forecast.js';
 import { readOutlook } from './look-ahead.js';
 import { madeUpName } from './made-up-name.js';
@@ -80,11 +80,8 @@ export function refuseFutile({ forecast: { rooms }, groups }: ReplayPlan): void 
   );
 }
 
-export interface Replayed {
+export interface Replayed extends Pick<Enqueued, 'added' | 'complete'> {
   batch: ReplayBatch;
-  added: AddedCounts;
-  /** False where it was interrupted: the same request again goes on. */
-  complete: boolean;
 }
 
 /**
@@ -108,12 +105,10 @@ export async function replay(
       database,
       { ...request, sdkAppId },
       {
-        ...{
-          id: newId(),
-          madeUpName: madeUpName(Math.random),
-          fingerprint: fingerprintOf(request),
-        },
-        ...{ name: request.name, by: request.by, note: request.note, origin: request.origin },
+        ...request,
+        id: newId(),
+        madeUpName: madeUpName(Math.random),
+        fingerprint: fingerprintOf(request),
       },
     ));
   if (batch === undefined) return undefined;
@@ -165,7 +160,7 @@ export function replayPlanToJson({
   return {
     origin,
     rooms: times.rooms,
-    seconds: Math.round((times.seconds - times.aheadSeconds) * 10) / 10,
+    seconds: rounded(times.seconds - times.aheadSeconds),
     waitingBefore: outlook.waitingAhead ?? 0,
     plan: groups.map(({ fate, outcome, errorCode, meaning, rooms, example }) => ({
       ...{ fate, outcome, errorCode: errorCode ?? null, meaning: meaning ?? null, rooms, example },

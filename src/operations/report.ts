@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { stringify } from 'lossless-json';
-import { type Outcome, outcomes } from '../destruction.js';
-import type { BatchProgress } from '../ledger/batches.js';
+import type { Outcome } from '../destruction.js';
+import { countsOf, finishedCount, type BatchProgress } from '../ledger/batches.js';
 import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates, type BatchSummary } from '../ledger/report.js';
 import { createTally, type Problem, type TopRoom } from '../ledger/tally.js';
@@ -17,13 +17,11 @@ import type { Service } from './service.js';
 
 export type { BatchSummary, Problem, ReportRow, TopRoom };
 
-export interface ReportSummary {
+export interface ReportSummary extends Pick<
+  BatchProgress,
+  'name' | 'total' | 'createdAtMs' | 'finishedAtMs'
+> {
   batchId: string;
-  name: string | undefined;
-  /** Rooms that were asked for, each once. */
-  total: number;
-  createdAtMs: number;
-  finishedAtMs: number | undefined;
   summary: BatchSummary;
   /** Rooms asked for that are in no row: on their way between queue and ledger, or not on the queue yet. */
   unlisted: number;
@@ -145,12 +143,6 @@ function toJson(row: ReportRow): string {
 /** Source of the quoting: https://www.rfc-editor.org/rfc/rfc4180 */
 const csvLineEnd = '\r\n';
 
-const csvHeader = fields.map(([column]) => column).join(',') + csvLineEnd;
-
-function toCsv(row: ReportRow): string {
-  return fields.map(([, , read]) => csvCell(read(row))).join(',') + csvLineEnd;
-}
-
 /**
  * A text that begins like a formula would be run as one by a spreadsheet, and a RoomId is what
  * anybody chose: an apostrophe before it makes it text. Numbers are ours and stay numbers.
@@ -163,7 +155,6 @@ export function csvCell(value: string | number | bigint | boolean | undefined): 
   return /[",\r\n]|^\s|\s$/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
-/** One JSON object a room. */
 export const ndjson: RowFormat = {
   head: () => '',
   row: (row) => `${toJson(row)}\n`,
@@ -172,8 +163,8 @@ export const ndjson: RowFormat = {
 };
 
 export const csv: RowFormat = {
-  head: () => csvHeader,
-  row: toCsv,
+  head: () => fields.map(([column]) => column).join(',') + csvLineEnd,
+  row: (row) => fields.map(([, , read]) => csvCell(read(row))).join(',') + csvLineEnd,
   tail: () => '',
   digestsItself: true,
 };
@@ -191,8 +182,7 @@ export function json(summaryOnly: boolean): RowFormat {
 
 /** Asked for and without an outcome. */
 export function openRooms({ total, summary }: ReportSummary): number {
-  const ended = outcomes.reduce((sum, outcome) => sum + summary.outcomes[outcome], 0);
-  return Math.max(0, total - ended);
+  return Math.max(0, total - finishedCount(summary.outcomes));
 }
 
 /** The shape is a contract, for lossless-json. */
@@ -206,7 +196,7 @@ function summaryJson(report: ReportSummary): object {
     createdAt: isoTime(report.createdAtMs),
     finishedAt: isoTime(report.finishedAtMs) ?? null,
     total: report.total,
-    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, summary.outcomes[outcome]])),
+    outcomes: countsOf(summary.outcomes),
     open: openRooms(report),
     waiting: summary.waiting,
     unlisted: report.unlisted,
@@ -216,16 +206,9 @@ function summaryJson(report: ReportSummary): object {
     topByViewers: top(summary.topByViewers, 'totalViewers'),
     topByGiftCoins: top(summary.topByGiftCoins, 'totalGiftCoins'),
     problems: summary.problems.map((problem) => {
-      const { meaning, remedy } = explainProblem(problem);
-      return {
-        outcome: problem.outcome,
-        errorCode: problem.errorCode ?? null,
-        errorInfo: problem.errorInfo ?? null,
-        meaning: meaning ?? null,
-        remedy: remedy ?? null,
-        rooms: problem.rooms,
-        example: problem.example,
-      };
+      const { outcome, errorCode = null, errorInfo = null, rooms, example } = problem;
+      const { meaning = null, remedy = null } = explainProblem(problem);
+      return { outcome, errorCode, errorInfo, meaning, remedy, rooms, example };
     }),
     worstWindow: summary.worstWindow,
     meanRatePerSecond:

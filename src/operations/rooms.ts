@@ -85,9 +85,7 @@ export async function checkRooms(list: RoomList, protection: Protection): Promis
 }
 
 export interface LeaveOut {
-  /** Leave out what is not a RoomId. */
   skipInvalid?: boolean | undefined;
-  /** Leave out protected rooms. */
   skipProtected?: boolean | undefined;
 }
 

@@ -1,6 +1,5 @@
 /** How the service stands: the line, its rate, what waits, how long that takes, the batches. */
-import { outcomes } from '../destruction.js';
-import { finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
+import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
 import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
@@ -11,7 +10,7 @@ import { haltJson, lineWords } from './line.js';
 import { paceOf } from './look-ahead.js';
 import type { Service } from './service.js';
 
-export interface StatusLine extends Line {
+interface StatusLine extends Line {
   /** It was stopped, or in an outage, and then left: the configured host is another, and runs since. */
   left: boolean;
 }
@@ -119,7 +118,7 @@ function batchJson(batch: StatusBatch): object {
     name: batch.name,
     total: batch.total,
     finished: batch.finished,
-    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, batch[outcome]])),
+    outcomes: countsOf(batch),
     by: batch.by,
     note: batch.note,
     parentId: batch.parentId,

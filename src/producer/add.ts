@@ -34,13 +34,10 @@ export interface Placement {
  */
 export const addChunk = 250;
 
-/** The BullMQ priority of each destruction of a call, by its index. */
-export type PriorityOf = (index: number) => number;
-
 /**
  * Adds up to {@link addChunk} destructions in one call. Safe to repeat with the same ids.
  *
- * @param priorityOf - default: that of the lane, for a single room, which takes no turns.
+ * @param priorityOf - the BullMQ priority of each, by its index; default: that of the lane, for a single room, which takes no turns.
  * @throws ReaperError `UNAVAILABLE` where the queue does not take them; some may be on it.
  *
  * A room that has a pending destruction is not added again: BullMQ keeps its RoomId as
@@ -50,7 +47,7 @@ export async function addDestructions(
   queue: DestroyQueue,
   destructions: readonly Destruction[],
   placement: Placement,
-  priorityOf: PriorityOf = () => lanes[placement.lane],
+  priorityOf: (index: number) => number = () => lanes[placement.lane],
 ): Promise<Added[]> {
   const jobs = await addUntilAnswered(
     queue,
@@ -73,7 +70,6 @@ export async function addDestructions(
 /** A destruction that is wanted, and how early. */
 export interface Wish {
   destruction: Destruction;
-  /** The BullMQ priority. */
   priority: number;
 }
 

@@ -60,7 +60,6 @@ export interface DestroyManyOptions extends DestroyOptions {
 }
 
 export interface ManyAdded {
-  /** Rooms read. */
   requested: number;
   /** New destructions. */
   added: number;
@@ -97,7 +96,6 @@ export interface Producer {
     options?: DestroyManyOptions,
   ): Promise<ManyAdded>;
 
-  /** Closes the connection. */
   close(): Promise<void>;
 }
 
@@ -112,22 +110,15 @@ const mostDeadlineHours = 24 * 365;
 export async function openProducer(options: ProducerOptions): Promise<Producer> {
   const { sdkAppId, deadlineHours = 24 } = options;
   if (!Number.isInteger(sdkAppId) || sdkAppId < 1) {
-    throw new ReaperError(
-      'INVALID',
-      `sdkAppId must be a positive integer, got ${String(sdkAppId)}`,
-    );
+    throw invalid(`sdkAppId must be a positive integer, got ${String(sdkAppId)}`);
   }
   if (!(deadlineHours > 0 && deadlineHours <= mostDeadlineHours)) {
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `deadlineHours must be above 0, at most ${mostDeadlineHours} (a year), got ${String(deadlineHours)}`,
     );
   }
   if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(options.queueUrl)) {
-    throw new ReaperError(
-      'INVALID',
-      'queueUrl must be redis://…, rediss://…, postgres://… or embedded',
-    );
+    throw invalid('queueUrl must be redis://…, rediss://…, postgres://… or embedded');
   }
   const stores = await openStores(
     {
@@ -137,12 +128,11 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     },
     () => undefined,
   );
-  const onError = options.onError ?? (() => undefined);
   const opened = await openQueue({
     sdkAppId,
     connection: stores.queue,
     failFast: true,
-    onError,
+    onError: options.onError ?? (() => undefined),
   }).catch(async (error: unknown) => {
     await stores.close();
     throw error;
@@ -153,7 +143,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
   return {
     async destroy(roomId, destroyOptions = {}) {
       const problem = problemOf(roomId);
-      if (problem !== undefined) throw new ReaperError('INVALID', problem);
+      if (problem !== undefined) throw invalid(problem);
       const delayMs = delayOf(destroyOptions);
       const now = Date.now();
       const destruction: Destruction = {
@@ -172,13 +162,12 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
 
     async destroyMany(roomIds, manyOptions = {}) {
       if (typeof roomIds === 'string') {
-        throw new ReaperError(
-          'INVALID',
+        throw invalid(
           'roomIds must be an iterable of RoomIds, got one string; use destroy for a single room',
         );
       }
       const delayMs = delayOf(manyOptions);
-      let [requested, invalid] = [0, 0];
+      let [requested, refused] = [0, 0];
       const space = createSpaceCheck({ readMemory: () => fromQueue(readMemory(opened.queue)) });
 
       async function* chunks(): AsyncGenerator<string[]> {
@@ -192,20 +181,17 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
             yield chunk;
             chunk = [];
           } else if (manyOptions.onInvalid) {
-            invalid += 1;
+            refused += 1;
             manyOptions.onInvalid(roomId, problem);
           } else {
             if (chunk.length > 0) yield chunk;
-            throw new ReaperError('INVALID', problem);
+            throw invalid(problem);
           }
         }
         if (chunk.length > 0) yield chunk;
       }
       const withAdded = ({ added, pending }: AddedCounts) => ({
-        requested,
-        added,
-        pending,
-        invalid,
+        ...{ requested, added, pending, invalid: refused },
       });
 
       return withAdded(
@@ -236,15 +222,16 @@ function problemOf(roomId: unknown): string | undefined {
 
 function delayOf(options: DestroyOptions): number {
   if (options.delayMs !== undefined && options.at !== undefined) {
-    throw new ReaperError('INVALID', 'delayMs and at must not both be given; keep one');
+    throw invalid('delayMs and at must not both be given; keep one');
   }
   const delayMs =
     options.at === undefined ? (options.delayMs ?? 0) : options.at.getTime() - Date.now();
   if (!Number.isFinite(delayMs) || (options.at === undefined && delayMs < 0)) {
-    throw new ReaperError(
-      'INVALID',
-      `delayMs must be 0 or more milliseconds, got ${String(delayMs)}`,
-    );
+    throw invalid(`delayMs must be 0 or more milliseconds, got ${String(delayMs)}`);
   }
   return Math.max(0, Math.round(delayMs));
+}
+
+function invalid(message: string): ReaperError {
+  return new ReaperError('INVALID', message);
 }

@@ -22,7 +22,7 @@ const mostRoomBytes = 1_500;
 /** Rooms between two looks. */
 const lookEvery = 10_000;
 
-export interface SpaceCheckOptions {
+interface SpaceCheckOptions {
   readMemory: () => Promise<QueueMemory | undefined>;
   /**
    * Rooms to add, where that is known: they must all fit. Unknown for a batch that
@@ -32,7 +32,7 @@ export interface SpaceCheckOptions {
   total?: number;
 }
 
-export interface SpaceCheck {
+interface SpaceCheck {
   /** @throws ReaperError `NO_SPACE` where the rooms do not fit; none was added. */
   beforeFirst(): Promise<void>;
   /**

@@ -81,18 +81,17 @@ describe('the help', () => {
   };
 
   test.each(Object.entries(commands))(
-    'says what %s takes and does, without loading it, as the command itself does',
-    async (name, { takes, does, load }) => {
+    'says what %s takes, without loading it, as the command itself does',
+    async (name, { takes, load }) => {
       const command = (await load())(newIo());
-      const own = command.createHelp();
-      expect(`${name} ${takes}`.trim()).toBe(own.subcommandTerm(command));
-      expect(does).toBe(own.subcommandDescription(command));
+      expect(`${name} ${takes}`.trim()).toBe(command.createHelp().subcommandTerm(command));
     },
   );
 
   test('of a command can be asked for in two ways', async () => {
     const own = await help('cancel', '--help');
     expect(own).toContain('Usage: room-reaper cancel [options] [BATCH...]');
+    expect(own).toContain(commands['cancel']?.does);
     expect(await help('help', 'cancel')).toBe(own);
   });
 

@@ -16,6 +16,7 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
   const sources = [
     'errors.ts',
     'redact.ts',
+    'cli/invalid.ts',
     'cli/simulator.ts',
     ...simulator.map((name) => `simulator/${name}`),
   ];
