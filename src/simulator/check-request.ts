@@ -1,3 +1,4 @@
+import { orUndefined } from '../or-undefined.js';
 import { isRoomId } from '../room-id.js';
 import type { Signatures } from './signatures.js';
 
@@ -59,12 +60,8 @@ export function pathOf(url: string): string {
 }
 
 function checkBody(body: string): CheckedRequest {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return refuse(60003);
-  }
+  const parsed = orUndefined<unknown>(() => JSON.parse(body));
+  if (parsed === undefined) return refuse(60003);
   if (typeof parsed !== 'object' || parsed === null || !('RoomId' in parsed)) return refuse(100002);
   const { RoomId: roomId } = parsed;
   if (typeof roomId !== 'string' || !isRoomId(roomId)) return refuse(100002);
