@@ -21,15 +21,6 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-/** Loaded where it is used: with servers, nobody waits for it. */
-async function openDefault(
-  dataDir: string,
-  onNotice: (message: string) => void,
-): Promise<EmbeddedDatabase> {
-  const { openEmbedded } = await import('./embedded/open-embedded.js');
-  return openEmbedded(dataDir, { onNotice });
-}
-
 /**
  * @param onNotice - told, once, what a user of the embedded default should know.
  * @throws ReaperError `UNAVAILABLE` where the embedded database cannot be opened.
@@ -39,7 +30,12 @@ export async function openStores(
   onNotice: (message: string) => void,
 ): Promise<Stores> {
   const needsEmbedded = config.queueUrl === 'embedded' || config.databaseUrl === 'embedded';
-  const embedded = needsEmbedded ? await openDefault(config.dataDir, onNotice) : undefined;
+  let embedded: EmbeddedDatabase | undefined;
+  if (needsEmbedded) {
+    // Loaded where it is used: with servers, nobody waits for it.
+    const { openEmbedded } = await import('./embedded/open-embedded.js');
+    embedded = await openEmbedded(config.dataDir, { onNotice });
+  }
 
   function place(url: string): Place {
     if (url === 'embedded' && embedded) {
@@ -49,10 +45,7 @@ export async function openStores(
         patienceMs: startPatienceMs,
       };
     }
-    return {
-      connection: { connectionString: url },
-      shownAs: withoutPassword(url),
-    };
+    return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
   }
 
   function queueConnection(): QueueConnection {

@@ -41,19 +41,16 @@ export function offsetOfDate(
 }
 
 export function judgeClock({ ledgerOffsetMs, endpointOffsetMs }: ClockFacts): Finding[] {
-  return [
-    ...judgeOffset(ledgerOffsetMs, 'the ledger'),
-    ...judgeOffset(endpointOffsetMs, 'the API'),
-  ];
+  return [judgeOffset(ledgerOffsetMs, 'the ledger'), judgeOffset(endpointOffsetMs, 'the API')];
 }
 
-function judgeOffset(offsetMs: number | undefined, of: string): Finding[] {
-  if (offsetMs === undefined) return [warning(`not compared with the clock of ${of}`)];
+function judgeOffset(offsetMs: number | undefined, of: string): Finding {
+  if (offsetMs === undefined) return warning(`not compared with the clock of ${of}`);
   const size = Math.abs(offsetMs);
-  if (size <= clockWarningMs) return [ok(`this machine agrees with the clock of ${of}`)];
+  if (size <= clockWarningMs) return ok(`this machine agrees with the clock of ${of}`);
   const direction = offsetMs > 0 ? 'behind' : 'ahead of';
   const text = `this machine is ${(size / 1000).toFixed(1)} s ${direction} the clock of ${of}`;
   const remedy =
     'run NTP on this machine and on the database: UserSigs and deadlines are dated by this clock';
-  return [size > clockProblemMs ? problem(text, remedy) : warning(text, remedy)];
+  return size > clockProblemMs ? problem(text, remedy) : warning(text, remedy);
 }

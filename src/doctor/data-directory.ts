@@ -9,6 +9,7 @@ import {
   constants,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { orUndefined } from '../or-undefined.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 
 export interface DirectoryFacts {
@@ -35,20 +36,12 @@ export function readDataDirectory(dataDir: string): DirectoryFacts {
   } catch (error) {
     cannotWrite = (error as NodeJS.ErrnoException).code ?? 'unknown error';
   }
+  const space = orUndefined(() => statfsSync(nearest));
   return {
     made: existsSync(join(directory, 'postgres', 'PG_VERSION')),
     cannotWrite,
-    freeBytes: freeBytes(nearest),
+    freeBytes: space && space.bavail * space.bsize,
   };
-}
-
-function freeBytes(path: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
-  } catch {
-    return undefined;
-  }
 }
 
 const megabyte = 1_048_576;
@@ -57,27 +50,23 @@ const megabyte = 1_048_576;
 const littleSpace = 1_024 * megabyte;
 const tooLittleSpace = 128 * megabyte;
 
-export function judgeDataDirectory(facts: DirectoryFacts, dataDir: string): Finding[] {
+export function judgeDataDirectory(facts: DirectoryFacts, dataDir: string): Finding {
   const { made, cannotWrite, freeBytes: free } = facts;
   if (cannotWrite !== undefined) {
-    return [
-      problem(
-        `${dataDir} must be a directory that this user may write, got ${cannotWrite}`,
-        'correct its permissions, or set ROOM_REAPER_DATA_DIR to another directory',
-      ),
-    ];
+    return problem(
+      `${dataDir} must be a directory that this user may write, got ${cannotWrite}`,
+      'correct its permissions, or set ROOM_REAPER_DATA_DIR to another directory',
+    );
   }
   if (free !== undefined && free < littleSpace) {
     const text = `${Math.round(free / megabyte)} MB are free for ${dataDir}`;
     const remedy = 'free some, or set ROOM_REAPER_DATA_DIR to a larger disk';
-    return [free < tooLittleSpace ? problem(text, remedy) : warning(text, remedy)];
+    return free < tooLittleSpace ? problem(text, remedy) : warning(text, remedy);
   }
   const space = free === undefined ? '' : `, ${(free / megabyte / 1_024).toFixed(1)} GB free`;
-  return [
-    ok(
-      made
-        ? `${dataDir} can be written${space}`
-        : `${dataDir} holds no database yet; the first program that uses it makes one${space}`,
-    ),
-  ];
+  return ok(
+    made
+      ? `${dataDir} can be written${space}`
+      : `${dataDir} holds no database yet; the first program that uses it makes one${space}`,
+  );
 }

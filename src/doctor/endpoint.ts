@@ -108,12 +108,12 @@ function judgeCertificate({ validToMs, distrust }: Certificate, nowMs: number): 
   return ok(`its certificate is trusted, for ${days} more days`);
 }
 
-export function judgeUnreached(error: unknown, endpoint: string): Finding[] {
+export function judgeUnreached(error: unknown, endpoint: string): Finding {
   const reason = reasonOf(error);
   const remedy = /^(ENOTFOUND|EAI_AGAIN|EAI_FAIL|EAI_NODATA)$/.test(reason)
     ? 'check TENCENT_ENDPOINT, and the name servers of this machine'
     : 'check TENCENT_ENDPOINT or TENCENT_REGION, and firewalls on the way';
-  return [problem(`${endpoint} cannot be reached: ${reason}`, remedy)];
+  return problem(`${endpoint} cannot be reached: ${reason}`, remedy);
 }
 
 export interface SignedCall {
@@ -154,42 +154,34 @@ export async function callSigned(
 }
 
 /** The text of a reply is not shown: an endpoint that is not the API's could repeat the signature in it. */
-export function judgeCall({ answer, tookMs }: SignedCall): Finding[] {
+export function judgeCall({ answer, tookMs }: SignedCall): Finding {
   const verdict = judge(answer);
   const code = answer.kind === 'reply' ? ` (${answer.errorCode})` : '';
   const told = `${verdict.reason}${code}`;
   switch (verdict.word) {
     case 'gone':
     case 'destroyed':
-      return [
-        ok(
-          `the API took the signature in ${tookMs.toFixed(1)} ms: app, key, account and region are right`,
-        ),
-      ];
+      return ok(
+        `the API took the signature in ${tookMs.toFixed(1)} ms: app, key, account and region are right`,
+      );
     case 'rejected':
-      return [
-        warning(
-          `the API took the signature, and refused to tell about a room: ${told}`,
-          'see whether Live is enabled for the app in the console',
-        ),
-      ];
+      return warning(
+        `the API took the signature, and refused to tell about a room: ${told}`,
+        'see whether Live is enabled for the app in the console',
+      );
     case 'over_quota':
-      return [
-        warning(
-          `not tried: ${told}`,
-          'run doctor again; if it stays, other programs use up the quota',
-        ),
-      ];
+      return warning(
+        `not tried: ${told}`,
+        'run doctor again; if it stays, other programs use up the quota',
+      );
     case 'stale_signature':
     case 'stop_line':
-      return [problem(`the API refused: ${told}`, verdict.remedy)];
+      return problem(`the API refused: ${told}`, verdict.remedy);
     case 'transient':
-      return [
-        problem(
-          `the API gave no usable answer: ${told}`,
-          'run doctor again; if it stays, check TENCENT_ENDPOINT and any proxy on the way, or the status page of the API',
-        ),
-      ];
+      return problem(
+        `the API gave no usable answer: ${told}`,
+        'run doctor again; if it stays, check TENCENT_ENDPOINT and any proxy on the way, or the status page of the API',
+      );
     default:
       return verdict.word satisfies never;
   }

@@ -22,13 +22,11 @@ export async function examineApi(
   nowMs: () => number,
 ): Promise<ExaminedApi> {
   const { endpoint, credentials, requestTimeoutMs } = config;
-  const untried = (why: string, findings: Finding[]): ExaminedApi => {
-    return {
-      endpoint: findings,
-      signature: [warning(`not tried: ${why}`)],
-      clockOffsetMs: undefined,
-    };
-  };
+  const untried = (why: string, findings: Finding[]): ExaminedApi => ({
+    endpoint: findings,
+    signature: [warning(`not tried: ${why}`)],
+    clockOffsetMs: undefined,
+  });
   if (endpoint === undefined) {
     const wrong = 'TENCENT_ENDPOINT or TENCENT_REGION is wrong';
     return untried(wrong, [warning(`not looked at: ${wrong}`)]);
@@ -37,7 +35,7 @@ export async function examineApi(
   try {
     reached = await within(3 * checkLimitMs, reach(endpoint));
   } catch (error) {
-    return untried('the endpoint cannot be reached', judgeUnreached(error, endpoint));
+    return untried('the endpoint cannot be reached', [judgeUnreached(error, endpoint)]);
   }
   const findings = judgeReached(reached, endpoint, nowMs());
   if (reached.certificate?.distrust !== undefined) {
@@ -51,7 +49,7 @@ export async function examineApi(
       checkLimitMs,
       callSigned(endpoint, credentials, requestTimeoutMs ?? checkLimitMs),
     );
-    return { endpoint: findings, signature: judgeCall(call), clockOffsetMs: call.clockOffsetMs };
+    return { endpoint: findings, signature: [judgeCall(call)], clockOffsetMs: call.clockOffsetMs };
   } catch (error) {
     const unanswered = problem(
       `the API gave no usable answer: ${reasonOf(error)}`,

@@ -74,7 +74,7 @@ async function openEmbeddedIfMade(dataDir: string | undefined): Promise<Embedded
     return { findings: [wrong], stores: undefined, otherwise: notOpened };
   }
   const facts = readDataDirectory(dataDir);
-  const findings = judgeDataDirectory(facts, printable(dataDir));
+  const findings = [judgeDataDirectory(facts, printable(dataDir))];
   if (facts.cannotWrite !== undefined) return { findings, stores: undefined, otherwise: notOpened };
   if (!facts.made) return { findings, stores: undefined, otherwise: notMade };
   const places = { queueUrl: 'embedded', databaseUrl: 'embedded', dataDir };

@@ -82,23 +82,20 @@ function judgeState(lines: readonly Line[], host: string | undefined): Finding[]
   });
 }
 
-function judgeWaiting(
+function* judgeWaiting(
   { depth, heads }: WaitingFacts,
   lines: readonly Line[] | undefined,
   host: string | undefined,
   nowMs: number,
-): Finding[] {
-  const findings: Finding[] = [];
+): Generator<Finding> {
   if (depth.paused) {
-    findings.push(warning('the queue is paused by hand', 'run `room-reaper resume` to go on'));
+    yield warning('the queue is paused by hand', 'run `room-reaper resume` to go on');
   }
   for (const { lane, notAfterMs } of heads) {
     if (notAfterMs >= nowMs) continue;
-    findings.push(
-      warning(
-        `the first room of the ${lane} lane is past its deadline: workers end it, and those like it, unsent`,
-        'run more workers or find out why the line stands, then ask for the rooms again',
-      ),
+    yield warning(
+      `the first room of the ${lane} lane is past its deadline: workers end it, and those like it, unsent`,
+      'run more workers or find out why the line stands, then ask for the rooms again',
     );
   }
   const oldest = Math.min(...heads.map(({ requestedAtMs }) => requestedAtMs));
@@ -106,25 +103,18 @@ function judgeWaiting(
   const lastSlotMs = lines?.find((line) => line.host === host)?.lastSlotMs;
   const silentFor = nowMs - Math.max(lastSlotMs ?? 0, oldest);
   if (heads.length > 0 && depth.active === 0 && !stands && silentFor > silenceMs) {
-    findings.push(
-      warning(
-        `rooms wait, and nothing was sent for ${Math.round(silentFor / 1000)} s`,
-        'start a worker',
-      ),
+    yield warning(
+      `rooms wait, and nothing was sent for ${Math.round(silentFor / 1000)} s`,
+      'start a worker',
     );
   }
   if (depth.failed > 0) {
-    findings.push(
-      warning(
-        `${rooms(depth.failed)} of the last 14 days ended and ${depth.failed === 1 ? 'is' : 'are'} not gone`,
-        'see "Rooms that are not gone" in docs/operations.md, and `room-reaper explain` for one of them',
-      ),
+    yield warning(
+      `${rooms(depth.failed)} of the last 14 days ended and ${depth.failed === 1 ? 'is' : 'are'} not gone`,
+      'see "Rooms that are not gone" in docs/operations.md, and `room-reaper explain` for one of them',
     );
   }
-  findings.push(
-    ok(
-      `${rooms(depth.waiting)} ${depth.waiting === 1 ? 'waits' : 'wait'}, ${depth.active} in hand, ${count(depth.delayed)} delayed`,
-    ),
+  yield ok(
+    `${rooms(depth.waiting)} ${depth.waiting === 1 ? 'waits' : 'wait'}, ${depth.active} in hand, ${count(depth.delayed)} delayed`,
   );
-  return findings;
 }

@@ -192,115 +192,91 @@ export function judgePostgres(
   return [
     ok(`${shownAs} answers in ${facts.roundTripMs.toFixed(1)} ms, Postgres ${facts.version}`),
     ...judgeServer(facts),
-    ...judgeSchema(facts, use),
+    judgeSchema(facts, use),
     ...(embedded ? [] : judgeSettings(facts, use)),
   ];
 }
 
-function judgeServer(facts: PostgresFacts): Finding[] {
-  const findings: Finding[] = [];
+function* judgeServer(facts: PostgresFacts): Generator<Finding> {
   if (facts.versionNumber < MINIMUM_POSTGRES_VERSION * 10_000) {
-    findings.push(
-      problem(
-        `Postgres must be ${MINIMUM_POSTGRES_VERSION} or later, got ${facts.version}`,
-        'upgrade it',
-      ),
+    yield problem(
+      `Postgres must be ${MINIMUM_POSTGRES_VERSION} or later, got ${facts.version}`,
+      'upgrade it',
     );
   }
   if (facts.standby) {
-    findings.push(problem('it is a read-only standby', 'set the URL to the primary'));
+    yield problem('it is a read-only standby', 'set the URL to the primary');
   } else if (facts.readOnly) {
-    findings.push(
-      problem(
-        'its sessions are read only',
-        'unset default_transaction_read_only for this user and database',
-      ),
+    yield problem(
+      'its sessions are read only',
+      'unset default_transaction_read_only for this user and database',
     );
   }
   if (facts.roundTripMs > slowRoundTripMs) {
-    findings.push(
-      warning(
-        `a round trip takes ${Math.round(facts.roundTripMs)} ms, so that slots are missed and the rate stays low`,
-        'run workers near the database',
-      ),
+    yield warning(
+      `a round trip takes ${Math.round(facts.roundTripMs)} ms, so that slots are missed and the rate stays low`,
+      'run workers near the database',
     );
   }
-  return findings;
 }
 
-function judgeSchema(facts: PostgresFacts, use: Use): Finding[] {
+function judgeSchema(facts: PostgresFacts, use: Use): Finding {
   const schema = schemas[use];
   const newest = newestVersion(use);
   const { schemaVersion } = facts;
   if (!facts.mayUseTables) {
-    return [
-      problem(
-        `this user may not read and write all tables of the schema ${schema}`,
-        `grant it to the user, or make it the owner of schema ${schema} and its tables`,
-      ),
-    ];
+    return problem(
+      `this user may not read and write all tables of the schema ${schema}`,
+      `grant it to the user, or make it the owner of schema ${schema} and its tables`,
+    );
   }
   if (!facts.mayCreateSchemas) {
     // Also where it is there: "create schema if not exists" asks for the right first.
-    return [
-      problem(
-        'this user may not create schemas in the database, and no program starts without that',
-        'grant create on the database to the user',
-      ),
-    ];
+    return problem(
+      'this user may not create schemas in the database, and no program starts without that',
+      'grant create on the database to the user',
+    );
   }
   if (schemaVersion === undefined) {
-    return [ok(`schema ${schema} is not made yet; the first program that uses it makes it`)];
+    return ok(`schema ${schema} is not made yet; the first program that uses it makes it`);
   }
   if (schemaVersion > newest) {
-    return [
-      problem(
-        `schema ${schema} has version ${schemaVersion}, this program knows ${newest}`,
-        'run the newer room-reaper that made it',
-      ),
-    ];
+    return problem(
+      `schema ${schema} has version ${schemaVersion}, this program knows ${newest}`,
+      'run the newer room-reaper that made it',
+    );
   }
   if (schemaVersion < newest) {
-    return [
-      warning(
-        `schema ${schema} has version ${schemaVersion}, this program needs ${newest}`,
-        'stop the older workers; the next start of this program brings it up to date',
-      ),
-    ];
+    return warning(
+      `schema ${schema} has version ${schemaVersion}, this program needs ${newest}`,
+      'stop the older workers; the next start of this program brings it up to date',
+    );
   }
-  return [ok(`schema ${schema} is at version ${schemaVersion}`)];
+  return ok(`schema ${schema} is at version ${schemaVersion}`);
 }
 
-function judgeSettings(facts: PostgresFacts, use: Use): Finding[] {
-  const findings: Finding[] = [];
+function* judgeSettings(facts: PostgresFacts, use: Use): Generator<Finding> {
   const free = facts.maxConnections - facts.reservedConnections - facts.usedConnections;
   const needed = neededConnections[use];
   const connections = `${Math.max(0, free)} of ${facts.maxConnections} connections are free`;
-  findings.push(
-    free < needed
-      ? warning(
-          `${connections}; a worker takes up to ${needed}`,
-          'raise max_connections, or run fewer programs on this server',
-        )
-      : ok(connections),
-  );
+  yield free < needed
+    ? warning(
+        `${connections}; a worker takes up to ${needed}`,
+        'raise max_connections, or run fewer programs on this server',
+      )
+    : ok(connections);
   if (use === 'ledger' && !facts.autovacuum) {
-    findings.push(
-      warning(
-        'autovacuum is off: the row of the limiter is updated many times a second and would grow slow',
-        'set autovacuum on',
-      ),
+    yield warning(
+      'autovacuum is off: the row of the limiter is updated many times a second and would grow slow',
+      'set autovacuum on',
     );
   }
   if (!facts.fsync || facts.synchronousCommit === 'off') {
-    findings.push(
-      warning(
-        `${facts.fsync ? 'synchronous_commit' : 'fsync'} is off: results of the last moments are lost when the server crashes, and statistics are told once only`,
-        'set it on',
-      ),
+    yield warning(
+      `${facts.fsync ? 'synchronous_commit' : 'fsync'} is off: results of the last moments are lost when the server crashes, and statistics are told once only`,
+      'set it on',
     );
   }
-  return findings;
 }
 
 /** What to do where it cannot be used. @param reason - SQLSTATE or Node's code. */

@@ -121,30 +121,23 @@ function judgeVersion(version: string): Finding[] {
   ];
 }
 
-function judgeRole(info: ReadonlyMap<string, string>): Finding[] {
-  const findings: Finding[] = [];
+function* judgeRole(info: ReadonlyMap<string, string>): Generator<Finding> {
   if (info.get('role') === 'slave') {
-    findings.push(problem('it is a read-only replica', 'set QUEUE_URL to the primary'));
+    yield problem('it is a read-only replica', 'set QUEUE_URL to the primary');
   }
   if (info.get('cluster_enabled') === '1') {
-    findings.push(
-      problem(
-        'it is a cluster, and the keys of a queue must be on one node',
-        'set QUEUE_URL to a Redis that is no cluster',
-      ),
+    yield problem(
+      'it is a cluster, and the keys of a queue must be on one node',
+      'set QUEUE_URL to a Redis that is no cluster',
     );
   }
-  return findings;
 }
 
-function judgePersistence(info: ReadonlyMap<string, string>): Finding[] {
-  const findings: Finding[] = [];
+function* judgePersistence(info: ReadonlyMap<string, string>): Generator<Finding> {
   if (info.get('aof_enabled') !== '1') {
-    findings.push(
-      warning(
-        'the append-only file is off: rooms that wait are lost when Redis ends',
-        'set appendonly yes (deploy/redis.conf)',
-      ),
+    yield warning(
+      'the append-only file is off: rooms that wait are lost when Redis ends',
+      'set appendonly yes (deploy/redis.conf)',
     );
   }
   for (const [name, what] of [
@@ -152,25 +145,19 @@ function judgePersistence(info: ReadonlyMap<string, string>): Finding[] {
     ['rdb_last_bgsave_status', 'a snapshot'],
   ] as const) {
     if (info.get(name) !== 'err') continue;
-    findings.push(
-      problem(
-        `it could not write ${what}, and may refuse new rooms`,
-        'look at its log; most often its disk is full',
-      ),
+    yield problem(
+      `it could not write ${what}, and may refuse new rooms`,
+      'look at its log; most often its disk is full',
     );
   }
-  return findings;
 }
 
-function judgeMemory(info: ReadonlyMap<string, string>): Finding[] {
-  const findings: Finding[] = [];
+function* judgeMemory(info: ReadonlyMap<string, string>): Generator<Finding> {
   const policy = info.get('maxmemory_policy');
   if (policy !== undefined && policy !== 'noeviction') {
-    findings.push(
-      problem(
-        `maxmemory-policy must be noeviction, got ${policy}: a full Redis would throw waiting rooms away`,
-        'set maxmemory-policy noeviction (deploy/redis.conf)',
-      ),
+    yield problem(
+      `maxmemory-policy must be noeviction, got ${policy}: a full Redis would throw waiting rooms away`,
+      'set maxmemory-policy noeviction (deploy/redis.conf)',
     );
   }
   const most = Number(info.get('maxmemory') ?? 0);
@@ -178,12 +165,11 @@ function judgeMemory(info: ReadonlyMap<string, string>): Finding[] {
   if (most > 0 && used / most >= nearlyFull) {
     const text = `${Math.round((used / most) * 100)} % of maxmemory is used (${megabytes(used)} of ${megabytes(most)})`;
     const remedy = 'raise maxmemory; a waiting room takes up to 1.1 kB';
-    findings.push(used / most >= full ? problem(text, remedy) : warning(text, remedy));
+    yield used / most >= full ? problem(text, remedy) : warning(text, remedy);
   } else {
     const limit = most > 0 ? `of ${megabytes(most)}` : 'without a limit';
-    findings.push(ok(`memory: ${megabytes(used)} used, ${limit}`));
+    yield ok(`memory: ${megabytes(used)} used, ${limit}`);
   }
-  return findings;
 }
 
 function megabytes(bytes: number): string {

@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
+import { orUndefined } from '../or-undefined.js';
 
 /** Where something of the embedded database listens. */
 export type Address = { path: string } | { port: number };
@@ -48,25 +49,14 @@ export function canUseSockets(dataDir: string): boolean {
   return process.platform !== 'win32' && Buffer.byteLength(longest) <= longestSocketPath;
 }
 
+const account = { user: 'postgres', database: 'postgres' } as const;
+
 export function socketConnection(dataDir: string): EmbeddedConnection {
-  return {
-    host: dataDir,
-    port: socketPort,
-    user: 'postgres',
-    database: 'postgres',
-    ssl: false,
-  };
+  return { host: dataDir, port: socketPort, ...account, ssl: false };
 }
 
 export function loopbackConnection(port: number, password: string): EmbeddedConnection {
-  return {
-    host: '127.0.0.1',
-    port,
-    user: 'postgres',
-    database: 'postgres',
-    password,
-    ssl: false,
-  };
+  return { host: '127.0.0.1', port, ...account, password, ssl: false };
 }
 
 /** Which machine a process runs on, as far as a process can tell. */
@@ -87,14 +77,6 @@ export function thisMachine(): Machine {
     network: orUndefined(() => readlinkSync('/proc/self/ns/net')),
     processes: orUndefined(() => readlinkSync('/proc/self/ns/pid')),
   };
-}
-
-function orUndefined(read: () => string): string | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
 
 /**

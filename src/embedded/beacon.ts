@@ -13,6 +13,7 @@
 import { chmodSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { orUndefined } from '../or-undefined.js';
 import type { Address, EmbeddedConnection } from './address.js';
 
 type News = { connection: EmbeddedConnection } | { failed: string };
@@ -125,12 +126,8 @@ function contactOn(
 }
 
 function parse(text: string): Message | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Message) : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = orUndefined<unknown>(() => JSON.parse(text));
+  return typeof value === 'object' && value !== null ? (value as Message) : undefined;
 }
 
 function answerOf(error: NodeJS.ErrnoException): BeaconAnswer {

@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
+import { orUndefined } from '../or-undefined.js';
 import { postgresMajor, syncPath } from './pglite.js';
 import { createDatabase } from './thread-host.js';
 
@@ -66,14 +67,6 @@ function checkVersion(dataDir: string, directory: string): void {
       ? `${directory} must hold a Postgres database, got files without PG_VERSION; restore it from a backup, or move it away to start with an empty one`
       : `the database in ${dataDir} must be of Postgres ${postgresMajor}, got version ${version}; open it with the room-reaper that made it, or move ${directory} away to start with an empty one`,
   );
-}
-
-function orUndefined(read: () => string): string | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
 
 /** What to do about an error of the file system or of Postgres while the database opens. */

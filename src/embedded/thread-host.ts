@@ -71,11 +71,7 @@ export async function serveDatabase(
   };
 }
 
-function start(task: ThreadTask): {
-  worker: Worker;
-  ready: Promise<number | undefined>;
-  ended: Promise<string | undefined>;
-} {
+function start(task: ThreadTask) {
   // Loaders and flags of the parent (a test runner's) are not for this thread.
   const worker = new Worker(threadFile(), { workerData: task, execArgv: [], env: {} });
   let reason = task.kind === 'serve' ? 'the thread ended unexpectedly' : undefined;

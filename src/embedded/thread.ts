@@ -3,6 +3,7 @@
  * thread of its own because Postgres in WebAssembly runs its statements
  * synchronously: on the main thread every statement would hold up the slots.
  */
+import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
@@ -74,24 +75,16 @@ async function serve(task: Extract<ThreadTask, { kind: 'serve' }>): Promise<void
   if ('path' in task.listen) {
     const { path } = task.listen;
     rmSync(path, { force: true }); // Left by an owner that was killed; the claim says that it is gone.
-    await listen({ path });
+    await once(server.listen({ path }), 'listening');
     chmodSync(path, 0o600);
     tell({ kind: 'ready', port: undefined });
   } else {
     const host = '127.0.0.1';
     // The port of the owner before, so that joined processes find the database again.
-    await listen({ host, port: task.listen.port }).catch(() => listen({ host, port: 0 }));
+    await once(server.listen({ host, port: task.listen.port }), 'listening').catch(() =>
+      once(server.listen({ host, port: 0 }), 'listening'),
+    );
     tell({ kind: 'ready', port: (server.address() as AddressInfo).port });
-  }
-
-  function listen(address: { path: string } | { host: string; port: number }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(address, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
   }
 }
 

@@ -58,8 +58,7 @@ export async function checkRedis(url: string): Promise<void> {
     await redis.connect();
     await redis.ping();
   } catch (error) {
-    const reason = cause ?? (error as Error);
-    throw redisUnavailable(url, reason);
+    throw redisUnavailable(url, cause ?? (error as Error));
   } finally {
     drop(redis);
   }

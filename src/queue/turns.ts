@@ -54,8 +54,7 @@ export async function readFirstTurn(queue: DestroyQueue): Promise<number> {
 /** The turn that is being served: that of the first bulk job that waits. undefined: none does. */
 export async function readServedTurn(queue: DestroyQueue): Promise<number | undefined> {
   for (let left = tries; left > 0; left--) {
-    const counts = await queue.getCountsPerPriority([lanes.urgent, lanes.retry, lanes.normal]);
-    const before = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    const before = await countsOf(queue, range(lanes.urgent, lanes.normal));
     const [job] = await queue.getPrioritized(before, before);
     if (job === undefined) return undefined;
     if (laneOf(job.priority) === 'bulk') return job.priority;
@@ -73,8 +72,7 @@ const mostCounted = 5_000;
 export async function countUpTo(queue: DestroyQueue, priority: number): Promise<number> {
   const waiting = await queue.getJobCountByTypes('wait', 'prioritized');
   if (priority < lanes.bulk) {
-    const before = await countsOf(queue, range(lanes.urgent, priority));
-    return Math.min(waiting, before);
+    return Math.min(waiting, await countsOf(queue, range(lanes.urgent, priority)));
   }
   if (priority >= lastTurn) return waiting;
   const first = (await readServedTurn(queue)) ?? priority;

@@ -1,5 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { ReaperError } from '../errors.js';
+import { orUndefined } from '../or-undefined.js';
 import { quoted } from '../redact.js';
 import { isRoomId, roomIdProblem } from '../room-id.js';
 import { createCsvBoundary } from './csv-boundary.js';
@@ -139,11 +140,9 @@ function entryOf(
 
 /** Whether a row, as Latin-1 text, is a header with a RoomId column. */
 export function isCsvHeader(row: string): boolean {
-  try {
-    return roomIdColumns(csvFields(row)[0] ?? []).length > 0;
-  } catch {
-    return false; // A bad quote: no header.
-  }
+  // A bad quote: no header.
+  const fields = orUndefined(() => csvFields(row)[0]) ?? [];
+  return roomIdColumns(fields).length > 0;
 }
 
 /** The header's columns that may hold the RoomId; a good header has one. */

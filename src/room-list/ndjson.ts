@@ -1,3 +1,4 @@
+import { orUndefined } from '../or-undefined.js';
 import { quoted } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 import {
@@ -19,7 +20,7 @@ function entryOf(record: RawRecord): RoomListEntry {
   const { bytes, start, end, position } = record;
   if (record.tooLong) return problemAt(position, tooLongProblem('line', record));
   const text = bytes.toString('utf8', start, end);
-  const value = parsed(text);
+  const value = orUndefined<unknown>(() => JSON.parse(text));
   if (!isObject(value)) {
     return problemAt(position, `line must be a JSON object with a roomId, got ${quoted(text)}`);
   }
@@ -35,15 +36,6 @@ function entryOf(record: RawRecord): RoomListEntry {
   }
   const problem = roomIdProblem(roomId);
   return problem === undefined ? { position, roomId } : problemAt(position, problem);
-}
-
-/** The JSON value, or undefined where the text is no JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -30,17 +30,19 @@ export async function* readRoomList(
   source: AsyncIterable<Uint8Array | string>,
   options: ReadRoomListOptions = {},
 ): AsyncGenerator<RoomListEntry[], void, undefined> {
-  const batches = createEntryBatches(options.batchSize ?? 1_000);
-  const reader = createListReader(batches.add, options);
+  const { batchSize = 1_000 } = options;
+  // In arrays, because iterating asynchronously over single rooms is slow.
+  const gathered: RoomListEntry[] = [];
+  const reader = createListReader((entry) => gathered.push(entry), options);
   for await (const chunk of source) {
     const bytes = asBuffer(chunk);
     for (let from = 0; from < bytes.length; from += pieceBytes) {
       reader.push(bytes.subarray(from, from + pieceBytes));
-      yield* batches.takeFull();
+      while (gathered.length >= batchSize) yield gathered.splice(0, batchSize);
     }
   }
   reader.end();
-  yield* batches.takeRest();
+  while (gathered.length > 0) yield gathered.splice(0, batchSize);
 }
 
 function asBuffer(chunk: Uint8Array | string): Buffer {
@@ -86,38 +88,6 @@ function createListReader(onEntry: OnEntry, options: ReadRoomListOptions): Forma
     end() {
       if (reader === undefined && head.length === 0) return;
       (reader ?? begin()).end();
-    },
-  };
-}
-
-/** Gathers entries into arrays of one size: iterating asynchronously over single rooms is slow. */
-function createEntryBatches(batchSize: number): {
-  add: OnEntry;
-  /** Hands over the full batches gathered since the last call. */
-  takeFull(): RoomListEntry[][];
-  /** Hands over what is left at the end of the list. */
-  takeRest(): RoomListEntry[][];
-} {
-  let filling: RoomListEntry[] = [];
-  let full: RoomListEntry[][] = [];
-  function takeFull(): RoomListEntry[][] {
-    const taken = full;
-    full = [];
-    return taken;
-  }
-  return {
-    add(entry) {
-      filling.push(entry);
-      if (filling.length < batchSize) return;
-      full.push(filling);
-      filling = [];
-    },
-    takeFull,
-    takeRest() {
-      const rest = takeFull();
-      if (filling.length > 0) rest.push(filling);
-      filling = [];
-      return rest;
     },
   };
 }

@@ -1,18 +1,13 @@
 /** A list is read twice: a first pass checks it, a second gives its rooms. */
 import { createHash } from 'node:crypto';
-import type { ProblemEntry, RoomList, RoomListFormat } from './room-list.js';
+import type { ProblemEntry, RoomList, RoomListLayout } from './room-list.js';
 import { createRoomSet } from './room-set.js';
 
 /** Problems that a summary holds. */
 const firstProblems = 20;
 
-/** What the first pass over a list found. */
-export interface RoomListSummary {
-  /** Undefined for an empty file and for rooms that came from flags. */
-  readonly format?: RoomListFormat;
-  /** The header's name of the RoomId column; CSV only. */
-  readonly column?: string;
-  readonly detectedBy?: 'option' | 'extension' | 'content';
+/** What the first pass over a list found; no layout of an empty file or of rooms from flags. */
+export interface RoomListSummary extends Partial<RoomListLayout> {
   /** Entries that are legal RoomIds: unique + duplicates. */
   readonly valid: number;
   readonly unique: number;
@@ -27,7 +22,7 @@ export interface RoomListSummary {
 
 /** The first pass: counts and checks a list without keeping it. */
 export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
-  let layout: Pick<RoomListSummary, 'format' | 'column' | 'detectedBy'> = {};
+  let layout: Partial<RoomListLayout> = {};
   const rooms = createRoomSet();
   const fingerprint = createFingerprint();
   const problems: ProblemEntry[] = [];

@@ -1,15 +1,3 @@
-export interface Arrivals {
-  /** Takes an arrival at `now` (ms, never going back) and returns how many its window holds. */
-  record(now: number): number;
-  count(): number;
-  /** Most arrivals in any sliding window. */
-  worstWindow(): number;
-  /** From the first arrival to the last. */
-  spanMs(): number;
-  /** The newest arrivals, oldest first: ms since the first arrival of all. */
-  times(): Float64Array;
-}
-
 /**
  * Every arrival, and how many fell into the sliding window that ends with it.
  *
@@ -20,7 +8,7 @@ export interface Arrivals {
  * The newest `keep` arrivals stay for plots (32 MB at the default); when they are full the
  * older half is dropped. Counts and the worst window cover the whole run nevertheless.
  */
-export function createArrivals(windowMs = 1_000, keep = 4_000_000): Arrivals {
+export function createArrivals(windowMs = 1_000, keep = 4_000_000) {
   let times = new Float64Array(1_024);
   let length = 0;
   let windowStart = 0;
@@ -45,7 +33,8 @@ export function createArrivals(windowMs = 1_000, keep = 4_000_000): Arrivals {
   }
 
   return {
-    record(now) {
+    /** Takes an arrival at `now` (ms, never going back) and returns how many its window holds. */
+    record(now: number): number {
       if (length === times.length) makeRoom();
       times[length++] = now;
       first ??= now;
@@ -56,9 +45,12 @@ export function createArrivals(windowMs = 1_000, keep = 4_000_000): Arrivals {
       return inWindow;
     },
     count: () => count,
+    /** Most arrivals in any sliding window. */
     worstWindow: () => worst,
+    /** From the first arrival to the last. */
     spanMs: () => (first === undefined ? 0 : at(length - 1) - first),
-    times() {
+    /** The newest arrivals, oldest first: ms since the first arrival of all. */
+    times(): Float64Array {
       const since = first ?? 0;
       return times.slice(0, length).map((time) => time - since);
     },

@@ -23,8 +23,7 @@ process.on('message', (request: ChildRequest) => {
 
 async function answer(request: ChildRequest): Promise<ChildReply> {
   if (request.type === 'start') {
-    const { rooms, ...options } = request.options;
-    simulator = await startSimulator({ ...options, ...(rooms !== undefined && { rooms }) });
+    simulator = await startSimulator(request.options);
     return { type: 'started', url: simulator.url };
   }
   if (simulator === undefined) throw new Error('the first message must be start');

@@ -19,9 +19,12 @@ const longestRoomList = 64 * 1_024 * 1_024;
 
 export interface Controlled {
   report(): SimulatorReport;
+  /** A fault for all rooms from now on, before all others (`502`, `hang`, `70003`); undefined ends it. */
   setFault(spec: string | undefined): void;
-  addRooms(rows: Iterable<string>): void;
+  /** Like `kick`: UserSigs made earlier answer 70052, one made anew works (signatures.ts). */
   invalidateSignatures(): void;
+  /** Creates rooms, also such as were destroyed; rows as in a rooms file. */
+  addRooms(rows: Iterable<string>): void;
 }
 
 export async function answerControl(

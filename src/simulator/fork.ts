@@ -22,17 +22,6 @@ export type ChildReply =
   | { type: 'done' }
   | { type: 'refused'; code: ErrorCode; message: string };
 
-export interface ForkedSimulator {
-  readonly url: string;
-  report(): Promise<SimulatorReport>;
-  /** The newest arrivals, ms since the first of all. */
-  arrivals(): Promise<Float64Array>;
-  /** As Simulator.setFault. */
-  setFault(spec: string | undefined): Promise<void>;
-  /** Resolves when the process is gone. */
-  close(): Promise<void>;
-}
-
 /**
  * Starts a simulator in a process of its own, so that it does not share the worker's event
  * loop: what it says about arrivals is then not blurred by the work it watches.
@@ -42,7 +31,7 @@ export interface ForkedSimulator {
  *
  * @throws ReaperError `INVALID` for wrong options, `UNAVAILABLE` where it cannot start.
  */
-export async function forkSimulator(options: ForkOptions = {}): Promise<ForkedSimulator> {
+export async function forkSimulator(options: ForkOptions = {}) {
   const child = fork(fileURLToPath(childUrl()), [], {
     execArgv: [],
     // The report holds a Float64Array and the quota may be Infinity: JSON has neither.
@@ -55,10 +44,13 @@ export async function forkSimulator(options: ForkOptions = {}): Promise<ForkedSi
     return {
       url,
       report: async () => (await ask({ type: 'report' }, 'report')).report,
+      /** The newest arrivals, ms since the first of all. */
       arrivals: async () => (await ask({ type: 'arrivals' }, 'arrivals')).times,
-      setFault: async (spec) => {
+      /** As Simulator.setFault. */
+      setFault: async (spec: string | undefined): Promise<void> => {
         await ask({ type: 'fault', spec }, 'done');
       },
+      /** Resolves when the process is gone. */
       close: () => end(child),
     };
   } catch (error) {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
-import { isRoomId } from './check-request.js';
+import { isRoomId } from '../room-id.js';
 import { parseFaults, type Fault } from './faults.js';
 
 export interface RoomWithFaults {

@@ -13,21 +13,9 @@ export type Answer =
 
 /** The key it is counted under in the report: the ErrorCode, HTTP status or fault word. */
 export function wordOf(answer: Answer): string {
-  switch (answer.kind) {
-    case 'destroyed':
-    case 'info':
-      return '0';
-    case 'code':
-      return String(answer.code);
-    case 'status':
-      return String(answer.status);
-    case 'noresponse':
-    case 'cut':
-    case 'hang':
-    case 'stall':
-    case 'garbage':
-      return answer.kind;
-  }
+  if (answer.kind === 'code') return String(answer.code);
+  if (answer.kind === 'status') return String(answer.status);
+  return answer.kind === 'destroyed' || answer.kind === 'info' ? '0' : answer.kind;
 }
 
 /** Writes `answer`. Except for HTTP faults the status is 200 and the result is in the body. */
@@ -46,7 +34,7 @@ export function sendAnswer(response: ServerResponse, answer: Answer, requestId: 
     case 'code':
       sendJson(response, {
         ErrorCode: answer.code,
-        ErrorInfo: errorInfoOf(answer.code),
+        ErrorInfo: errorInfos.get(answer.code) ?? `simulated error ${answer.code}`,
         ActionStatus: 'FAIL',
         RequestId: requestId,
       });
@@ -111,7 +99,3 @@ const errorInfos: ReadonlyMap<number, string> = new Map([
   [100004, 'the room does not exist'],
   [100006, 'no permission'],
 ]);
-
-function errorInfoOf(code: number): string {
-  return errorInfos.get(code) ?? `simulated error ${code}`;
-}

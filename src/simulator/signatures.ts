@@ -32,16 +32,10 @@ export function createSignatures(app: { sdkAppId: number; secretKey: string }): 
     const { userSig } = read;
     if (userSig.sdkAppId !== app.sdkAppId) return 70014;
     if (!isMadeWith(userSig, app.secretKey)) return 70009;
-    if (verified.size >= mostRemembered) forgetOldest();
+    const [oldest = ''] = verified.keys();
+    if (verified.size >= mostRemembered) verified.delete(oldest);
     verified.set(text, userSig);
     return userSig;
-  }
-
-  function forgetOldest(): void {
-    for (const text of verified.keys()) {
-      verified.delete(text);
-      return;
-    }
   }
 
   return {

@@ -13,25 +13,13 @@ export interface Room {
   faults: Fault[];
 }
 
-export interface Rooms {
-  /** Creates rooms; one that was destroyed exists again, as with the API. */
-  add(entries: Iterable<RoomWithFaults>): void;
-  /** The room by this id; one that was not known is entered, so that it can be counted. */
-  get(roomId: string): Room;
-  stateOf(roomId: string): { state: RoomState; requests: number };
-  /** Its final statistics; undefined when there is no room to destroy. */
-  destroy(room: Room): Statistic | undefined;
-  /** How often a room was destroyed, and how many exist (those not asked for yet do not count with `anyRoom`). */
-  counts(): { destroyed: number; left: number };
-  /** Sums over every room destroyed. */
-  destroyedStatistics(): Statistic;
-}
+export type Rooms = ReturnType<typeof createRooms>;
 
 /** One for all, as most rooms have none. */
 const noFaults: Fault[] = [];
 
 /** The rooms of the simulated app. With `anyRoom` a room not listed exists until destroyed. */
-export function createRooms(anyRoom: boolean): Rooms {
+export function createRooms(anyRoom: boolean) {
   const rooms = new Map<string, Room>();
   const unlisted: RoomState = anyRoom ? 'live' : 'absent';
   const sum = noStatistics();
@@ -55,19 +43,22 @@ export function createRooms(anyRoom: boolean): Rooms {
   }
 
   return {
-    add(entries) {
+    /** Creates rooms; one that was destroyed exists again, as with the API. */
+    add(entries: Iterable<RoomWithFaults>): void {
       for (const { roomId, faults } of entries) {
         const gone = faults.some(({ effect }) => effect.kind === 'gone');
         const room = enter(roomId, gone ? 'absent' : 'live');
         if (faults.length > 0) room.faults = faults;
       }
     },
-    get: (roomId) => rooms.get(roomId) ?? enter(roomId, unlisted),
-    stateOf(roomId) {
+    /** The room by this id; one that was not known is entered, so that it can be counted. */
+    get: (roomId: string) => rooms.get(roomId) ?? enter(roomId, unlisted),
+    stateOf(roomId: string): Pick<Room, 'state' | 'requests'> {
       const room = rooms.get(roomId);
       return { state: room?.state ?? unlisted, requests: room?.requests ?? 0 };
     },
-    destroy(room) {
+    /** Its final statistics; undefined when there is no room to destroy. */
+    destroy(room: Room): Statistic | undefined {
       if (room.state !== 'live') return undefined;
       setState(room, 'destroyed');
       destroyed++;
@@ -75,7 +66,9 @@ export function createRooms(anyRoom: boolean): Rooms {
       addStatistics(sum, statistic);
       return statistic;
     },
+    /** How often a room was destroyed, and how many exist (those not asked for yet do not count with `anyRoom`). */
     counts: () => ({ destroyed, left: live }),
+    /** Sums over every room destroyed. */
     destroyedStatistics: () => ({ ...sum }),
   };
 }

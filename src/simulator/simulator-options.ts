@@ -39,18 +39,11 @@ export interface SimulatorOptions {
 }
 
 /** Options with their defaults, checked, and the lists read. */
-export interface Settings {
-  port: number;
-  host: string;
-  sdkAppId: number;
-  secretKey: string;
-  adminIdentifier: string;
+export interface Settings extends Required<
+  Omit<SimulatorOptions, 'rooms' | 'roomsFile' | 'faults'>
+> {
   rooms: RoomWithFaults[];
-  anyRoom: boolean;
-  quotaPerSecond: number;
-  latencyMs: number;
   faults: Fault[];
-  seed: number;
 }
 
 /** @throws ReaperError `INVALID` for the first option that is wrong. */

@@ -17,7 +17,6 @@ import {
   type Settings,
   type SimulatorOptions,
 } from './simulator-options.js';
-import type { SimulatorReport } from './simulator-report.js';
 import { roomInfoOf } from './truth.js';
 
 /**
@@ -28,18 +27,11 @@ import { roomInfoOf } from './truth.js';
  * get_room_info keeps the same rules with a quota of its own. It is no arrival of destroy_room:
  * but for `roomInfoRequests` the report does not know it, and faults are not meant for it.
  */
-export interface Simulator {
+export interface Simulator extends Controlled {
   /** `http://127.0.0.1:PORT`: what TENCENT_ENDPOINT is set to. */
   readonly url: string;
-  report(): SimulatorReport;
   /** The newest arrivals (up to four million), ms since the first of all. */
   arrivals(): Float64Array;
-  /** A fault for all rooms from now on, before all others (`502`, `hang`, `70003`); undefined ends it. */
-  setFault(spec: string | undefined): void;
-  /** Like `kick`: UserSigs made earlier answer 70052, one made anew works (signatures.ts). */
-  invalidateSignatures(): void;
-  /** Creates rooms, also such as were destroyed; rows as in a rooms file. */
-  addRooms(rows: Iterable<string>): void;
   room(roomId: string): { state: RoomState; requests: number };
   /** Cuts what is still open and stops listening. */
   close(): Promise<void>;
@@ -60,11 +52,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 }
 
 /** The simulator without its server. */
-interface Service extends Omit<Simulator, 'url' | 'close'> {
-  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-}
-
-function createService(settings: Settings): Service {
+function createService(settings: Settings) {
   const arrivals = createArrivals();
   const roomInfoArrivals = createArrivals(1_000, 4_096);
   const signatures = createSignatures(settings);
@@ -173,7 +161,7 @@ function createService(settings: Settings): Service {
     handle,
     ...controlled,
     arrivals: () => arrivals.times(),
-    room: (roomId) => rooms.stateOf(roomId),
+    room: (roomId: string) => rooms.stateOf(roomId),
   };
 }
 

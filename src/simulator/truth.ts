@@ -1,22 +1,18 @@
 /** What is true of a simulated room: a function of its RoomId alone. */
 
 /** `Response.Statistic` of destroy_room, in the API's own names. */
-export interface Statistic {
-  TotalViewers: number;
-  TotalGiftsSent: number;
-  TotalGiftCoins: number;
-  TotalUniqueGiftSenders: number;
-  TotalLikesReceived: number;
-}
+const statisticNames = [
+  'TotalViewers',
+  'TotalGiftsSent',
+  'TotalGiftCoins',
+  'TotalUniqueGiftSenders',
+  'TotalLikesReceived',
+] as const;
+
+export type Statistic = Record<(typeof statisticNames)[number], number>;
 
 export function noStatistics(): Statistic {
-  return {
-    TotalViewers: 0,
-    TotalGiftsSent: 0,
-    TotalGiftCoins: 0,
-    TotalUniqueGiftSenders: 0,
-    TotalLikesReceived: 0,
-  };
+  return Object.fromEntries(statisticNames.map((name) => [name, 0])) as Statistic;
 }
 
 /**
@@ -41,40 +37,19 @@ export function statisticsOf(roomId: string): Statistic {
 
 /** Adds `more` to `sum` in place. */
 export function addStatistics(sum: Statistic, more: Statistic): void {
-  sum.TotalViewers += more.TotalViewers;
-  sum.TotalGiftsSent += more.TotalGiftsSent;
-  sum.TotalGiftCoins += more.TotalGiftCoins;
-  sum.TotalUniqueGiftSenders += more.TotalUniqueGiftSenders;
-  sum.TotalLikesReceived += more.TotalLikesReceived;
+  for (const name of statisticNames) sum[name] += more[name];
 }
 
-/** `Response.RoomInfo` of get_room_info (https://trtc.io/document/63404). */
-export interface RoomInfo {
-  RoomId: string;
-  RoomName: string;
-  RoomType: 'Live';
-  Owner_Account: string;
-  /** Seconds since 1970. */
-  CreateTime: number;
-  IsSeatEnabled: boolean;
-  TakeSeatMode: 'ApplyToTake';
-  MaxSeatCount: number;
-  MaxMemberCount: number;
-  IsMessageDisabled: boolean;
-  CoverURL: string;
-  Category: number[];
-  ActivityStatus: number;
-  ViewCount: number;
-  IsPublicVisible: boolean;
-}
+/** `Response.RoomInfo` of get_room_info (https://trtc.io/document/63404), of a room that is live. */
+export type RoomInfo = ReturnType<typeof roomInfoOf>;
 
-/** What get_room_info tells about a room that is live. */
-export function roomInfoOf(roomId: string): RoomInfo {
+export function roomInfoOf(roomId: string) {
   return {
     RoomId: roomId,
     RoomName: roomId,
     RoomType: 'Live',
     Owner_Account: `owner-${hash32(roomId, 6) % 1_000}`,
+    /** Seconds since 1970. */
     CreateTime: 1_760_000_000 + (hash32(roomId, 7) % 10_000_000),
     IsSeatEnabled: true,
     TakeSeatMode: 'ApplyToTake',

@@ -195,7 +195,7 @@ export async function endUnsent(
   outcome: Outcome,
   reason: string,
   context: WorkerContext,
-  details: Partial<Omit<DestructionEnd, 'outcome'>> = {},
+  details?: Details,
 ): Promise<RunEnd> {
   const standing = await context.writer.record({
     destructionId: destruction.id,
@@ -203,9 +203,9 @@ export async function endUnsent(
     attempt: undefined,
     end: {
       outcome,
-      errorCode: details.errorCode,
-      errorInfo: details.errorInfo ?? reason,
-      requestId: details.requestId,
+      errorCode: details?.errorCode,
+      errorInfo: details?.errorInfo ?? reason,
+      requestId: details?.requestId,
       statistics: undefined,
     },
   });
@@ -213,11 +213,7 @@ export async function endUnsent(
 }
 
 /** What an answer said. */
-interface Details {
-  errorCode: number | undefined;
-  errorInfo: string | undefined;
-  requestId: string | undefined;
-}
+type Details = Omit<DestructionEnd, 'outcome' | 'statistics'>;
 
 function judgeAnswer(sent: SentAttempt): Judged {
   const verdict = judge(sent.answer);

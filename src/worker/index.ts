@@ -11,10 +11,13 @@
  */
 import type { Logger } from 'pino';
 import { readConfig as readFullConfig, type Config } from '../config.js';
-import type { StoppedLine } from '../ledger/reserve.js';
 import { createLog } from '../log.js';
 import { openStores } from '../stores.js';
-import { startWorker as startOnStores, type RunningWorker } from './worker.js';
+import {
+  startWorker as startOnStores,
+  type RunningWorker,
+  type StartWorkerOptions,
+} from './worker.js';
 
 export type { Config } from '../config.js';
 export type { Credentials } from '../tencent/credentials.js';
@@ -33,11 +36,9 @@ export function readConfig(
   return readFullConfig(environment, { app: true, credentials: true });
 }
 
-export interface WorkerOptions {
+export interface WorkerOptions extends Pick<StartWorkerOptions, 'onLineStopped'> {
   /** Default: JSON on stderr at the configuration's level. */
   log?: Logger;
-  /** Told when the line is stopped for a reason that a person must mend. */
-  onLineStopped?: (line: StoppedLine) => void;
 }
 
 /**
@@ -52,11 +53,7 @@ export async function startWorker(
   const log = options.log ?? createLog({ level: config.logLevel, readable: false, colour: false });
   const stores = await openStores(config, (message) => log.info(message));
   try {
-    const worker = await startOnStores(config, {
-      stores,
-      log,
-      ...(options.onLineStopped === undefined ? {} : { onLineStopped: options.onLineStopped }),
-    });
+    const worker = await startOnStores(config, { ...options, stores, log });
     return {
       async close() {
         await worker.close();

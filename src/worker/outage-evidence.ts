@@ -28,18 +28,7 @@ export interface Failure {
   unsent: boolean;
 }
 
-export interface OutageEvidence {
-  /** A request failed, or is long overdue, at this instant (milliseconds, of any clock). */
-  failed(failure: Failure, now: number): void;
-  /** The API gave a good answer, or the line was found to run. */
-  worked(): void;
-  /** Failures are probably not the fault of their rooms: they spend no retry. */
-  readonly suspected: boolean;
-  /** The API is out, as far as this process can see. */
-  proven(now: number): boolean;
-}
-
-export function createOutageEvidence(): OutageEvidence {
+export function createOutageEvidence() {
   const rooms = new Set<string>();
   let unsent = 0;
   let since: number | undefined;
@@ -53,17 +42,21 @@ export function createOutageEvidence(): OutageEvidence {
 
   const suspected = () => rooms.size >= roomsForSuspicion || unsent >= unsentForSuspicion;
   return {
-    failed(failure, now) {
+    /** A request failed, or is long overdue, at this instant (milliseconds, of any clock). */
+    failed(failure: Failure, now: number): void {
       if (now - lastAt > forgottenAfterMs) forget();
       lastAt = now;
       since ??= now;
       if (failure.unsent) unsent += 1;
       else if (failure.fresh && rooms.size < roomsForSuspicion) rooms.add(failure.destructionId);
     },
+    /** The API gave a good answer, or the line was found to run. */
     worked: forget,
+    /** Failures are probably not the fault of their rooms: they spend no retry. */
     get suspected() {
       return suspected();
     },
-    proven: (now) => suspected() && since !== undefined && now - since >= provenAfterMs,
+    /** The API is out, as far as this process can see. */
+    proven: (now: number) => suspected() && since !== undefined && now - since >= provenAfterMs,
   };
 }

@@ -33,8 +33,9 @@ export async function processJob(
   token: string | undefined,
   context: WorkerContext,
 ): Promise<void> {
-  const destruction = readJob(job, context);
+  const destruction = readDestruction(job.id, job.data, job.timestamp);
   if (destruction === undefined) return settle(unreadable(job, context), job, token);
+  context.unreadable.delete(destruction.id);
   if (context.inHand.has(destruction.id)) return settle(inHandAlready, job, token);
 
   context.inHand.add(destruction.id);
@@ -53,12 +54,6 @@ const inHandAlready: RunEnd = {
   reason: 'this worker has it in hand already',
   delayMs: lookAgainMs,
 };
-
-function readJob(job: DestroyJob, context: WorkerContext): Destruction | undefined {
-  const destruction = readDestruction(job.id, job.data, job.timestamp);
-  if (destruction !== undefined) context.unreadable.delete(destruction.id);
-  return destruction;
-}
 
 /** Something on the way may have spoilt it: it is read again before it fails for good. */
 function unreadable(job: DestroyJob, context: WorkerContext): RunEnd {
@@ -83,8 +78,9 @@ async function runJob(
   context: WorkerContext,
 ): Promise<RunEnd> {
   try {
+    const outcome = await context.unsaved.saveEarlier(destruction, job);
+    if (outcome) return { kind: 'ended', outcome, reason: 'the result of an earlier run' };
     return (
-      (await saveEarlierResult(destruction, job, context)) ??
       (await endProtected(destruction, context)) ??
       (await runFromAnywhere(destruction, job, context))
     );
@@ -96,15 +92,6 @@ async function runJob(
     );
     return { kind: 'put_off', reason: 'an unexpected error', delayMs: lookAgainMs };
   }
-}
-
-async function saveEarlierResult(
-  destruction: Destruction,
-  job: DestroyJob,
-  context: WorkerContext,
-): Promise<RunEnd | undefined> {
-  const outcome = await context.unsaved.saveEarlier(destruction, job);
-  return outcome && { kind: 'ended', outcome, reason: 'the result of an earlier run' };
 }
 
 /** One run; or one more, where the job came back from the failed set. */

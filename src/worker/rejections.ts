@@ -10,26 +10,22 @@ export const manyRejected = 'many rooms in a row were rejected';
 export const manyRejectedRemedy =
   'check that the list and TENCENT_SDK_APP_ID belong together; `room-reaper resume` goes on all the same';
 
-export interface Rejections {
-  /** @returns whether it is time to stop the line. */
-  saw(rejected: boolean): boolean;
-  /** The line was stopped for this: one more is enough, until a success. */
-  trip(): void;
-  /** A person let the line run again. */
-  reset(): void;
-}
+export type Rejections = ReturnType<typeof createRejections>;
 
-export function createRejections(): Rejections {
+export function createRejections() {
   let inARow = 0;
   return {
-    saw(rejected) {
+    /** @returns whether it is time to stop the line. */
+    saw(rejected: boolean): boolean {
       inARow = rejected ? inARow + 1 : 0;
       return inARow >= tooManyInARow;
     },
-    trip() {
+    /** The line was stopped for this: one more is enough, until a success. */
+    trip(): void {
       inARow = tooManyInARow - 1;
     },
-    reset() {
+    /** A person let the line run again. */
+    reset(): void {
       inARow = 0;
     },
   };

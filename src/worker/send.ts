@@ -1,15 +1,14 @@
 /** One attempt: connection, slot, request, answer. */
-import type { Probe, Reservation } from '../ledger/reserve.js';
+import type { Reservation } from '../ledger/reserve.js';
 import type { Destruction } from '../destruction.js';
 import type { Answer } from '../tencent/answer.js';
 import type { UserSig } from '../tencent/user-sig.js';
 import type { JobInHand, WorkerContext } from './context.js';
 
-export interface SentAttempt {
+type Granted = Extract<Reservation, { kind: 'granted' }>;
+
+export interface SentAttempt extends Omit<Granted, 'kind' | 'slotAtMs'> {
   kind: 'sent';
-  attempt: number;
-  mayHaveActedBefore: boolean;
-  probe: Probe | undefined;
   answer: Answer;
   sig: UserSig;
   /** Milliseconds since the epoch, on the database's clock. */
@@ -18,14 +17,13 @@ export interface SentAttempt {
 }
 
 /** The reservation says why there is no attempt. */
-export type UnsentAttempt = Exclude<Reservation, { kind: 'granted' }>;
+export type UnsentAttempt = Exclude<Reservation, Granted>;
 
 /**
  * Sends one attempt at its slot.
  *
  * The connection comes first: a slot granted while the handshake is under way would be
  * wasted. What waits for the slot is a finished request (src/tencent/prepared-request.ts).
- *
  */
 export async function sendAttempt(
   destruction: Destruction,
@@ -66,7 +64,7 @@ export async function sendAttempt(
     }
     inFlight.add(request);
     const { overdueAfterMs } = outage;
-    const { slotAtMs } = reservation;
+    const { slotAtMs, ...granted } = reservation;
     const sentAtMs = limiter.use(slotAtMs);
     overdue = setTimeout(() => {
       outage.failed(
@@ -80,10 +78,8 @@ export async function sendAttempt(
     process.nextTick(() => limiter.written(slotAtMs));
     const answer = await answered;
     return {
+      ...granted,
       kind: 'sent',
-      attempt: reservation.attempt,
-      mayHaveActedBefore: reservation.mayHaveActedBefore,
-      probe: reservation.probe,
       answer,
       sig: request.sig,
       sentAtMs,

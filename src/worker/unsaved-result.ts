@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { outcomes, type Destruction, type Outcome } from '../destruction.js';
 import type { RecordItem } from '../ledger/record.js';
+import { orUndefined } from '../or-undefined.js';
 import type { DestroyJob } from '../queue/job.js';
 import type { LedgerWriter } from './ledger-writer.js';
 
@@ -147,13 +148,7 @@ export function writeUnsaved(item: RecordItem): string {
 
 /** undefined: not one of ours, or of another destruction. */
 export function readUnsaved(json: string, destructionId: string): RecordItem | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  const parsed = stored.safeParse(value);
+  const parsed = stored.safeParse(orUndefined<unknown>(() => JSON.parse(json)));
   if (!parsed.success || parsed.data.destructionId !== destructionId) return undefined;
   const { attempt, end } = parsed.data;
   return {

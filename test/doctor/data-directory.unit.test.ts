@@ -41,6 +41,6 @@ test.each<[freeBytes: number | undefined, cannotWrite: string | undefined, level
   [100_000_000, undefined, 'problem'],
   [50 * gigabyte, 'EACCES', 'problem'],
 ])('with %s bytes free and the error %s: %s', (freeBytes, cannotWrite, level) => {
-  const findings = judgeDataDirectory({ made: true, freeBytes, cannotWrite }, '.room-reaper');
-  expect(findings).toMatchObject([{ level }]);
+  const finding = judgeDataDirectory({ made: true, freeBytes, cannotWrite }, '.room-reaper');
+  expect(finding).toMatchObject({ level });
 });

@@ -45,7 +45,7 @@ test.each([
   ['ECONNREFUSED', /firewalls/],
 ])('%s has its remedy', (code, remedy) => {
   const error = Object.assign(new Error('GET https://host/?usersig=secret failed'), { code });
-  const [finding] = judgeUnreached(error, 'https://host');
+  const finding = judgeUnreached(error, 'https://host');
   expect(finding).toEqual({
     ...{ level: 'problem', text: `https://host cannot be reached: ${code}` },
     remedy: expect.stringMatching(remedy) as string,
@@ -73,9 +73,9 @@ describe('the signed call', () => {
     ['silence', { kind: 'timeout' }, 'problem', /no answer in time/],
     ['a cut', { kind: 'network', code: 'ECONNRESET', written: true }, 'problem', /ECONNRESET/],
   ])('%s', (_rule, answer, level, text) => {
-    const [finding] = judgeCall({ answer, tookMs: 41, clockOffsetMs: 0 });
+    const finding = judgeCall({ answer, tookMs: 41, clockOffsetMs: 0 });
     expect(finding).toMatchObject({ level, text: expect.stringMatching(text) as string });
-    if (level === 'problem') expect(finding?.remedy).toBeTruthy();
+    if (level === 'problem') expect(finding.remedy).toBeTruthy();
     expect(JSON.stringify(finding)).not.toContain('stranger');
   });
 });
