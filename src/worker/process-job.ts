@@ -2,6 +2,7 @@
  * One job, from the queue to its end. The whole way reads here; each step has its own
  * module.
  */
+import pRetry from 'p-retry';
 import type { Destruction } from '../destruction.js';
 import { type DestroyJob, readDestruction } from '../queue/job.js';
 import { attemptDestruction, type AttemptsEnd, endUnsent } from './attempt.js';
@@ -117,11 +118,39 @@ async function run(
   context: WorkerContext,
 ): Promise<RunEnd> {
   const inHand: JobInHand = { job, lane: job.priority, fresh: job.attemptsMade === 0 };
-  for (let failures = 1; ; failures++) {
-    const end = await attemptDestruction(destruction, inHand, context);
-    if (end.kind !== 'failed') return end;
-    if (failures === attemptsPerRun) return retryLaterOrEnd(destruction, job, end, context);
-    await context.guard.wait(quickRetryDelayMs(failures, context.random()));
+  try {
+    return await pRetry(
+      async () => {
+        const end = await attemptDestruction(destruction, inHand, context);
+        if (end.kind === 'failed') throw new FailedAttempts(end);
+        return end;
+      },
+      {
+        retries: attemptsPerRun - 1,
+        // The delay is ours, with full jitter.
+        minTimeout: 0,
+        shouldRetry: ({ error }) => error instanceof FailedAttempts,
+        onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+          if (!(error instanceof FailedAttempts) || retriesLeft === 0) return;
+          await context.guard.wait(quickRetryDelayMs(attemptNumber, context.random()));
+        },
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof FailedAttempts)) throw error;
+    return retryLaterOrEnd(destruction, job, error.end, context);
+  }
+}
+
+type Failed = Extract<AttemptsEnd, { kind: 'failed' }>;
+
+/** How p-retry learns that an attempt failed; nobody else sees it. */
+class FailedAttempts extends Error {
+  readonly end: Failed;
+
+  constructor(end: Failed) {
+    super(end.reason);
+    this.end = end;
   }
 }
 
@@ -129,7 +158,7 @@ async function run(
 async function retryLaterOrEnd(
   destruction: Destruction,
   job: DestroyJob,
-  { reason, details }: Extract<AttemptsEnd, { kind: 'failed' }>,
+  { reason, details }: Failed,
   context: WorkerContext,
 ): Promise<RunEnd> {
   // BullMQ counts the runs that failed before this one.
