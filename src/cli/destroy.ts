@@ -1,10 +1,12 @@
 /** `room-reaper destroy`: the main job in one process. */
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { readConfig, type Config } from '../config.js';
 import type { Service } from '../operations/service.js';
-import type { Io } from './io.js';
+import { forkSimulator } from '../simulator/fork.js';
+import { demoApp } from '../simulator/simulator-options.js';
+import { say, type Io } from './io.js';
 import { addRoomFlags, withRooms, type RoomFlags } from './room-request.js';
-import { startSimulation } from './simulate.js';
 import { withService } from './with-service.js';
 
 interface DestroyFlags extends RoomFlags {
@@ -51,16 +53,36 @@ export function destroyCommand(io: Io): Command {
     });
 }
 
+/**
+ * `--simulate`: the whole way against the simulator, in a process of its own.
+ *
+ * Always on an embedded database of its own: rooms of a simulation on the real queue
+ * would be destroyed for real by the workers there.
+ */
 async function onSimulator(
   config: Config,
-  flags: DestroyFlags,
+  { simulateFaults: roomsFile }: DestroyFlags,
   io: Io,
   use: (service: Service) => Promise<number>,
 ): Promise<number> {
-  const simulation = await startSimulation(config, flags.simulateFaults, io);
+  const simulator = await forkSimulator({
+    anyRoom: true,
+    ...(roomsFile === undefined ? {} : { roomsFile }),
+  });
+  const { url } = simulator;
+  say(io, `simulated: every room goes to a stand-in API at ${url}; nothing reaches Tencent`);
+  const simulated: Config = {
+    ...config,
+    sdkAppId: demoApp.sdkAppId,
+    credentials: demoApp,
+    endpoint: url,
+    queueUrl: 'embedded',
+    databaseUrl: 'embedded',
+    dataDir: join(config.dataDir, 'simulation'),
+  };
   try {
-    return await withService(simulation.config, io, use);
+    return await withService(simulated, io, use);
   } finally {
-    await simulation.close();
+    await simulator.close();
   }
 }

@@ -1,6 +1,4 @@
-/**
- * SIGINT and SIGTERM: the first asks for an orderly end, a second one exits at once.
- */
+/** SIGINT and SIGTERM: the first asks for an orderly end, a second one exits at once. */
 export interface Interrupt {
   /** Aborts at the first signal. */
   readonly signal: AbortSignal;

@@ -110,9 +110,7 @@ Exit codes: 0 every room is gone; 1 some room is not; 2 usage or configuration;
 Configuration is read from the environment and from .env in the working directory:
 see docs/operations.md.`;
 
-/**
- * @param readEnv - called once, so that a broken `.env` is reported like any bad input.
- */
+/** @param readEnv - called once, so that a broken `.env` is reported like any bad input. */
 export async function runProgram(
   argv: readonly string[],
   io: Io,

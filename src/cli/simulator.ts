@@ -85,11 +85,7 @@ async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>):
   );
 }
 
-/**
- * Flags to options.
- *
- * @throws ReaperError `INVALID` where one is wrong.
- */
+/** Flags to options. @throws ReaperError `INVALID` where one is wrong. */
 export function readFlags(flags: Flags): SimulatorOptions {
   const options: SimulatorOptions = {
     port: toInteger('--port', flags.port),

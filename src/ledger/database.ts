@@ -69,12 +69,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       sql: string,
       parameters: readonly unknown[],
     ) {
-      const result = await pool.query<Row>({
-        text: sql,
-        values: [...parameters],
-        name,
-      });
-      return result.rows;
+      return (await pool.query<Row>({ text: sql, values: [...parameters], name })).rows;
     },
     close: () => pool.end(),
   };

@@ -3,7 +3,7 @@
  * that any number of attempts takes the memory of one page and one window.
  */
 import type { Database } from './database.js';
-import { createSlidingWindow, type SlidingWindow, type WorstWindow } from './sliding-window.js';
+import { createSlidingWindow, type WorstWindow } from './sliding-window.js';
 
 export interface SentScope {
   sdkAppId: number;
@@ -75,26 +75,26 @@ select ${microseconds('a.sent_at')} as at, coalesce(a.line, $5::int) as line
 /** Requests of an app in a time, by endpoint host: how many, how fast, and the fullest second. */
 export async function overviewOfSent(database: Database, scope: SentScope): Promise<SentToHost[]> {
   const lines = await readLineNumbers(database, scope.sdkAppId);
-  const found = new Map<number, { requests: number; firstUs: number; lastUs: number }>();
-  const windows = new Map<number, SlidingWindow>();
+  const hostFrom = (us: number) => {
+    return { requests: 0, firstUs: us, lastUs: us, window: createSlidingWindow() };
+  };
+  const found = new Map<number, ReturnType<typeof hostFrom>>();
 
   for await (const page of inOrder(database, scope, lines)) {
     for (const { line, at } of page) {
-      const known = found.get(line) ?? { requests: 0, firstUs: at, lastUs: at };
+      const known = found.get(line) ?? hostFrom(at);
       if (known.requests === 0) found.set(line, known);
       known.requests += 1;
       known.lastUs = at;
-      let window = windows.get(line);
-      if (window === undefined) windows.set(line, (window = createSlidingWindow()));
-      window.add(at);
+      known.window.add(at);
     }
   }
-  return [...found].map(([line, sent]) => {
+  return [...found].map(([line, { window, ...sent }]) => {
     const seconds = (sent.lastUs - sent.firstUs) / 1_000_000;
     return {
       host: lines.find((each) => each.number === line)?.host,
       ...sent,
-      worst: windows.get(line)?.worst ?? { requests: 0, fromUs: 0, toUs: 0 },
+      worst: window.worst,
       meanRatePerSecond: seconds > 0 ? (sent.requests - 1) / seconds : undefined,
     };
   });

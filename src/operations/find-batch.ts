@@ -7,7 +7,7 @@ import type { Service } from './service.js';
 export type { BatchProgress } from '../ledger/batches.js';
 
 /** Most batches of one name that are looked at. */
-const mostOfOneName = 100;
+export const mostOfOneName = 100;
 
 /** Most that are named where one of several could be meant. */
 const mostCandidates = 5;

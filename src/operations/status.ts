@@ -4,7 +4,7 @@ import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
 import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { isoTime, rounded } from '../text.js';
-import { noSuchBatch } from './find-batch.js';
+import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
 import { paceOf } from './look-ahead.js';
@@ -38,9 +38,8 @@ export interface StatusBatch extends BatchProgress {
   etaSeconds: number | undefined;
 }
 
-/** Batches shown where none is asked for, and of one name. */
+/** Batches shown where none is asked for. */
 const batchesShown = 10;
-const batchesOfOneName = 100;
 
 /**
  * @param batch - only this one, by id or name.
@@ -56,7 +55,7 @@ export async function readStatus(service: Service, batch?: string): Promise<Stat
   const batches = await readBatches(
     database,
     sdkAppId,
-    batch === undefined ? { limit: batchesShown } : { idOrName: batch, limit: batchesOfOneName },
+    batch === undefined ? { limit: batchesShown } : { idOrName: batch, limit: mostOfOneName },
   );
   if (batch !== undefined && batches.length === 0) throw noSuchBatch(batch);
   const configured = lines.find((line) => line.host === host);

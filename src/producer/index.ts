@@ -108,7 +108,7 @@ const mostDeadlineHours = 24 * 365;
  * @throws ReaperError `INVALID` where an option is not valid, `UNAVAILABLE` where the queue cannot be reached.
  */
 export async function openProducer(options: ProducerOptions): Promise<Producer> {
-  const { sdkAppId, deadlineHours = 24 } = options;
+  const { sdkAppId, deadlineHours = 24, queueUrl, dataDir = '.room-reaper' } = options;
   if (!Number.isInteger(sdkAppId) || sdkAppId < 1) {
     throw invalid(`sdkAppId must be a positive integer, got ${String(sdkAppId)}`);
   }
@@ -117,17 +117,10 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       `deadlineHours must be above 0, at most ${mostDeadlineHours} (a year), got ${String(deadlineHours)}`,
     );
   }
-  if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(options.queueUrl)) {
+  if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(queueUrl)) {
     throw invalid('queueUrl must be redis://…, rediss://…, postgres://… or embedded');
   }
-  const stores = await openStores(
-    {
-      queueUrl: options.queueUrl,
-      databaseUrl: options.queueUrl,
-      dataDir: options.dataDir ?? '.room-reaper',
-    },
-    () => undefined,
-  );
+  const stores = await openStores({ queueUrl, databaseUrl: queueUrl, dataDir }, () => undefined);
   const opened = await openQueue({
     sdkAppId,
     connection: stores.queue,
