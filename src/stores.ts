@@ -48,13 +48,11 @@ export async function openStores(
     return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
   }
 
-  function queueConnection(): QueueConnection {
-    if (/^rediss?:/.test(config.queueUrl)) return { kind: 'redis', url: config.queueUrl };
-    return { kind: 'postgres', ...place(config.queueUrl) };
-  }
-
+  const { queueUrl } = config;
   return {
-    queue: queueConnection(),
+    queue: /^rediss?:/.test(queueUrl)
+      ? { kind: 'redis', url: queueUrl }
+      : { kind: 'postgres', ...place(queueUrl) },
     openLedger(onIdleError, options = {}) {
       return openDatabase({ ...place(config.databaseUrl), onIdleError, ...options });
     },

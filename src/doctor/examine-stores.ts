@@ -1,5 +1,4 @@
 /** The queue and the ledger, wherever they are, and what they say of the line. */
-import type pg from 'pg';
 import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { readLines, type Line } from '../ledger/line.js';
@@ -197,19 +196,16 @@ function isCurrent({ facts }: PostgresSession, use: Use): boolean {
   return facts.mayUseTables && facts.schemaVersion === newestVersion(use);
 }
 
-interface Place {
-  connection: pg.ClientConfig & pg.PoolConfig;
-  shownAs: string;
-}
+type Place = Pick<Extract<QueueConnection, { kind: 'postgres' }>, 'connection' | 'shownAs'>;
 
 /** undefined: the embedded database, which is not open. */
 function placeOf(url: string, embedded: Stores | undefined): Place | undefined {
   if (url !== 'embedded') {
     return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
   }
-  return embedded?.queue.kind === 'postgres'
-    ? { connection: embedded.queue.connection, shownAs: embedded.queue.shownAs }
-    : undefined;
+  if (embedded?.queue.kind !== 'postgres') return undefined;
+  const { connection, shownAs } = embedded.queue;
+  return { connection, shownAs };
 }
 
 /** Adds what it finds to `findings`. @returns a session to ask more, where there is one. */

@@ -16,25 +16,20 @@ export const openingCodes = {
 /** A message beyond this is a broken or foreign client, not a statement of ours. */
 const maxMessageBytes = 256 * 1024 * 1024;
 
-export interface MessageReader {
-  /** Takes a chunk as it comes from a socket. */
-  push(chunk: Buffer): void;
-  /**
-   * The next message with its header, or undefined until more bytes come.
-   *
-   * @param typed - false only before the startup message.
-   * @throws Error where the length is one that no message has.
-   */
-  next(typed: boolean): Buffer | undefined;
-}
-
-export function createMessageReader(): MessageReader {
+export function createMessageReader() {
   let buffer: Buffer = Buffer.alloc(0);
   return {
-    push(chunk) {
+    /** Takes a chunk as it comes from a socket. */
+    push(chunk: Buffer): void {
       buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
     },
-    next(typed) {
+    /**
+     * The next message with its header, or undefined until more bytes come.
+     *
+     * @param typed - false only before the startup message.
+     * @throws Error where the length is one that no message has.
+     */
+    next(typed: boolean): Buffer | undefined {
       const header = typed ? 1 : 0;
       if (buffer.length < header + 4) return undefined;
       const length = buffer.readInt32BE(header) + header;

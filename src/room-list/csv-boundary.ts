@@ -51,12 +51,6 @@ export function createCsvBoundary(): CsvBoundary {
     return false;
   }
 
-  function startRow(): void {
-    place = 'field start';
-    strayQuote = false;
-    ended = false;
-  }
-
   function spoil(): void {
     strayQuote = true;
     place = 'plain';
@@ -70,7 +64,11 @@ export function createCsvBoundary(): CsvBoundary {
       return place === 'quoted';
     },
     findEnd(chunk, from) {
-      if (ended) startRow();
+      if (ended) {
+        place = 'field start';
+        strayQuote = false;
+        ended = false;
+      }
       for (let index = from; index < chunk.length; index += 1) {
         if (step(chunk[index] as number)) {
           ended = true;

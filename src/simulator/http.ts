@@ -31,17 +31,13 @@ export async function stop(server: Server): Promise<void> {
   });
 }
 
-/** Far above any destroy_room body; what is longer is read to its end and dropped. */
-const longestBody = 65_536;
-
 /**
- * The body as text, '' when it is longer than `longest` characters; undefined when the
- * sender left before its end.
+ * The body as text; undefined when the sender left before its end.
+ *
+ * @param longest - characters; what is longer is read to its end and dropped, and '' given for
+ *   it. The default is far above any destroy_room body.
  */
-export function readBody(
-  request: IncomingMessage,
-  longest = longestBody,
-): Promise<string | undefined> {
+export function readBody(request: IncomingMessage, longest = 65_536): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = '';
     request.setEncoding('utf8');
@@ -59,9 +55,6 @@ export function sendJson(response: ServerResponse, value: unknown): void {
 }
 
 export function send(response: ServerResponse, status: number, type: string, text: string): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(text),
-  });
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }

@@ -59,13 +59,8 @@ export async function readRoomsFile(path: string): Promise<RoomWithFaults[]> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ReaperError(
-      'INVALID',
-      `rooms file must be readable, got ${printable(reason)}; check its path`,
-      {
-        cause,
-      },
-    );
+    const message = `rooms file must be readable, got ${printable(reason)}; check its path`;
+    throw new ReaperError('INVALID', message, { cause });
   }
   return parseRooms(text.split('\n'), path);
 }

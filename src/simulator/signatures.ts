@@ -27,9 +27,8 @@ export function createSignatures(app: { sdkAppId: number; secretKey: string }): 
   let validFromSecond = Number.NEGATIVE_INFINITY;
 
   function verify(text: string): UserSig | number {
-    const read = readUserSig(text);
-    if (!read.ok) return read.code;
-    const { userSig } = read;
+    const userSig = readUserSig(text);
+    if (typeof userSig === 'number') return userSig;
     if (userSig.sdkAppId !== app.sdkAppId) return 70014;
     if (!isMadeWith(userSig, app.secretKey)) return 70009;
     const [oldest = ''] = verified.keys();
@@ -69,22 +68,21 @@ interface UserSig {
   sig: string;
 }
 
-type ReadUserSig = { ok: true; userSig: UserSig } | { ok: false; code: number };
-
-/** Takes a UserSig apart without judging it: 70002 empty, 70005 truncated, 70003 anything else. */
-export function readUserSig(text: string): ReadUserSig {
-  if (text === '') return { ok: false, code: 70002 };
-  if (!/^[A-Za-z0-9*_-]+$/.test(text)) return { ok: false, code: 70003 };
+/** Takes a UserSig apart without judging it, or says why not: 70002 empty, 70005 truncated, 70003 anything else. */
+export function readUserSig(text: string): UserSig | number {
+  if (text === '') return 70002;
+  if (!/^[A-Za-z0-9*_-]+$/.test(text)) return 70003;
   const base64 = text.replaceAll('*', '+').replaceAll('-', '/').replaceAll('_', '=');
   let fields: unknown;
   try {
     const json = inflateSync(Buffer.from(base64, 'base64'), { maxOutputLength: 4_096 });
     fields = JSON.parse(json.toString('utf8'));
   } catch (error) {
-    return { ok: false, code: isUnexpectedEnd(error) ? 70005 : 70003 };
+    const isUnexpectedEnd =
+      error instanceof Error && 'code' in error && error.code === 'Z_BUF_ERROR';
+    return isUnexpectedEnd ? 70005 : 70003;
   }
-  const userSig = toUserSig(fields);
-  return userSig ? { ok: true, userSig } : { ok: false, code: 70003 };
+  return toUserSig(fields) ?? 70003;
 }
 
 /** Whether `userSig` was made with this key. Takes the same time wherever they differ. */
@@ -97,10 +95,6 @@ function isMadeWith(userSig: UserSig, secretKey: string): boolean {
   const expected = createHmac('sha256', secretKey).update(signed).digest();
   const actual = Buffer.from(userSig.sig, 'base64');
   return actual.length === expected.length && timingSafeEqual(actual, expected);
-}
-
-function isUnexpectedEnd(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'Z_BUF_ERROR';
 }
 
 function toUserSig(fields: unknown): UserSig | undefined {

@@ -86,7 +86,5 @@ export function tellSafely<T>(
   // It may be an async one.
   Promise.resolve(news)
     .then(listener)
-    .catch((error: unknown) => {
-      log.error({ err: error }, 'a listener of the worker failed');
-    });
+    .catch((error: unknown) => log.error({ err: error }, 'a listener of the worker failed'));
 }

@@ -15,8 +15,10 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
   const simulator = await readdir(join(root, 'src/simulator'));
   const sources = [
     'errors.ts',
+    'or-undefined.ts',
     'redact.ts',
     'cli/invalid.ts',
+    'room-id.ts',
     'cli/simulator.ts',
     ...simulator.map((name) => `simulator/${name}`),
   ];
