@@ -46,7 +46,7 @@ export async function prepareDatabase(
     return directory;
   }
   notice(
-    `making the embedded database in ${dataDir}; it needs about 300 MB of memory (800 MB this first time) and serves this machine only`,
+    `making the embedded database in ${dataDir}; it needs about 300 MB of memory (up to 800 MB this first time) and serves this machine only`,
   );
   // Made beside and moved when whole: a process killed here leaves no half database behind.
   const draft = join(dataDir, 'postgres.new');

@@ -13,7 +13,7 @@ describe('opening', () => {
     const database = await open(freshPath(), { onNotice: (notice) => notices.push(notice) });
     expect(database.role).toBe('owner');
     expect(await query(database, 'select 1 + $1::int as two', [1])).toEqual([{ two: 2 }]);
-    expect(notices.join('\n')).toMatch(/300 MB of memory \(800 MB this first time\)/);
+    expect(notices.join('\n')).toMatch(/300 MB of memory \(up to 800 MB this first time\)/);
     expect(notices.join('\n')).toMatch(/this machine only/);
   });
 
