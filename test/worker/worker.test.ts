@@ -23,6 +23,29 @@ test('a worker ends the rooms that a producer asks for, and closing it once or t
   await Promise.all([worker.close(), worker.close()]);
 });
 
+test('a worker that is closed gives back the rooms that wait for a slot, and sends nothing for them', async () => {
+  const { server, env, sdkAppId } = await openStage();
+  const stores = await redisAndPostgres();
+  const producer = await openProducer({ queueUrl: stores.QUEUE_URL, sdkAppId });
+  afterThisTest(() => producer.close());
+  const rooms = Array.from({ length: 8 }, (_, index) => `room-${index}`);
+  for (const room of rooms) await producer.destroy(room);
+  // A slot a second: waiting for all of them would take eight.
+  const config = readConfig({ ...env, ...stores, RATE_LIMIT_PER_SECOND: '1' });
+  const worker = await startWorker(config, { log });
+  const sent = async () => (await server.report()).requests.length;
+  await expect.poll(sent, { timeout: 60_000 }).toBeGreaterThan(0);
+  const before = await sent();
+  await worker.close();
+  // One may have been at its slot while it was told to close.
+  expect(await sent()).toBeLessThanOrEqual(before + 1);
+  const asked = new Set((await server.report()).requests.map(({ roomId }) => roomId));
+  const left = rooms.filter((room) => !asked.has(room));
+  expect(left.length).toBeGreaterThan(0);
+  for (const room of left)
+    expect(await producer.destroy(room)).toMatchObject({ status: 'pending' });
+});
+
 describe('a worker that cannot start says so by its code', () => {
   test('a configuration that is wrong is INVALID', () => {
     let problem: unknown;
