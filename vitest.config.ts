@@ -38,7 +38,7 @@ export default defineConfig({
     // A poll waits for what must come; how soon is a matter of the machine.
     expect: { poll: { timeout: 10_000 } },
     // Most tests wait for a server rather than compute.
-    maxWorkers: 4,
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
