@@ -1,5 +1,6 @@
 /** A ledger of a test file's own, and ways to look at it and to let time pass in it. */
 import { randomUUID } from 'node:crypto';
+import type { PoolConfig } from 'pg';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { openDatabase, type Database } from '../../src/ledger/database.js';
 import { ensureLine, lineId, type LineKey } from '../../src/ledger/line.js';
@@ -27,27 +28,47 @@ export interface Ledger {
   ): Promise<Row[]>;
 }
 
-export function openLedger(url: string): Promise<Database> {
+export function openLedger(url: string, connection: PoolConfig = {}): Promise<Database> {
   return openDatabase({
-    connection: { connectionString: url },
+    connection: { connectionString: url, ...connection },
     shownAs: 'the test database',
   });
+}
+
+/** Connections to which the database's clock stands still, at the time at which this was called. */
+async function stopClock(url: string): Promise<PoolConfig> {
+  await withPostgres(url, async (client) => {
+    const { rows } = await client.query<{ now: string }>('select clock_timestamp()::text as now');
+    await client.query('create schema if not exists test_clock');
+    await client.query(
+      `create or replace function test_clock.clock_timestamp() returns timestamptz
+         language sql volatile as $$ select '${rows[0]?.now}'::timestamptz $$`,
+    );
+  });
+  // What stands before pg_catalog is found first.
+  return { options: '-c search_path=test_clock,pg_catalog' };
 }
 
 /**
  * Call it once, outside of the tests.
  *
- * @param create - `createFreshDatabase` where what Postgres learnt from other rows would matter.
+ * @param options - `create`: `createFreshDatabase` where what Postgres learnt from other rows would
+ *   matter. `clock`: `stopped` where time is to pass by `letPass` alone.
  */
-export function useLedger(create = createDatabase): Ledger {
+export function useLedger(
+  options: { create?: typeof createDatabase; clock?: 'stopped' } = {},
+): Ledger {
+  const { create = createDatabase, clock } = options;
   let url = '';
+  let connection: PoolConfig = {};
   let drop: () => Promise<void> = () => Promise.resolve();
   let database: Database | undefined;
   const others: Database[] = [];
 
   beforeAll(async () => {
     ({ url, drop } = await create());
-    database = await openLedger(url);
+    if (clock === 'stopped') connection = await stopClock(url);
+    database = await openLedger(url, connection);
   });
   afterEach(async () => {
     await Promise.all(others.splice(0).map((other) => other.close()));
@@ -69,7 +90,7 @@ export function useLedger(create = createDatabase): Ledger {
       return opened();
     },
     async another() {
-      const other = await openLedger(url);
+      const other = await openLedger(url, connection);
       others.push(other);
       return other;
     },
@@ -141,7 +162,7 @@ export async function makeLine(
       await ledger.sql(
         `update room_reaper.lines
             set recent = array(select x - $2::float8 from unnest(recent) with ordinality r (x, n) order by n),
-                ${['not_before', 'braked_at', 'stopped_at', 'probe_at'].map(past).join(', ')}
+                ${['not_before', 'braked_at', 'stopped_at', 'probe_at', 'answered_at'].map(past).join(', ')}
           where id = $1`,
         [line.id, ms],
       );

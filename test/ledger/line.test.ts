@@ -15,7 +15,7 @@ import {
 import { assertSlidingWindow } from '../support/sliding-window.js';
 import { makeLine, request, requests, slotsOf, useLedger, type Line } from './fixture.js';
 
-const ledger = useLedger();
+const ledger = useLedger({ clock: 'stopped' });
 const cause = { code: 70003, reason: 'UserSig is wrong', remedy: 'set the right key' };
 const fullRate = 1000 / 5.1;
 
@@ -63,16 +63,10 @@ describe('stop and resume', () => {
 
   test('a stopped line tells everybody why, what to do, since when and when it is tried', async () => {
     const line = await makeLine(ledger);
-    const { databaseNowMs: beforeMs } = await state(line);
     await stopLine(ledger.database, line.id, cause);
     const { stopped, databaseNowMs } = await state(line);
-    expect(stopped).toMatchObject(cause);
-    expect(stopped?.sinceMs).toBeGreaterThanOrEqual(beforeMs);
-    expect(stopped?.sinceMs).toBeLessThanOrEqual(databaseNowMs);
-    expect((stopped?.probeAtMs ?? NaN) - (stopped?.sinceMs ?? NaN)).toBeCloseTo(
-      firstProbePauseMs,
-      -1,
-    );
+    expect(stopped).toMatchObject({ ...cause, sinceMs: databaseNowMs });
+    expect(stopped?.probeAtMs).toBeCloseTo(databaseNowMs + firstProbePauseMs, 3);
   });
 
   test('a cause without code or remedy has none', async () => {
@@ -97,14 +91,12 @@ describe('stop and resume', () => {
     await line.grant(request());
     await stopLine(ledger.database, line.id, cause);
     await line.letPass(firstProbePauseMs);
-    const { databaseNowMs: beforeMs } = await state(line);
     expect(await line.grant(request())).toMatchObject({ probe: 'stop' });
     const { stopped: before } = await state(line);
     await stopLine(ledger.database, line.id, cause);
     const { stopped, databaseNowMs } = await state(line);
     expect(stopped).toEqual(before);
-    expect(stopped?.probeAtMs).toBeGreaterThanOrEqual(beforeMs + 2 * firstProbePauseMs);
-    expect(stopped?.probeAtMs).toBeLessThanOrEqual(databaseNowMs + 2 * firstProbePauseMs);
+    expect(stopped?.probeAtMs).toBeCloseTo(databaseNowMs + 2 * firstProbePauseMs, 3);
   });
 
   test('many workers that see it at once stop the line once', async () => {
@@ -115,7 +107,7 @@ describe('stop and resume', () => {
     await line.grant(request());
     const { stopped, databaseNowMs } = await state(line);
     // One pause, doubled once.
-    expect((stopped?.probeAtMs ?? NaN) - databaseNowMs).toBeLessThan(2 * firstProbePauseMs + 1);
+    expect(stopped?.probeAtMs).toBeCloseTo(databaseNowMs + 2 * firstProbePauseMs, 3);
   });
 
   test('a resumed line grants slots at once', async () => {
@@ -141,7 +133,7 @@ describe('stop and resume', () => {
     const { stopped } = await state(line);
     expect((stopped?.probeAtMs ?? NaN) - (stopped?.sinceMs ?? NaN)).toBeCloseTo(
       firstProbePauseMs,
-      -1,
+      3,
     );
   });
 
@@ -167,19 +159,16 @@ describe('brake', () => {
     expect(await brake(line)).toBeCloseTo(fullRate / 2, 3);
     const found = await state(line);
     expect(found).toMatchObject({ kind: 'braked', brakeReason: 'over the quota' });
-    expect(found.ratePerSecond).toBeGreaterThanOrEqual(fullRate / 2);
-    expect(found.ratePerSecond).toBeLessThan(0.6 * fullRate);
+    expect(found.ratePerSecond).toBeCloseTo(fullRate / 2, 3);
   });
 
   test('it keeps the line empty for a window, then slots come at the slower rate', async () => {
     const line = await busyLine();
-    const before = Date.now();
     await brake(line);
-    const slots = slotsOf(await line.reserve(requests(200)));
-    expect((slots[0] ?? NaN) - before).toBeGreaterThanOrEqual(1_000);
-    const next = slotsOf(await line.reserve(requests(200)));
-    // It climbs back while they are asked for, so not quite twice the interval.
-    assertSlidingWindow([...slots, ...next], { slots: 200, spanMs: 1.7 * 200 * line.intervalMs });
+    const result = await line.reserve(requests(400));
+    const slots = slotsOf(result);
+    expect(slots[0]).toBeGreaterThanOrEqual(result.databaseNowMs + 1_000);
+    assertSlidingWindow(slots, { slots: 200, spanMs: 2 * 200 * line.intervalMs });
   });
 
   test('it is put on at most once a window: answers in flight say nothing new', async () => {
@@ -191,9 +180,7 @@ describe('brake', () => {
     expect((await state(line)).brakeReason).toBe('over the quota');
     await line.letPass(600);
     // Climbed by a fifth of the full rate in the second between.
-    const rate = (await brake(line, 'again')) ?? NaN;
-    expect(rate / fullRate).toBeGreaterThan(0.35);
-    expect(rate / fullRate).toBeLessThan(0.4);
+    expect(((await brake(line, 'again')) ?? NaN) / fullRate).toBeCloseTo((0.5 + 1.1 * 0.2) / 2, 3);
     expect((await state(line)).brakeReason).toBe('again');
   });
 
@@ -207,12 +194,8 @@ describe('brake', () => {
   });
 
   test('the rate is back at nine tenths in two seconds, and at the full one in thirteen', async () => {
-    let line: Line;
-    // Where the machine paused this process, it was not busy until the brake.
-    do {
-      line = await busyLine();
-      await brake(line);
-    } while (((await state(line)).quotaFound?.ratePerSecond ?? NaN) < 0.999 * fullRate);
+    const line = await busyLine();
+    await brake(line);
     await line.letPass(2_000);
     expect((await state(line)).ratePerSecond / fullRate).toBeCloseTo(0.9, 2);
     await line.letPass(5_000);
@@ -225,14 +208,14 @@ describe('brake', () => {
 
   test('brake upon brake never goes below one request a second', async () => {
     const line = await busyLine();
-    let rate = 0;
-    // Braked as often as it can be, it settles where halving and climbing are even.
-    for (let times = 0; times < 12; times++) {
-      rate = (await brake(line)) ?? NaN;
+    const rates: number[] = [];
+    for (let times = 0; times < 20; times++) {
+      rates.push((await brake(line)) ?? NaN);
       await line.letPass(1_001);
     }
-    expect(rate).toBeGreaterThanOrEqual(1);
-    expect(rate / fullRate).toBeLessThan(0.06);
+    expect(rates).toEqual([...rates].sort((a, b) => b - a));
+    // Where halving and climbing are even.
+    expect((rates.at(-1) ?? NaN) / fullRate).toBeCloseTo(0.05, 3);
     const slow = await makeLine(ledger, { intervalMs: 1_020, windowSlots: 1 });
     expect(await brake(slow)).toBe(1);
   });
@@ -283,14 +266,16 @@ describe('an outage', () => {
 
   test('is not believed while another worker has good answers', async () => {
     const line = await makeLine(ledger);
-    const now = Date.now() + 3_000;
+    const { databaseNowMs: now } = await state(line);
     await line.reserve([request()], { answeredAtMs: now });
     expect(await begin(line)).toBe(false);
     expect((await state(line)).outage).toBeUndefined();
     // An older answer does not take a newer one back.
     await line.reserve([request()], { answeredAtMs: now - 60_000 });
+    await line.letPass(1_199);
     expect(await begin(line)).toBe(false);
-    await expect.poll(() => begin(line), { timeout: 6_000 }).toBe(true);
+    await line.letPass(2);
+    expect(await begin(line)).toBe(true);
   });
 
   test('that another worker saw first is one', async () => {
@@ -364,7 +349,7 @@ describe('the quota found', () => {
     const line = await busyLine();
     expect((await state(line)).quotaFound).toBeUndefined();
     await brake(line);
-    expect((await state(line)).quotaFound?.ratePerSecond).toBeCloseTo(fullRate, -1);
+    expect((await state(line)).quotaFound?.ratePerSecond).toBe(196);
     await line.letPass(2_000);
     await line.reserve(requests(60));
     await line.letPass(600);

@@ -36,7 +36,7 @@ import { createFreshDatabase } from '../support/servers.js';
 
 const rooms = Number(process.env.PLAN_ROOMS ?? 200_000);
 const roomsOfBatch = Math.min(5_000, rooms / 40);
-const ledger = useLedger(createFreshDatabase);
+const ledger = useLedger({ create: createFreshDatabase });
 let line: Line;
 /** Milliseconds since the epoch; the newest request of the filled ledger is not older. */
 let filledFromMs: number;
@@ -111,6 +111,7 @@ async function plansOf({ sql, parameters }: Asked): Promise<Plan[]> {
       if (plan === undefined) throw new Error('explain gave no plan');
       plans.push(plan);
     }
+    await client.query('reset plan_cache_mode');
     return plans;
   });
 }

@@ -45,7 +45,7 @@ describe('granting slots', () => {
   test('the attempt is in the ledger, un-ended, before its slot comes', async () => {
     const line = await makeLine(ledger);
     const wanted = request();
-    const { reservations, databaseNowMs } = await line.reserve([wanted], { leadMs: 30 });
+    const { reservations, databaseNowMs } = await line.reserve([wanted], { leadMs: 60_000 });
     const [granted] = reservations;
     expect(granted).toMatchObject({
       kind: 'granted',
@@ -54,7 +54,7 @@ describe('granting slots', () => {
       probe: undefined,
     });
     const slotAtMs = granted?.kind === 'granted' ? granted.slotAtMs : NaN;
-    expect(slotAtMs).toBeGreaterThan(databaseNowMs + 20);
+    expect(slotAtMs).toBeGreaterThan(databaseNowMs);
     const rows = await attemptsOf(wanted.id);
     expect(rows).toMatchObject([{ attempt: 1, worker_id: 'worker-1', ended: false }]);
     expect(rows[0]?.slot_at).toBeCloseTo(slotAtMs, 1);
@@ -93,9 +93,9 @@ describe('granting slots', () => {
 
   test('no slot lies before the lead that the reply needs', async () => {
     const line = await makeLine(ledger);
-    const result = await line.reserve(requests(3), { leadMs: 1_000 });
+    const result = await line.reserve(requests(3), { leadMs: 60_000 });
     const [first = NaN] = slotsOf(result);
-    expect(first).toBeGreaterThan(result.databaseNowMs + 900);
+    expect(first).toBeGreaterThan(result.databaseNowMs + 30_000);
   });
 
   test('the first slot of a new line lies a full window ahead: nobody knows what was sent before', async () => {
