@@ -19,7 +19,7 @@ const secondOutagePauseMs = 1_000;
  * An outage is the API's, not one worker's, where no worker had a good answer for so long, in
  * milliseconds; on a slow line, for three intervals.
  */
-const silentForMs = 400;
+const silentForMs = 1_200;
 
 export interface LineKey {
   host: string;
