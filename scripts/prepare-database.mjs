@@ -1,17 +1,36 @@
 // A new embedded database for the package, so that a user's first start need not make one: initdb
 // takes twice the time and memory. It is for this version of PGlite alone, which its name says.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import './build.mjs';
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 const { version } = lock.packages['node_modules/@electric-sql/pglite'];
-const file = `dist/embedded/new-database-${version}.tar.gz`;
+const name = `new-database-${version}.tar.gz`;
+/** A build removes what was built before; this stays the same. */
+const cache = 'node_modules/.cache/room-reaper';
 
-if (!existsSync(file)) {
+/** Whole or not there, whoever reads it meanwhile. */
+function put(path, write) {
+  if (existsSync(path)) return;
+  const part = `${path}.${process.pid}`;
+  write(part);
+  renameSync(part, path);
+}
+
+if (!existsSync(`${cache}/${name}`)) {
   const database = await PGlite.create();
   await database.exec('checkpoint');
-  const dump = await database.dumpDataDir('gzip');
+  const dump = Buffer.from(await (await database.dumpDataDir('gzip')).arrayBuffer());
   await database.close();
-  writeFileSync(file, Buffer.from(await dump.arrayBuffer()));
+  mkdirSync(cache, { recursive: true });
+  put(`${cache}/${name}`, (part) => writeFileSync(part, dump));
 }
+put(`dist/embedded/${name}`, (part) => copyFileSync(`${cache}/${name}`, part));
