@@ -120,7 +120,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/cli/main.ts', 'test/**', 'bench/**', 'examples/**', 'scripts/**'],
+    files: [
+      'src/cli/main.ts',
+      'test/**',
+      'bench/**',
+      'examples/**',
+      'scripts/**',
+      'vitest.config.ts',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

@@ -1,11 +1,10 @@
+import { existsSync, statfsSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests that need no server; they run without waiting for one. */
 const unit = ['test/**/*.unit.test.ts'];
-
-/** Tests that measure time: alone, after all the others, one after the other. */
-const pacing = ['test/pacing/**/*.test.ts'];
 
 /** Tests that take servers away and wait for what follows: `npm run test:faults`. */
 const faults = ['test/faults/**/*.test.ts'];
@@ -16,14 +15,25 @@ const chaos = ['test/chaos/history.test.ts'];
 /** Memory over many rooms: `npm run test:soak`; its short form runs with the faults. */
 const soak = ['test/soak/**/*.test.ts'];
 
-/** The longest by far. Begun last, one of them would run on alone. */
-const longest = /faults\/(outage|stores-away)\.test\.ts$/;
+/** The longest. Begun last, one of them would run on alone. */
+const longest =
+  /(faults\/(outage|stores-away)|e2e\/(shutdown|destroy|cancel|failed-set|replay|doctor)|embedded\/processes)\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification) => longest.test(moduleId);
     return (await super.sort(files)).sort((a, b) => Number(isLong(b)) - Number(isLong(a)));
   }
+}
+
+/**
+ * The data directories of the tests are many thousands of files that live for seconds: where there
+ * is memory in plenty, they are kept in it.
+ */
+const inMemory = '/dev/shm';
+if (process.env.TMPDIR === undefined && existsSync(inMemory)) {
+  const { bavail, bsize } = statfsSync(inMemory);
+  if (Math.min(bavail * bsize, freemem()) > 6 * 1024 ** 3) process.env.TMPDIR = inMemory;
 }
 
 const globalSetup = ['test/support/global-setup.ts'];
@@ -33,7 +43,7 @@ export default defineConfig({
     setupFiles: ['test/support/setup.ts'],
     // Nothing is judged by how long it takes: what ends at all ends sooner than this.
     testTimeout: 120_000,
-    // The first to need an embedded database makes one, which takes 10 s of a whole core.
+    // The first to need an embedded database makes one, which takes seconds of a whole core.
     hookTimeout: 120_000,
     // A poll waits for what must come; how soon is a matter of the machine.
     expect: { poll: { timeout: 10_000 } },
@@ -51,23 +61,12 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...pacing, ...faults, ...soak, ...chaos],
+          exclude: [...configDefaults.exclude, ...unit, ...faults, ...soak, ...chaos],
           globalSetup,
           // As with the unit tests; what a test opened is closed by test/support/setup.ts.
           isolate: false,
-          retry: { count: 2, condition: /the machine stood still/ },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'pacing',
-          include: pacing,
-          globalSetup,
-          fileParallelism: false,
-          // What other load on the machine disturbs is measured up to three times. What else fails, fails.
-          retry: { count: 2, condition: /of the quota was used|the machine stood still/ },
-          sequence: { groupOrder: 1 },
+          // An embedded database lives for seconds: optimizing its code takes longer than it saves.
+          execArgv: ['--liftoff-only'],
         },
       },
       {
@@ -78,7 +77,7 @@ export default defineConfig({
           globalSetup,
           // They mostly wait.
           maxWorkers: 3,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -89,12 +88,12 @@ export default defineConfig({
           globalSetup,
           maxWorkers: 3,
           testTimeout: 1_800_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: 'chaos', include: chaos, globalSetup, sequence: { groupOrder: 3 } },
+        test: { name: 'chaos', include: chaos, globalSetup, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -67,23 +67,53 @@ function initdb(
   );
 }
 
+/** Whether it takes a new connection, and answers. */
 export async function askPostgres(url: string): Promise<void> {
-  await withPostgres(url, (client) => client.query('SELECT 1'));
+  const client = await connect(url);
+  await client.query('SELECT 1').finally(() => client.end().catch(() => undefined));
 }
+
+/** The types of pg lack these two, which say whether the process waits for it. */
+type Connection = Client & Record<'ref' | 'unref', () => void>;
+
+/** One for each URL that was used before: starting one takes longer than most uses of it. */
+const idle = new Map<string, Connection>();
 
 export async function withPostgres<T>(
   url: string,
   use: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  const client = idle.get(url) ?? (await connect(url));
+  idle.delete(url);
+  client.ref();
+  let reusable = false;
+  try {
+    const result = await use(client);
+    reusable = !idle.has(url);
+    return result;
+  } finally {
+    if (reusable) {
+      idle.set(url, client);
+      // The process may end with it open.
+      client.unref();
+    } else {
+      await client.end().catch(() => undefined);
+    }
+  }
+}
+
+async function connect(url: string): Promise<Connection> {
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+  }) as Connection;
   // A server killed under the connection: the query in hand reports it.
   client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return await use(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+  client.on('end', () => {
+    if (idle.get(url) === client) idle.delete(url);
+  });
+  await client.connect();
+  return client;
 }
 
 /** The server behind TEST_DATABASE_URL: it must answer, and it is not ours to stop. */

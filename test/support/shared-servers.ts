@@ -84,7 +84,8 @@ async function startSharedPostgres(source: Source): Promise<Started> {
       return startSharedPostgres(install('postgresql', findPostgres));
     case 'docker':
     case 'program':
-      return startPostgres(source);
+      // Nothing lives long enough to be vacuumed, and a worker would come by for each database.
+      return startPostgres(source, { settings: { autovacuum_naptime: '1h' } });
   }
 }
 
