@@ -1,4 +1,10 @@
-/** SIGINT and SIGTERM: the first asks for an orderly end, a second one exits at once. */
+const orderlyEnds = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * SIGINT, SIGTERM and SIGHUP: the first asks for an orderly end, a second one exits at once.
+ * A terminal that is closed sends SIGHUP twice, by the shell and by the system: a second one is
+ * nobody's impatience.
+ */
 export interface Interrupt {
   /** Aborts at the first signal. */
   readonly signal: AbortSignal;
@@ -13,18 +19,16 @@ export function onInterrupt(): Interrupt {
   const interrupted = new Promise<void>((resolve) => {
     controller.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const handle = () => {
-    if (controller.signal.aborted) process.exit(130);
+  const handle = (signal: NodeJS.Signals) => {
+    if (controller.signal.aborted && signal !== 'SIGHUP') process.exit(130);
     controller.abort();
   };
-  process.on('SIGINT', handle);
-  process.on('SIGTERM', handle);
+  for (const signal of orderlyEnds) process.on(signal, handle);
   return {
     signal: controller.signal,
     interrupted,
     dispose() {
-      process.off('SIGINT', handle);
-      process.off('SIGTERM', handle);
+      for (const signal of orderlyEnds) process.off(signal, handle);
     },
   };
 }

@@ -5,6 +5,7 @@ import { startSimulator } from '../simulator/simulator.js';
 import { demoApp } from '../simulator/simulator-options.js';
 import { formatReport } from '../simulator/simulator-report.js';
 import type { SimulatorOptions } from '../simulator/simulator-options.js';
+import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
 import type { Io } from './io.js';
 
@@ -46,7 +47,7 @@ While it runs: GET /simulator/report, PUT or DELETE /simulator/fault,
 POST /simulator/rooms, POST /simulator/invalidate-signatures.
 `;
 
-/** `room-reaper simulator`. `stopped` resolves when it shall end: SIGINT or SIGTERM. */
+/** `room-reaper simulator`. `stopped` resolves when it shall end: at the first signal. */
 export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalled): Command {
   return new Command('simulator')
     .configureOutput({
@@ -148,13 +149,8 @@ function gather(spec: string, before: string[]): string[] {
   return [...before, spec];
 }
 
-/** The first SIGINT or SIGTERM; a second one ends the process at once. */
+/** A second one ends the process at once. */
 function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    const first = (): void => {
-      process.off('SIGINT', first).off('SIGTERM', first);
-      resolve();
-    };
-    process.on('SIGINT', first).on('SIGTERM', first);
-  });
+  const interrupt = onInterrupt();
+  return interrupt.interrupted.then(() => interrupt.dispose());
 }

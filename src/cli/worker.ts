@@ -12,7 +12,7 @@ Examples:
   QUEUE_URL=redis://redis DATABASE_URL=postgres://ledger room-reaper worker
 
 Any number of workers, on any number of machines, share one rate as long as they share
-the ledger (DATABASE_URL). SIGTERM or SIGINT: what is in flight is finished within ten
+the ledger (DATABASE_URL). SIGTERM, SIGINT or SIGHUP: what is in flight is finished within ten
 seconds, the rest stays on the queue, exit 0. A second signal exits at once.`;
 
 export function workerCommand(io: Io): Command {

@@ -1,8 +1,8 @@
 /**
  * The other side of fork.ts: a simulator in a process of its own.
  *
- * It lives exactly as long as the connection to its parent. Ctrl-C and a supervisor's
- * SIGTERM reach the whole process group, but the parent still has requests in flight then
+ * It lives exactly as long as the connection to its parent. Ctrl-C, a supervisor's SIGTERM
+ * and the SIGHUP of a closed terminal reach the whole process group, but the parent still has requests in flight then
  * and wants the report: so signals are left to the parent.
  */
 import { ReaperError } from '../errors.js';
@@ -11,8 +11,7 @@ import { startSimulator, type Simulator } from './simulator.js';
 
 let simulator: Simulator | undefined;
 
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit(0));
 process.on('message', (request: ChildRequest) => {
   answer(request).then(

@@ -71,20 +71,46 @@ test('destroy ends in order and with 130 although nobody reads what it says any 
   expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(asked);
 });
 
-test('destroy that is told to end by SIGTERM ends like one that is interrupted', async () => {
-  const { server, env } = await openStage();
-  const run = start(['destroy', '-'], {
-    env: { ...env, ...(await redisAndPostgres()) },
-    stdin: lines(roomIds(500)),
-  });
+test.each<[string, NodeJS.Signals[]]>([
+  ['SIGTERM', ['SIGTERM']],
+  // The shell sends one, and so does the system.
+  ['the SIGHUPs of a terminal that is closed', ['SIGHUP', 'SIGHUP']],
+])('destroy that is told to end by %s ends like one that is interrupted', async (_, signals) => {
+  const { server, env } = await openStage({ latencyMs: 300 });
+  const stores = await redisAndPostgres();
+  const run = start(['destroy', '-'], { env: { ...env, ...stores }, stdin: lines(roomIds(500)) });
   await server.reached(20);
 
-  run.kill('SIGTERM');
+  for (const signal of signals) {
+    run.kill(signal);
+    await run.said(/finishing what is in flight/);
+  }
 
   expect(await run.ended).toMatchObject({
     code: 130,
     stderr: expect.stringMatching(/run the same command again/) as string,
   });
+  const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  const told = rows.filter(({ statistics_source }) => statistics_source === 'response');
+  expect(told).toHaveLength((await server.report()).requests.length);
+});
+
+test('a worker whose terminal is closed records what is in flight', async () => {
+  const { server, env } = await openStage({ latencyMs: 300 });
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores } };
+  await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(500)) });
+  const worker = start(['worker'], options);
+  await server.reached(20);
+
+  worker.closePipes();
+  worker.kill('SIGHUP');
+  worker.kill('SIGHUP');
+
+  expect(await worker.ended).toMatchObject({ code: 0, signal: null });
+  const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
+  const told = rows.filter(({ statistics_source }) => statistics_source === 'response');
+  expect(told).toHaveLength((await server.report()).requests.length);
 });
 
 test('a worker told to end answers what is in flight, records it, gives the rest back, and exits 0', async () => {

@@ -183,7 +183,7 @@ beforeAll(async () => {
 });
 afterAll(() => compiled.remove());
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   '%s ends the simulator, which prints the report and exits 0',
   async (signal) => {
     const program = `

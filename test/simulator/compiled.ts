@@ -17,6 +17,7 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
     'errors.ts',
     'or-undefined.ts',
     'redact.ts',
+    'cli/interrupt.ts',
     'cli/invalid.ts',
     'room-id.ts',
     'cli/simulator.ts',
