@@ -26,6 +26,7 @@ export function assertQuotaKept(
   const arrivals = requests.map(({ atMs }) => atMs);
   assertSlidingWindow(arrivals, {
     slots: quota,
+    mayCoincide: true,
     spanMs(last) {
       const firstMs = startedAtMs + (arrivals[last - quota] ?? NaN);
       return 1_000 - (firstMs - earliest(firstMs, stalls));

@@ -8,6 +8,8 @@ export interface SlidingWindow {
    * milliseconds; as a function, of the index of the last.
    */
   spanMs: number | ((last: number) => number);
+  /** Two may be at the same instant: slots that were used late. */
+  mayCoincide?: boolean;
 }
 
 /** Milliseconds since the epoch are doubles: what they cannot tell apart is not an error. */
@@ -19,14 +21,15 @@ const precisionMs = 0.001;
  */
 export function assertSlidingWindow(
   instants: readonly number[],
-  { slots, spanMs }: SlidingWindow,
+  { slots, spanMs, mayCoincide = false }: SlidingWindow,
 ): void {
   const spanOf = typeof spanMs === 'number' ? () => spanMs : spanMs;
   const broken: string[] = [];
   for (let last = 1; last < instants.length; last++) {
     const instant = instants[last] ?? NaN;
     const before = instants[last - 1] ?? NaN;
-    if (!(instant > before)) broken.push(`number ${last} at ${instant} follows ${before}`);
+    if (!(instant > before || (mayCoincide && instant === before)))
+      broken.push(`number ${last} at ${instant} follows ${before}`);
     const first = instants[last - slots];
     if (first === undefined) continue;
     const least = spanOf(last);
