@@ -73,3 +73,13 @@ export function rounded(value: number, digits = 1): number {
 export function withCode(reason: string, code: number | undefined): string {
   return `${printable(reason)}${code === undefined ? '' : ` (${code})`}`;
 }
+
+/** Why a line stands, and which worker said so. */
+export function whyItStands(halt: {
+  reason: string;
+  code: number | undefined;
+  by: string | undefined;
+}): string {
+  const by = halt.by === undefined ? '' : `, said by worker ${printable(halt.by)}`;
+  return withCode(halt.reason, halt.code) + by;
+}

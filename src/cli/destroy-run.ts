@@ -13,7 +13,7 @@ import { enqueueRooms, type Enqueued, type EnqueueRequest } from '../operations/
 import { followBatch } from '../operations/look-ahead.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
-import { rooms } from '../text.js';
+import { rooms, whyItStands } from '../text.js';
 import type { StoppedLine } from '../worker/index.js';
 import { startWorker } from '../worker/worker.js';
 import { toText } from './destroy-report.js';
@@ -158,11 +158,7 @@ function exitCode(
 ): number {
   const left = progress.total - finishedCount(progress);
   if (left > 0 && stopped !== undefined) {
-    const code = stopped.code === undefined ? '' : ` (${stopped.code})`;
-    say(
-      io,
-      `the line is stopped: ${printable(stopped.reason)}${code}. ${rooms(left)} still to do.`,
-    );
+    say(io, `the line is stopped: ${whyItStands(stopped)}. ${rooms(left)} still to do.`);
     if (stopped.remedy !== undefined) say(io, `What to do: ${printable(stopped.remedy)}.`);
     say(io, 'Then run the same command again to go on.');
     return exitCodes.stopped;

@@ -13,7 +13,7 @@ import {
 import { haltOf } from '../operations/line.js';
 import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
-import { count, instant, withCode } from '../text.js';
+import { count, instant, whyItStands } from '../text.js';
 import { print, type Io } from './io.js';
 import { withOwnService } from './with-service.js';
 
@@ -150,7 +150,7 @@ function describeLine({ line, state, host, nowMs }: Explanation): string {
     line.lastSlotMs === undefined ? '' : `, last slot ${instant(line.lastSlotMs, nowMs)}`;
   const halt = haltOf(state);
   if (halt !== undefined) {
-    const since = `since ${instant(halt.sinceMs, nowMs)}: ${withCode(halt.reason, halt.code)}`;
+    const since = `since ${instant(halt.sinceMs, nowMs)}: ${whyItStands(halt)}`;
     return halt.outage
       ? `line of ${host}: BRAKED, the API does not work ${since}; one room tries every two seconds${last}`
       : `line of ${host}: STOPPED ${since}; one room tries again at ${instant(halt.probeAtMs, nowMs)}`;

@@ -1,9 +1,9 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { errorCodes, ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
+import { packageVersion } from '../worker/version.js';
 import { describeError } from './advice.js';
 import { Declined } from './confirm.js';
 import { exitCodes, say, type Io } from './io.js';
@@ -118,7 +118,7 @@ export async function runProgram(
 ): Promise<void> {
   const program = new Command('room-reaper')
     .description('Destroys Tencent live rooms in bulk, within the quota of the API.')
-    .version(readVersion())
+    .version(packageVersion())
     .configureOutput({
       writeOut: (text) => io.stdout.write(printableLines(text)),
       // It repeats arguments that it does not know.
@@ -139,12 +139,6 @@ export async function runProgram(
   } catch (error) {
     io.exitCode = reportError(error, io);
   }
-}
-
-/** From the sources and from dist/ alike, each two folders below the package's own. */
-function readVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 /** A line of the help, which cannot be run. */

@@ -3,13 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { Line } from '../operations/line.js';
 import type { Service } from '../operations/service.js';
-import { readStatus, statusJson, type Status, type StatusBatch } from '../operations/status.js';
+import {
+  readStatus,
+  statusJson,
+  type SeenWorker,
+  type Status,
+  type StatusBatch,
+} from '../operations/status.js';
 import { isPassing } from '../passing.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';
-import { clockTime, count, duration, outcomeList, rooms, withCode } from '../text.js';
+import { clockTime, count, duration, outcomeList, rooms, whyItStands } from '../text.js';
 import { withOwnService } from './with-service.js';
 
 interface StatusFlags {
@@ -107,11 +113,12 @@ async function watch(
 
 function toText(status: Status, now: number): string {
   const lines = status.lines.flatMap((line) => [
-    ...describeLine(line),
+    ...describeLine(line, status.paused),
     ...(line.left ? [`  ${status.host} runs since; \`room-reaper resume\` forgets this`] : []),
   ]);
   if (lines.length === 0) lines.push('no worker has run yet; start one with `room-reaper worker`');
   if (status.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
+  lines.push(...describeWorkers(status, now));
   const { queue, etaSeconds = 0 } = status;
   const byLane = (['urgent', 'retry', 'normal', 'bulk'] as const)
     .filter((lane) => queue.lanes[lane] > 0)
@@ -121,26 +128,50 @@ function toText(status: Status, now: number): string {
       `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
   );
   if (etaSeconds > 0) lines.push(describeEta(etaSeconds, now));
+  else if (queue.waiting > 0 && !status.workers.some((worker) => worker.isAlive))
+    lines.push('nothing moves: no worker is at work; start one with `room-reaper worker`');
   for (const batch of status.batches) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
+}
+
+function describeWorkers({ workers, sentPerSecond }: Status, now: number): string[] {
+  const atWork = workers.filter((worker) => worker.isAlive);
+  if (workers.length === 0) return [];
+  return [
+    `${count(atWork.length)} ${atWork.length === 1 ? 'worker' : 'workers'} at work, ${sentPerSecond.toFixed(1)} requests/s in the last 10 s`,
+    ...workers.map((worker) => `  ${describeWorker(worker, now)}`),
+  ];
+}
+
+function describeWorker(worker: SeenWorker, now: number): string {
+  const { host, pid, version, keyFingerprint, inHand, reason } = worker;
+  const name = `${printable(host)}:${pid}`;
+  if (!worker.isAlive)
+    return `${name}: NOT HEARD OF for ${duration((now - worker.seenAtMs) / 1000)}; what it had in hand goes to others`;
+  const why = reason === undefined ? '' : ` (${printable(reason)})`;
+  const state = worker.state === 'holding_back' ? 'HOLDING BACK' : worker.state;
+  return `${name}: ${state}${why}, ${count(inHand)} in hand, key ${printable(keyFingerprint)}, version ${printable(version)}, since ${clockTime(worker.startedAtMs)}`;
 }
 
 function describeEta(seconds: number, now: number): string {
   return `${duration(seconds)} left, done ${clockTime(now + seconds * 1000)}`;
 }
 
-function describeLine({ host, state, ratePerSecond, brakeReason, quotaFound }: Line): string[] {
+function describeLine(
+  { host, state, ratePerSecond, brakeReason, quotaFound }: Line,
+  paused: boolean,
+): string[] {
   if (state.kind === 'stopped') {
     const { remedy, sinceMs, probeAtMs } = state.halt;
     return [
-      `${host}: STOPPED since ${clockTime(sinceMs)}: ${withCode(state.halt.reason, state.halt.code)}`,
+      `${host}: STOPPED since ${clockTime(sinceMs)}: ${whyItStands(state.halt)}`,
       ...(remedy === undefined ? [] : [`  what to do: ${printable(remedy)}`]),
       `  one room tries again at ${clockTime(probeAtMs)}`,
     ];
   }
   if (state.kind === 'outage') {
     return [
-      `${host}: BRAKED, the API does not work since ${clockTime(state.halt.sinceMs)}: ${withCode(state.halt.reason, state.halt.code)}; ` +
+      `${host}: BRAKED, the API does not work since ${clockTime(state.halt.sinceMs)}: ${whyItStands(state.halt)}; ` +
         'nothing is spent, one room tries every two seconds, and the rest follows when it works',
     ];
   }
@@ -149,7 +180,8 @@ function describeLine({ host, state, ratePerSecond, brakeReason, quotaFound }: L
       ? ''
       : `; quota found: ${quotaFound.ratePerSecond.toFixed(0)} requests/s, at ${clockTime(quotaFound.atMs)}`;
   const brake = brakeReason === undefined ? '' : `, braked: ${printable(brakeReason)}`;
-  return [`${host}: running, ${ratePerSecond.toFixed(1)} requests/s${brake}${found}`];
+  const stands = paused ? 'paused by hand, else running' : 'running';
+  return [`${host}: ${stands}, ${ratePerSecond.toFixed(1)} requests/s allowed${brake}${found}`];
 }
 
 function describeBatch(batch: StatusBatch, now: number): string[] {

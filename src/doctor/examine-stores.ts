@@ -1,7 +1,8 @@
 /** The queue and the ledger, wherever they are, and what they say of the line. */
 import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
-import { readLines, type Line } from '../ledger/line.js';
+import { readLines } from '../ledger/line.js';
+import { readWorkers } from '../ledger/workers.js';
 import { slotInterval } from '../limiter/pace.js';
 import type { QueueConnection } from '../queue/connection.js';
 import { openQueue } from '../queue/open.js';
@@ -43,7 +44,7 @@ export async function examineStores({ config }: InspectedConfig): Promise<Examin
       queue: queue.findings,
       ledger: ledger.findings,
       ledgerOffsetMs: ledger.clockOffsetMs,
-      line: { lines: ledger.lines, waiting: queue.waiting },
+      line: { ...ledger.line, waiting: queue.waiting },
     };
   } finally {
     await within(checkLimitMs, embedded.stores?.close() ?? Promise.resolve()).catch(
@@ -151,7 +152,7 @@ async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promi
 }
 
 interface ExaminedLedger {
-  lines: Line[] | undefined;
+  line: Pick<LineFacts, 'lines' | 'workers'>;
   findings: Finding[];
   clockOffsetMs: number | undefined;
 }
@@ -160,7 +161,7 @@ async function examineLedger(
   config: InspectedConfig['config'],
   embedded: Embedded,
 ): Promise<ExaminedLedger> {
-  const nothing = { clockOffsetMs: undefined, lines: undefined };
+  const nothing = { clockOffsetMs: undefined, line: { lines: undefined, workers: [] } };
   const { databaseUrl } = config;
   if (databaseUrl === undefined) {
     return { ...nothing, findings: [warning('not looked at: DATABASE_URL is wrong')] };
@@ -173,8 +174,8 @@ async function examineLedger(
   const { clockOffsetMs } = session.facts;
   try {
     if (!isCurrent(session, 'ledger')) return { ...nothing, findings, clockOffsetMs };
-    const lines = await within(checkLimitMs, readAllLines(config, session));
-    return { findings, clockOffsetMs, lines };
+    const line = await within(checkLimitMs, readLineFacts(config, session));
+    return { findings, clockOffsetMs, line };
   } catch {
     return { ...nothing, findings, clockOffsetMs };
   } finally {
@@ -182,13 +183,16 @@ async function examineLedger(
   }
 }
 
-async function readAllLines(
+async function readLineFacts(
   { sdkAppId, rateLimitPerSecond, arrivalJitterMs }: InspectedConfig['config'],
   { database }: PostgresSession,
-): Promise<Line[] | undefined> {
+): Promise<ExaminedLedger['line']> {
   if (sdkAppId === undefined || rateLimitPerSecond === undefined || arrivalJitterMs === undefined)
-    return undefined;
-  return readLines(database, sdkAppId, slotInterval(rateLimitPerSecond, arrivalJitterMs));
+    return { lines: undefined, workers: [] };
+  return {
+    lines: await readLines(database, sdkAppId, slotInterval(rateLimitPerSecond, arrivalJitterMs)),
+    workers: await readWorkers(database, sdkAppId),
+  };
 }
 
 /** Its tables are there, at this program's version, and may be used. */

@@ -1,9 +1,10 @@
 /** Whether rooms move: the line's state, and what waits, failed or is too late on the queue. */
 import { isMoving, type Line } from '../ledger/line.js';
+import { workerName, type SeenWorker } from '../ledger/workers.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { type DestroyQueue, type Lane, lanes, readDestruction } from '../queue/job.js';
 import { printable } from '../redact.js';
-import { count, rooms, withCode } from '../text.js';
+import { count, isoTime, rooms, whyItStands } from '../text.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 
 export interface WaitingFacts {
@@ -15,6 +16,7 @@ export interface WaitingFacts {
 export interface LineFacts {
   /** The line of the configured endpoint and those of other hosts; undefined: no ledger to ask. */
   lines: Line[] | undefined;
+  workers: SeenWorker[];
   /** undefined: no queue to ask. */
   waiting: WaitingFacts | undefined;
 }
@@ -46,6 +48,7 @@ export function judgeLine(facts: LineFacts, host: string | undefined, nowMs: num
     ...(facts.lines === undefined
       ? [warning('the line was not looked at: the ledger cannot be used, or is not made yet')]
       : judgeState(facts.lines, host)),
+    ...judgeWorkers(facts.workers),
     ...(facts.waiting === undefined
       ? [warning('what waits was not looked at: the queue cannot be used, or is not made yet')]
       : judgeWaiting(facts.waiting, facts.lines, host, nowMs)),
@@ -59,14 +62,14 @@ function judgeState(lines: readonly Line[], host: string | undefined): Finding[]
     const rate = `${ratePerSecond.toFixed(1)} requests/s`;
     switch (state.kind) {
       case 'stopped': {
-        const text = `the line${of} is stopped: ${withCode(state.halt.reason, state.halt.code)}`;
+        const text = `the line${of} is stopped: ${whyItStands(state.halt)}`;
         const next = state.halt.remedy ?? 'mend the cause, then run `room-reaper resume`';
         // Another host is a stand-in, or where the app was before.
         return of === '' ? problem(text, next) : warning(text, next);
       }
       case 'outage':
         return warning(
-          `the line${of} is braked, the API does not work: ${withCode(state.halt.reason, state.halt.code)}`,
+          `the line${of} is braked, the API does not work: ${whyItStands(state.halt)}`,
           'it goes on by itself when the API works; see the findings about the endpoint',
         );
       case 'braked':
@@ -80,6 +83,34 @@ function judgeState(lines: readonly Line[], host: string | undefined): Finding[]
         return state satisfies never;
     }
   });
+}
+
+function* judgeWorkers(workers: readonly SeenWorker[]): Generator<Finding> {
+  const alive = workers.filter((worker) => worker.isAlive);
+  for (const worker of workers) {
+    const name = printable(workerName(worker));
+    if (!worker.isAlive) {
+      yield warning(
+        `worker ${name} was last heard of at ${isoTime(worker.seenAtMs) ?? 'no time'} and did not say that it ends`,
+        'look whether its machine and process are there; what it had in hand goes to the others',
+      );
+    } else if (worker.state === 'holding_back') {
+      yield warning(
+        `worker ${name} holds back, others succeed: ${printable(worker.reason ?? '')}`,
+        'mend its key, network, DNS or certificates, and start it again',
+      );
+    }
+  }
+  const keys = new Map(alive.map((worker) => [worker.keyFingerprint, workerName(worker)]));
+  if (keys.size > 1) {
+    const which = [...keys].map(([key, name]) => `${printable(key)} (${printable(name)}, …)`);
+    yield warning(
+      `workers have ${keys.size} different keys: ${which.join(', ')}`,
+      'right while a key is changed (docs/operations.md, "Changing the key"); else give all the same one',
+    );
+  }
+  if (alive.length > 0)
+    yield ok(`${count(alive.length)} ${alive.length === 1 ? 'worker is' : 'workers are'} at work`);
 }
 
 function* judgeWaiting(

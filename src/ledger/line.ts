@@ -1,6 +1,7 @@
 /** The line's row: making it, stopping, braking, reading it. */
 import { readColumn, type Database } from './database.js';
 import { intervalInForce, readStop, type StoppedLine, type StopRow } from './reserve.js';
+import { isAlive } from './workers.js';
 
 /** Length of the API's window, in milliseconds. */
 const windowMs = 1000;
@@ -61,40 +62,71 @@ export async function ensureLine(
   ]);
 }
 
+export interface StopOptions {
+  /** The worker that says so. */
+  by?: { workerId: string; name: string };
+  /**
+   * What shows that it may be the trouble of this worker alone, whose key is an old one: that
+   * others live, who can be asked; or that a request of theirs succeeded that was sent after this
+   * (milliseconds since the epoch, on the database's clock).
+   */
+  unless?: 'others_live' | { othersSucceedSinceMs: number } | undefined;
+}
+
 /**
- * $1 id, $2 code, $3 reason, $4 remedy. Where it is stopped already, as after a probe, the
- * newest reason is shown; since when, and when the next probe is, stay as they were. A stop
- * takes the place of an outage.
+ * $1 id, $2 code, $3 reason, $4 remedy, $5 id and $6 name of the worker, $7 whether others that
+ * live are a reason not to, $8 since when the success of others is one (epoch ms, or null).
+ *
+ * Where it is stopped already, as after a probe, the newest reason is shown; since when, and when
+ * the next probe is, stay as they were. A stop takes the place of an outage.
  */
 const stopSql = `
-update room_reaper.lines
+update room_reaper.lines l
    set stopped_at = case when outage then clock_timestamp() else coalesce(stopped_at, clock_timestamp()) end,
-       stop_code = $2, stop_reason = $3, stop_remedy = $4,
+       stop_code = $2, stop_reason = $3, stop_remedy = $4, stop_worker = $6, probed_by = $5,
        probe_at = coalesce(case when not outage then probe_at end,
          clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond'),
        probe_pause_ms = coalesce(case when stopped_at is not null and not outage then probe_pause_ms end,
          ${firstProbePauseMs} * 2),
        outage = false
- where id = $1`;
+ where id = $1
+   and (stopped_at is not null and not outage
+     or not ($7 and exists (select from room_reaper.workers w
+                             where w.line_id = l.id and w.id is distinct from $5 and ${isAlive('w')}))
+    and not exists (select from room_reaper.attempts a
+                     where a.line = l.number and a.worker_id is distinct from $5 and a.sent_at > to_timestamp($8::float8 / 1000)
+                       and a.verdict in ('destroyed', 'gone', 'rejected')))
+returning id`;
 
+/** @returns false where it was not stopped, for what `unless` says. */
 export async function stopLine(
   database: Database,
   id: string,
-  cause: { code: number | undefined; reason: string; remedy: string | undefined },
-): Promise<void> {
-  await database.query('line-stop', stopSql, [
+  {
+    code,
+    reason,
+    remedy,
+  }: { code: number | undefined; reason: string; remedy: string | undefined },
+  { by, unless }: StopOptions = {},
+): Promise<boolean> {
+  const stopped = await database.query('line-stop', stopSql, [
     id,
-    cause.code ?? null,
-    cause.reason,
-    cause.remedy ?? null,
+    code ?? null,
+    reason,
+    remedy ?? null,
+    by?.workerId ?? null,
+    by?.name ?? null,
+    unless === 'others_live',
+    typeof unless === 'object' ? unless.othersSucceedSinceMs : null,
   ]);
+  return stopped.length > 0;
 }
 
 /** $1 id. */
 const resumeSql = `
 update room_reaper.lines
    set stopped_at = null, stop_code = null, stop_reason = null, stop_remedy = null,
-       probe_at = null, probe_pause_ms = null, outage = false
+       stop_worker = null, probed_by = null, probe_at = null, probe_pause_ms = null, outage = false
  where id = $1 and stopped_at is not null
 returning id`;
 
@@ -110,7 +142,7 @@ export async function resumeLine(database: Database, id: string): Promise<boolea
 const beginOutageSql = `
 update room_reaper.lines
    set stopped_at = clock_timestamp(), outage = true, stop_code = $2, stop_reason = $3, stop_remedy = null,
-       probe_at = clock_timestamp() + ${firstOutagePauseMs} * interval '1 millisecond',
+       stop_worker = null, probe_at = clock_timestamp() + ${firstOutagePauseMs} * interval '1 millisecond',
        probe_pause_ms = ${secondOutagePauseMs}
  where id = $1 and stopped_at is null
    and (answered_at is null or answered_at <
@@ -257,7 +289,7 @@ const quotaFoundShownMs = 3_600_000;
 const stateSql = `
 select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        brake_reason, over_quota_rate, extract(epoch from over_quota_at)::float8 * 1000 as over_quota_at,
-       outage, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason, stop_remedy,
+       outage, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason, stop_remedy, stop_worker,
        extract(epoch from probe_at)::float8 * 1000 as probe_at, recent[cardinality(recent)] as last_slot,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from room_reaper.lines where sdk_app_id = $1 order by id`;

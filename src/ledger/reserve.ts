@@ -15,6 +15,8 @@ export interface StoppedLine {
   code: number | undefined;
   reason: string;
   remedy: string | undefined;
+  /** Name of the worker that said so; of an outage it is all of them. */
+  by: string | undefined;
   /** When one job may try again, in milliseconds since the epoch, on the database's clock. */
   probeAtMs: number;
 }
@@ -87,6 +89,12 @@ export interface MovedSlot {
 const longestProbePauseMs = 3_600_000;
 const longestOutagePauseMs = 2_000;
 
+/**
+ * For so long after it is due, the probe of a stopped line is for another worker than the one that
+ * stopped it or probed last, whose trouble it may be alone. In milliseconds.
+ */
+const forOthersMs = 5_000;
+
 /** SQL: the interval in force of a line, in milliseconds; `full` is the interval when nothing brakes. */
 export function intervalInForce(line: string, full: string): string {
   return `room_reaper.interval_in_force(${full}::float8, ${line}.braked_rate, ${line}.over_quota_rate,
@@ -152,12 +160,16 @@ line as (
            ${intervalInForce('l', '$3')}, $12),
          probe_at = case when l.stopped_at is null then null
            else clock_timestamp() + l.probe_pause_ms * interval '1 millisecond' end,
+         probed_by = case when l.stopped_at is null then null else $2 end,
          probe_pause_ms = case when l.stopped_at is null then null
            when l.outage then least(l.probe_pause_ms * 2, ${longestOutagePauseMs})
            else least(l.probe_pause_ms * 2, ${longestProbePauseMs}) end,
          answered_at = greatest(l.answered_at, to_timestamp($13::float8 / 1000))
    where l.id = $1 and exists (select from open)
-     and (l.stopped_at is null or l.probe_at <= clock_timestamp())
+     and (l.stopped_at is null
+       or l.probe_at <= clock_timestamp() - case
+            when l.outage or l.probed_by is distinct from $2 then interval '0'
+            else ${forOthersMs} * interval '1 millisecond' end)
   returning l.number, l.recent, cardinality(l.recent) as remembered, l.probe_at,
     case when l.stopped_at is null then null when l.outage then 'outage' else 'stop' end as probe,
     case when l.stopped_at is null then (select count(*) from open) else 1 end as granted
@@ -176,7 +188,7 @@ granted as (
 select h.id, h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sent, h.may_have_acted, g.attempt,
        n.slot_at, l.probe,
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.outage, s.stop_code,
-       s.stop_reason, s.stop_remedy,
+       s.stop_reason, s.stop_remedy, s.stop_worker,
        extract(epoch from coalesce(l.probe_at, s.probe_at))::float8 * 1000 as probe_at,
        extract(epoch from s.not_before)::float8 * 1000 as not_before,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
@@ -194,6 +206,7 @@ export interface StopRow {
   stop_code: number | null;
   stop_reason: string | null;
   stop_remedy: string | null;
+  stop_worker: string | null;
   probe_at: number | null;
   now: number;
 }
@@ -213,6 +226,7 @@ export function readStop(row: StopRow): StoppedLine {
     code: row.stop_code ?? undefined,
     reason: row.stop_reason ?? '',
     remedy: row.stop_remedy ?? undefined,
+    by: row.stop_worker ?? undefined,
     probeAtMs: row.probe_at ?? row.now,
   };
 }

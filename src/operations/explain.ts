@@ -7,10 +7,11 @@ import {
   type RoomHistory,
 } from '../ledger/explain.js';
 import { readLines, stateOf, type Line, type LineState } from '../ledger/line.js';
+import { readWorkers } from '../ledger/workers.js';
 import { locateJob, locateRoom, type LocatedJob } from '../queue/locate.js';
 import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
-import { duration, instant, isoTime, rooms, rounded, withCode } from '../text.js';
+import { duration, instant, isoTime, rooms, rounded, whyItStands, withCode } from '../text.js';
 import { haltJson, lineWords } from './line.js';
 import type { Service } from './service.js';
 
@@ -25,6 +26,8 @@ export interface Explanation {
   line: Line | undefined;
   state: LineState;
   fullRatePerSecond: number;
+  /** Of this line. */
+  workersAlive: number;
   /** The destruction that is still to be done. */
   pending: LocatedJob | undefined;
   /** By destruction id: what of it is on the queue. */
@@ -42,9 +45,10 @@ export async function explain(service: Service, roomId: string): Promise<Explana
   const { queue, lookUp } = await service.queue();
   // The queue first: a job that ends between the two is in the ledger by then.
   const pending = await locateRoom(queue, lookUp, roomId);
-  const [history, lines, paused] = await Promise.all([
+  const [history, lines, workers, paused] = await Promise.all([
     readRoomHistory(database, config.sdkAppId, roomId, most),
     readLines(database, config.sdkAppId, intervalMs),
+    readWorkers(database, config.sdkAppId),
     queue.isPaused(),
   ]);
   const line = lines.find((each) => each.id === lineId);
@@ -60,13 +64,14 @@ export async function explain(service: Service, roomId: string): Promise<Explana
     line,
     state: stateOf(line, paused),
     fullRatePerSecond: 1000 / intervalMs,
+    workersAlive: workers.filter((each) => each.isAlive && each.lineId === lineId).length,
     pending,
     jobs,
     history,
   };
 }
 
-/** So long without a slot, while rooms wait on a running line, means that no worker runs. In milliseconds. */
+/** So long without a slot, while rooms wait on a running line, means that no worker moves. In milliseconds. */
 const silenceMs = 30_000;
 
 /** One sentence that answers the question. */
@@ -119,11 +124,11 @@ function holdUp({ state }: Explanation, before: string): string {
     case 'paused':
       return `${before}the queue is paused by hand; run \`room-reaper resume\` to go on`;
     case 'stopped': {
-      const { reason, code, remedy } = state.halt;
-      return `${before}the line is stopped: ${withCode(reason, code)}${remedy === undefined ? '' : `; ${remedy}`}`;
+      const { remedy } = state.halt;
+      return `${before}the line is stopped: ${whyItStands(state.halt)}${remedy === undefined ? '' : `; ${remedy}`}`;
     }
     case 'outage':
-      return `${before}the API does not work: ${withCode(state.halt.reason, state.halt.code)}; it goes on by itself when it does`;
+      return `${before}the API does not work: ${whyItStands(state.halt)}; it goes on by itself when it does`;
     case 'running':
     case 'braked':
     case 'never_used':
@@ -138,18 +143,19 @@ function queueAhead(
   job: LocatedJob,
   place: { ahead: number; exact: boolean },
 ): string {
-  const { line, nowMs, fullRatePerSecond } = explanation;
+  const { line, nowMs, fullRatePerSecond, workersAlive } = explanation;
   const { ahead, exact } = place;
   const lane = job.lane === undefined ? '' : ` in the ${job.lane} lane`;
   const who =
     ahead === 0 ? `next${lane}` : `${exact ? '' : 'at most '}${rooms(ahead)} ahead${lane}`;
   if (line === undefined) return `${who}; no worker has run yet, start one`;
+  if (workersAlive === 0) return `${who}; no worker is at work, start one`;
   const { lastSlotMs } = line;
   // A room that was asked for a moment ago says nothing about the workers yet.
   const silentFor = nowMs - Math.max(lastSlotMs ?? 0, job.destruction?.requestedAtMs ?? 0);
   if (silentFor > silenceMs) {
     const since = lastSlotMs === undefined ? '' : ` since ${instant(lastSlotMs, nowMs)}`;
-    return `${who}, and nothing was sent${since}: look whether a worker runs`;
+    return `${who}, and nothing was sent${since}: look what the workers do (\`room-reaper status\`)`;
   }
   const rate = line.ratePerSecond || fullRatePerSecond;
   const brake = line.brakeReason === undefined ? '' : ` (braked: ${printable(line.brakeReason)})`;

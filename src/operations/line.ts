@@ -23,6 +23,7 @@ export function haltJson(state: LineState): object {
       code: halt.code,
       reason: halt.reason,
       remedy: halt.remedy,
+      by: halt.by,
       since: isoTime(halt.sinceMs),
       probeAt: isoTime(halt.probeAtMs),
     },

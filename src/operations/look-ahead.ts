@@ -5,7 +5,7 @@
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
 import { readLines, stateOf, type Line, type LineState } from '../ledger/line.js';
-import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
+import { readRequestsLately } from '../ledger/requests-lately.js';
 import type { Placement } from '../producer/add.js';
 import { type DestroyQueue, lanes } from '../queue/job.js';
 import { openQueue } from '../queue/open.js';
@@ -84,7 +84,7 @@ async function readPace(
   try {
     if (database !== undefined) {
       const state = await readLine(database, line);
-      const cost = await readRequestsPerRoom(database, line.lineKey.sdkAppId);
+      const { requestsPerRoom: cost } = await readRequestsLately(database, line.lineKey.sdkAppId);
       return paceOf(state, line.intervalMs, cost, paused);
     }
   } catch {

@@ -1,7 +1,8 @@
 /** How the service stands: the line, its rate, what waits, how long that takes, the batches. */
 import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
-import { readRequestsPerRoom } from '../ledger/requests-per-room.js';
+import { readRequestsLately } from '../ledger/requests-lately.js';
+import { readWorkers, type SeenWorker } from '../ledger/workers.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
@@ -9,6 +10,8 @@ import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
 import { paceOf } from './look-ahead.js';
 import type { Service } from './service.js';
+
+export type { SeenWorker };
 
 interface StatusLine extends Line {
   /** It was stopped, or in an outage, and then left: the configured host is another, and runs since. */
@@ -22,9 +25,13 @@ export interface Status {
   /** The host that the configuration names. */
   host: string;
   queue: QueueDepth;
+  /** Those at work, and those that stopped saying so in the last minutes. */
+  workers: SeenWorker[];
+  /** What was sent in the last ten seconds, over all workers. */
+  sentPerSecond: number;
   /**
    * Seconds until everything that is due now is done, with the retries that rooms cost lately;
-   * undefined while nothing moves.
+   * undefined where nothing moves: the line stands, or no worker is at work on it.
    */
   etaSeconds: number | undefined;
   batches: StatusBatch[];
@@ -60,17 +67,23 @@ export async function readStatus(service: Service, batch?: string): Promise<Stat
   if (batch !== undefined && batches.length === 0) throw noSuchBatch(batch);
   const configured = lines.find((line) => line.host === host);
   const shown = lines.map((line) => ({ ...line, left: isLeft(line, configured) }));
-  const moves = !depth.paused && shown.every((line) => isMoving(line.state) || line.left);
-  const requestsPerRoom = await readRequestsPerRoom(database, sdkAppId);
+  const workers = await readWorkers(database, sdkAppId);
+  const isWorkedOn = workers.some((each) => each.isAlive && each.lineId === service.lineId);
+  const roomsAhead = depth.waiting + depth.active;
+  const moves =
+    (isWorkedOn || roomsAhead === 0) &&
+    !depth.paused &&
+    shown.every((line) => isMoving(line.state) || line.left);
+  const { requestsPerRoom, sentPerSecond } = await readRequestsLately(database, sdkAppId);
   const pace = paceOf(configured, intervalMs, requestsPerRoom, depth.paused);
   return {
     paused: depth.paused,
     lines: shown,
     host,
     queue: depth,
-    etaSeconds: moves
-      ? secondsLeft({ ...pace, roomsAhead: depth.waiting + depth.active })
-      : undefined,
+    workers,
+    sentPerSecond,
+    etaSeconds: moves ? secondsLeft({ ...pace, roomsAhead }) : undefined,
     batches: batches.map(withProgress),
   };
 }
@@ -104,6 +117,19 @@ export function statusJson(status: Status): object {
         at: isoTime(quotaFound.atMs),
       },
       ...haltJson(state),
+    })),
+    sentPerSecond: rounded(status.sentPerSecond),
+    workers: status.workers.map((worker) => ({
+      host: worker.host,
+      pid: worker.pid,
+      version: worker.version,
+      alive: worker.isAlive,
+      state: worker.state,
+      reason: worker.reason,
+      inHand: worker.inHand,
+      keyFingerprint: worker.keyFingerprint,
+      startedAt: isoTime(worker.startedAtMs),
+      seenAt: isoTime(worker.seenAtMs),
     })),
     queue: status.queue,
     etaSeconds: status.etaSeconds === undefined ? null : rounded(status.etaSeconds),

@@ -134,7 +134,10 @@ async function sawEnd(
 ): Promise<void> {
   signer.accepted(sent.sig);
   if (rejections.saw(outcome === 'rejected')) {
-    guard.stop({ code: details.errorCode, reason: manyRejected, remedy: manyRejectedRemedy });
+    guard.stop(
+      { code: details.errorCode, reason: manyRejected, remedy: manyRejectedRemedy },
+      'certain',
+    );
   } else {
     await guard.foundRunning(sent.probe === 'stop');
   }

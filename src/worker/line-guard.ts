@@ -4,7 +4,10 @@
  *
  * The ledger's row of the line is the one truth; BullMQ's own pause is left to people.
  *
- *   running ── stop verdict, or a reservation that says so ──► halted
+ *   running ── a reservation that says that the line is stopped ──► halted
+ *   running ── stop verdict ──► halted. Other workers live? What they are answered in the next
+ *              seconds shows whether it is the trouble of this one alone, whose key may be old:
+ *              where they succeed it holds back alone; else the row says that the line is stopped
  *   halted  ── every second: does the row run again? ──► running
  *   halted  ── the probe is due ──► probing: one job in hand, the database grants it a
  *              slot only if no other worker probes
@@ -14,8 +17,8 @@
  * Halting aborts every wait for a slot, so only requests already in flight are spent;
  * the jobs go back to the queue.
  *
- * A worker that cannot reach the API while others can halts itself alone, for 5 s doubling to
- * a minute, and then begins again with one job.
+ * A worker that cannot reach the API, or is refused, while others are not holds back alone, for
+ * 5 s doubling to a minute, and then begins again with one job.
  *
  * An outage of the API is no halt: the jobs stay in hand and wait (src/worker/outage-watch.ts).
  */
@@ -23,17 +26,38 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Database } from '../ledger/database.js';
-import { brakeLine, firstProbePauseMs, readLines, resumeLine, stopLine } from '../ledger/line.js';
+import {
+  brakeLine,
+  firstProbePauseMs,
+  readLines,
+  resumeLine,
+  stopLine,
+  type StopOptions,
+} from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
+import type { WorkerState } from '../ledger/workers.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
+import { withCode } from '../text.js';
 import { within } from '../time-limit.js';
 
 /** How often a halted worker looks whether the line runs again, in milliseconds. */
 const lookEveryMs = 1_000;
 
-/** How long a worker that alone cannot reach the API holds back, in milliseconds. */
+/**
+ * How long a refused worker waits for a success of others, in milliseconds: the API answers within
+ * its own timeout of 3 s (https://trtc.io/document/63398).
+ */
+const othersAnswerMs = 3_000;
+
+/** How long a worker that is alone in its trouble holds back, in milliseconds. */
 const firstHoldMs = 5_000;
 const longestHoldMs = 60_000;
+
+/** What a worker can be alone in. */
+const alone = {
+  unreachable: 'this worker cannot reach the API, others can: holding back',
+  refused: 'this worker is refused, others are not: holding back',
+} as const;
 
 export interface StopCause {
   /** The API's code, or an HTTP status. */
@@ -51,12 +75,17 @@ export class Halted extends Error {
 
 export interface LineGuard {
   readonly phase: LinePhase;
+  /** What this worker does, and why it holds back, for whoever looks. */
+  readonly doing: { state: WorkerState; reason: string | undefined };
   /** Aborts, with `Halted`, what waits for a slot. A new one after each halt. */
   readonly signal: AbortSignal;
   /** Waits for so long, in milliseconds. @throws Halted as soon as this worker takes nothing any more. */
   wait(ms: number): Promise<void>;
-  /** A verdict says that nothing can succeed: stops the line for all workers. */
-  stop(cause: StopCause): void;
+  /**
+   * A verdict says that nothing can succeed: takes nothing any more, and stops the line for all
+   * workers, unless others succeed. `certain`: also then.
+   */
+  stop(cause: StopCause, certain?: 'certain'): void;
   /** The API said that it is over its quota: slows the line for all workers. */
   brake(reason: string): Promise<void>;
   /** The line is stopped, and a person asks for work: begins with one job, as a probe. */
@@ -75,6 +104,8 @@ export interface LineGuardOptions {
   lineId: string;
   sdkAppId: number;
   intervalMs: number;
+  /** Who says that the line is stopped. */
+  worker: { workerId: string; name: string };
   log: Logger;
   /** Takes no more jobs. */
   pause: () => void;
@@ -89,7 +120,7 @@ export interface LineGuardOptions {
 }
 
 export function createLineGuard(options: LineGuardOptions): LineGuard {
-  const { database, lineId, log } = options;
+  const { database, lineId, log, worker } = options;
   let phase: LinePhase = 'running';
   let controller = manyListeners();
   let stopped: StoppedLine | undefined;
@@ -98,9 +129,9 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   /** Raised by each halt: what was read before it says nothing any more. */
   let halts = 0;
   let looking = false;
-  let unwritten = false;
-  /** While this worker alone holds back: for how long, and until when on the database's clock. */
-  let hold: { ms: number; until: number } | undefined;
+  let undecided = false;
+  /** While this worker alone holds back: why, for how long, until when on the database's clock. */
+  let hold: { reason: string; ms: number; until: number } | undefined;
 
   function halt(line: StoppedLine): void {
     if (closing.signal.aborted) return;
@@ -111,7 +142,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     // Also where this worker held back alone until now.
     if (isNew) {
       log.error(
-        { code: line.code, reason: line.reason, remedy: line.remedy },
+        { code: line.code, reason: line.reason, remedy: line.remedy, saidBy: line.by },
         'line stopped; jobs wait on the queue',
       );
       options.onStopped(line);
@@ -128,7 +159,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   }
 
   async function look(): Promise<void> {
-    if (phase !== 'halted' || looking || unwritten) return;
+    if (phase !== 'halted' || looking || undecided) return;
     if (hold !== undefined) {
       if (options.now() >= hold.until) run('probing');
       return;
@@ -156,11 +187,35 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     }
   }
 
-  async function writeStop(cause: StopCause): Promise<void> {
-    if (closing.signal.aborted) return;
+  /** Stops the line for all, or finds that this worker is alone in its trouble. */
+  async function decide(cause: StopCause, certain: boolean): Promise<void> {
+    const refusedAtMs = options.now();
     const untilClosed = { pauseMs: () => lookEveryMs, passes: () => true, signal: closing.signal };
-    await patiently(untilClosed, () => stopLine(database, lineId, cause)).catch(() => undefined);
-    unwritten = false;
+    const stops = (unless: StopOptions['unless']) =>
+      patiently(untilClosed, () => stopLine(database, lineId, cause, { by: worker, unless }));
+    try {
+      let stopsAll = await stops(certain ? undefined : 'others_live');
+      if (!stopsAll) {
+        const others = new Promise((resolve) => setTimeout(resolve, othersAnswerMs).unref());
+        await within(closing.signal, others);
+        stopsAll = await stops({ othersSucceedSinceMs: refusedAtMs });
+      }
+      undecided = false;
+      if (stopsAll) {
+        const probeAtMs = options.now() + firstProbePauseMs;
+        halt({ ...cause, outage: false, by: worker.name, probeAtMs });
+      } else {
+        beginHold('refused', withCode(cause.reason, cause.code));
+      }
+    } catch (error) {
+      if (!closing.signal.aborted) throw error;
+    }
+  }
+
+  function beginHold(trouble: keyof typeof alone, reason: string): void {
+    const ms = Math.min(hold === undefined ? firstHoldMs : hold.ms * 2, longestHoldMs);
+    hold = { reason, ms, until: options.now() + ms };
+    log.error({ reason, forSeconds: ms / 1000 }, alone[trouble]);
   }
 
   function run(next: 'running' | 'probing'): void {
@@ -179,13 +234,21 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     get signal() {
       return controller.signal;
     },
+    get doing(): LineGuard['doing'] {
+      if (phase === 'halted' && hold !== undefined)
+        return { state: 'holding_back', reason: hold.reason };
+      return { state: phase === 'halted' ? 'stopped' : phase, reason: undefined };
+    },
     // Whoever stopped waiting must not hold up the end of the process.
     wait: (ms) => within(controller.signal, sleep(ms, undefined, { ref: false })),
-    stop(cause) {
-      unwritten = true;
-      // The job goes back at once; the other workers hear of it as soon as the ledger does.
-      void writeStop(cause);
-      halt({ ...cause, outage: false, probeAtMs: options.now() + firstProbePauseMs });
+    stop(cause, certain) {
+      // The answers of what was in flight say the same.
+      if (closing.signal.aborted || undecided || phase === 'halted') return;
+      undecided = true;
+      takeNothing(`this worker is refused: ${cause.reason}`);
+      decide(cause, certain !== undefined).catch((error: unknown) =>
+        log.error({ err: error }, 'stop of the line not recorded'),
+      );
     },
     async brake(reason) {
       try {
@@ -208,12 +271,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
     },
     holdBack(reason) {
       if (closing.signal.aborted || phase === 'halted') return;
-      const ms = Math.min(hold === undefined ? firstHoldMs : hold.ms * 2, longestHoldMs);
-      hold = { ms, until: options.now() + ms };
-      log.error(
-        { reason, forSeconds: ms / 1000 },
-        'this worker cannot reach the API, others can: holding back',
-      );
+      beginHold('unreachable', reason);
       takeNothing(`this worker cannot reach the API: ${reason}`);
     },
     close() {

@@ -7,6 +7,7 @@
  * given up: its attempt is recorded as one that may have acted.
  */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
@@ -15,6 +16,7 @@ import { sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
 import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
+import { workerName } from '../ledger/workers.js';
 import { type LedgerClock, openLedgerClock } from '../limiter/clock.js';
 import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
@@ -24,11 +26,12 @@ import { protectedRooms, readProtectedFile, type ProtectedRooms } from '../prote
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
 import { createApiClient } from '../tencent/client.js';
-import type { Credentials } from '../tencent/credentials.js';
+import { fingerprintOf, type Credentials } from '../tencent/credentials.js';
 import { destroyRoomCommand } from '../tencent/endpoint.js';
 import { createSigner } from '../tencent/user-sig.js';
 import { createCameBack } from './came-back.js';
 import type { WorkerContext } from './context.js';
+import { startHeartbeat } from './heartbeat.js';
 import { createIntake } from './intake.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
@@ -43,6 +46,7 @@ import {
   tellSafely,
 } from './reporters.js';
 import { createUnsavedResults } from './unsaved-result.js';
+import { packageVersion } from './version.js';
 
 /** How often finished batches are noted, in milliseconds. */
 const noteBatchesEveryMs = 2_000;
@@ -121,6 +125,7 @@ async function run(
   const { sdkAppId, endpoint, requestTimeoutMs } = config;
   const now = () => clock.now();
   const workerId = randomUUID();
+  const worker = { host: hostname(), pid: process.pid };
   const intervalMs = slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs);
   const host = new URL(endpoint).host;
   const lineKey: LineKey = { host, sdkAppId, command: destroyRoomCommand };
@@ -144,6 +149,7 @@ async function run(
     lineId: id,
     sdkAppId,
     intervalMs,
+    worker: { workerId, name: workerName(worker) },
     log,
     now,
     pause: () => intake.pause(),
@@ -225,11 +231,18 @@ async function run(
   }
   log.info({ workerId, host, sdkAppId, ratePerSecond: 1000 / intervalMs }, 'worker started');
 
+  const heartbeat = await startHeartbeat(database, () => ({
+    ...{ id: workerId, lineId: id, sdkAppId, ...worker, version: packageVersion() },
+    keyFingerprint: fingerprintOf(credentials),
+    ...guard.doing,
+    inHand: inHand.size,
+  }));
   const noting = noteBatches(database, sdkAppId);
   progress.begin(() => ({ inHand: inHand.size, ...limiter.counts() }));
 
   async function closeOnce(): Promise<void> {
     clearInterval(noting);
+    heartbeat.stop();
     progress.close();
     guard.close();
     const deadline = setTimeout(() => {
@@ -249,6 +262,7 @@ async function run(
     client.close();
     await Promise.race([finishBatches(database, sdkAppId).catch(() => undefined), last]);
     await Promise.race([opened.close(), last]);
+    await Promise.race([heartbeat.end(), last]);
     await Promise.race([database.close(), last]);
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }

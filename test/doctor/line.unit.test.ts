@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { judgeLine, type LineFacts, type WaitingFacts } from '../../src/doctor/line.js';
 import type { Line } from '../../src/ledger/line.js';
+import type { SeenWorker } from '../../src/ledger/workers.js';
 
 const now = Date.parse('2026-11-23T02:31:07Z');
 
@@ -11,7 +12,7 @@ const running: Line = {
 };
 const stop = {
   ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
-  outage: false,
+  ...{ outage: false, by: 'box-7:4123' },
   ...{ sinceMs: now, probeAtMs: now },
 };
 const stopped: Line = { ...running, state: { kind: 'stopped', halt: stop } };
@@ -31,7 +32,7 @@ const head = (changes: Partial<WaitingFacts['heads'][number]> = {}) => ({
 });
 
 function trouble(changes: Partial<LineFacts>) {
-  const facts = { lines: [running], waiting: waiting() };
+  const facts = { lines: [running], waiting: waiting(), workers: [] };
   return judgeLine({ ...facts, ...changes }, 'api.example', now).filter(
     ({ level }) => level !== 'ok',
   );
@@ -44,7 +45,12 @@ test('a line that runs and a queue that is worked on are well', () => {
 });
 
 test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegExp]>([
-  ['a stopped line', { lines: [stopped] }, 'problem', /is stopped: .*wrong key \(70009\)/],
+  [
+    'a stopped line',
+    { lines: [stopped] },
+    'problem',
+    /is stopped: .*wrong key \(70009\), said by worker box-7:4123/,
+  ],
   [
     'that of another host is not in the way',
     { lines: [running, { ...stopped, host: 'old.example' }] },
@@ -107,6 +113,36 @@ test('a store that could not be asked is said to be so', () => {
   ]);
 });
 
+const worker: SeenWorker = {
+  ...{ id: 'w', lineId: 'line', sdkAppId: 1, host: 'box-7', pid: 4123, version: '1.0.0' },
+  ...{ keyFingerprint: '3fa9c1d2', state: 'running', reason: undefined, inHand: 4 },
+  ...{ startedAtMs: now - 60_000, seenAtMs: now - 1_000, isAlive: true },
+};
+
+test.each<[rule: string, workers: SeenWorker[], text: RegExp | undefined]>([
+  ['workers of one key', [worker, { ...worker, pid: 5 }], undefined],
+  [
+    'one that ended without a word',
+    [{ ...worker, isAlive: false }],
+    /box-7:4123 was last heard of/,
+  ],
+  [
+    'one that holds back',
+    [{ ...worker, state: 'holding_back', reason: 'UserSig\u001b is wrong (70003)' }],
+    /box-7:4123 holds back.*UserSig\\u001b is wrong \(70003\)/,
+  ],
+  [
+    'workers of two keys',
+    [worker, { ...worker, pid: 5, keyFingerprint: '00000000' }],
+    /2 different keys: 3fa9c1d2 \(box-7:4123, …\), 00000000 \(box-7:5, …\)/,
+  ],
+])('workers: %s', (_, workers, text) => {
+  const found = trouble({ workers });
+  expect(found.map((each) => each.text)).toEqual(
+    text === undefined ? [] : [expect.stringMatching(text) as string],
+  );
+});
+
 test('an outage of the API is a warning that goes by itself', () => {
   const halt = { ...stop, outage: true, reason: 'HTTP 502', code: undefined };
   const out: Line = { ...running, state: { kind: 'outage', halt } };
@@ -120,7 +156,8 @@ test('an outage of the API is a warning that goes by itself', () => {
 });
 
 test('a reason from the ledger cannot move the cursor', () => {
-  const halt = { ...stop, reason: 'a\u001b[2Jb' };
+  const halt = { ...stop, reason: 'a\u001b[2Jb', by: 'c\u001b[2Jd' };
   const forged: Line = { ...running, state: { kind: 'stopped', halt } };
-  expect(trouble({ lines: [forged] })[0]?.text).toContain('a\\u001b[2Jb');
+  const text = trouble({ lines: [forged] })[0]?.text;
+  expect(text).toContain('a\\u001b[2Jb (70009), said by worker c\\u001b[2Jd');
 });

@@ -78,7 +78,7 @@ test.each<[command: string, args: string[], code: number, stdout: string]>([
     'status',
     ['status', '--batch', 'evening'],
     0,
-    `HOST: running, 196.1 requests/s
+    `HOST: running, 196.1 requests/s allowed
 0 rooms waiting, 0 in hand, 2 delayed, 1 failed
 
 batch evening ID

@@ -329,7 +329,7 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
     expect(of('line')).toMatchObject([
       {
         level: 'problem',
-        text: text(/^the line is stopped: .* \(70009\)$/),
+        text: text(/^the line is stopped: .* \(70009\), said by worker \S+:\d+$/),
         remedy: text(/SECRET_KEY/),
       },
     ]);

@@ -157,7 +157,7 @@ test('a stopped line is why a room waits: with the code and what to do', async (
 
   expect(ended.code, ended.stderr).toBe(0);
   expect(ended.stdout).toMatch(
-    /^room-0001: waiting: the line is stopped: UserSig was made with the wrong key \(70009\); check .*TENCENT_SECRET_KEY/,
+    /^room-0001: waiting: the line is stopped: UserSig was made with the wrong key \(70009\), said by worker \S+:\d+; check .*TENCENT_SECRET_KEY/,
   );
 });
 

@@ -56,6 +56,44 @@ test('a wrong key costs a handful of requests and no room: exit code 3, and with
   assertQuotaKept(after, 200, await sentSlots(stores.DATABASE_URL));
 });
 
+test('a worker with an old key holds back alone, and a look says which; with all keys old the line stops', async () => {
+  const { server, env } = await openStage({ latencyMs: 50 });
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: '50' } };
+  const old = { env: { ...options.env, TENCENT_SECRET_KEY: 'old-key-'.repeat(8) } };
+  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(1_500)) });
+  const well = start(['worker'], options);
+  await server.reached(20);
+  const late = start(['worker'], old);
+  await late.said(/this worker is refused, others are not: holding back/);
+
+  const status = JSON.parse((await run(['status', '--json'], options)).stdout) as {
+    lines: object[];
+    workers: { pid: number; state: string; reason?: string; keyFingerprint: string }[];
+  };
+  expect(status.lines).toMatchObject([{ state: 'running' }]);
+  const keys = status.workers.map(({ keyFingerprint }) => keyFingerprint);
+  expect(new Set(keys).size).toBe(2);
+  const text = () => run(['status'], options).then(({ stdout }) => stdout);
+  await expect
+    .poll(text, { timeout: 30_000 })
+    .toMatch(/HOLDING BACK \(UserSig was made with the wrong key \(70009\)\)/);
+  const before = (await server.report()).requests.length;
+  await server.reached(before + 50);
+
+  well.kill('SIGTERM');
+  expect((await well.ended).code).toBe(0);
+  await late.said(/line stopped/);
+  expect(await text()).toMatch(/STOPPED since .*wrong key \(70009\), said by worker \S+:\d+$/m);
+  late.kill('SIGTERM');
+  await late.ended;
+  const { requests, rooms } = await server.report();
+  expect(Object.values(rooms).filter((room) => room.requests !== 1)).toEqual([]);
+  // What was in flight when it was first refused, and one job each time it tried again.
+  const refused = requests.filter(({ errorCode }) => errorCode === 70009);
+  expect(refused.length).toBeLessThan(120);
+});
+
 test('destroy on a stopped line tries one room, and stops again where the key is still wrong', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();

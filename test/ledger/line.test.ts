@@ -11,9 +11,20 @@ import {
   resumeLine,
   stateOf,
   stopLine,
+  type StopOptions,
 } from '../../src/ledger/line.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
-import { makeLine, request, requests, slotsOf, useLedger, type Line } from './fixture.js';
+import { recordEnds } from '../../src/ledger/record.js';
+import { beat } from '../../src/ledger/workers.js';
+import {
+  attemptEnd,
+  makeLine,
+  request,
+  requests,
+  slotsOf,
+  useLedger,
+  type Line,
+} from './fixture.js';
 
 const ledger = useLedger({ clock: 'stopped' });
 const cause = { code: 70003, reason: 'UserSig is wrong', remedy: 'set the right key' };
@@ -97,6 +108,70 @@ describe('stop and resume', () => {
     const { stopped, databaseNowMs } = await state(line);
     expect(stopped).toEqual(before);
     expect(stopped?.probeAtMs).toBeCloseTo(databaseNowMs + 2 * firstProbePauseMs, 3);
+  });
+
+  test('says which worker said so, and is forgotten with the stop', async () => {
+    const line = await makeLine(ledger);
+    const by = { workerId: 'worker-1', name: 'box-7:4123' };
+    await stopLine(ledger.database, line.id, cause, { by });
+    expect((await state(line)).stopped?.by).toBe('box-7:4123');
+    await resumeLine(ledger.database, line.id);
+    await beginOutage(ledger.database, line.id, { code: undefined, reason: 'HTTP 502' });
+    expect((await state(line)).outage?.by).toBeUndefined();
+  });
+
+  test('is not believed of one worker while others live, and not while they succeed', async () => {
+    const line = await makeLine(ledger);
+    const stops = (workerId: string, unless: StopOptions['unless']) =>
+      stopLine(ledger.database, line.id, cause, { by: { workerId, name: workerId }, unless });
+    const worker = {
+      ...{ lineId: line.id, sdkAppId: line.sdkAppId, host: 'box', pid: 1, version: '1.0.0' },
+      ...{ keyFingerprint: '12345678', state: 'running' as const, reason: undefined, inHand: 0 },
+    };
+    await beat(ledger.database, { ...worker, id: 'bad' });
+    await beat(ledger.database, { ...worker, id: 'good' });
+    expect(await stops('bad', 'others_live')).toBe(false);
+
+    const { databaseNowMs: refusedAtMs } = await state(line);
+    const wanted = request();
+    await line.grant(wanted, { worker: 'good' });
+    const answeredBy = (sentAtMs: number, verdict: 'destroyed' | 'stop_line') =>
+      recordEnds(ledger.database, line.sdkAppId, [
+        {
+          destructionId: wanted.id,
+          attempt: attemptEnd({ sentAtMs, endedAtMs: sentAtMs + 1, verdict }),
+          end: undefined,
+        },
+      ]);
+    // Sent before the refusal, or refused too: that says nothing.
+    await answeredBy(refusedAtMs - 1, 'destroyed');
+    await answeredBy(refusedAtMs + 1, 'stop_line');
+    // Its own success is no success of others.
+    expect(await stops('good', { othersSucceedSinceMs: refusedAtMs })).toBe(true);
+    await resumeLine(ledger.database, line.id);
+    await answeredBy(refusedAtMs + 1, 'destroyed');
+    expect(await stops('bad', { othersSucceedSinceMs: refusedAtMs })).toBe(false);
+    expect((await state(line)).kind).toBe('running');
+
+    await beat(ledger.database, { ...worker, id: 'good', state: 'ended' });
+    expect(await stops('bad', 'others_live')).toBe(true);
+  });
+
+  test('the probe goes to another worker than the one that stopped the line or probed last', async () => {
+    const line = await makeLine(ledger);
+    const by = { workerId: 'bad', name: 'bad' };
+    await stopLine(ledger.database, line.id, cause, { by });
+    const asks = async (worker: string) =>
+      (await line.reserve([request()], { worker })).reservations[0]?.kind;
+    await line.letPass(firstProbePauseMs);
+    expect([await asks('bad'), await asks('good'), await asks('bad')]).toEqual([
+      ...['stopped', 'granted', 'stopped'],
+    ]);
+    await line.letPass(2 * firstProbePauseMs);
+    expect([await asks('good'), await asks('bad')]).toEqual(['stopped', 'granted']);
+    // Where there is no other, it goes to the same one, some seconds later.
+    await line.letPass(4 * firstProbePauseMs + 5_000);
+    expect(await asks('bad')).toBe('granted');
   });
 
   test('many workers that see it at once stop the line once', async () => {

@@ -44,6 +44,7 @@ describe('bringing the schema up to date', () => {
       'lines',
       'migrations',
       'replays',
+      'workers',
     ]);
     const others = await sql(
       `select table_name from information_schema.tables where table_schema = 'public'`,

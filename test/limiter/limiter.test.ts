@@ -365,7 +365,7 @@ describe('a database that goes away', () => {
 
   test('a statement that is wrong is an error, not a reason to wait', async () => {
     const limiter = await limiterOf(await makeLine(ledger));
-    const wrong = use(limiter, wish({ roomId: '\0' }));
+    const wrong = use(limiter, wish({ requestedAtMs: Number.NaN }));
     await expect(wrong).rejects.toThrow();
   });
 });

@@ -19,7 +19,7 @@ const stopped: Line = {
     kind: 'stopped',
     halt: {
       ...{ code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'check the key' },
-      outage: false,
+      ...{ outage: false, by: 'box-7:4123' },
       ...{ sinceMs: nowMs - 60_000, probeAtMs: nowMs + 60_000 },
     },
   },
@@ -32,7 +32,7 @@ function explanation({
   const line = 'line' in changes ? changes.line : running;
   return {
     ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
-    ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
+    ...{ state: stateOf(line, paused), fullRatePerSecond: 196, workersAlive: 1 },
     ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
     ...changes,
   };
@@ -124,17 +124,22 @@ describe('the summary', () => {
       'waiting: 1,204 rooms ahead in the bulk lane; no worker has run yet, start one',
     ],
     [
-      'a line that is silent while rooms wait may have no worker',
+      'a line on which no worker is at work',
+      explanation({ pending: job(waiting()), workersAlive: 0 }),
+      'waiting: 1,204 rooms ahead in the bulk lane; no worker is at work, start one',
+    ],
+    [
+      'a line that is silent while rooms wait',
       explanation({
         pending: job(waiting()),
         line: { ...running, lastSlotMs: nowMs - 67_000 },
       }),
-      'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00: look whether a worker runs',
+      'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00: look what the workers do (`room-reaper status`)',
     ],
     [
       'a stopped line is the answer, with what to do',
       explanation({ pending: job(waiting()), line: stopped }),
-      'waiting: the line is stopped: UserSig was made with the wrong key (70009); check the key',
+      'waiting: the line is stopped: UserSig was made with the wrong key (70009), said by worker box-7:4123; check the key',
     ],
     [
       'a pause by hand is the answer, before all others',

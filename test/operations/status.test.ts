@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { openBatch } from '../../src/ledger/batches.js';
 import { beginOutage, brakeLine, ensureLine, stopLine } from '../../src/ledger/line.js';
 import { ReaperError } from '../../src/errors.js';
-import { explain } from '../../src/operations/explain.js';
+import { beat, type WorkerBeat } from '../../src/ledger/workers.js';
+import { explain, summaryOf } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
 import { pause, resume } from '../../src/operations/pause.js';
 import { readStatus, statusJson } from '../../src/operations/status.js';
@@ -15,6 +16,15 @@ const cause = { code: 70009, reason: 'UserSig was made with the wrong key', reme
 function makeLine(host = app.service.lineKey.host) {
   const { database, intervalMs, lineKey } = app.service;
   return ensureLine(database, { ...lineKey, host }, intervalMs, 200);
+}
+
+function makeWorker(changes: Partial<WorkerBeat> = {}) {
+  const { database, config, lineId } = app.service;
+  return beat(database, {
+    ...{ id: newId(), lineId, sdkAppId: config.sdkAppId, host: 'box-7', pid: 4123 },
+    ...{ version: '1.0.0', keyFingerprint: '3fa9c1d2', state: 'running', reason: undefined },
+    ...{ inHand: 40, ...changes },
+  });
 }
 
 async function makeBatch(name: string, total = 3) {
@@ -39,7 +49,7 @@ async function refusal(work: Promise<unknown>): Promise<ReaperError> {
 
 test('the status of an app that was never used is an empty queue, no line, and no time left', async () => {
   expect(await status()).toEqual({
-    ...{ line: 'running', lines: [], etaSeconds: 0, batches: [] },
+    ...{ line: 'running', lines: [], etaSeconds: 0, batches: [], workers: [], sentPerSecond: 0 },
     queue: {
       ...{ paused: false, waiting: 0, active: 0, delayed: 0, failed: 0 },
       lanes: { urgent: 0, retry: 0, normal: 0, bulk: 0 },
@@ -49,14 +59,30 @@ test('the status of an app that was never used is an empty queue, no line, and n
 
 test('the status says what waits in which lane, and how long that takes at the full rate', async () => {
   await makeLine();
+  await makeWorker();
   await app.add(['a', 'b'], { lane: 'urgent' });
   await app.add(['c']);
   await app.add(['later'], { delayMs: 3_600_000 });
   expect(await status()).toMatchObject({
     queue: { waiting: 3, delayed: 1, lanes: { urgent: 2, normal: 0, bulk: 1 } },
     lines: [{ state: 'running', ratePerSecond: 196.1 }],
+    workers: [{ host: 'box-7', pid: 4123, alive: true, state: 'running', inHand: 40 }],
     etaSeconds: 0,
   });
+});
+
+test.each([
+  ['none was ever there', undefined],
+  ['the only one is of another host', { lineId: 'another.example' }],
+  ['the only one has ended', { state: 'ended' as const }],
+])('no time is told while rooms wait and no worker is at work: %s', async (_, changes) => {
+  await makeLine();
+  if (changes !== undefined) await makeWorker(changes);
+  await app.add(['a']);
+  expect(await status()).toMatchObject({ queue: { waiting: 1 }, etaSeconds: null });
+  const { workersAlive, ...explanation } = await explain(app.service, 'a');
+  expect(workersAlive).toBe(0);
+  expect(summaryOf({ ...explanation, workersAlive })).toMatch(/no worker is at work, start one/);
 });
 
 test('a line that is braked, out, stopped or paused is told in the words of the contract', async () => {

@@ -7,7 +7,10 @@ beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clear
 afterEach(() => vi.useRealTimers());
 
 const cause = { code: 70003, reason: 'wrong key', remedy: 'set the right one' };
-const stoppedUntil = (probeAtMs: number): StoppedLine => ({ ...cause, outage: false, probeAtMs });
+const stoppedUntil = (probeAtMs: number): StoppedLine => ({
+  ...{ ...cause, outage: false, by: 'box-8:1' },
+  probeAtMs,
+});
 
 /** A guard whose ledger has this row, on a clock that goes with the fake timers. */
 function openGuard() {
@@ -18,18 +21,31 @@ function openGuard() {
     isAway: false,
     /** When the next probe of the stopped line is due; undefined: it runs. */
     probeAtMs: undefined as number | undefined,
+    othersLive: false,
+    othersSucceed: false,
   };
   const guard = createLineGuard({
     database: {
-      query: (name: string) => {
+      query: (name: string, _sql: string, parameters: readonly unknown[]) => {
         statements.push(name);
         if (ledger.isAway)
           return Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+        const [, , , , , , unlessOthersLive, unlessOthersSucceedSince] = parameters;
+        if (name === 'line-stop') {
+          if (unlessOthersLive === true && ledger.othersLive) return Promise.resolve([]);
+          if (unlessOthersSucceedSince !== null && ledger.othersSucceed) return Promise.resolve([]);
+        }
         const { probeAtMs } = ledger;
         const row = {
           ...{ id: 'line', interval_ms: 5.1, braked_rate: 50, rate: 50 },
           stopped_at: probeAtMs === undefined ? null : 0,
-          ...{ outage: false, stop_code: 70003, stop_reason: 'wrong key', stop_remedy: null },
+          ...{
+            outage: false,
+            stop_code: 70003,
+            stop_reason: 'wrong key',
+            stop_remedy: null,
+            stop_worker: null,
+          },
           probe_at: probeAtMs ?? null,
         };
         return Promise.resolve([row] as never[]);
@@ -39,6 +55,7 @@ function openGuard() {
     lineId: 'line',
     sdkAppId: 1,
     intervalMs: 5.1,
+    worker: { workerId: 'me', name: 'box-7:4123' },
     log: pino({ level: 'silent' }),
     now: () => ledger.nowMs,
     pause: () => done.push('pause'),
@@ -57,15 +74,59 @@ function openGuard() {
 
 describe('a stop', () => {
   test('halts this worker at once, aborts what waits, and is written for the others', async () => {
-    const { guard, done, statements, pass } = openGuard();
+    const { guard, done, statements } = openGuard();
     const { signal } = guard;
     const waiting = guard.wait(10_000);
     guard.stop(cause);
     await expect(waiting).rejects.toThrow(Halted);
-    expect(signal.reason).toEqual(new Halted('the line is stopped: wrong key'));
+    expect(signal.reason).toEqual(new Halted('this worker is refused: wrong key'));
     expect(guard.phase).toBe('halted');
+    await vi.advanceTimersByTimeAsync(0);
     expect(done).toEqual(['pause', 'stopped: wrong key']);
-    await pass(0);
+    expect(guard.doing).toEqual({ state: 'stopped', reason: undefined });
+    expect(statements).toEqual(['line-stop']);
+    guard.close();
+  });
+
+  test('is the trouble of this worker alone where others succeed: it holds back, and tries one job again', async () => {
+    const { guard, ledger, done, pass } = openGuard();
+    ledger.othersLive = ledger.othersSucceed = true;
+    for (const seconds of [5, 10]) {
+      guard.stop(cause);
+      expect(guard.phase).toBe('halted');
+      await pass(4_000);
+      expect(guard.doing).toEqual({ state: 'holding_back', reason: 'wrong key (70003)' });
+      await pass((seconds - 1) * 1_000);
+      expect(guard.phase).toBe('probing');
+    }
+    expect(done).toEqual(['pause', 'resume with one', 'pause', 'resume with one']);
+  });
+
+  test('is everybody’s where others live and do not succeed', async () => {
+    const { guard, ledger, done, pass, statements } = openGuard();
+    ledger.othersLive = true;
+    guard.stop(cause);
+    await pass(2_000);
+    expect(done).toEqual(['pause']);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(done).toEqual(['pause', 'stopped: wrong key']);
+    expect(statements.filter((name) => name === 'line-stop')).toHaveLength(2);
+    guard.close();
+  });
+
+  test('that is certain is everybody’s although others succeed', async () => {
+    const { guard, ledger, done } = openGuard();
+    ledger.othersLive = ledger.othersSucceed = true;
+    guard.stop(cause, 'certain');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(done).toEqual(['pause', 'stopped: wrong key']);
+    guard.close();
+  });
+
+  test('that many answers ask for is decided once', async () => {
+    const { guard, statements } = openGuard();
+    for (let answer = 0; answer < 5; answer++) guard.stop(cause);
+    await vi.advanceTimersByTimeAsync(0);
     expect(statements).toEqual(['line-stop']);
     guard.close();
   });
