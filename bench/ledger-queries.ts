@@ -113,6 +113,7 @@ async function work(database: Database): Promise<{ reserveMs: number; recordMs: 
       leadMs: 30,
       answeredAtMs: undefined,
       moved: [],
+      newestSlotMs: undefined,
     },
     wishes,
   );

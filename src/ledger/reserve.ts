@@ -77,6 +77,8 @@ export interface ReserveOptions {
   answeredAtMs: number | undefined;
   /** Slots of this worker that were used late. */
   moved: readonly MovedSlot[];
+  /** The newest slot that this worker holds or used: a row that lacks it comes from before it. */
+  newestSlotMs: number | undefined;
 }
 
 /** A slot, and when it was used, in milliseconds since the epoch, on the database's clock. */
@@ -102,6 +104,14 @@ export function intervalInForce(line: string, full: string): string {
 }
 
 /**
+ * SQL: before this a line grants no slot, in epoch milliseconds. It was a window ahead at most
+ * when it was written; what lies further ahead now is from before the clock went back.
+ */
+function notBefore(line: string): string {
+  return `extract(epoch from least(${line}.not_before, clock_timestamp() + interval '1 second'))::float8 * 1000`;
+}
+
+/**
  * Records an attempt for each destruction and grants it the next slot, all in one
  * statement, so that neither exists without the other.
  *
@@ -109,7 +119,7 @@ export function intervalInForce(line: string, full: string): string {
  * of one element per destruction: id, room, batch, requested at (epoch ms), not after
  * (epoch ms). $11 slots given up (epoch ms), $12 slots in a window, $13 when this worker
  * last had an answer that shows the API at work (epoch ms, or null); $14 and $15 slots used late,
- * and when (epoch ms).
+ * and when (epoch ms); $16 the newest slot that this worker knows (epoch ms, or null).
  *
  * Returns a row per destruction in the order given; `slot_at` is null where none was
  * granted. Locks the line's row until it commits: reservations of all workers follow
@@ -154,8 +164,12 @@ line as (
   update room_reaper.lines l
      set interval_ms = ${intervalInForce('l', '$3')},
          recent = room_reaper.grant_slots(
-           room_reaper.move_slots(l.recent, $14::float8[], $15::float8[]), $11::float8[],
-           extract(epoch from clock_timestamp())::float8 * 1000 + $4, extract(epoch from l.not_before)::float8 * 1000,
+           room_reaper.known_slots(
+             room_reaper.move_slots(l.recent, $14::float8[], $15::float8[]), $16,
+             extract(epoch from clock_timestamp())::float8 * 1000, ${intervalInForce('l', '$3')}, $12),
+           $11::float8[],
+           extract(epoch from clock_timestamp())::float8 * 1000 + $4,
+           ${notBefore('l')},
            (case when l.stopped_at is null then (select count(*) from open) else 1 end)::int,
            ${intervalInForce('l', '$3')}, $12),
          probe_at = case when l.stopped_at is null then null
@@ -190,7 +204,7 @@ select h.id, h.is_foreign, h.outcome, o.id is null as closed, h.cancelled, h.sen
        s.id is not null as line_exists, s.stopped_at is not null as stopped, s.outage, s.stop_code,
        s.stop_reason, s.stop_remedy, s.stop_worker,
        extract(epoch from coalesce(l.probe_at, s.probe_at))::float8 * 1000 as probe_at,
-       extract(epoch from s.not_before)::float8 * 1000 as not_before,
+       ${notBefore('s')} as not_before,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
   from history h
   left join open o on o.id = h.id
@@ -260,6 +274,7 @@ export async function reserveSlots(
     options.answeredAtMs ?? null,
     moved.map(({ slotAtMs }) => slotAtMs),
     moved.map(({ usedAtMs }) => usedAtMs),
+    options.newestSlotMs ?? null,
   ]);
   return {
     // A reply that was altered on the way can lack a row: nobody may take another's for his.

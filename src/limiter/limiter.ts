@@ -64,8 +64,18 @@ const askAgainMs = 50;
 /** Shortest wait for the next probe of an outage, in milliseconds. */
 const shortestProbeWaitMs = 100;
 
+/** How many of the slots granted are remembered: more than are given up in a row. */
+const heldKept = 1_000;
+
 /** A probe, beside which the line is empty, may be this late, in milliseconds. */
 const probeToleranceMs = 500;
+
+/**
+ * No slot that is granted lies so far ahead, in milliseconds and in intervals: the ledger's clock
+ * went back. The row forgets such slots too (`known_slots` in src/ledger/migrations).
+ */
+const farthestMs = 60_000;
+const farthestIntervals = 1_000;
 
 /** A wait is looked at again after this, in milliseconds: the clock may have been corrected. */
 const lookAgainMs = 1_000;
@@ -140,6 +150,9 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   let answers: number[] = [];
   const answerMs = () => (answers.length === 0 ? 0 : Math.min(...answers));
   const latestMs = latestUseMs(options.jitterMs, windowSlots);
+  const aheadAtMostMs = Math.max(farthestMs, farthestIntervals * intervalMs);
+  /** Slots granted and not given up: the newest is told, so that a row that lacks it is noticed. */
+  let held: number[] = [];
   /** Slots used late, which the line's row has not been told yet. */
   const moved: MovedSlot[] = [];
 
@@ -147,7 +160,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
 
   function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
     if (clock.wasSuspended()) return true;
-    return clock.now() - slotAtMs > toleranceOf(probe);
+    const lateMs = clock.now() - slotAtMs;
+    return lateMs > toleranceOf(probe) || -lateMs > aheadAtMostMs;
   }
 
   function toleranceOf(probe: Probe | undefined): number {
@@ -184,6 +198,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
         leadMs,
         answeredAtMs: options.answeredAtMs(),
         moved,
+        newestSlotMs: held.at(-1),
       },
       wishes,
     );
@@ -195,10 +210,12 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     for (const reservation of result.reservations) {
       if (reservation?.kind !== 'granted') continue;
       granted += 1;
+      held.push(reservation.slotAtMs);
       // A probe says nothing about how many jobs keep a running line busy.
       if (reservation.probe !== undefined) continue;
       newest = Math.max(newest, reservation.slotAtMs);
     }
+    held = held.slice(-heldKept).sort((a, b) => a - b);
     if (newest > 0) {
       // Without a slot granted the row was not written.
       moved.splice(0, told);
@@ -243,7 +260,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     do {
       const soon = monotonic() + lookAgainMs;
       await timer.until(Math.min(clock.toLocal(slotAtMs), soon), signal);
-    } while (clock.now() < slotAtMs - 1);
+    } while (clock.now() < slotAtMs - 1 && slotAtMs - clock.now() < aheadAtMostMs);
   }
 
   /** Nothing was sent: another may try, which otherwise had to wait for up to an hour. */
@@ -256,6 +273,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       waiting += 1;
       try {
         for (let current = wish; ;) {
+          // From this reservation on the row lacks it.
+          held = held.filter((slot) => slot !== current.givenUpSlotMs);
           const reservation = await reserve(current, signal);
           if (reservation.kind !== 'granted') return reservation;
           try {

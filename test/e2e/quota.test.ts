@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
+import { withPostgres } from '../support/servers.js';
 import { run, start } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
@@ -41,4 +42,30 @@ test('three worker processes keep the quota at the door, first requests and retr
   const slots = await sentSlots(stores.DATABASE_URL);
   expect(slots).toHaveLength(requestsWanted);
   assertQuotaKept(report, quota, slots);
+});
+
+test('a ledger that lost the last moments costs a window and no request above the quota', async () => {
+  const { server, env } = await openStage();
+  const stores = await redisAndPostgres();
+  const options = { env: { ...env, ...stores, LOG_LEVEL: 'warn' } };
+  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(1_200)) });
+  const workers = [1, 2].map(() => start(['worker'], options));
+  const ledger = (sql: string, values: unknown[] = []) =>
+    withPostgres(
+      stores.DATABASE_URL,
+      async (client) => (await client.query<{ recent: number[] }>(sql, values)).rows,
+    );
+  await server.reached(300);
+
+  const [before] = await ledger('select recent from room_reaper.lines');
+  await server.reached(520);
+  await ledger('update room_reaper.lines set recent = $1', [before?.recent]);
+
+  await server.reached(1_200);
+  for (const worker of workers) worker.kill('SIGTERM');
+  for (const worker of workers) expect((await worker.ended).code).toBe(0);
+  const slots = await sentSlots(stores.DATABASE_URL);
+  assertQuotaKept(await server.report(), quota, slots);
+  const gaps = slots.slice(1).map((slot, index) => slot - (slots[index] ?? NaN));
+  expect(gaps.filter((gap) => gap >= 900)).toHaveLength(1);
 });

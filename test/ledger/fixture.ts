@@ -113,7 +113,7 @@ export interface Line {
   reserve(
     requests: readonly SlotRequest[],
     by?: { worker?: string; database?: Database } & Partial<
-      Pick<ReserveOptions, 'leadMs' | 'answeredAtMs' | 'moved'>
+      Pick<ReserveOptions, 'leadMs' | 'answeredAtMs' | 'moved' | 'newestSlotMs'>
     >,
   ): Promise<ReserveResult>;
   /** Reserves for one destruction, which must be granted a slot. */
@@ -148,6 +148,7 @@ export async function makeLine(
         leadMs,
         answeredAtMs: by.answeredAtMs,
         moved: by.moved ?? [],
+        newestSlotMs: by.newestSlotMs,
       };
       return reserveSlots(database, reserveOptions, requests);
     },

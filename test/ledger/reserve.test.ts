@@ -246,6 +246,51 @@ describe('granting slots', () => {
   });
 });
 
+describe('a row that is not what was last written', () => {
+  test('that lacks a slot which a worker knows is of a server that lost it: a window is waited', async () => {
+    const line = await makeLine(ledger);
+    const before = await recentOf(line);
+    const lost = slotsOf(await line.reserve(requests(100)));
+    const newestSlotMs = lost.at(-1) ?? NaN;
+    await ledger.sql('update room_reaper.lines set recent = $2 where id = $1', [line.id, before]);
+
+    const first = slotsOf(await line.reserve(requests(150), { newestSlotMs }));
+    // A worker that knows an older one, and one that knows none.
+    const then = [lost[50], undefined].map((known) =>
+      line.reserve(requests(100), { newestSlotMs: known, worker: 'worker-2' }),
+    );
+    const rest = (await Promise.all(then)).flatMap(slotsOf);
+
+    expect(first[0]).toBeGreaterThanOrEqual(newestSlotMs + 1_000);
+    assertSlidingWindow([...lost, ...first, ...rest.sort((a, b) => a - b)], window);
+  });
+
+  test('whose slots lie an hour ahead is of before the clock went back: they are forgotten', async () => {
+    const line = await makeLine(ledger);
+    await line.reserve(requests(100));
+    await line.letPass(-3_600_000);
+
+    const result = await line.reserve(requests(100));
+
+    const [first = NaN] = slotsOf(result);
+    expect(first).toBeGreaterThanOrEqual(result.databaseNowMs + 900);
+    expect(first).toBeLessThan(result.databaseNowMs + 60_000);
+    expect(result.notBeforeMs).toBeLessThanOrEqual(result.databaseNowMs + 1_000);
+    assertSlidingWindow(slotsOf(result), window);
+  });
+
+  test('with the slots that a worker knows, used and given up, it is believed', async () => {
+    const line = await makeLine(ledger);
+    const [one, two] = [await line.grant(request()), await line.grant(request())];
+    const again = await line.reserve([request({ givenUpSlotMs: two.slotAtMs })], {
+      newestSlotMs: one.slotAtMs,
+      moved: [{ slotAtMs: one.slotAtMs, usedAtMs: one.slotAtMs + 7 }],
+    });
+    expect(slotsOf(again)[0]).toBeLessThan(two.slotAtMs + 1_000);
+    expect(await recentOf(line)).toContain(one.slotAtMs + 7);
+  });
+});
+
 describe('numbering attempts', () => {
   test('each attempt that was ended is followed by the next number', async () => {
     const line = await makeLine(ledger);

@@ -56,6 +56,28 @@ describe('a slot', () => {
     expect(ledger.asked.map(({ leadMs }) => leadMs)).toEqual([500, 30]);
   });
 
+  test('the newest one that is held is told, so that a row which lacks it is noticed', async () => {
+    const limiter = await ledger.limiter();
+    const { slotAtMs } = await ledger.pass(take(limiter));
+    const givenUp = await ledger.pass(take(limiter));
+    // Used late: given up, with nothing newer in hand.
+    await ledger.pass(take(limiter, wish({ givenUpSlotMs: givenUp.slotAtMs })));
+    expect(ledger.asked.map(({ newestSlotMs }) => newestSlotMs)).toEqual([
+      ...[null, slotAtMs, slotAtMs],
+    ]);
+  });
+
+  test('one that lies an hour ahead since the clock went back is given up, and another reserved', async () => {
+    const limiter = await ledger.limiter();
+    const taking = take(limiter);
+    await untilWaiting(1);
+    ledger.turnBack(3_600_000);
+    const { slotAtMs, atMs } = await ledger.pass(taking);
+    expect(atMs).toBe(slotAtMs);
+    expect(ledger.asked).toHaveLength(2);
+    expect(limiter.counts()).toEqual({ granted: 2, givenUp: 1 });
+  });
+
   test('while one reservation is under way others gather, and the urgent one goes first', async () => {
     const limiter = await ledger.limiter();
     let answer: () => void = () => undefined;

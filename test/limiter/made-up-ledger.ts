@@ -18,6 +18,7 @@ export interface Asked {
   leadMs: number;
   givenUp: number[];
   moved: { slotAtMs: number; usedAtMs: number }[];
+  newestSlotMs: number | null;
 }
 
 interface Row {
@@ -32,6 +33,9 @@ export const windowSlots = 200;
 export function madeUpLedger() {
   const startMs = 1_800_000_000_000;
   let nowMs = startMs;
+  /** By how much the ledger's clock went back since the start. */
+  let backMs = 0;
+  const databaseNowMs = () => nowMs - backMs;
   let nextSlotMs = 0;
   const waiting: { at: number; resolve: () => void }[] = [];
   const asked: Asked[] = [];
@@ -51,16 +55,23 @@ export function madeUpLedger() {
           slotAtMs,
           usedAtMs: (values[14] as number[])[index] ?? NaN,
         })),
+        newestSlotMs: values[15] as number | null,
       };
       asked.push(question);
       const rows = question.ids.map((id): Row => {
-        const slotAtMs = Math.max(nextSlotMs, nowMs + question.leadMs);
+        const slotAtMs = Math.max(nextSlotMs, databaseNowMs() + question.leadMs);
         nextSlotMs = slotAtMs + intervalMs;
         return {
           ...{ id, is_foreign: false, outcome: null, closed: false, cancelled: false, sent: false },
           ...{ may_have_acted: false, attempt: 1, slot_at: slotAtMs, probe: null },
           ...{ line_exists: true, stopped: false, outage: null, stop_code: null },
-          ...{ stop_reason: null, stop_remedy: null, probe_at: null, not_before: 0, now: nowMs },
+          ...{
+            stop_reason: null,
+            stop_remedy: null,
+            probe_at: null,
+            not_before: 0,
+            now: databaseNowMs(),
+          },
         };
       });
       return (await (answers.shift() ?? ((same) => same))(rows, question)) as never[];
@@ -77,7 +88,7 @@ export function madeUpLedger() {
     /** How the next reservations are answered, one after the other; then they are granted. */
     answers,
     isAsleep: false,
-    now: () => nowMs,
+    now: databaseNowMs,
     /** Instants that somebody waits for. */
     waitedFor: () => waiting.map(({ at }) => at),
     /** Time stands at this instant at once, as if the process had been held up until then. */
@@ -88,6 +99,11 @@ export function madeUpLedger() {
         waiting.splice(waiting.indexOf(each), 1);
         each.resolve();
       }
+    },
+    /** The ledger's clock goes back, and its row forgets what lies too far ahead. */
+    turnBack(ms: number): void {
+      backMs += ms;
+      nextSlotMs = 0;
     },
     /** Time passes from one instant that is waited for to the next, until this is done. */
     async pass<T>(promise: Promise<T>): Promise<T> {
@@ -104,8 +120,8 @@ export function madeUpLedger() {
       return createLimiter({
         database,
         clock: {
-          now: () => nowMs,
-          toLocal: (databaseMs) => databaseMs - startMs,
+          now: databaseNowMs,
+          toLocal: (databaseMs) => databaseMs + backMs - startMs,
           monotonic: () => nowMs - startMs,
           wasSuspended: () => ledger.isAsleep,
         },

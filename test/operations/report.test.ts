@@ -41,7 +41,7 @@ async function makeBatch(destroyed: readonly string[], waiting: readonly string[
   }));
   const options = {
     ...{ lineId, sdkAppId, workerId: 'w', intervalMs, windowSlots: 200, leadMs: 0 },
-    ...{ answeredAtMs: undefined, moved: [] },
+    ...{ answeredAtMs: undefined, moved: [], newestSlotMs: undefined },
   };
   await reserveSlots(database, options, requests);
   await recordEnds(
