@@ -4,7 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { ReaperError } from './errors.js';
+import { doubtfulShape, foreignShape } from './foreign-shape.js';
 import { printable } from './redact.js';
+import { isRoomId } from './room-id.js';
+import { count } from './text.js';
 
 export interface ProtectedRooms {
   /** Whether there is anything in it. */
@@ -16,14 +19,42 @@ export interface ProtectedRooms {
   protects(roomId: string): string | undefined;
 }
 
-/** What a RoomId may hold, and `*`, which is one of these characters itself. */
-const entryRule = /^[\x20-\x7e]{1,200}$/;
+/** Most characters of a pattern. */
+const longestPattern = 200;
 
-/** What is wrong with an entry, or undefined. */
+/** What other programs take for a pattern or an exception. */
+const otherWildcard = /^[!^%]|[?$%]$|\?|\\|\[.*\]|\.\*$|\.\+/;
+
+/**
+ * What is wrong with an entry, or undefined. A list that protects less than it seems to is not
+ * used: what is hardly meant as it stands is refused too. The way out is a `*` in its place.
+ */
 export function entryProblem(entry: string): string | undefined {
-  return entryRule.test(entry)
-    ? undefined
-    : `must be a RoomId or a pattern of 1–200 printable ASCII characters, got ${JSON.stringify(printable(entry, 60))}`;
+  const got = `got ${JSON.stringify(printable(entry, 60))}`;
+  // Without its stars it is the shortest room that it protects.
+  const shortest = entry.replaceAll('*', '');
+  const isEntry = entry !== '' && (shortest === '' || isRoomId(shortest));
+  if (!isEntry || entry.length > longestPattern) {
+    return `must be a RoomId or a pattern of 1–48 printable ASCII characters beside its stars, ${got}`;
+  }
+  const has =
+    foreignShape(entry) ??
+    doubtfulShape(entry) ??
+    (otherWildcard.test(entry) ? 'a wildcard other than *' : undefined);
+  if (has === undefined) return undefined;
+  return `must be a RoomId or a pattern and nothing else, ${got}, which has ${has}; where that belongs to the RoomId, write * in its place`;
+}
+
+/** `2 RoomIds and 1 pattern are protected`, for whoever wonders whether the list is read as meant. */
+export function describeProtected({ rooms, patterns }: ProtectedRooms): string {
+  const number = (value: number, what: string) =>
+    `${count(value)} ${what}${value === 1 ? '' : 's'}`;
+  return `${number(rooms.length, 'RoomId')} and ${number(patterns.length, 'pattern')} are protected`;
+}
+
+/** The rooms that `PROTECTED_ROOMS_FILE` protects; none where it is not set. @throws as {@link readProtectedFile}. */
+export function configuredProtection(file: string | undefined): ProtectedRooms {
+  return protectedRooms(file === undefined ? [] : readProtectedFile(file, 'PROTECTED_ROOMS_FILE'));
 }
 
 /** @param entries - RoomIds and patterns. A RoomId with a `*` in it is a pattern that protects it too. */
@@ -66,12 +97,10 @@ function matches(parts: readonly string[], text: string): boolean {
 }
 
 /**
- * Reads a list: one RoomId or pattern a line. Blank lines and the CR of line ends are skipped;
- * spaces count, as in lists of rooms.
+ * Reads a list: one RoomId or pattern a line. Blank lines and the CR of line ends are skipped.
  *
  * @param named - how messages call it: the flag or the variable.
- * @throws ReaperError `INVALID` where it cannot be read or a line is no entry: a list that
- *   protects less than it seems to is not used.
+ * @throws ReaperError `INVALID` where it cannot be read, a line is no entry, or it has none.
  */
 export function readProtectedFile(path: string, named: string): string[] {
   let text: string;
@@ -85,17 +114,20 @@ export function readProtectedFile(path: string, named: string): string[] {
       { cause: error },
     );
   }
-  return text
-    .replace(/^\ufeff/, '')
-    .split('\n')
-    .flatMap((line, index) => {
-      const entry = line.replace(/\r$/, '');
-      if (entry === '') return [];
-      const problem = entryProblem(entry);
-      if (problem === undefined) return [entry];
-      throw new ReaperError(
-        'INVALID',
-        `${named}: line ${index + 1} of ${printable(path)} ${problem}; nothing was sent`,
-      );
-    });
+  const lines = text.replace(/^\ufeff/, '').split('\n');
+  const entries = lines.flatMap((line, index) => {
+    const entry = line.replace(/\r$/, '');
+    if (entry === '') return [];
+    const problem = entryProblem(entry);
+    if (problem === undefined) return [entry];
+    throw new ReaperError(
+      'INVALID',
+      `${named}: line ${index + 1} of ${printable(path)} ${problem}; nothing was sent`,
+    );
+  });
+  if (entries.length > 0) return entries;
+  throw new ReaperError(
+    'INVALID',
+    `${named} must have a RoomId or a pattern in it, got none in ${JSON.stringify(printable(path))}; where no room is protected, leave it out; nothing was sent`,
+  );
 }

@@ -3,7 +3,13 @@ import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import type { FoundProtected, Protection } from '../operations/rooms.js';
-import { entryProblem, protectedRooms, readProtectedFile } from '../protected-rooms.js';
+import {
+  configuredProtection,
+  describeProtected,
+  entryProblem,
+  protectedRooms,
+  readProtectedFile,
+} from '../protected-rooms.js';
 import { printable } from '../redact.js';
 import { count, rooms } from '../text.js';
 import { invalid } from './invalid.js';
@@ -28,20 +34,23 @@ export function addProtectFlags(
 }
 
 /**
+ * Reads them and says how many there are.
+ *
  * @throws ReaperError `INVALID` where a file cannot be used or a value is neither a file nor a
  *   pattern: a rail that is not there must not be taken for one.
  */
 export function readProtection(
   config: Pick<Config, 'protectedRoomsFile'>,
   flags: ProtectFlags,
+  io: Io,
 ): Protection {
-  const entries: string[] = [];
+  const configured = configuredProtection(config.protectedRoomsFile);
+  const entries = [...configured.rooms, ...configured.patterns];
   const patterns: string[] = [];
-  if (config.protectedRoomsFile !== undefined) {
-    entries.push(...readProtectedFile(config.protectedRoomsFile, 'PROTECTED_ROOMS_FILE'));
-  }
   for (const value of flags.protect ?? []) {
-    if (isFile(value)) {
+    const stats = statSync(value, { throwIfNoEntry: false });
+    // A pipe, as of <(command), counts; a directory is refused there.
+    if (stats !== undefined) {
       entries.push(...readProtectedFile(value, '--protect'));
       continue;
     }
@@ -55,13 +64,9 @@ export function readProtection(
     if (problem !== undefined) throw invalid(`--protect ${problem}`);
     patterns.push(value);
   }
-  return { rooms: protectedRooms([...entries, ...patterns]), patterns };
-}
-
-function isFile(path: string): boolean {
-  // A pipe, as of <(command), counts.
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats !== undefined && !stats.isDirectory();
+  const all = protectedRooms([...entries, ...patterns]);
+  if (!all.isEmpty) say(io, describeProtected(all));
+  return { rooms: all, patterns };
 }
 
 /** Names the protected rooms that were found, and says where they are left out. */

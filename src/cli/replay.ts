@@ -79,7 +79,7 @@ export function replayCommand(io: Io): Command {
       const choice = readChoice(flags, Date.now());
       const label = readBatchFlags(flags, flags.name);
       const config = readConfig(io.env, { app: true, credentials: false });
-      const protectedRooms = readProtection(config, flags).rooms;
+      const protectedRooms = readProtection(config, flags, io).rooms;
       io.exitCode = await withService(config, io, async (service) => {
         const parent =
           flags.batch === undefined ? undefined : await findBatch(service, flags.batch);

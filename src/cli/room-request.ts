@@ -133,7 +133,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
   const label = readBatchFlags(flags, flags.batch);
   const deadlineMs =
     flags.deadline === undefined ? undefined : readTime('--deadline', flags.deadline, Date.now());
-  const protection = readProtection(config, flags);
+  const protection = readProtection(config, flags, io);
   const list = await openList(task.file, flags, io);
   try {
     const checked = await checkRooms(list, protection);

@@ -5,6 +5,8 @@
  * It changes nothing: no schema is made or migrated, no database is made, no room is touched.
  */
 import type { InspectedConfig } from '../config.js';
+import { ReaperError } from '../errors.js';
+import { configuredProtection, describeProtected } from '../protected-rooms.js';
 import { printable } from '../redact.js';
 import { judgeClock } from './clock.js';
 import { examineApi } from './examine-api.js';
@@ -33,7 +35,10 @@ export async function examine(inspected: InspectedConfig, nowMs: () => number): 
   const [stores, api] = await Promise.all([examineStores(inspected), examineApi(inspected, nowMs)]);
   const host = config.endpoint === undefined ? undefined : new URL(config.endpoint).host;
   return {
-    configuration: judgeConfiguration(inspected),
+    configuration: [
+      ...judgeConfiguration(inspected),
+      ...judgeProtection(config.protectedRoomsFile),
+    ],
     embedded: stores.embedded,
     queue: stores.queue,
     ledger: stores.ledger,
@@ -53,4 +58,15 @@ function judgeConfiguration({ config, problems }: InspectedConfig): Finding[] {
   }
   const account = printable(config.credentials?.adminIdentifier ?? '');
   return [ok(`app ${config.sdkAppId ?? 0}, account ${account}, ${config.endpoint ?? ''}`)];
+}
+
+/** Whether the list of protected rooms is read as it is meant: a worker would not start with another. */
+function judgeProtection(file: string | undefined): Finding[] {
+  if (file === undefined) return [];
+  try {
+    return [ok(describeProtected(configuredProtection(file)))];
+  } catch (error) {
+    if (!(error instanceof ReaperError)) throw error;
+    return [problem(error.message, 'correct the file: no worker starts with it')];
+  }
 }

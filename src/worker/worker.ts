@@ -22,7 +22,11 @@ import { createLimiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
 import { createSlotTimer } from '../limiter/slot-timer.js';
 import { patiently, startPatienceMs } from '../passing.js';
-import { protectedRooms, readProtectedFile, type ProtectedRooms } from '../protected-rooms.js';
+import {
+  configuredProtection,
+  describeProtected,
+  type ProtectedRooms,
+} from '../protected-rooms.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import type { Stores } from '../stores.js';
 import { createApiClient } from '../tencent/client.js';
@@ -89,11 +93,8 @@ export async function startWorker(
       'TENCENT_SECRET_KEY must be set to the key of your app; a worker signs requests',
     );
   }
-  const protection = protectedRooms(
-    config.protectedRoomsFile === undefined
-      ? []
-      : readProtectedFile(config.protectedRoomsFile, 'PROTECTED_ROOMS_FILE'),
-  );
+  const protection = configuredProtection(config.protectedRoomsFile);
+  if (!protection.isEmpty) log.info(describeProtected(protection));
   const connectionError = errorReporter(log, 'trouble with a server; going on by itself');
   const database = await stores.openLedger(connectionError);
   let clock: LedgerClock | undefined;

@@ -173,6 +173,22 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
     expect((await server.report()).roomInfoRequests).toBe(0);
   });
 
+  test('a list of protected rooms with which no worker starts', async () => {
+    const { env } = await openStage();
+    const cwd = folderWith({ 'good.txt': 'vip-*\nlive-1\n', 'bad.txt': 'live-1 # VIP\n' });
+    const stores = await redisAndPostgres();
+    const judge = async (PROTECTED_ROOMS_FILE: string) => {
+      const { findings } = await doctor({ cwd, env: { ...env, ...stores, PROTECTED_ROOMS_FILE } });
+      return findings.filter(({ check }) => check === 'configuration').slice(1);
+    };
+    expect(await judge('good.txt')).toMatchObject([
+      { level: 'ok', text: '1 RoomId and 1 pattern are protected' },
+    ]);
+    expect(await judge('bad.txt')).toMatchObject([
+      { level: 'problem', text: text(/^PROTECTED_ROOMS_FILE: line 1 of bad.txt must be a RoomId/) },
+    ]);
+  });
+
   test('a wrong endpoint is sent no signature: also not that of the default region', async () => {
     const { env } = await openStage();
     const { code, of } = await doctor({

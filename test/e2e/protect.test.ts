@@ -21,6 +21,7 @@ describe.each(['destroy', 'enqueue'])('%s', (command) => {
     expect(ended).toMatchObject({ code: 2, stdout: '' });
     expect(ended.stderr).toMatch(/^vip-1 is protected by "vip-\*"$/m);
     expect(ended.stderr).toMatch(/^always on is protected$/m);
+    expect(ended.stderr).toMatch(/^1 RoomId and 1 pattern are protected$/m);
     expect(ended.stderr).toMatch(/the list has 2 protected rooms; nothing was sent\./);
     const status = await run(['status', '--json'], options);
     expect(JSON.parse(status.stdout)).toMatchObject({ queue: { waiting: 0 }, batches: [] });
@@ -65,7 +66,9 @@ test('a worker does not destroy one, whoever put it on the queue', async () => {
     })
     .toBe('cancelled');
   worker.kill('SIGTERM');
-  expect((await worker.ended).code).toBe(0);
+  const ended = await worker.ended;
+  expect(ended.code).toBe(0);
+  expect(ended.stderr).toContain('1 RoomId and 1 pattern are protected');
   expect((await server.report()).requests.map(({ roomId }) => roomId)).toEqual(['b']);
   expect((await readDestructions(variables.DATABASE_URL)).get('vip-1')).toMatchObject({
     error_info: 'protected by "vip-*"',
@@ -80,6 +83,8 @@ test.each([
   ['a file that is not there', ['--protect', 'vip.txt'], /no such file/],
   ['a path that is not there', ['--protect', './lists/vip'], /no such file/],
   ['an empty value', ['--protect', ''], /--protect must be a RoomId or a pattern/],
+  ['a directory', ['--protect', '.'], /--protect must be a readable file, got "." \(EISDIR\)/],
+  ['rooms in one value', ['--protect', 'a,b'], /--protect must be .* a separator in it/],
 ])('--protect refuses %s', async (_, flags, message) => {
   const ended = await run(['enqueue', '--room', 'a', ...flags], {
     env: { TENCENT_SDK_APP_ID: '1400000001' },
