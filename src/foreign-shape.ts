@@ -8,7 +8,7 @@ type Shape = readonly [pattern: RegExp, has: string];
 /** What no RoomId is meant to have. */
 const foreign: readonly Shape[] = [
   [/^ | $/, 'a space at an edge'],
-  [/^["'`]|["'`]$/, 'a quote at an edge'],
+  [/^["'`]|^[^"'`]*["'`]$|^\d+\) ".*"$/, 'a quote at an edge'],
   [/^[[\]{}]+,?$|^[[{] *["'[{]/, 'the form of JSON'],
   [/^<[!?/a-z]/, 'the form of HTML or XML'],
   [/^[-+=*_|: ]{3,}$|^\||\|$|^-\[ |^\*{3,} /, 'the form of a printed table'],

@@ -1,11 +1,13 @@
 /** What `destroy` prints at its end. */
-import { finishedCount, type DestroyResult } from '../operations/destroy.js';
+import { finishedCount, type DestroyResult, type Warning } from '../operations/destroy.js';
 import { printable } from '../redact.js';
 import { count, duration, rooms } from '../text.js';
 import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
 
-export function toText({ progress, summary, seconds, rooms: list }: DestroyResult): string {
+export function toText(result: DestroyResult): string {
+  const { progress, summary, seconds, rooms: list } = result;
   return [
+    ...result.warnings.flatMap((warning) => [describeWarning(warning, summary.rooms), '']),
     `${rooms(finishedCount(summary.outcomes))} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
     ...(list.duplicates > 0
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
@@ -18,4 +20,10 @@ export function toText({ progress, summary, seconds, rooms: list }: DestroyResul
     '',
     `batch ${progress.id}${progress.name === undefined ? '' : ` (${printable(progress.name)})`}`,
   ].join('\n');
+}
+
+/** @param total - rooms of the batch. */
+export function describeWarning({ examples }: Warning, total: number): string {
+  const named = examples.map((room) => JSON.stringify(printable(room))).join(', ');
+  return `none of these ${rooms(total)} exists: is it the right list, and the right app? (such as ${named})`;
 }

@@ -7,6 +7,7 @@ import {
   finishedCount,
   readProgress,
   readSummary,
+  readWarnings,
   type BatchProgress,
 } from '../operations/destroy.js';
 import { enqueueRooms, type Enqueued, type EnqueueRequest } from '../operations/enqueue.js';
@@ -16,7 +17,7 @@ import { printable } from '../redact.js';
 import { rooms, whyItStands } from '../text.js';
 import type { StoppedLine } from '../worker/index.js';
 import { startWorker } from '../worker/worker.js';
-import { toText } from './destroy-report.js';
+import { describeWarning, toText } from './destroy-report.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import {
   createProgressLine,
@@ -76,8 +77,10 @@ export async function runDestroy(run: Run): Promise<number> {
     const code = exitCode(progress, stopped, signal, io);
     return code === exitCodes.ok ? exitCodes.usage : code;
   }
+  const warnings = (await readWarnings(service, id, summary)) ?? [];
   const seconds = (performance.now() - startedAt) / 1000;
-  const result = { progress, summary, rooms: request.rooms.counts, seconds };
+  const result = { progress, summary, rooms: request.rooms.counts, warnings, seconds };
+  if (json) for (const warning of warnings) say(io, describeWarning(warning, summary.rooms));
   print(io, json ? destroyedToJson(result) : toText(result));
   return exitCode(progress, stopped, signal, io);
 }

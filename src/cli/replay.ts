@@ -114,6 +114,11 @@ async function planAndReplay(
   if (flags.dryRun) {
     const json = { dryRun: true, ...replayPlanToJson(plan) };
     print(io, flags.json ? JSON.stringify(json) : planToText(plan));
+    // It ends as the run would.
+    if (unfinished === undefined) {
+      refuseProtected(plan.protected, flags);
+      refuseFutile(plan);
+    }
     return exitCodes.ok;
   }
   refuseProtected(plan.protected, flags);

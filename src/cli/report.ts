@@ -1,6 +1,7 @@
 /** `room-reaper report`: what became of every room of a batch. */
 import { Command } from 'commander';
 import { isGone, outcomes } from '../destruction.js';
+import { readWarnings } from '../operations/destroy.js';
 import { findBatch } from '../operations/find-batch.js';
 import {
   csv,
@@ -13,6 +14,7 @@ import {
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
+import { describeWarning } from './destroy-report.js';
 import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
 import { exitCodes, say, type Io } from './io.js';
@@ -105,6 +107,8 @@ async function runReport(
     await output.write(rowFormat.tail(report));
     await output.finish();
     if (format === 'csv' || format === 'ndjson') say(io, summaryText(report));
+    const warnings = (await readWarnings(service, batch.id, report.summary)) ?? [];
+    for (const warning of warnings) say(io, describeWarning(warning, report.summary.rooms));
     return exitCode(report);
   } finally {
     line.end();

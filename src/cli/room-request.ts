@@ -145,7 +145,10 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
       forecast({ rooms: unique, outlook, nowMs: Date.now(), notBeforeMs, deadlineMs });
     if (flags.dryRun) {
       const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms);
-      return printDryRun(checked, planFrom(outlook), flags, io);
+      const code = printDryRun(checked, planFrom(outlook), flags, io);
+      // It ends as the run would.
+      refuseUnusable(checked, flags);
+      return code;
     }
     const agree = async (service?: Service) => {
       if (deadlineMs !== undefined) {
@@ -194,7 +197,7 @@ async function openList(file: string | undefined, flags: RoomFlags, io: Io): Pro
 }
 
 function sayChecked(checked: CheckedRooms, flags: RoomFlags, io: Io): void {
-  const { format, column, problems, counts } = checked;
+  const { format, column, problems, doubts, counts } = checked;
   if (format !== undefined && format !== 'lines') {
     const where = column === undefined ? '' : `, column ${column}`;
     say(io, `reading ${checked.list.name} as ${format}${where}`);
@@ -202,6 +205,9 @@ function sayChecked(checked: CheckedRooms, flags: RoomFlags, io: Io): void {
   for (const { at, problem } of problems) say(io, `${at}: ${problem}`);
   const more = counts.invalid - problems.length;
   if (more > 0) say(io, `… and ${count(more)} more`);
+  for (const { at, problem } of doubts) say(io, `warning: ${at}: ${problem}; taken as a RoomId`);
+  if (checked.doubtful > doubts.length)
+    say(io, `… and ${count(checked.doubtful - doubts.length)} more like these`);
   for (const pattern of checked.unusedPatterns) {
     say(
       io,

@@ -1,5 +1,5 @@
 /** What a batch came to, read from the ledger. */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import { readReportRows } from './report-rows.js';
 import { overviewOfSent } from './sent.js';
 import { createTally, type Tally } from './tally.js';
@@ -52,4 +52,34 @@ export async function addRates(
     worstWindow: Math.max(0, ...hosts.map((host) => host.worst.requests)),
     meanRatePerSecond: rates.length > 0 ? Math.max(...rates) : undefined,
   };
+}
+
+/**
+ * $1 batch id. Whether any room of it has a destruction, of whatever batch, that did not find it
+ * gone already. Looks each room up by the index on RoomIds, and stops at the first.
+ */
+const anyExistedSql = `
+select exists (
+  select 1
+    from (select sdk_app_id, room_id from room_reaper.destructions where batch_id = $1
+           union all
+          select d.sdk_app_id, j.room_id
+            from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+           where j.batch_id = $1) as asked
+    join room_reaper.destructions d
+      on d.sdk_app_id = asked.sdk_app_id and d.room_id = asked.room_id
+   where d.outcome is distinct from 'already_gone') as existed`;
+
+/** Whether the ledger knows of any room of a batch that it was ever there, or may have been. */
+export async function anyRoomExisted(database: Database, batchId: string): Promise<boolean> {
+  return (await readColumn<boolean>(database, 'any-existed', anyExistedSql, [batchId]))[0] ?? false;
+}
+
+/** $1 batch id, $2 rooms. */
+const firstRoomsSql = `
+select room_id from room_reaper.destructions where batch_id = $1
+ order by room_id collate "C" limit $2`;
+
+export function firstRooms(database: Database, batchId: string, rooms: number): Promise<string[]> {
+  return readColumn(database, 'first-rooms', firstRoomsSql, [batchId, rooms]);
 }

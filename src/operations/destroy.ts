@@ -1,7 +1,7 @@
 /** What a run of `destroy` looks at while a worker works on its batch, and what it comes to. */
 import { stringify } from 'lossless-json';
 import { readBatches, type BatchProgress } from '../ledger/batches.js';
-import { summarizeBatch, type BatchSummary } from '../ledger/report.js';
+import { anyRoomExisted, firstRooms, summarizeBatch, type BatchSummary } from '../ledger/report.js';
 import { isPassing } from '../passing.js';
 import { rounded } from '../text.js';
 import { roomCountsToJson, type RoomCounts } from './rooms.js';
@@ -10,10 +10,23 @@ import type { Service } from './service.js';
 export { finishedCount, type BatchProgress } from '../ledger/batches.js';
 export type { BatchSummary } from '../ledger/report.js';
 
+/** What no outcome says; the code is a contract with scripts. */
+export interface Warning {
+  /** No room of the list exists, nor is known to have existed: another list, or another app, was meant. */
+  code: 'all_already_gone';
+  /** Some of the rooms. */
+  examples: readonly string[];
+}
+
+/** Fewer rooms than this may all have ended by themselves. */
+const fewestRooms = 11;
+const namedExamples = 3;
+
 export interface DestroyResult {
   progress: BatchProgress;
   summary: BatchSummary;
   rooms: RoomCounts;
+  warnings: readonly Warning[];
   /** Wall time of the run. */
   seconds: number;
 }
@@ -35,6 +48,21 @@ export function readSummary(
   return unlessAway(summarizeBatch(database, batchId));
 }
 
+/** @returns undefined while the ledger is away. */
+export function readWarnings(
+  { database }: Service,
+  batchId: string,
+  { rooms, outcomes }: BatchSummary,
+): Promise<Warning[] | undefined> {
+  const allGone = rooms >= fewestRooms && outcomes.already_gone === rooms;
+  const read = async (): Promise<Warning[]> => {
+    if (!allGone || (await anyRoomExisted(database, batchId))) return [];
+    const examples = await firstRooms(database, batchId, namedExamples);
+    return [{ code: 'all_already_gone', examples }];
+  };
+  return unlessAway(read());
+}
+
 async function unlessAway<R>(answer: Promise<R>): Promise<R | undefined> {
   try {
     return await answer;
@@ -45,7 +73,8 @@ async function unlessAway<R>(answer: Promise<R>): Promise<R | undefined> {
 }
 
 /** The shape is a contract with scripts. Statistics are exact, also beyond 2⁵³. */
-export function destroyedToJson({ progress, summary, rooms, seconds }: DestroyResult): string {
+export function destroyedToJson(result: DestroyResult): string {
+  const { progress, summary, rooms, warnings, seconds } = result;
   const json = {
     batchId: progress.id,
     ...roomCountsToJson(rooms),
@@ -53,6 +82,7 @@ export function destroyedToJson({ progress, summary, rooms, seconds }: DestroyRe
     attempts: summary.attempts,
     seconds: rounded(seconds),
     worstWindow: summary.worstWindow,
+    warnings: warnings.map(({ code }) => code),
     statistics: summary.statistics,
   };
   return stringify(json) ?? '';

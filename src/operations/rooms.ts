@@ -2,7 +2,7 @@
 import { ReaperError } from '../errors.js';
 import { protectedRooms, type ProtectedRooms } from '../protected-rooms.js';
 import { scanRoomList, type RoomListSummary } from '../room-list/two-passes.js';
-import type { ProblemEntry, RoomList } from '../room-list/room-list.js';
+import type { RoomList } from '../room-list/room-list.js';
 import { count } from '../text.js';
 
 /** Rooms never to destroy. */
@@ -29,12 +29,13 @@ export interface FoundProtected {
   named: readonly { roomId: string; entry: string }[];
 }
 
-export interface CheckedRooms extends Pick<RoomListSummary, 'format' | 'column' | 'fingerprint'> {
+export interface CheckedRooms extends Pick<
+  RoomListSummary,
+  'format' | 'column' | 'fingerprint' | 'problems' | 'doubtful' | 'doubts'
+> {
   /** The list without its protected rooms. */
   list: RoomList;
   counts: RoomCounts;
-  /** The first of the bad entries. */
-  problems: readonly ProblemEntry[];
   protected: FoundProtected;
   /** Patterns that protect no room of the list: mistyped, or a file that is not there. */
   unusedPatterns: readonly string[];
@@ -72,13 +73,12 @@ export async function checkRooms(list: RoomList, protection: Protection): Promis
   };
 
   const guarded = protection.rooms.isEmpty ? list : unprotected;
-  const { valid, unique, duplicates, invalid, problems, ...found } = await scanRoomList(guarded);
+  const { valid, unique, duplicates, invalid, ...found } = await scanRoomList(guarded);
   const counts = { requested: valid + invalid, unique, duplicates, invalid, protected: total };
   return {
     ...found,
     list: guarded,
     counts,
-    problems,
     protected: { total, named: [...named].map(([roomId, entry]) => ({ roomId, entry })) },
     unusedPatterns: [...unused.keys()],
   };

@@ -12,7 +12,7 @@ import {
   type RawRecord,
   tooLongProblem,
 } from './records.js';
-import { problemAt, type RoomListEntry } from './room-list.js';
+import { problemAt, roomAt, type RoomListEntry } from './room-list.js';
 
 /** Rows given to csv-parse at once: starting it costs as much as about 15 rows. */
 const rowsAtOnce = 200;
@@ -134,7 +134,7 @@ function entryOf(
       `CSV row must have as many fields as the header, ${width}, got ${fields.length}: ${quoted(Buffer.from(fields.join(','), 'latin1'))}`,
     );
   }
-  if (isRoomId(roomId)) return { position, roomId };
+  if (isRoomId(roomId)) return roomAt(position, roomId);
   return problemAt(position, String(roomIdProblem(Buffer.from(roomId, 'latin1'))));
 }
 

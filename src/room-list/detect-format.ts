@@ -12,11 +12,21 @@ const formatOfExtension: Readonly<Record<string, RoomListFormat>> = {
 
 const utf8Bom = Buffer.from([0xef, 0xbb, 0xbf]);
 
+const unpack = 'unpack it first';
+const saveAsCsv = 'save it as CSV first';
+const saveAsText = 'save it as plain text first';
+
 /** First bytes of files that are often taken for a list of rooms, and what to do about them. */
 const foreign: readonly { magic: Buffer; what: string; remedy: string }[] = [
   { magic: Buffer.from([0xff, 0xfe]), what: 'UTF-16', remedy: 'save it as UTF-8' },
   { magic: Buffer.from([0xfe, 0xff]), what: 'UTF-16', remedy: 'save it as UTF-8' },
-  { magic: Buffer.from([0x1f, 0x8b]), what: 'gzip data', remedy: 'unpack it first' },
+  { magic: Buffer.from([0x1f, 0x8b]), what: 'gzip data', remedy: unpack },
+  { magic: Buffer.from('BZh'), what: 'bzip2 data', remedy: unpack },
+  { magic: Buffer.from([0xfd, 0x37, 0x7a, 0x58]), what: 'xz data', remedy: unpack },
+  { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), what: 'zstd data', remedy: unpack },
+  { magic: Buffer.from([0xd0, 0xcf, 0x11, 0xe0]), what: 'a spreadsheet', remedy: saveAsCsv },
+  { magic: Buffer.from('%PDF-'), what: 'a PDF', remedy: saveAsText },
+  { magic: Buffer.from('{\\rtf'), what: 'rich text', remedy: saveAsText },
   {
     magic: Buffer.from([0x50, 0x4b, 0x03, 0x04]),
     what: 'a zip archive or spreadsheet',
@@ -97,12 +107,12 @@ function formatOfFirstRecord(record: string): RoomListFormat {
 }
 
 function isJsonObject(record: string): boolean {
-  return /^\s*\{\s*["}]/.test(record);
+  return /^\s*\{\s*(?:$|["}])/.test(record);
 }
 
 /** A column is called nearly as it must be. */
 function mayBeHeader(record: string): boolean {
-  return record.split(/[,;\t]/).some((field) => /^\s*("?)room[ _-]?id\1\s*$/i.test(field));
+  return record.split(/[,;|\t]/).some((field) => /^\s*("?)room[ _-]?id\1\s*$/i.test(field));
 }
 
 /** The first record that is not blank, as Latin-1 text; cut where the head is. */

@@ -9,7 +9,7 @@ import {
   type RawRecord,
   tooLongProblem,
 } from './records.js';
-import { problemAt, type RoomListEntry } from './room-list.js';
+import { problemAt, roomAt, type RoomListEntry } from './room-list.js';
 
 /** One JSON object a line, the RoomId in its string `roomId`; other keys are left alone. */
 export function createNdjsonReader(onEntry: OnEntry): FormatReader {
@@ -35,7 +35,7 @@ function entryOf(record: RawRecord): RoomListEntry {
     );
   }
   const problem = roomIdProblem(roomId);
-  return problem === undefined ? { position, roomId } : problemAt(position, problem);
+  return problem === undefined ? roomAt(position, roomId) : problemAt(position, problem);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -72,7 +72,8 @@ function createListReader(onEntry: OnEntry, options: ReadRoomListOptions): Forma
       return createCsvReader(onEntry, (column) => onLayout?.({ ...layout, column }));
     }
     onLayout?.(layout);
-    return layout.format === 'ndjson' ? createNdjsonReader(onEntry) : createLinesReader(onEntry);
+    if (layout.format === 'ndjson') return createNdjsonReader(onEntry);
+    return createLinesReader(onEntry, layout.detectedBy === 'option');
   }
 
   return {

@@ -1,3 +1,5 @@
+import { doubtfulShape, foreignShape } from '../foreign-shape.js';
+import { quoted } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 
 /** A list of rooms that can be read more than once: a first pass checks it, a second sends it. */
@@ -31,6 +33,8 @@ export interface RoomEntry {
    */
   readonly position: number;
   readonly roomId: string;
+  /** Why it is hardly meant, and where; it is a room of the list all the same. */
+  readonly doubt?: Omit<ProblemEntry, 'position'>;
 }
 
 export interface ProblemEntry {
@@ -46,12 +50,31 @@ export function problemAt(position: number, problem: string): ProblemEntry {
   return { position, at: `line ${position}`, problem };
 }
 
+/** A legal RoomId at a position of a file, unless it is there because the list is none of RoomIds. */
+export function roomAt(position: number, roomId: string): RoomListEntry {
+  const has = foreignShape(roomId);
+  if (has !== undefined) {
+    return problemAt(
+      position,
+      `RoomId must stand alone, got ${quoted(roomId)}, which has ${has}; correct it, or where it is meant, give a list of one RoomId a line with --format lines`,
+    );
+  }
+  return withDoubt({ position, roomId }, `line ${position}`, doubtfulShape(roomId));
+}
+
+function withDoubt(room: RoomEntry, at: string, has: string | undefined): RoomEntry {
+  if (has === undefined) return room;
+  return { ...room, doubt: { at, problem: `${quoted(room.roomId)} has ${has}` } };
+}
+
 /** The values of `--room` as a list; its problems name the flag instead of a position. */
 export function listOf(rooms: readonly string[], flag = '--room'): RoomList {
   const entries = rooms.map((roomId, index): RoomListEntry => {
     const problem = roomIdProblem(roomId);
     const position = index + 1;
-    return problem === undefined ? { position, roomId } : { position, at: flag, problem };
+    if (problem !== undefined) return { position, at: flag, problem };
+    // Somebody named this very room: it is asked for, whatever it looks like.
+    return withDoubt({ position, roomId }, flag, foreignShape(roomId) ?? doubtfulShape(roomId));
   });
   return {
     name: flag,

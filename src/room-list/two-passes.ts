@@ -1,6 +1,6 @@
 /** A list is read twice: a first pass checks it, a second gives its rooms. */
 import { createHash } from 'node:crypto';
-import type { ProblemEntry, RoomList, RoomListLayout } from './room-list.js';
+import type { ProblemEntry, RoomEntry, RoomList, RoomListLayout } from './room-list.js';
 import { createRoomSet } from './room-set.js';
 
 /** Problems that a summary holds. */
@@ -16,6 +16,10 @@ export interface RoomListSummary extends Partial<RoomListLayout> {
   readonly invalid: number;
   /** The first 20 of them. */
   readonly problems: readonly ProblemEntry[];
+  /** Valid entries that are hardly meant, all of them. */
+  readonly doubtful: number;
+  /** The first 20 of them. */
+  readonly doubts: readonly NonNullable<RoomEntry['doubt']>[];
   /** Hex SHA-256 over the valid RoomIds in order, joined by newlines. */
   readonly fingerprint: string;
 }
@@ -26,6 +30,8 @@ export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
   const rooms = createRoomSet();
   const fingerprint = createFingerprint();
   const problems: ProblemEntry[] = [];
+  const doubts: NonNullable<RoomEntry['doubt']>[] = [];
+  let doubtful = 0;
   let valid = 0;
   let invalid = 0;
   const entries = list.entries((found) => {
@@ -37,6 +43,9 @@ export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
       if ('roomId' in entry) {
         roomIds.push(entry.roomId);
         rooms.add(entry.roomId);
+        if (entry.doubt === undefined) continue;
+        doubtful += 1;
+        if (doubts.length < firstProblems) doubts.push(entry.doubt);
       } else {
         invalid += 1;
         if (problems.length < firstProblems) problems.push(entry);
@@ -53,6 +62,8 @@ export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
     duplicates: valid - unique,
     invalid,
     problems,
+    doubtful,
+    doubts,
     fingerprint: fingerprint.digest(),
   };
 }

@@ -114,6 +114,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       ],
     },
     rooms: { requested: 3, unique: 3, duplicates: 0, invalid: 0, protected: 0 },
+    warnings: [{ code: 'all_already_gone', examples: [text] }],
     seconds: 1,
   };
 }

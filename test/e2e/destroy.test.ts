@@ -37,6 +37,7 @@ const reportKeys = [
   'attempts',
   'seconds',
   'worstWindow',
+  'warnings',
   'statistics',
 ];
 const outcomeKeys = [
@@ -96,7 +97,10 @@ test('destroy on the embedded default ends every room and reports the sums that 
   const cwd = folderWith({ 'rooms.txt': lines(oddRooms) });
 
   const askedAtMs = epochNow();
-  const ended = await run(['destroy', 'rooms.txt', '--json'], { cwd, env });
+  const ended = await run(['destroy', 'rooms.txt', '--format', 'lines', '--json'], {
+    cwd,
+    env,
+  });
   const endedAtMs = epochNow();
 
   expect(ended.stderr).not.toMatch(/error|at .*\.js:/i);
@@ -136,10 +140,13 @@ test('every statistic in the ledger is the one that the server told for that roo
   const stores = await postgresOnly();
   const cwd = folderWith({ 'rooms.txt': lines(oddRooms) });
 
-  const ended = await run(['destroy', 'rooms.txt', '--batch', 'odd rooms', '--json'], {
-    cwd,
-    env: { ...env, ...stores },
-  });
+  const ended = await run(
+    ['destroy', 'rooms.txt', '--format', 'lines', '--batch', 'odd rooms', '--json'],
+    {
+      cwd,
+      env: { ...env, ...stores },
+    },
+  );
 
   expect(ended.stderr).toBe('');
   expect(ended.code).toBe(0);
@@ -186,13 +193,14 @@ test('--dry-run sends nothing, needs no credentials and opens no stores', async 
   const text = await run(['destroy', 'rooms.txt', '--dry-run'], { cwd });
   const json = await run(['destroy', 'rooms.txt', '--dry-run', '--json'], { cwd });
 
+  // As the run would, because of the bad line.
   expect(text).toMatchObject({
-    code: 0,
+    code: 2,
     stdout: expect.stringMatching(
       /^1,960 rooms valid, 1 duplicate, 1 bad: 10 s, done \d\d:/,
     ) as string,
   });
-  expect(json.code).toBe(0);
+  expect(json.code).toBe(2);
   expect(JSON.parse(json.stdout)).toEqual({
     dryRun: true,
     requested: 1_962,
@@ -296,7 +304,7 @@ test('a room that is named twice is asked for once', async () => {
 
   const ended = await run(['destroy', '-', '--room', 'b', '--json'], {
     env: { ...env, ...stores },
-    stdin: 'a\nb\na\na \n',
+    stdin: 'a\nb\na\na a\n',
   });
 
   expect(ended.code).toBe(0);
@@ -308,9 +316,43 @@ test('a room that is named twice is asked for once', async () => {
   });
   expect((await server.report()).requests.map(({ roomId }) => roomId).sort()).toEqual([
     'a',
-    'a ',
+    'a a',
     'b',
   ]);
+});
+
+test('a list of which no room exists, nor is known to have existed, is asked about', async () => {
+  const wrong = roomIds(11, 'wrong');
+  const { env } = await openStage({
+    scripts: Object.fromEntries(
+      wrong.map((room) => [room, [{ kind: 'unknown' }, { kind: 'unknown' }]]),
+    ),
+  });
+  const options = { env: { ...env, ...(await redisAndPostgres()) } };
+  const destroy = (rooms: string[], ...flags: string[]) =>
+    run(['destroy', '-', ...flags], { ...options, stdin: lines(rooms) });
+  const question =
+    'none of these 11 rooms exists: is it the right list, and the right app? (such as "wrong-0000", "wrong-0001", "wrong-0002")';
+
+  const text = await destroy(wrong);
+  expect(text.code).toBe(0);
+  expect(text.stdout.split('\n')[0]).toBe(question);
+  const json = await destroy(wrong, '--json');
+  expect(json.code).toBe(0);
+  expect(readJson(json.stdout)).toMatchObject({ warnings: ['all_already_gone'] });
+  expect(json.stderr).toContain(question);
+  const { batchId } = readJson(json.stdout);
+  expect((await run(['report', batchId, '--summary'], options)).stderr).toContain(question);
+
+  // Few may have ended by themselves, and what was destroyed before was there.
+  const few = await destroy(wrong.slice(1), '--json');
+  expect(readJson(few.stdout)).toMatchObject({ unique: 10, warnings: [] });
+  const right = [...roomIds(11, 'right')];
+  expect(readJson((await destroy(right, '--json')).stdout)).toMatchObject({ warnings: [] });
+  expect(readJson((await destroy(right, '--json')).stdout)).toMatchObject({
+    outcomes: { already_gone: 11 },
+    warnings: [],
+  });
 });
 
 test('--skip-invalid leaves bad lines out, and says so', async () => {

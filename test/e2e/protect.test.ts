@@ -44,7 +44,8 @@ test('the list of PROTECTED_ROOMS_FILE holds for every command that asks for roo
   expect(refused.code).toBe(2);
   expect(refused.stderr).toMatch(/^vip-7 is protected by "vip-\*"$/m);
   const dry = await run(['enqueue', 'rooms.txt', '--dry-run'], { ...options, env });
-  expect(dry.code).toBe(0);
+  expect(dry.code).toBe(2);
+  expect(dry.stderr).toMatch(/the list has 2 protected rooms/);
   expect(dry.stdout).toMatch(/^2 rooms valid, 0 duplicate, 0 bad, 2 protected: /);
 });
 

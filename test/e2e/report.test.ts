@@ -41,10 +41,13 @@ test('every format has every room once, as the server knows it, and the sums of 
   const stores = await redisAndPostgres();
   const all = { ...env, ...stores };
   const rooms = [...roomIds(40), ...dangerous, ...Object.keys(scripts)];
-  const destroyed = await run(['destroy', '-', '--batch', 'evening', '--json'], {
-    env: all,
-    stdin: lines(rooms),
-  });
+  const destroyed = await run(
+    ['destroy', '-', '--format', 'lines', '--batch', 'evening', '--json'],
+    {
+      env: all,
+      stdin: lines(rooms),
+    },
+  );
   expect(destroyed.code, destroyed.stderr).toBe(1);
   const truth = await server.report();
   const cwd = folderWith();

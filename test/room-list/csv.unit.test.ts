@@ -4,6 +4,8 @@ import { read } from './lists.js';
 
 const RULE = 'RoomId must be 1–48 bytes of printable ASCII, got';
 const QUOTES = 'CSV quotes must enclose a whole field and be doubled inside it, got';
+const EDGE = (room: string) =>
+  `RoomId must stand alone, got "${room}", which has a space at an edge; correct it, or where it is meant, give a list of one RoomId a line with --format lines`;
 const FIELDS = 'CSV row must have as many fields as the header, 2, got';
 
 test.each<[rule: string, text: string, entries: string[]]>([
@@ -24,7 +26,12 @@ test.each<[rule: string, text: string, entries: string[]]>([
     ['3 a', '5 b'],
   ],
   ['a last row without a newline counts', 'room_id\n"a"\r', ['2 a']],
-  ['spaces in a field count', 'room_id\n a \n  \n" b"', ['2  a ', '3   ', '4  b']],
+  [
+    'a space at an edge of a RoomId is refused, in quotes too; spaces inside count',
+    'room_id\n a\n"b "\nc d',
+    [`line 2: ${EDGE(' a')}`, `line 3: ${EDGE('b ')}`, '4 c d'],
+  ],
+  ['other columns may be padded', 'room_id, title \na, x ', ['2 a']],
   ['quotes enclose commas and doubled quotes', 'id,room_id\n1,"a,""b"""', ['2 a,"b"']],
   [
     'a quoted line break in another column is left alone, and its lines are counted',

@@ -65,12 +65,6 @@ test.each<[rule: string, text: string, options: ReadRoomListOptions, layout: Roo
     { format: 'ndjson', detectedBy: 'content' },
   ],
   ['a RoomId in braces', '{6F9619FF-8B86}', {}, { format: 'lines', detectedBy: 'content' }],
-  [
-    'a CSV header without such a column',
-    'id,name\n1,a',
-    {},
-    { format: 'lines', detectedBy: 'content' },
-  ],
   ['a bad quote', '"room_id\n', {}, { format: 'lines', detectedBy: 'content' }],
   ['anything else', 'room-1\nroom_id', {}, { format: 'lines', detectedBy: 'content' }],
 ])(
@@ -89,6 +83,7 @@ test.each<[what: string, text: string, name: string, remedy: string]>([
   ['a column in a .txt, as mysql prints it', '\nroom_id\na', 'a.txt', 'choose --format csv'],
   ['NDJSON in a .txt', '{"roomId":"a"}', 'a.txt', 'choose --format ndjson'],
   ['a header with a wrong name', 'roomId,title\na,b', '', 'name the column RoomId or room_id'],
+  ['of psql', ' room_id | title\n a | b', 'a.txt', 'name the column RoomId or room_id'],
   ['with semicolons', 'title;ROOM_ID\na;b', 'a.txt', 'name the column RoomId or room_id'],
 ])('what looks like another format is not read as RoomIds: %s', async (_, text, name, remedy) => {
   await expect(layoutsOf(text, { name })).rejects.toMatchObject({
@@ -99,6 +94,10 @@ test.each<[what: string, text: string, name: string, remedy: string]>([
 
 test.each<[what: string, text: string | Uint8Array, message: string]>([
   ['a JSON array', '["a","b"]', 'got a JSON array; write one object with a roomId a line'],
+  ['a CSV header without such a column', 'id,name\n1,a', 'got a "," in every line'],
+  ['bzip2', 'BZh91AY', 'got bzip2 data; unpack it first'],
+  ['an old spreadsheet', Uint8Array.from([0xd0, 0xcf, 0x11, 0xe0]), 'got a spreadsheet'],
+  ['a PDF', '%PDF-1.7', 'got a PDF'],
   ['a JSON array over several lines', '[\n{"roomId":"a"}]', 'got a JSON array'],
   [
     'UTF-16',

@@ -12,7 +12,14 @@ test.each<[rule: string, text: string, entries: string[]]>([
   ],
   ['blank lines are skipped, CRs too', '\n{"roomId":"a"}\r\n\r\n{"roomId":"b"}', ['2 a', '4 b']],
   ['escapes are read', '{"roomId":"\\u0061 \\"b\\""}', ['1 a "b"']],
-  ['spaces around a line are JSON, spaces in the RoomId count', '  {"roomId":" a "} ', ['1  a ']],
+  ['spaces around a line are JSON, spaces in the RoomId count', '  {"roomId":"a b"} ', ['1 a b']],
+  [
+    'a space at an edge of the RoomId is refused',
+    '{"roomId":"a "}',
+    [
+      'line 1: RoomId must stand alone, got "a ", which has a space at an edge; correct it, or where it is meant, give a list of one RoomId a line with --format lines',
+    ],
+  ],
   ['a byte order mark is skipped', '\ufeff{"roomId":"a"}', ['1 a']],
   ['a number is no RoomId', '{"roomId":5}', ['line 1: roomId must be a JSON string, got "5"']],
   ['null is no RoomId', '{"roomId":null}', ['line 1: roomId must be a JSON string, got "null"']],

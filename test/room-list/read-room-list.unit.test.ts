@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { foreignShape } from '../../src/foreign-shape.js';
 import { readRoomList } from '../../src/room-list/read-room-list.js';
 import type { RoomListFormat } from '../../src/room-list/room-list.js';
 import { all, chunksOf, inShort, read } from './lists.js';
@@ -124,8 +125,10 @@ test.each<[RoomListFormat, head: string, line: (room: string) => string]>([
   ],
   ['ndjson', '', (room) => JSON.stringify({ roomId: room })],
 ])('every legal RoomId survives %s', async (wanted, head, line) => {
+  // In a file, one with the shape of something else is meant where it is said to be a line.
+  const meant = roomId.filter((room) => wanted === 'lines' || foreignShape(room) === undefined);
   await fc.assert(
-    fc.asyncProperty(fc.array(roomId), async (rooms) => {
+    fc.asyncProperty(fc.array(meant), async (rooms) => {
       const text = head + rooms.map((room) => `${line(room)}\r\n`).join('');
       const found = await read(text, { format: wanted });
       expect(found.map((entry) => entry.replace(/^\d+ /, ''))).toEqual(rooms);

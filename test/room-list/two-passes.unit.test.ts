@@ -23,6 +23,8 @@ test('the scan counts valid, unique, duplicate and bad lines, and shows the form
         problem: 'RoomId must be 1–48 bytes of printable ASCII, got "\\u00e9"',
       },
     ],
+    doubtful: 0,
+    doubts: [],
     fingerprint: sha256('a\nb\na\na'),
   });
 });
@@ -34,7 +36,20 @@ test('the scan finds nothing in an empty list', async () => {
     duplicates: 0,
     invalid: 0,
     problems: [],
+    doubtful: 0,
+    doubts: [],
     fingerprint: sha256(''),
+  });
+});
+
+test('the scan tells of RoomIds that are hardly meant, and takes them', async () => {
+  const list = joinRoomLists([listIn('a\nlive-3 # keep\n'), listOf(['"b"', 'c'])]);
+  expect(await scanRoomList(list)).toMatchObject({
+    ...{ valid: 4, invalid: 0, doubtful: 2 },
+    doubts: [
+      { at: 'line 2', problem: '"live-3 # keep" has the form of a comment' },
+      { at: '--room', problem: '"\\"b\\"" has a quote at an edge' },
+    ],
   });
 });
 
