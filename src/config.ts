@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ReaperError } from './errors.js';
 import { withoutPassword } from './redact.js';
+import { ledgerSchemes, queueSchemes, storeUrlProblem } from './store-url.js';
 import type { Credentials } from './tencent/credentials.js';
 import { regionEndpoint, regions } from './tencent/endpoint.js';
 
@@ -28,14 +29,11 @@ const positiveNumber = (maximum: number) =>
       error: `must be above 0, at most ${maximum}`,
     });
 
-const url = (schemes: readonly string[], plain: readonly string[]) =>
-  z.string().refine(
-    (value) => {
-      if (plain.includes(value)) return true;
-      return URL.canParse(value) && schemes.includes(new URL(value).protocol);
-    },
-    { error: `must be ${[...schemes.map((scheme) => `${scheme}//…`), ...plain].join(' or ')}` },
-  );
+const storeUrl = (schemes: readonly string[]) =>
+  z.string().superRefine((value, context) => {
+    const message = storeUrlProblem(value, schemes);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
 
 const endpoint = z
   .string()
@@ -93,12 +91,12 @@ const variables = {
     meaning: "base URL instead of the region's; `https:` or, for loopback only, `http:`",
   },
   QUEUE_URL: {
-    schema: url(['redis:', 'rediss:', 'postgres:', 'postgresql:'], ['embedded']),
+    schema: storeUrl(queueSchemes),
     fallback: 'embedded',
     meaning: '`redis://`, `rediss://`, `postgres://`, `embedded`',
   },
   DATABASE_URL: {
-    schema: url(['postgres:', 'postgresql:'], ['embedded']),
+    schema: storeUrl(ledgerSchemes),
     fallback: 'embedded',
     meaning: 'ledger: `postgres://`, `embedded`',
   },

@@ -109,6 +109,7 @@ describe('a valid value is taken', () => {
     ['TENCENT_ENDPOINT', 'http://localhost:8080/', { endpoint: 'http://localhost:8080' }],
     ['TENCENT_ENDPOINT', 'http://[::1]:8080', { endpoint: 'http://[::1]:8080' }],
     ['QUEUE_URL', 'redis://h:6379/1', { queueUrl: 'redis://h:6379/1' }],
+    ['QUEUE_URL', 'redis://h/?family=6', { queueUrl: 'redis://h/?family=6' }],
     ['QUEUE_URL', 'rediss://:pw@h', { queueUrl: 'rediss://:pw@h' }],
     ['QUEUE_URL', 'postgres://u:p@h/d', { queueUrl: 'postgres://u:p@h/d' }],
     ['QUEUE_URL', 'postgresql://h/d', { queueUrl: 'postgresql://h/d' }],
@@ -178,6 +179,14 @@ describe('an invalid value is refused, with its variable, the rule and what it g
     ['QUEUE_URL', 'embeded'],
     ['QUEUE_URL', 'localhost:6379'],
     ['QUEUE_URL', 'mysql://h/d'],
+    ['QUEUE_URL', 'redis://h/mydb'],
+    ['QUEUE_URL', 'redis://h/0/1'],
+    ['QUEUE_URL', 'rediss://h/-1'],
+    ['QUEUE_URL', 'redis://'],
+    ['QUEUE_URL', 'redis://h:99999'],
+    ['QUEUE_URL', 'REDIS://h'],
+    ['QUEUE_URL', ' redis://h'],
+    ['DATABASE_URL', 'postgres://h/%'],
     ['DATABASE_URL', 'redis://h'],
     ['DATABASE_URL', 'h'],
     ['RATE_LIMIT_PER_SECOND', '0'],
@@ -313,6 +322,16 @@ describe('the secret key', () => {
     expect(problems).toContain('TENCENT_SECRETKEY is not a known variable');
     expect(problems).not.toContain('hunter2');
   });
+});
+
+test.each([
+  ['redis://h?db=mydb', /behind a \?, got "redis:\/\/h/],
+  ['redis://h/0?retryStrategy=1', /behind a \?/],
+  ['redis://h/0?keyPrefix=x', /behind a \?/],
+  ['redis://:100%@h', /as %25, got "redis:\/\/:\*\*\*@h/],
+])('a URL of Redis that ioredis would take for something else: %s', (QUEUE_URL, message) => {
+  const { problems } = inspectConfig({ QUEUE_URL }, { app: false, credentials: false });
+  expect(problems).toEqual([expect.stringMatching(message)]);
 });
 
 describe('the password of a URL is never shown', () => {

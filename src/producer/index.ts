@@ -12,7 +12,6 @@
  * await producer.close();
  * ```
  */
-import { ReaperError } from '../errors.js';
 import { newId } from '../queue/destruction-id.js';
 import type { Destruction } from '../destruction.js';
 import { lanes } from '../queue/job.js';
@@ -22,52 +21,21 @@ import { openStores } from '../stores.js';
 import { addChunk, addOrJoin, fromQueue, type Added } from './add.js';
 import { addMany, type AddedCounts } from './add-many.js';
 import { roomIdProblem } from '../room-id.js';
+import {
+  checkProducerOptions,
+  invalid,
+  readDestroyOptions,
+  readManyOptions,
+  type DestroyManyOptions,
+  type DestroyOptions,
+  type ManyAdded,
+  type ProducerOptions,
+} from './options.js';
 import { createSpaceCheck } from './space-check.js';
 
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { Added } from './add.js';
-
-export interface ProducerOptions {
-  /** `redis://`, `rediss://`, `postgres://` or `embedded`: the QUEUE_URL of the workers. */
-  queueUrl: string;
-  /** The app whose rooms are destroyed. */
-  sdkAppId: number;
-  /** How long after it was due a destruction may still be sent, in hours. Default 24. */
-  deadlineHours?: number;
-  /** Where `embedded` keeps its data. Default `.room-reaper`. */
-  dataDir?: string;
-  /** Told of errors of the connection, which reconnects by itself. Default: not told. */
-  onError?: (error: Error) => void;
-}
-
-export interface DestroyOptions {
-  /** Wait this long first, in milliseconds. Not together with `at`. */
-  delayMs?: number;
-  /** Destroy at this time. Not together with `delayMs`. */
-  at?: Date;
-  /** Before everything else that waits. Default false. */
-  urgent?: boolean;
-}
-
-export interface DestroyManyOptions extends DestroyOptions {
-  /**
-   * A RoomId that is not valid: by default the first one rejects; with this it is told
-   * here and skipped.
-   */
-  onInvalid?: (roomId: string, problem: string) => void;
-  /** Told after each call to the queue, 250 rooms. */
-  onProgress?: (counts: ManyAdded) => void;
-}
-
-export interface ManyAdded {
-  requested: number;
-  /** New destructions. */
-  added: number;
-  /** Rooms that had a pending destruction already, from before or from this same call. */
-  pending: number;
-  /** RoomIds that are not valid. */
-  invalid: number;
-}
+export type { DestroyManyOptions, DestroyOptions, ManyAdded, ProducerOptions } from './options.js';
 
 export interface Producer {
   /**
@@ -78,7 +46,7 @@ export interface Producer {
    * has ended, however it ended, this is a new destruction.
    *
    * @param roomId - 1–48 bytes of printable ASCII.
-   * @throws ReaperError `INVALID` where the RoomId or an option is not valid, `UNAVAILABLE`
+   * @throws ReaperError `INVALID` where the RoomId or an option is not valid or not known, `UNAVAILABLE`
    *   where the queue does not answer. It may have taken the room all the same, so ask again
    *   until it answers: while the first request is pending no second one is made.
    */
@@ -99,27 +67,14 @@ export interface Producer {
   close(): Promise<void>;
 }
 
-/** As of DESTROY_DEADLINE_HOURS. */
-const mostDeadlineHours = 24 * 365;
-
 /**
  * Opens a producer.
  *
  * @throws ReaperError `INVALID` where an option is not valid, `UNAVAILABLE` where the queue cannot be reached.
  */
 export async function openProducer(options: ProducerOptions): Promise<Producer> {
+  checkProducerOptions(options);
   const { sdkAppId, deadlineHours = 24, queueUrl, dataDir = '.room-reaper' } = options;
-  if (!Number.isInteger(sdkAppId) || sdkAppId < 1) {
-    throw invalid(`sdkAppId must be a positive integer, got ${String(sdkAppId)}`);
-  }
-  if (!(deadlineHours > 0 && deadlineHours <= mostDeadlineHours)) {
-    throw invalid(
-      `deadlineHours must be above 0, at most ${mostDeadlineHours} (a year), got ${String(deadlineHours)}`,
-    );
-  }
-  if (!/^(embedded$|rediss?:\/\/|postgres(ql)?:\/\/)/.test(queueUrl)) {
-    throw invalid('queueUrl must be redis://…, rediss://…, postgres://… or embedded');
-  }
   const stores = await openStores({ queueUrl, databaseUrl: queueUrl, dataDir }, () => undefined);
   const opened = await openQueue({
     sdkAppId,
@@ -137,7 +92,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     async destroy(roomId, destroyOptions = {}) {
       const problem = problemOf(roomId);
       if (problem !== undefined) throw invalid(problem);
-      const delayMs = delayOf(destroyOptions);
+      const delayMs = readDestroyOptions(destroyOptions);
       const now = Date.now();
       const destruction: Destruction = {
         id: newId(),
@@ -159,7 +114,10 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
           'roomIds must be an iterable of RoomIds, got one string; use destroy for a single room',
         );
       }
-      const delayMs = delayOf(manyOptions);
+      if (!isIterable(roomIds)) {
+        throw invalid(`roomIds must be an iterable of RoomIds, got ${typeof roomIds}`);
+      }
+      const delayMs = readManyOptions(manyOptions);
       let [requested, refused] = [0, 0];
       const space = createSpaceCheck({ readMemory: () => fromQueue(readMemory(opened.queue)) });
 
@@ -213,18 +171,7 @@ function problemOf(roomId: unknown): string | undefined {
   return roomIdProblem(roomId);
 }
 
-function delayOf(options: DestroyOptions): number {
-  if (options.delayMs !== undefined && options.at !== undefined) {
-    throw invalid('delayMs and at must not both be given; keep one');
-  }
-  const delayMs =
-    options.at === undefined ? (options.delayMs ?? 0) : options.at.getTime() - Date.now();
-  if (!Number.isFinite(delayMs) || (options.at === undefined && delayMs < 0)) {
-    throw invalid(`delayMs must be 0 or more milliseconds, got ${String(delayMs)}`);
-  }
-  return Math.max(0, Math.round(delayMs));
-}
-
-function invalid(message: string): ReaperError {
-  return new ReaperError('INVALID', message);
+function isIterable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Symbol.iterator in value || Symbol.asyncIterator in value;
 }

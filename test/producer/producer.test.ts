@@ -449,8 +449,22 @@ describe('what is refused', () => {
     ['a negative delay', { delayMs: -1 }, /delayMs must be 0 or more milliseconds, got -1/],
     ['a delay that is no number', { delayMs: NaN }, /delayMs must be .*, got NaN/],
     ['an endless delay', { delayMs: Infinity }, /delayMs must be .*, got Infinity/],
-    ['a time that is none', { at: new Date('soon') }, /must be/],
-  ])('%s', async (_what, options, message) => {
+    ['a time that is none', { at: new Date('soon') }, /^at must be .*, got no time/],
+    ['a time that is text', { at: '2026-11-23T02:30:00Z' }, /^at must be a Date/],
+    ['a time in milliseconds', { at: Date.now() + 1e6 }, /^at must be a Date/],
+    ['a time made of seconds', { at: new Date(1_790_000_000) }, /^at must be .*, got 1970-01-21/],
+    ['a time far away', { at: new Date(9e12) }, /^at must be/],
+    ['a delay that is text', { delayMs: '1800000' }, /^delayMs must be .*, got "1800000"/],
+    ['a delay that no queue can hold', { delayMs: 1e12 }, /^delayMs must be/],
+    ['null as a delay', { delayMs: null }, /^delayMs must be .*, got null/],
+    ['another word for the delay', { delay: 1_800_000 }, /must be delayMs, at.*, got "delay"/],
+    ['another unit', { delaySeconds: 1_800 }, /got "delaySeconds"/],
+    ["BullMQ's options", { priority: 1 }, /got "priority"/],
+    ['text for a switch', { urgent: 'false' }, /^urgent must be true or false, got "false"/],
+    ['a number for the options', 1_800_000, /^options must be an object, got 1800000/],
+    ['null for the options', null, /^options must be an object, got null/],
+  ])('%s', async (_what, given, message) => {
+    const options = given as object;
     await expect(producer.destroy('room', options)).rejects.toThrow(message);
     await expect(producer.destroy('room', options)).rejects.toMatchObject({ code: 'INVALID' });
     await expect(producer.destroyMany(['room'], options)).rejects.toMatchObject({
@@ -463,11 +477,43 @@ describe('what is refused', () => {
     ['an SDKAppID of 0', { sdkAppId: 0 }, /sdkAppId must be a positive integer, got 0/],
     ['an SDKAppID that is no integer', { sdkAppId: 1.5 }, /sdkAppId must be .*, got 1\.5/],
     ['no time at all', { deadlineHours: 0 }, /deadlineHours must be above 0, .*got 0/],
+    ['a deadline that is text', { deadlineHours: '24' }, /deadlineHours must be .*got "24"/],
     ['another scheme', { queueUrl: 'http://localhost' }, /queueUrl must be redis:/],
+    ['no URL', { queueUrl: undefined }, /queueUrl must be redis:/],
+    [
+      'a database with a name',
+      { queueUrl: 'redis://h/mydb' },
+      /queueUrl must be a URL with the number of/,
+    ],
+    ['a port that is none', { queueUrl: 'redis://h:99999' }, /queueUrl must be redis:/],
+    ['a % in a password', { queueUrl: 'redis://:1%@h' }, /queueUrl must be .* as %25/],
+    ['a directory that is none', { dataDir: 1 }, /dataDir must be/],
+    ['a listener that is none', { onError: 'log' }, /onError must be a function, got "log"/],
+    [
+      'an option that is not known',
+      { redisUrl: 'redis://h' },
+      /must be queueUrl, .*got "redisUrl"/,
+    ],
   ])('%s', async (_what, options, message) => {
-    const opening = openProducer({ queueUrl: url, sdkAppId, ...options });
+    const opening = openProducer({ queueUrl: url, sdkAppId, ...(options as object) });
     await expect(opening).rejects.toThrow(message);
     await expect(opening).rejects.toBeInstanceOf(ReaperError);
+  });
+
+  test.each([[undefined], [null], [42], [{ 0: 'room' }]])(
+    'rooms that are no list, %j: likewise',
+    async (roomIds) => {
+      await expect(producer.destroyMany(roomIds as never)).rejects.toMatchObject({
+        code: 'INVALID',
+      });
+    },
+  );
+
+  test('a listener of many rooms that is no function, and one that is not known', async () => {
+    const many = (options: object) => producer.destroyMany(['room'], options);
+    await expect(many({ onInvalid: true })).rejects.toThrow(/^onInvalid must be a function/);
+    await expect(many({ onprogress: () => undefined })).rejects.toThrow(/got "onprogress"/);
+    expect((await depth()).waiting).toBe(0);
   });
 });
 

@@ -1,0 +1,144 @@
+/** What callers may pass, and the check of it: those without types pass anything, and what is ignored may destroy a room now. */
+import { ReaperError } from '../errors.js';
+import { printable } from '../redact.js';
+import { queueSchemes, storeUrlProblem } from '../store-url.js';
+
+export interface ProducerOptions {
+  /** `redis://`, `rediss://`, `postgres://` or `embedded`: the QUEUE_URL of the workers. */
+  queueUrl: string;
+  /** The app whose rooms are destroyed. */
+  sdkAppId: number;
+  /** How long after it was due a destruction may still be sent, in hours. Default 24. */
+  deadlineHours?: number;
+  /** Where `embedded` keeps its data. Default `.room-reaper`. */
+  dataDir?: string;
+  /** Told of errors of the connection, which reconnects by itself. Default: not told. */
+  onError?: (error: Error) => void;
+}
+
+export interface DestroyOptions {
+  /** Wait this long first, in milliseconds. Not together with `at`. */
+  delayMs?: number;
+  /** Destroy at this time. Not together with `delayMs`. */
+  at?: Date;
+  /** Before everything else that waits. Default false. */
+  urgent?: boolean;
+}
+
+export interface DestroyManyOptions extends DestroyOptions {
+  /**
+   * A RoomId that is not valid: by default the first one rejects; with this it is told
+   * here and skipped.
+   */
+  onInvalid?: (roomId: string, problem: string) => void;
+  /** Told after each call to the queue, 250 rooms. */
+  onProgress?: (counts: ManyAdded) => void;
+}
+
+export interface ManyAdded {
+  requested: number;
+  /** New destructions. */
+  added: number;
+  /** Rooms that had a pending destruction already, from before or from this same call. */
+  pending: number;
+  /** RoomIds that are not valid. */
+  invalid: number;
+}
+
+/** As of DESTROY_DEADLINE_HOURS. */
+const mostDeadlineHours = 24 * 365;
+
+/** Longest delay, in milliseconds: BullMQ cannot order jobs that are due after 2039. */
+const mostDelayMs = 5 * 365 * 24 * 3_600_000;
+
+/** A Date before this is one of seconds, in milliseconds since the epoch. */
+const firstDateMs = 1e12;
+
+const ofProducer = ['queueUrl', 'sdkAppId', 'deadlineHours', 'dataDir', 'onError'] as const;
+const ofDestroy = ['delayMs', 'at', 'urgent'] as const;
+const ofDestroyMany = [...ofDestroy, 'onInvalid', 'onProgress'] as const;
+
+export function invalid(message: string): ReaperError {
+  return new ReaperError('INVALID', message);
+}
+
+/** @throws ReaperError `INVALID`. */
+export function checkProducerOptions(options: ProducerOptions): void {
+  refuseUnknown(options, ofProducer);
+  const { sdkAppId, deadlineHours = 24, queueUrl, dataDir = '.room-reaper', onError } = options;
+  if (!Number.isInteger(sdkAppId) || sdkAppId < 1 || sdkAppId > 4_294_967_295) {
+    throw invalid(`sdkAppId must be a positive integer, got ${shown(sdkAppId)}`);
+  }
+  const inRange = deadlineHours > 0 && deadlineHours <= mostDeadlineHours;
+  if (typeof deadlineHours !== 'number' || !inRange) {
+    throw invalid(
+      `deadlineHours must be above 0, at most ${mostDeadlineHours} (a year), got ${shown(deadlineHours)}`,
+    );
+  }
+  const problem = storeUrlProblem(typeof queueUrl === 'string' ? queueUrl : '', queueSchemes);
+  if (problem !== undefined) throw invalid(`queueUrl ${problem}`);
+  if (typeof dataDir !== 'string' || dataDir === '') {
+    throw invalid(`dataDir must be the path of a directory, got ${shown(dataDir)}`);
+  }
+  mustBeFunction('onError', onError);
+}
+
+/** @returns how long to wait, in milliseconds. @throws ReaperError `INVALID`. */
+export function readDestroyOptions(options: DestroyOptions): number {
+  refuseUnknown(options, ofDestroy);
+  return readDelay(options);
+}
+
+/** @returns how long to wait, in milliseconds. @throws ReaperError `INVALID`. */
+export function readManyOptions(options: DestroyManyOptions): number {
+  refuseUnknown(options, ofDestroyMany);
+  mustBeFunction('onInvalid', options.onInvalid);
+  mustBeFunction('onProgress', options.onProgress);
+  return readDelay(options);
+}
+
+function readDelay({ delayMs, at, urgent }: DestroyOptions): number {
+  if (urgent !== undefined && typeof urgent !== 'boolean') {
+    throw invalid(`urgent must be true or false, got ${shown(urgent)}`);
+  }
+  if (delayMs !== undefined && at !== undefined) {
+    throw invalid('delayMs and at must not both be given; keep one');
+  }
+  if (at !== undefined) {
+    const isTime = at instanceof Date && at.getTime() >= firstDateMs;
+    const untilMs = isTime ? at.getTime() - Date.now() : Number.NaN;
+    if (untilMs <= mostDelayMs) return Math.max(0, Math.round(untilMs));
+    throw invalid(
+      `at must be a Date from 2001 to five years from now, made of milliseconds, got ${shown(at)}`,
+    );
+  }
+  if (delayMs === undefined) return 0;
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs <= mostDelayMs) {
+    return Math.round(delayMs);
+  }
+  throw invalid(
+    `delayMs must be 0 or more milliseconds, got ${shown(delayMs)}; five years are the most`,
+  );
+}
+
+/** An option that is not known would be ignored: with `delay` for `delayMs`, a room would be destroyed now. */
+function refuseUnknown(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalid(`options must be an object, got ${shown(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw invalid(`options must be ${known.join(', ')}, got ${JSON.stringify(printable(name))}`);
+  }
+}
+
+function mustBeFunction(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return;
+  throw invalid(`${name} must be a function, got ${shown(value)}`);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(printable(value));
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'no time' : value.toISOString();
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
