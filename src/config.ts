@@ -10,6 +10,7 @@ import { withoutPassword } from './redact.js';
 import { ledgerSchemes, queueSchemes, storeUrlProblem } from './store-url.js';
 import type { Credentials } from './tencent/credentials.js';
 import { regionEndpoint, regions } from './tencent/endpoint.js';
+import type { VariableName } from './variable-names.js';
 
 const integer = (minimum: number, maximum: number) =>
   z
@@ -152,9 +153,12 @@ const variables = {
     fallback: 'info',
     meaning: 'pino level',
   },
-} as const satisfies Record<string, { schema: z.ZodType; fallback?: string; meaning: string }>;
+} as const satisfies Record<
+  VariableName,
+  { schema: z.ZodType; fallback?: string; meaning: string }
+>;
 
-export type VariableName = keyof typeof variables;
+export type { VariableName };
 
 type Values = { [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> };
 
@@ -242,8 +246,6 @@ export function inspectConfig(
     return undefined;
   }
 
-  problems.push(...unknownVariables(environment));
-
   const sdkAppId = read('TENCENT_SDK_APP_ID');
   if (needs.app && sdkAppId === undefined && !environment['TENCENT_SDK_APP_ID']) {
     problems.push('TENCENT_SDK_APP_ID must be set to the SDKAppID of your app');
@@ -314,32 +316,4 @@ export function inspectConfig(
     logLevel: read('LOG_LEVEL'),
   };
   return { config, problems };
-}
-
-/** A variable that is nearly one of ours is a typing error that would be silently ignored. */
-function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
-  const known = Object.keys(variables);
-  return Object.keys(environment).flatMap((name) => {
-    if (known.includes(name)) return [];
-    const meant = known.find(
-      (candidate) => !environment[candidate] && withinTwoEdits(name, candidate),
-    );
-    return meant === undefined ? [] : [`${name} is not a known variable; did you mean ${meant}?`];
-  });
-}
-
-function withinTwoEdits(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 2 || a.length < 8) return false;
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(
-        Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1),
-      );
-    }
-    previous = current;
-  }
-  return (previous[b.length] ?? 3) <= 2;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readEnvironment } from '../src/cli/environment.js';
+import { nearMisses } from '../src/variable-names.js';
 import {
   inspectConfig,
   readConfig,
@@ -238,7 +239,6 @@ test('all problems are listed at once', () => {
     RATE_LIMIT_PER_SECOND: '0',
     LATER_RETRIES: 'many',
     QUEUE_URL: 'x',
-    TENCENT_SECRETKEY: KEY,
   });
   const names = problems.map((problem) => /[A-Z_]+/.exec(problem)?.[0]);
   expect(names.sort()).toEqual([
@@ -247,7 +247,6 @@ test('all problems are listed at once', () => {
     'RATE_LIMIT_PER_SECOND',
     'TENCENT_REGION',
     'TENCENT_SDK_APP_ID',
-    'TENCENT_SECRETKEY',
     'TENCENT_SECRET_KEY',
   ]);
 });
@@ -318,9 +317,10 @@ describe('the secret key', () => {
   });
 
   test('under a name with a typing error is not shown', () => {
-    const problems = problemsOf({ ...app, TENCENT_SECRETKEY: 'hunter2' }).join('\n');
-    expect(problems).toContain('TENCENT_SECRETKEY is not a known variable');
-    expect(problems).not.toContain('hunter2');
+    const environment = { ...app, TENCENT_SECRETKEY: 'hunter2' };
+    const [miss] = nearMisses(environment);
+    expect(miss?.problem).toContain('TENCENT_SECRETKEY is not a known variable');
+    expect([miss?.problem, ...problemsOf(environment)].join('\n')).not.toContain('hunter2');
   });
 });
 
@@ -354,7 +354,10 @@ describe('the password of a URL is never shown', () => {
   });
 });
 
-describe('a variable that is nearly one of ours is a typing error', () => {
+describe('a variable that is nearly one of ours is likely a typing error', () => {
+  const problemsOf = (environment: Environment) =>
+    nearMisses(environment).map(({ problem }) => problem);
+
   test.each<[name: string, meant: VariableName]>([
     ['TENCENT_SDKAPP_ID', 'TENCENT_SDK_APP_ID'],
     ['TENCENT_SDK_APPID', 'TENCENT_SDK_APP_ID'],
@@ -363,10 +366,15 @@ describe('a variable that is nearly one of ours is a typing error', () => {
     ['RATE_LIMIT_PER_SECONDS', 'RATE_LIMIT_PER_SECOND'],
     ['WORKER_CONCURENCY', 'WORKER_CONCURRENCY'],
     ['DATABASE_URI', 'DATABASE_URL'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
   ])('%s: did you mean %s?', (name, meant) => {
     expect(problemsOf({ ...complete, [meant]: undefined, [name]: 'x' })).toContain(
-      `  ${name} is not a known variable; did you mean ${meant}?`,
+      `${name} is not a known variable; did you mean ${meant}?`,
     );
+  });
+
+  test('and in the environment of the process, where it may be another program’s, no error', () => {
+    expect(read({ LOGLEVEL: 'x', WORKER_CONCURENCY: '5' }).workerConcurrency).toBe(100);
   });
 
   test('unless ours is set as well: then the other is somebody else’s', () => {
@@ -432,6 +440,85 @@ describe('the file .env', () => {
       HOME: '/h',
     });
   });
+
+  test.each<[rule: string, text: string, expected: Record<string, string>]>([
+    ['a byte order mark is skipped', '\ufeffA=1\nB=2', { A: '1', B: '2' }],
+    ['line ends of Windows and of old Macs', 'A=1\r\nB=2\rC=3', { A: '1', B: '2', C: '3' }],
+    ['a colon and a space in place of =', 'A: 1\nB:\nC=3', { A: '1', B: '', C: '3' }],
+    ['spaces around, and export', '  export A = 1 \n\tB=2\t', { A: '1', B: '2' }],
+    ['comments and blank lines', '# x\n\n  # y\nA=1 # z\nB=#', { A: '1', B: '' }],
+    ['an empty value, and a = in one', 'A=\nB=c=d==', { A: '', B: 'c=d==' }],
+    ['quotes of three kinds', 'A=\'a#\'\nB="b #"#\nC=` "c" `', { A: 'a#', B: 'b #', C: ' "c" ' }],
+    [
+      'line breaks in quotes',
+      'A="x\ny"\nB="x\\ny"\nC=\'x\\ny\'',
+      { A: 'x\ny', B: 'x\ny', C: 'x\\ny' },
+    ],
+    ['quotes inside a value', 'A=a"b"\nB={"c":1}', { A: 'a"b"', B: '{"c":1}' }],
+    ['a name given twice: the last', 'A=1\nA=2', { A: '2' }],
+    ['no line break at the end, or nothing', '', {}],
+  ])('is read by the rules of dotenv: %s', (_, text, expected) => {
+    expect(readEnvironment({}, directoryWith(text))).toEqual(expected);
+  });
+
+  test.each([
+    ['a section', 'A=1\n[prod]\nPROTECTED_ROOMS_FILE=x', 2],
+    ['a name alone', 'A=1\n\nPROTECTED_ROOMS_FILE\n', 3],
+    ['a name that is exported alone', 'export A', 1],
+    ['a name of another shell', 'set A=1', 1],
+    ['PowerShell', '$env:A="1"', 1],
+    ['a colon without a space', 'A:1', 1],
+    ['a quote that is not closed', 'A=1\nB="hidden\nC=3', 2],
+    ['a quote that is not closed behind a space', 'A= "hidden', 1],
+    ['a quote that the next value closes', 'A="hidden\nB="x"', 1],
+    ['text behind a quote', "A='hidden' too", 1],
+    ['a comment of another language', '// x', 1],
+    ['a line after one of several', 'A="x\ny"\n[prod]', 3],
+  ])('with a line that is not understood is refused, with the line alone: %s', (_, text, line) => {
+    const reading = () => readEnvironment({}, directoryWith(text));
+    expect(reading).toThrow(new RegExp(`^\\.env: line ${line} must be NAME=value`));
+    expect(reading).not.toThrow(/hidden/);
+  });
+
+  test.each([
+    ['UTF-16', Buffer.from('\ufeffA=1\n', 'utf16le')],
+    ['UTF-16 without a mark', Buffer.from('A=1\n', 'utf16le')],
+    ['Latin-1', Buffer.from('A=ü', 'latin1')],
+  ])('in another encoding is refused: %s', (_, bytes) => {
+    const path = directoryWith('');
+    writeFileSync(join(path, '.env'), bytes);
+    expect(() => readEnvironment({}, path)).toThrow(/^\.env must be plain text in UTF-8/);
+  });
+
+  test('with a name that is nearly one of ours is refused; in the process it is a warning', () => {
+    const path = directoryWith('A=1\nLOGLEVEL=debug\n');
+    expect(() => readEnvironment({}, path)).toThrow(
+      '.env: line 2: LOGLEVEL is not a known variable; did you mean LOG_LEVEL?',
+    );
+    expect(noticesOf({ LOGLEVEL: 'debug' }, '')).toEqual([
+      'warning: LOGLEVEL is not a known variable; did you mean LOG_LEVEL?',
+    ]);
+  });
+
+  test('that changes where requests go, while the key comes from elsewhere, is said', () => {
+    const file = 'TENCENT_ENDPOINT=https://other.example\n';
+    const said = [
+      'TENCENT_ENDPOINT is that of .env in this directory, the key is not: requests signed with it go to https://other.example',
+    ];
+    expect(noticesOf({ TENCENT_SECRET_KEY: 'k' }, file)).toEqual(said);
+    expect(noticesOf({ TENCENT_SECRET_KEY_FILE: 'k' }, file)).toEqual(said);
+    expect(noticesOf({ TENCENT_SECRET_KEY: 'k' }, 'TENCENT_REGION=usa')).toHaveLength(1);
+    expect(noticesOf({ TENCENT_SECRET_KEY: 'k', TENCENT_ENDPOINT: 'https://own' }, file)).toEqual(
+      [],
+    );
+    expect(noticesOf({}, `${file}TENCENT_SECRET_KEY=k`)).toEqual([]);
+  });
+
+  function noticesOf(processEnv: Environment, text: string): string[] {
+    const notices: string[] = [];
+    readEnvironment(processEnv, directoryWith(text), (notice) => notices.push(notice));
+    return notices;
+  }
 
   test('may be missing', () => {
     const path = mkdtempSync(join(directory, 'none-'));

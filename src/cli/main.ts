@@ -31,7 +31,9 @@ const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: str
 const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 enableCompileCache?.(join(caches, 'room-reaper'));
 
-await runProgram(process.argv.slice(2), io, () => readEnvironment(process.env, process.cwd()));
+await runProgram(process.argv.slice(2), io, (onNotice) =>
+  readEnvironment(process.env, process.cwd(), onNotice),
+);
 process.exitCode = io.exitCode;
 // A slow reader gets all of it.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));

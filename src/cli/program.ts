@@ -110,11 +110,11 @@ Exit codes: 0 every room is gone; 1 some room is not; 2 usage or configuration;
 Configuration is read from the environment and from .env in the working directory:
 see docs/operations.md.`;
 
-/** @param readEnv - called once, so that a broken `.env` is reported like any bad input. */
+/** @param readEnv - called once, so that a broken `.env` is reported like any bad input; tells of what is not broken. */
 export async function runProgram(
   argv: readonly string[],
   io: Io,
-  readEnv: () => NodeJS.ProcessEnv,
+  readEnv: (onNotice: (message: string) => void) => NodeJS.ProcessEnv,
 ): Promise<void> {
   const program = new Command('room-reaper')
     .description('Destroys Tencent live rooms in bulk, within the quota of the API.')
@@ -134,7 +134,7 @@ export async function runProgram(
     program.addCommand(command.description(listed.does).copyInheritedSettings(program));
   }
   try {
-    io.env = readEnv();
+    io.env = readEnv((message) => say(io, message));
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     io.exitCode = reportError(error, io);

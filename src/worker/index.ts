@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import { readConfig as readFullConfig, type Config } from '../config.js';
 import { createLog } from '../log.js';
 import { openStores } from '../stores.js';
+import { nearMisses } from '../variable-names.js';
 import {
   startWorker as startOnStores,
   type RunningWorker,
@@ -26,13 +27,15 @@ export type { StoppedLine } from '../ledger/reserve.js';
 export type { RunningWorker } from './worker.js';
 
 /**
- * Reads a worker's configuration from environment variables (docs/operations.md).
+ * Reads a worker's configuration from environment variables (docs/operations.md), and warns
+ * (`process.emitWarning`) of names that are nearly one of them.
  *
  * @throws ReaperError `INVALID` that lists every problem at once.
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): Readonly<Config> {
+  for (const { problem } of nearMisses(environment)) process.emitWarning(problem);
   return readFullConfig(environment, { app: true, credentials: true });
 }
 

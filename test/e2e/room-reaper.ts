@@ -172,7 +172,9 @@ async function runInside(
     ...{ stdout: stdout.stream, stderr: stderr.stream, env: {}, exitCode: 0 },
   };
   try {
-    await runProgram(args, io, () => readEnvironment({ PATH: process.env.PATH, ...env }, cwd));
+    await runProgram(args, io, (onNotice) =>
+      readEnvironment({ PATH: process.env.PATH, ...env }, cwd, onNotice),
+    );
   } finally {
     ours.runs -= 1;
     if (ours === inside && ours.runs === 0) process.chdir(home);
