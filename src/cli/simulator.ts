@@ -36,7 +36,7 @@ Faults (--fault for all rooms; after a TAB behind a RoomId for that room):
   cut         destroyed, connection cut         hang         never answered
   garbage     destroyed, answer not JSON        stall        destroyed, half an answer
   noresponse  destroyed, no statistics told     latency=300  answered 300 ms later
-  gone        never existed (room lists only)
+  twice       destroyed, answered twice         gone         never existed (room lists only)
   Before it: act+ destroys the room all the same, keep+ does not. After it: *2 only the
   first two requests, =0.05 one request in twenty (--fault only). Several: with commas.
 

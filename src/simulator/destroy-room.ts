@@ -41,11 +41,12 @@ function hits(fault: Fault, draw: string): boolean {
 }
 
 function act(rooms: Rooms, room: Room, effect: DecidingEffect | undefined): Answer {
-  if (effect === undefined || effect.kind === 'noresponse') {
-    const statistic = rooms.destroy(room);
-    if (statistic === undefined) return { kind: 'code', code: 100004 };
-    return effect === undefined ? { kind: 'destroyed', statistic } : { kind: 'noresponse' };
+  if (effect !== undefined && 'acts' in effect) {
+    if (effect.acts) rooms.destroy(room);
+    return effect;
   }
-  if (effect.acts) rooms.destroy(room);
-  return effect;
+  const statistic = rooms.destroy(room);
+  if (statistic === undefined) return { kind: 'code', code: 100004 };
+  if (effect?.kind === 'noresponse') return { kind: 'noresponse' };
+  return { kind: 'destroyed', statistic, ...(effect && { twice: true }) };
 }

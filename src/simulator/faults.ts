@@ -12,6 +12,7 @@
  * stall           half an answer, then nothing                                is destroyed
  * garbage         a body that is not JSON                                     is destroyed
  * noresponse      success without `Response`, so without statistics           is destroyed
+ * twice           success, and the same answer once more                      is destroyed
  * latency=300     the answer comes 300 ms later; goes together with the rest  as usual
  * gone            100004: the room never existed (room lists only)            –
  *
@@ -25,7 +26,7 @@ export type Effect =
   | { kind: 'code'; code: number; acts: boolean }
   | { kind: 'status'; status: number; acts: boolean }
   | { kind: 'cut' | 'hang' | 'stall' | 'garbage'; acts: boolean }
-  | { kind: 'noresponse' }
+  | { kind: 'noresponse' | 'twice' }
   | { kind: 'latency'; ms: number }
   | { kind: 'gone' };
 
@@ -46,7 +47,7 @@ export interface ParsedFaults {
 
 const faultRule = /^(?:(act|keep)\+)?(latency=\d+|[a-z]+|\d+)(?:\*([^=]*))?(?:=(.*))?$/;
 const effectNames =
-  'an ErrorCode (1000–999999), an HTTP status (400–599), cut, hang, stall, garbage, noresponse, latency=MS or gone';
+  'an ErrorCode (1000–999999), an HTTP status (400–599), cut, hang, stall, garbage, noresponse, twice, latency=MS or gone';
 const actsByItself = { cut: true, hang: false, stall: true, garbage: true } as const;
 
 export function parseFaults(text: string, place: FaultPlace): ParsedFaults {
@@ -102,6 +103,7 @@ function toEffect(name: string, force: string | undefined): Effect | undefined {
     case 'garbage':
       return { kind: name, acts: force === undefined ? actsByItself[name] : acts };
     case 'noresponse':
+    case 'twice':
     case 'gone':
       return { kind: name };
     default:

@@ -9,6 +9,7 @@ import got from 'got';
 import type { Answer } from './answer.js';
 import type { Credentials } from './credentials.js';
 import { destroyRoomCommand, roomInfoCommand } from './endpoint.js';
+import { closingOnBytes, createRepeatedAnswers } from './kept-connections.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
 import type { Signer, UserSig } from './user-sig.js';
 
@@ -51,7 +52,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const { onHeaders, requestTimeoutMs: timeoutMs } = options;
   // The agent closes what was idle for that long; a request that waits is not idle to it.
   const kept = { keepAlive: true, timeout: idleLimitMs };
-  const agent = { http: new http.Agent(kept), https: new https.Agent(kept) };
+  const agent = {
+    http: closingOnBytes(new http.Agent(kept)),
+    https: closingOnBytes(new https.Agent(kept)),
+  };
+  const repeated = createRepeatedAnswers();
   const client = got.extend({
     agent,
     headers: { 'content-type': 'application/json', 'user-agent': 'room-reaper' },
@@ -73,11 +78,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const random = randomInt(0, 2 ** 32);
     const url = `${endpoint}/${command}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
     const body = JSON.stringify({ RoomId: roomId });
-    const prepared = prepareRequest(client, url, body, { timeoutMs, onHeaders });
+    const prepared = prepareRequest(client, url, body, { timeoutMs, repeated, onHeaders });
     return {
       ...prepared,
       sig,
-      release: async () => withoutSecret(await prepared.release(), sig.text),
+      release: async (onWritten) => withoutSecret(await prepared.release(onWritten), sig.text),
     };
   }
 

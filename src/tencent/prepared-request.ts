@@ -5,13 +5,15 @@
  * busy machine for more: enough to break the quota at the API's door although every
  * "go" was on time. So the request is built and its socket is in hand beforehand; only
  * the body waits. Node sends the headers together with the first byte of the body, so
- * nothing of the request reaches the API before `release`.
+ * nothing of the request reaches the API before `release`. What arrives before that is no
+ * answer to it (src/tencent/kept-connections.ts), and ends it unsent.
  */
 import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Got } from 'got';
 import type { Answer } from './answer.js';
+import type { RepeatedAnswers } from './kept-connections.js';
 import { readReply } from './response.js';
 
 /** Longest body read, in bytes. A documented one has about 300. */
@@ -34,6 +36,7 @@ export type PreparedRequest = ReturnType<typeof prepareRequest>;
  * @param url - whole, with the signature in its query: never to be logged.
  * @param options.timeoutMs - one attempt, whole, counted from its release. A connection may take
  *   four seconds of it at most.
+ * @param options.repeated - shared by all requests whose connections are kept.
  * @param options.onHeaders - told the headers of the reply.
  */
 export function prepareRequest(
@@ -42,16 +45,18 @@ export function prepareRequest(
   body: string,
   options: {
     timeoutMs: number;
+    repeated: RepeatedAnswers;
     onHeaders?: ((headers: IncomingHttpHeaders) => void) | undefined;
   },
 ) {
-  const { timeoutMs, onHeaders } = options;
+  const { timeoutMs, repeated, onHeaders } = options;
   const connected = deferred<undefined>();
   const settled = deferred<Answer>();
   const chunks: Buffer[] = [];
   let receivedBytes = 0;
   let socket: Socket | undefined;
   let answer: Answer | undefined;
+  let isReleased = false;
   let written = false;
   let httpStatus = 200;
   let timer: NodeJS.Timeout | undefined;
@@ -75,14 +80,42 @@ export function prepareRequest(
     connected.resolve(undefined);
   }
 
+  function onBytes(): void {
+    // Nothing was asked yet: this belongs to a request before this one.
+    if (!written) settle({ kind: 'network', code: 'ERR_UNASKED_ANSWER', written });
+  }
+
+  function onEnd(): void {
+    const read = readReply(httpStatus, Buffer.concat(chunks).toString());
+    const isRepeat =
+      read.kind === 'reply' && socket !== undefined && repeated.isRepeat(socket, read.requestId);
+    if (!isRepeat) {
+      settle(read);
+      return;
+    }
+    // Its own answer may follow, but nothing would tell it from that of the next request.
+    socket?.destroy();
+    settle({ kind: 'network', code: 'ERR_REPEATED_ANSWER', written });
+  }
+
   /** The first end counts: what is destroyed here may still report errors. */
   function settle(result: Answer): void {
     if (answer !== undefined) return;
     answer = result;
     clearTimeout(timer);
+    socket?.off('data', onBytes);
     request.destroy();
     connected.resolve(undefined);
     settled.resolve(result);
+  }
+
+  function write(onWritten: () => void): void {
+    if (answer !== undefined) return;
+    written = true;
+    startTimer(timeoutMs);
+    request.end(body);
+    // Node writes to the socket in this very queue.
+    process.nextTick(onWritten);
   }
 
   // A stream, because it sends nothing until something is written to it, and because got's
@@ -98,6 +131,7 @@ export function prepareRequest(
     });
     native.once('socket', (assigned) => {
       socket = assigned;
+      assigned.on('data', onBytes);
       if (!assigned.connecting) onConnected();
       else assigned.once(assigned instanceof TLSSocket ? 'secureConnect' : 'connect', onConnected);
     });
@@ -107,7 +141,7 @@ export function prepareRequest(
     receivedBytes += chunk.length;
     if (receivedBytes > maximumBodyBytes) settle({ kind: 'unreadable', httpStatus });
   });
-  request.once('end', () => settle(readReply(httpStatus, Buffer.concat(chunks).toString())));
+  request.once('end', onEnd);
   request.on('error', (error) => settle({ kind: 'network', code: codeOf(error), written }));
 
   return {
@@ -119,12 +153,17 @@ export function prepareRequest(
       return answer === undefined && socket !== undefined && socket.writable;
     },
 
-    /** Sends the request now. Never rejects: every end is an answer. */
-    release(): Promise<Answer> {
-      if (answer === undefined) {
-        written = true;
-        startTimer(timeoutMs);
-        request.end(body);
+    /**
+     * Sends the request, after its socket was read once more: an answer that lies there unread
+     * is none to it. Never rejects: every end is an answer.
+     *
+     * @param onWritten - told when it was written to its socket.
+     */
+    release(onWritten: () => void = () => undefined): Promise<Answer> {
+      if (!isReleased) {
+        isReleased = true;
+        // One turn may end without a look at the sockets, two do not.
+        void connected.promise.then(() => setImmediate(() => setImmediate(write, onWritten)));
       }
       return settled.promise;
     },

@@ -73,10 +73,7 @@ export async function sendAttempt(
         overdueAfterMs,
       );
     }, overdueAfterMs);
-    const answered = request.release();
-    // Node writes to the socket in this very queue.
-    process.nextTick(() => limiter.written(slotAtMs));
-    const answer = await answered;
+    const answer = await request.release(() => limiter.written(slotAtMs));
     return {
       ...granted,
       kind: 'sent',

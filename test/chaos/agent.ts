@@ -31,6 +31,10 @@ const ways: readonly { answer: ScriptedAnswer; part: number }[] = [
   { answer: { kind: 'garbage', acts: true }, part: 1 },
   { answer: { kind: 'garbage' }, part: 1 },
   { answer: { kind: 'noresponse' }, part: 1 },
+  // While nobody has the connection, while a request waits on it, and when one was sent.
+  { answer: { kind: 'twice', againMs: 0 }, part: 1 },
+  { answer: { kind: 'twice', againMs: 40 }, part: 1 },
+  { answer: { kind: 'twice', againMs: 260 }, part: 1 },
 ];
 
 function mixed(share: number) {

@@ -56,6 +56,7 @@ describe('after any run of trouble', () => {
   holds('each accepted request has exactly one outcome');
   holds('each request is answered: taken, or refused and asked again');
   holds('each destroyed row holds the statistics of the server to the digit');
+  holds('no row carries the statistics of another room');
   holds('no room is called gone that the server still has');
   holds('already_gone is said only of rooms that never existed or had been destroyed before');
   holds('where the ledger lacks the statistics of a destroyed room it says that they are lost');

@@ -92,6 +92,28 @@ export const invariants = {
         : `${nameOf(row)} has ${held.join()}, the server said ${truth.join()}`;
     }),
 
+  'no row carries the statistics of another room': (facts) => {
+    const owners = new Map(
+      Object.entries(facts.history.server.rooms).map(([roomId, { totals }]) => [
+        Object.values(totals).sort().join(),
+        roomId,
+      ]),
+    );
+    return eachDestruction(facts, (row) => {
+      const held = [
+        row.total_viewers,
+        row.total_gifts_sent,
+        row.total_gift_coins,
+        row.total_unique_gift_senders,
+        row.total_likes_received,
+      ];
+      const owner = owners.get(held.sort().join());
+      return owner === undefined || owner === row.room_id
+        ? undefined
+        : `${nameOf(row)} has those of ${JSON.stringify(owner)}`;
+    });
+  },
+
   'no room is called gone that the server still has': (facts) =>
     eachDestruction(facts, (row, room) => {
       if (!gone.includes(row.outcome ?? '') || kindOf(room.roomId) === 'ghost') return undefined;
@@ -133,6 +155,15 @@ export const invariants = {
       // Under an earlier destruction, which has them, or lost them itself.
       const [firstAttempt] = facts.attemptsOf(row.id);
       if (firstAttempt !== undefined && death.atMs < firstAttempt.slotAtMs) return undefined;
+      // The answer to another room came once more in its place, and the connection was closed.
+      const { atMs } = death;
+      const isDisplaced = facts
+        .attemptsOf(row.id)
+        .some(
+          ({ slotAtMs, reason }) =>
+            slotAtMs < atMs + clockErrorMs && reason?.includes('ERR_REPEATED_ANSWER'),
+        );
+      if (isDisplaced) return undefined;
       const untilMs = death.atMs + facts.history.requestTimeoutMs + 500;
       if (facts.answerMetFault(death.atMs - clockErrorMs, untilMs)) return undefined;
       const fatal = facts

@@ -150,6 +150,18 @@ const unsound: Record<InvariantName, ((sound: Sound) => void)[]> = {
     ({ told }) => (told.toldTotals = false),
     ({ gone }) => (gone.total_viewers = '0'),
   ],
+  'no row carries the statistics of another room': [
+    ({ history, gone }) => {
+      history.server.rooms['room 3'] = {
+        ...{ requests: 1, destroyed: true },
+        totals: { ...totals, TotalViewers: '8' },
+      };
+      Object.assign(gone, {
+        ...{ total_viewers: '8', total_gifts_sent: '2', total_gift_coins: '9007199254740993' },
+        ...{ total_unique_gift_senders: '4', total_likes_received: '5' },
+      });
+    },
+  ],
   'no room is called gone that the server still has': [({ told }) => (told.acted = false)],
   'already_gone is said only of rooms that never existed or had been destroyed before': [
     ({ destroyed }) => (destroyed.outcome = 'already_gone'),

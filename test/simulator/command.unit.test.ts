@@ -144,7 +144,8 @@ test('the help of the simulator command leads with examples and names every faul
   };
   simulatorCommand(io).outputHelp();
   expect(help).toMatch(/^Examples:/);
-  for (const word of ['cut', 'hang', 'stall', 'garbage', 'noresponse', 'latency=', 'gone']) {
+  const answers = ['cut', 'hang', 'stall', 'garbage', 'noresponse', 'twice', 'latency=', 'gone'];
+  for (const word of answers) {
     expect(help).toContain(word);
   }
 });

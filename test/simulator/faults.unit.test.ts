@@ -1,8 +1,9 @@
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { parseFaults } from '../../src/simulator/faults.js';
 import { numberedRooms } from '../../src/simulator/rooms-file.js';
 import { statisticsOf } from '../../src/simulator/truth.js';
-import { burst, codesOf, destroy, send, start } from './client.js';
+import { burst, codesOf, destroy, PATH, queryOf, send, start } from './client.js';
 
 const always = Number.POSITIVE_INFINITY;
 
@@ -139,6 +140,23 @@ test('noresponse is success without Response, and 100004 once the room is gone',
   expect(reply).not.toHaveProperty('Response');
   expect(await codesOf(simulator, 'a', 1)).toEqual([100004]);
   expect(simulator.report().codes).toEqual({ noresponse: 1, '100004': 1 });
+});
+
+test('twice is the success two times, with one RequestId; the room is destroyed once', async () => {
+  const simulator = await start({ rooms: ['a\ttwice'] });
+  const socket = connect(Number(new URL(simulator.url).port), '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk) => (text += chunk.toString()));
+  const answers = () => [...text.matchAll(/\{"ErrorCode":0.*?\}\}\}/g)].map(([answer]) => answer);
+  const body = '{"RoomId":"a"}';
+  socket.write(
+    `POST ${PATH}?${queryOf()} HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  await expect.poll(() => answers().length).toBe(2);
+  socket.destroy();
+  expect(answers()[1]).toBe(answers()[0]);
+  expect(simulator.report().codes).toEqual({ '0': 1 });
+  expect(simulator.report().rooms).toEqual({ destroyed: 1, left: 0 });
 });
 
 test('gone means that the room never existed', async () => {

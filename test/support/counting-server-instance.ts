@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type {
   CountingServerOptions,
   ScriptedAnswer,
@@ -147,6 +147,11 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
     return !never && !destroyed.has(roomId);
   }
 
+  /** Whether it is answered by what becomes of the room. */
+  function isUsual(answer: ScriptedAnswer | undefined): boolean {
+    return answer?.kind === 'usual' || answer?.kind === 'noresponse' || answer?.kind === 'twice';
+  }
+
   /** A script has the first word, then what is so for good, then chance. */
   function answerFor(roomId: string): ScriptedAnswer {
     const before = asked.get(roomId) ?? 0;
@@ -156,8 +161,16 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
     return (
       scripts.get(roomId)?.shift() ??
       // What is never destroyed cannot be answered as if it had been.
-      (permanent !== undefined && fault?.kind === 'noresponse' ? permanent : fault) ??
+      (permanent !== undefined && isUsual(fault) ? permanent : fault) ??
       permanent ?? { kind: 'usual' }
+    );
+  }
+
+  /** Past Node's server, which writes one answer to one request. */
+  function again(socket: Socket, text: string): void {
+    if (socket.destroyed) return;
+    socket.write(
+      `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
     );
   }
 
@@ -195,16 +208,14 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
     entry.answer = answer.kind;
 
     const existed = exists(roomId) && answer.kind !== 'unknown';
-    const acts =
-      answer.kind === 'usual' || answer.kind === 'noresponse' || ('acts' in answer && answer.acts);
+    const acts = isUsual(answer) || ('acts' in answer && answer.acts);
     if (acts && existed) {
       destroyed.add(roomId);
       entry.acted = true;
     }
 
     const answerNow = () => {
-      const toldGone = answer.kind === 'usual' || answer.kind === 'noresponse';
-      if (answer.kind === 'unknown' || (toldGone && !existed)) {
+      if (answer.kind === 'unknown' || (isUsual(answer) && !existed)) {
         fail(100004);
         return;
       }
@@ -224,11 +235,15 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
           send(200, '{"ErrorCode":0,');
           break;
         case 'noresponse':
-        case 'usual':
+        case 'twice':
+        case 'usual': {
           entry.errorCode = 0;
-          entry.toldTotals = answer.kind === 'usual';
-          send(200, successBody(requestId, entry.toldTotals ? totalsOf(roomId) : undefined));
+          entry.toldTotals = answer.kind !== 'noresponse';
+          const text = successBody(requestId, entry.toldTotals ? totalsOf(roomId) : undefined);
+          send(200, text);
+          if (answer.kind === 'twice') setTimeout(again, answer.againMs, request.socket, text);
           break;
+        }
         default:
           answer satisfies never;
       }

@@ -24,6 +24,8 @@ export type ScriptedAnswer = { latencyMs?: number } & (
   | { kind: 'garbage'; acts?: boolean }
   /** Destroyed, and no `Response` in the answer. */
   | { kind: 'noresponse' }
+  /** Destroyed, and the same answer once more, so much later on the same connection. */
+  | { kind: 'twice'; againMs: number }
   /** 100004: the room never existed. */
   | { kind: 'unknown' }
 );

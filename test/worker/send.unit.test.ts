@@ -49,8 +49,9 @@ function contextOf(options: {
           sig,
           ready: Promise.resolve(),
           isUsable: () => usable,
-          release: () => {
+          release: (onWritten: () => void) => {
             done.push('send');
+            onWritten();
             return Promise.resolve(gone);
           },
           abandon: () => done.push('abandon'),
@@ -89,9 +90,7 @@ describe('an attempt', () => {
       kind: 'sent',
       attempt: 1,
     });
-    // The line is told when it was written, and not when that was asked for.
-    await new Promise(setImmediate);
-    expect(done).toEqual(['prepare', 'slot', 'send', 'abandon', 'written']);
+    expect(done).toEqual(['prepare', 'slot', 'send', 'written', 'abandon']);
   });
 
   test('whose deadline passed while it waited for its slot is not sent, and leaves no row', async () => {
@@ -125,7 +124,7 @@ describe('an attempt', () => {
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
       kind: 'sent',
     });
-    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'abandon']);
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'written', 'abandon']);
   });
 
   test('that is late by then gives its slot up for another', async () => {
@@ -134,7 +133,16 @@ describe('an attempt', () => {
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
       kind: 'sent',
     });
-    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'slot anew', 'send', 'abandon']);
+    expect(done).toEqual([
+      'prepare',
+      'slot',
+      'abandon',
+      'prepare',
+      'slot anew',
+      'send',
+      'written',
+      'abandon',
+    ]);
   });
 
   test('that probes a stopped line is sent late rather than given up', async () => {
@@ -144,6 +152,6 @@ describe('an attempt', () => {
       kind: 'sent',
       probe: 'stop',
     });
-    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'abandon']);
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'written', 'abandon']);
   });
 });
