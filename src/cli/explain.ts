@@ -131,7 +131,11 @@ function describeAttempt(attempt: KnownAttempt, nowMs: number): string {
     ...(attempt.mayHaveActed ? ['may have destroyed the room'] : []),
     ...(requestId === undefined ? [] : [`RequestId ${printable(requestId)}`]),
   ];
-  return `attempt ${attempt.attempt}: ${[...times, ...facts].join(', ')}`;
+  const answer =
+    attempt.rawAnswer === undefined
+      ? ''
+      : `\n    it was answered: ${printable(attempt.rawAnswer, Infinity)}`;
+  return `attempt ${attempt.attempt}: ${[...times, ...facts].join(', ')}${answer}`;
 }
 
 function describeStatistics(statistics: Statistics, source: string | undefined): string {

@@ -64,7 +64,7 @@ select * from (
   select a.destruction_id, a.attempt, extract(epoch from a.slot_at)::float8 * 1000 as slot_at,
          extract(epoch from a.sent_at)::float8 * 1000 as sent_at,
          extract(epoch from a.ended_at)::float8 * 1000 as ended_at,
-         a.http_status, a.error_code, a.verdict, a.reason, a.request_id,
+         a.http_status, a.error_code, a.verdict, a.reason, a.request_id, a.raw_answer,
          a.ended_at is null or coalesce(a.may_have_acted, false) as may_have_acted,
          row_number() over (partition by a.destruction_id order by a.attempt desc) as recency,
          count(*) over (partition by a.destruction_id)::int as total
@@ -73,7 +73,7 @@ select * from (
  order by destruction_id, attempt`;
 
 type AttemptRow = Record<'sent_at' | 'ended_at' | 'http_status' | 'error_code', number | null> &
-  Record<'verdict' | 'reason' | 'request_id', string | null> &
+  Record<'verdict' | 'reason' | 'request_id' | 'raw_answer', string | null> &
   Record<'attempt' | 'slot_at' | 'total', number> & {
     destruction_id: string;
     may_have_acted: boolean;
@@ -129,6 +129,7 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
       reason: attempt.reason ?? undefined,
       mayHaveActed: attempt.may_have_acted,
       requestId: attempt.request_id ?? undefined,
+      rawAnswer: attempt.raw_answer ?? undefined,
     })),
     attemptCount: attempts[0]?.total ?? 0,
   };

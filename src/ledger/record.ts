@@ -15,6 +15,8 @@ export interface AttemptEnd {
   /** Whether the room may have been destroyed by it although we were not told so. */
   mayHaveActed: boolean;
   requestId: string | undefined;
+  /** The body of an answer of which not all could be read; without the signature. */
+  rawAnswer?: string | undefined;
 }
 
 /** How a destruction ended. */
@@ -45,7 +47,7 @@ export interface RecordItem {
  * An item names its room ($20): where the destruction is of another one, somebody forged
  * the job, and nothing of it is written.
  *
- * $1–$20: arrays of one element per item; times in epoch milliseconds.
+ * $1–$21: arrays of one element per item; times in epoch milliseconds.
  * Returns the outcome that now stands, per destruction.
  * Locks the destructions, then their batches, each in the order of their ids, so that
  * two workers cannot wait for each other.
@@ -54,16 +56,17 @@ const recordSql = `
 with ended as materialized (
   select * from unnest($1::text[], $2::int[], $3::float8[], $4::float8[], $5::int[], $6::int[], $7::text[],
     $8::text[], $9::bool[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[],
-    $16::text[], $17::text[], $18::text[], $19::text[], $20::text[])
+    $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[])
     as e (id, attempt, sent_at, ended_at, http_status, attempt_code, verdict, reason, may_have_acted,
       attempt_request_id, outcome, error_code, error_info, request_id, total_viewers, total_gifts_sent,
-      total_gift_coins, total_unique_gift_senders, total_likes_received, room_id)
+      total_gift_coins, total_unique_gift_senders, total_likes_received, room_id, raw_answer)
 ),
 attempt_ends as (
   update room_reaper.attempts t
      set sent_at = to_timestamp(e.sent_at / 1000), ended_at = to_timestamp(e.ended_at / 1000),
          http_status = e.http_status, error_code = e.attempt_code, verdict = e.verdict, reason = e.reason,
-         may_have_acted = e.may_have_acted, request_id = e.attempt_request_id
+         may_have_acted = e.may_have_acted, request_id = e.attempt_request_id,
+         raw_answer = e.raw_answer
     from ended e
    where t.destruction_id = e.id and t.attempt = e.attempt
      and not coalesce((select d.room_id <> e.room_id from room_reaper.destructions d where d.id = e.id), false)
@@ -190,6 +193,7 @@ async function record(
     total('totalUniqueGiftSenders'),
     total('totalLikesReceived'),
     items.map((item) => item.destruction?.roomId ?? null),
+    attempt((value) => value.rawAnswer),
   ]);
   return new Map(rows.map((row) => [row.id, row.outcome ?? undefined]));
 }

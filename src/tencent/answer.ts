@@ -8,16 +8,27 @@ export type Answer =
       errorCode: number;
       errorInfo: string;
       requestId: string | undefined;
+      /** ErrorCode 0 beside `ActionStatus: FAIL`. */
+      isContradictory?: true;
       /** The final statistics; absent on failures, and on successes of older API versions. */
       statistics: Statistics | undefined;
+      /**
+       * The body where not all of it could be read, or what had come of it: for a person, who may
+       * find the statistics in it. Cut, printable, and without the signature.
+       */
+      raw?: string;
     }
   /** A body that is not the documented JSON. */
-  | { kind: 'unreadable'; httpStatus: number }
-  | { kind: 'timeout' }
+  | { kind: 'unreadable'; httpStatus: number; raw?: string }
+  | { kind: 'timeout'; raw?: string }
   | {
       kind: 'network';
-      /** Node's error code, such as ECONNRESET. */
+      /** Node's error code, such as ECONNRESET; one that begins with `PROXY_` is the proxy's fault. */
       code: string;
-      /** Whether the body had been written: if so, the server may have acted. */
+      /** Whether the request had been written: if so, the server may have acted. */
       written: boolean;
+      raw?: string;
     };
+
+/** The code of a proxy that refuses the way to the API: its HTTP status follows. */
+export const proxyRefused = 'PROXY_HTTP_';

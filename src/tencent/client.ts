@@ -6,12 +6,11 @@ import { randomInt } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import got from 'got';
-import type { Answer } from './answer.js';
 import type { Credentials } from './credentials.js';
 import { destroyRoomCommand, roomInfoCommand } from './endpoint.js';
 import { closingOnBytes, createRepeatedAnswers } from './kept-connections.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
-import type { Signer, UserSig } from './user-sig.js';
+import { hideSignature, type Hide, type Signer, type UserSig } from './user-sig.js';
 
 export interface SignedRequest extends PreparedRequest {
   /** The signature it carries. */
@@ -65,6 +64,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     // A redirect would carry the signature to another host.
     followRedirect: false,
     throwHttpErrors: false,
+    // Nobody asks for an encoding, and what comes packed all the same is unpacked here.
+    decompress: false,
   });
   const fixed = new URLSearchParams({
     sdkappid: String(credentials.sdkAppId),
@@ -72,18 +73,25 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     contenttype: 'json',
   }).toString();
 
+  let hidden: { sig: UserSig; hide: Hide } | undefined;
+
+  /** Whatever answers may repeat the request's URL; what it says reaches logs and the ledger. */
+  function hiding(sig: UserSig): Hide {
+    if (hidden?.sig !== sig) hidden = { sig, hide: hideSignature(sig.text) };
+    return hidden.hide;
+  }
+
   function prepare(command: string, roomId: string): SignedRequest {
     const sig = signer.current();
     // A new random for each attempt, an unsigned 32-bit integer.
     const random = randomInt(0, 2 ** 32);
     const url = `${endpoint}/${command}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
     const body = JSON.stringify({ RoomId: roomId });
-    const prepared = prepareRequest(client, url, body, { timeoutMs, repeated, onHeaders });
-    return {
-      ...prepared,
-      sig,
-      release: async (onWritten) => withoutSecret(await prepared.release(onWritten), sig.text),
-    };
+    const prepared = prepareRequest(client, url, body, {
+      ...{ timeoutMs, repeated, onHeaders },
+      hide: hiding(sig),
+    });
+    return { ...prepared, sig };
   }
 
   return {
@@ -93,17 +101,5 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       agent.http.destroy();
       agent.https.destroy();
     },
-  };
-}
-
-/** Whatever answered may repeat the request's URL; what it says reaches logs and the ledger. */
-function withoutSecret(answer: Answer, secret: string): Answer {
-  if (answer.kind !== 'reply') return answer;
-  const { errorInfo, requestId } = answer;
-  if (!errorInfo.includes(secret) && !requestId?.includes(secret)) return answer;
-  return {
-    ...answer,
-    errorInfo: errorInfo.replaceAll(secret, '…'),
-    requestId: requestId?.replaceAll(secret, '…'),
   };
 }

@@ -13,11 +13,21 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Got } from 'got';
 import type { Answer } from './answer.js';
+import { maximumBodyBytes, textOf } from './body-text.js';
 import type { RepeatedAnswers } from './kept-connections.js';
-import { readReply } from './response.js';
+import { isCutShort, rawOf, readReply } from './response.js';
+import { salvage } from './salvage.js';
+import type { Hide } from './user-sig.js';
 
-/** Longest body read, in bytes. A documented one has about 300. */
-const maximumBodyBytes = 1_048_576;
+/** Longest answer read, with its head and the sizes of its chunks, and as much of it as the record needs, in bytes. */
+const maximumReceivedBytes = 2 * maximumBodyBytes;
+const maximumRecordedBytes = 65_536;
+
+/**
+ * An answer that has begun, has not ended as its framing says, and is silent for so long, in
+ * milliseconds, is read as it is.
+ */
+const silenceMs = 250;
 
 /** Longest wait for a connection, in milliseconds: a shorter one sees sooner that a network is back. */
 const connectTimeoutMs = 4_000;
@@ -37,6 +47,7 @@ export type PreparedRequest = ReturnType<typeof prepareRequest>;
  * @param options.timeoutMs - one attempt, whole, counted from its release. A connection may take
  *   four seconds of it at most.
  * @param options.repeated - shared by all requests whose connections are kept.
+ * @param options.hide - takes the signature out of a text.
  * @param options.onHeaders - told the headers of the reply.
  */
 export function prepareRequest(
@@ -46,20 +57,29 @@ export function prepareRequest(
   options: {
     timeoutMs: number;
     repeated: RepeatedAnswers;
+    hide: Hide;
     onHeaders?: ((headers: IncomingHttpHeaders) => void) | undefined;
   },
 ) {
-  const { timeoutMs, repeated, onHeaders } = options;
+  const { timeoutMs, repeated, hide, onHeaders } = options;
   const connected = deferred<undefined>();
   const settled = deferred<Answer>();
+  /** The body, and all that came on the connection. */
   const chunks: Buffer[] = [];
+  const received: Buffer[] = [];
+  let bodyBytes = 0;
   let receivedBytes = 0;
   let socket: Socket | undefined;
   let answer: Answer | undefined;
   let isReleased = false;
   let written = false;
   let httpStatus = 200;
+  let headers: IncomingHttpHeaders = {};
+  let hasHead = false;
+  /** What a whole answer that could not be read would be. */
+  let framed: Answer | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let silence: NodeJS.Timeout | undefined;
 
   function startTimer(ms: number): void {
     clearTimeout(timer);
@@ -71,7 +91,7 @@ export function prepareRequest(
   }
 
   function giveUp(): void {
-    settle(written ? { kind: 'timeout' } : { kind: 'network', code: 'ETIMEDOUT', written });
+    fail(written ? { kind: 'timeout' } : { kind: 'network', code: 'ETIMEDOUT', written });
   }
 
   function onConnected(): void {
@@ -80,21 +100,72 @@ export function prepareRequest(
     connected.resolve(undefined);
   }
 
-  function onBytes(): void {
-    // Nothing was asked yet: this belongs to a request before this one.
-    if (!written) settle({ kind: 'network', code: 'ERR_UNASKED_ANSWER', written });
+  function onBytes(chunk: Buffer): void {
+    if (!written) {
+      // Nothing was asked yet: this belongs to a request before this one.
+      settle({ kind: 'network', code: 'ERR_UNASKED_ANSWER', written });
+      return;
+    }
+    received.push(chunk);
+    receivedBytes += chunk.length;
+    if (receivedBytes > maximumReceivedBytes) {
+      settle({ kind: 'unreadable', httpStatus, ...rawAnswer() });
+      return;
+    }
+    clearTimeout(silence);
+    silence = setTimeout(onSilence, silenceMs);
   }
 
+  /** Its framing says that it is whole. */
   function onEnd(): void {
-    const read = readReply(httpStatus, Buffer.concat(chunks).toString());
-    const isRepeat =
-      read.kind === 'reply' && socket !== undefined && repeated.isRepeat(socket, read.requestId);
-    if (!isRepeat) {
-      settle(read);
+    const text = textOf(Buffer.concat(chunks), headers);
+    const read = readReply(httpStatus, text ?? '', hide);
+    if (read.kind === 'reply') {
+      take(read);
+      return;
+    }
+    framed = { kind: 'unreadable', httpStatus, ...rawAnswer() };
+    // Where its length is wrong, the rest of it comes now.
+    if (!settleAsItIs() && !isCutShort(text ?? '')) settle(framed);
+  }
+
+  function onSilence(): void {
+    if (!settleAsItIs() && framed !== undefined) settle(framed);
+  }
+
+  /** The end that the connection or the clock brings, unless the answer can be read all the same. */
+  function fail(end: Answer): void {
+    if (answer === undefined && !settleAsItIs()) settle(framed ?? { ...end, ...rawAnswer() });
+  }
+
+  /** Reads what has come, whatever its framing says. @returns whether it is an answer. */
+  function settleAsItIs(): boolean {
+    const found = salvage(Buffer.concat(received));
+    for (const body of found?.bodies ?? []) {
+      const text = textOf(body, found?.headers ?? {});
+      const read = readReply(found?.httpStatus ?? httpStatus, text ?? '', hide);
+      if (read.kind !== 'reply') continue;
+      // Whatever else comes on it, nobody knows whose it is.
+      socket?.destroy();
+      take(read);
+      return true;
+    }
+    return false;
+  }
+
+  /** What has come of the body, for the record; all that came where it had no head. */
+  function rawAnswer(): { raw?: string } {
+    const bytes = Buffer.concat(hasHead ? chunks : received).subarray(0, maximumRecordedBytes);
+    return rawOf(textOf(bytes, headers) ?? '', hide);
+  }
+
+  function take(reply: Extract<Answer, { kind: 'reply' }>): void {
+    if (socket === undefined || !repeated.isRepeat(socket, reply.requestId)) {
+      settle(reply);
       return;
     }
     // Its own answer may follow, but nothing would tell it from that of the next request.
-    socket?.destroy();
+    socket.destroy();
     settle({ kind: 'network', code: 'ERR_REPEATED_ANSWER', written });
   }
 
@@ -103,6 +174,7 @@ export function prepareRequest(
     if (answer !== undefined) return;
     answer = result;
     clearTimeout(timer);
+    clearTimeout(silence);
     socket?.off('data', onBytes);
     request.destroy();
     connected.resolve(undefined);
@@ -125,8 +197,10 @@ export function prepareRequest(
   });
   startTimer(Math.min(timeoutMs, connectTimeoutMs));
   request.once('request', (native: ClientRequest) => {
-    native.once('response', ({ statusCode, headers }) => {
-      httpStatus = statusCode ?? httpStatus;
+    native.once('response', (response) => {
+      httpStatus = response.statusCode ?? httpStatus;
+      headers = response.headers;
+      hasHead = true;
       onHeaders?.(headers);
     });
     native.once('socket', (assigned) => {
@@ -138,11 +212,11 @@ export function prepareRequest(
   });
   request.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
-    receivedBytes += chunk.length;
-    if (receivedBytes > maximumBodyBytes) settle({ kind: 'unreadable', httpStatus });
+    bodyBytes += chunk.length;
+    if (bodyBytes > maximumBodyBytes) settle({ kind: 'unreadable', httpStatus, ...rawAnswer() });
   });
   request.once('end', onEnd);
-  request.on('error', (error) => settle({ kind: 'network', code: codeOf(error), written }));
+  request.on('error', (error) => fail({ kind: 'network', code: codeOf(error), written }));
 
   return {
     /** Resolves when the socket is connected, or cannot be: then `release` answers with the reason. */

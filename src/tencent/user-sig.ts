@@ -41,6 +41,27 @@ export interface Signer {
   accepted(used: UserSig): void;
 }
 
+/** Takes the signature out of a text. */
+export type Hide = (text: string) => string;
+
+/** So many characters at its beginning tell a signature from all other text. */
+const tellingLength = 24;
+
+/**
+ * For text that comes from outside and may repeat the signed URL: whole or cut, as it was sent
+ * or percent-encoded.
+ */
+export function hideSignature(sig: string): Hide {
+  const beginning = sig
+    .slice(0, tellingLength)
+    .replace(/[*_-]/g, (sign) => `(?:[${sign}]|%${sign.charCodeAt(0).toString(16)})`);
+  const known = new RegExp(`${beginning}(?:[\\w*-]|%[0-9a-f]{2})*`, 'gi');
+  return (text) => {
+    if (text.length < tellingLength && !/usersig/i.test(text)) return text;
+    return text.replace(/(usersig=)[^&\s"'<>]*/gi, '$1…').replace(known, '…');
+  };
+}
+
 /**
  * @param now - milliseconds since the epoch; the signature itself is dated by the system clock.
  * @param monotonic - milliseconds of a clock that never jumps: a system clock that is set back

@@ -5,7 +5,7 @@
  * https://trtc.io/document/34348, https://trtc.io/document/60027 and
  * https://trtc.io/document/63398; the verdict words are a contract.
  */
-import type { Answer } from './answer.js';
+import { proxyRefused, type Answer } from './answer.js';
 import type { Statistics } from '../destruction.js';
 
 export type VerdictWord =
@@ -170,7 +170,7 @@ export function judge(answer: Answer): Verdict {
     case 'timeout':
       return transient('no answer in time', true);
     case 'network':
-      return transient(`network error ${answer.code}`, answer.written);
+      return judgeNetwork(answer.code, answer.written);
     default:
       return answer satisfies never;
   }
@@ -178,8 +178,9 @@ export function judge(answer: Answer): Verdict {
 
 function judgeReply(answer: Extract<Answer, { kind: 'reply' }>): Verdict {
   const { errorCode } = answer;
+  if (answer.isContradictory) return transient('ErrorCode 0 beside ActionStatus FAIL', true);
   // The API answers 200 whatever the result; another status comes from something in between.
-  const byStatus = answer.httpStatus === 200 ? undefined : judgeStatus(answer.httpStatus);
+  const byStatus = speaksForItself(answer.httpStatus) ? judgeStatus(answer.httpStatus) : undefined;
   const meaning = meanings[errorCode];
   if (meaning !== undefined && (byStatus === undefined || errorCode === 0)) {
     return {
@@ -202,21 +203,68 @@ function judgeReply(answer: Extract<Answer, { kind: 'reply' }>): Verdict {
   return transient(`undocumented code ${errorCode}`, true);
 }
 
+/** A status that counts more than the documented JSON under it. */
+function speaksForItself(status: number): boolean {
+  return status >= 500 || [401, 403, 404, 429].includes(status);
+}
+
+const checkWay = 'check TENCENT_ENDPOINT and TENCENT_REGION, and any proxy on the way';
+
+/** Statuses that say more than that something on the way refuses the request. */
+const statusMeanings: Readonly<Record<number, { reason: string; remedy: string }>> = {
+  407: {
+    reason: 'a proxy on the way asks for a user and a password',
+    remedy: 'check HTTPS_PROXY, with its user and password',
+  },
+  413: {
+    reason: 'something on the way takes a request of 600 bytes for too large',
+    remedy: checkWay,
+  },
+  414: { reason: 'something on the way takes the URL for too long', remedy: checkWay },
+  431: { reason: 'something on the way takes the URL for too long', remedy: checkWay },
+  451: {
+    reason: 'something on the way blocks the request for legal reasons',
+    remedy: 'ask whoever runs the network of this machine; another TENCENT_REGION is of no use',
+  },
+  511: {
+    reason: 'the network of this machine asks for a login first',
+    remedy: 'log in to the network, or ask whoever runs it',
+  },
+};
+
 /** What an HTTP status alone says; undefined where it says nothing. */
 function judgeStatus(status: number): Verdict | undefined {
-  if (status === 429) {
-    return { word: 'over_quota', reason: 'HTTP 429', mayHaveActed: false };
-  }
-  if (status === 401 || status === 403 || status === 404) {
-    return {
-      word: 'stop_line',
-      reason: `HTTP ${status}`,
-      remedy: 'check TENCENT_ENDPOINT and TENCENT_REGION, and any proxy on the way',
-      mayHaveActed: false,
-    };
-  }
+  const stop = (reason: string, remedy = checkWay): Verdict => {
+    return { word: 'stop_line', reason, remedy, mayHaveActed: false };
+  };
+  if (status === 429) return { word: 'over_quota', reason: 'HTTP 429', mayHaveActed: false };
+  const meaning = statusMeanings[status];
+  if (meaning !== undefined) return stop(`HTTP ${status}: ${meaning.reason}`, meaning.remedy);
   if (status >= 500) return transient(`HTTP ${status}`, true);
+  // The server gave up waiting for the request, or does not want it this early.
+  if (status === 408 || status === 425) return transient(`HTTP ${status}`, true);
+  if (status >= 400) return stop(`HTTP ${status}`);
+  // Not followed: it would carry the signature to another host.
+  if (status >= 300) return stop(`HTTP ${status}: a redirect, to a login page or another address`);
   return undefined;
+}
+
+function judgeNetwork(code: string, written: boolean): Verdict {
+  if (!code.startsWith('PROXY_')) return transient(`network error ${code}`, written);
+  const status = code.startsWith(proxyRefused) ? Number(code.slice(proxyRefused.length)) : 0;
+  if (status < 300 || status >= 500) {
+    const why = status === 0 ? code.slice('PROXY_'.length) : `HTTP ${status}`;
+    return transient(`the proxy gives no way to the API: ${why}`, written);
+  }
+  return {
+    word: 'stop_line',
+    reason: `the proxy refuses the way to the API: HTTP ${status}`,
+    remedy:
+      status === 407
+        ? 'check HTTPS_PROXY, with its user and password'
+        : 'check HTTPS_PROXY and NO_PROXY, and what the proxy lets this machine reach',
+    mayHaveActed: written,
+  };
 }
 
 function transient(reason: string, mayHaveActed: boolean): Verdict {

@@ -256,6 +256,7 @@ function attemptEnd(sent: SentAttempt, verdict: Verdict, unsavedBefore: boolean)
     reason: verdict.reason,
     mayHaveActed: verdict.mayHaveActed || unsavedBefore,
     requestId: answer.kind === 'reply' ? answer.requestId : undefined,
+    rawAnswer: answer.raw,
   };
 }
 

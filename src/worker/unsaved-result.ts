@@ -116,6 +116,12 @@ const stored = z.object({
       reason: shortText,
       mayHaveActed: z.boolean(),
       requestId: text,
+      // Its 2,000 characters may be escaped, with six times as many.
+      rawAnswer: z
+        .string()
+        .max(12_100)
+        .refine((value) => !value.includes('\0'))
+        .optional(),
     })
     .optional(),
   end: z
@@ -159,6 +165,7 @@ export function readUnsaved(json: string, destructionId: string): RecordItem | u
       httpStatus: attempt.httpStatus,
       errorCode: attempt.errorCode,
       requestId: attempt.requestId,
+      rawAnswer: attempt.rawAnswer,
     },
     end: end && {
       ...end,

@@ -35,6 +35,7 @@ describe('what the ledger knows of a room', () => {
     const end = attemptEnd({
       ...{ attempt: 1, httpStatus: undefined, errorCode: undefined, requestId: undefined },
       ...{ verdict: 'transient', reason: 'no answer in time', mayHaveActed: true },
+      rawAnswer: '{"ErrorCode":0,',
     });
     const id = wish.id;
     const attempted = { destructionId: id, attempt: end, end: undefined };
@@ -54,7 +55,10 @@ describe('what the ledger knows of a room', () => {
       batch: { id: batch.id, name: 'evening' },
       attemptCount: 2,
       attempts: [
-        { attempt: 1, verdict: 'transient', reason: 'no answer in time', mayHaveActed: true },
+        {
+          ...{ attempt: 1, verdict: 'transient', reason: 'no answer in time', mayHaveActed: true },
+          rawAnswer: '{"ErrorCode":0,',
+        },
         { attempt: 2, verdict: 'destroyed', httpStatus: 200, errorCode: 0, requestId: 'Id-2' },
       ],
     });

@@ -97,6 +97,7 @@ describe('bringing the schema up to date', () => {
     ['0004_report.sql', '3affc78a461123980bb7818d9979495a2374dcbe209bc3ad997016b491e7ad57'],
     ['0005_batch_turns.sql', '54bebb6a194ed5384e3eda8b1b96ecd51da386c6f70e7394bd161e6e794e6f4e'],
     ['0006_late_slots.sql', '6e341acc277951efaa9dee9b87feccde081641e1a3ef76119411a29b5ee7096a'],
+    ['0007_raw_answers.sql', 'a2a65faf103d8707cd1f84bf66a60ea63c8efadf35c0fc3f892177ac62ee6ba9'],
   ])('%s is as it was when it was first applied', (name, digest) => {
     const text = readFileSync(new URL(name, migrations));
     expect(createHash('sha256').update(text).digest('hex')).toBe(digest);

@@ -257,11 +257,14 @@ test('text from outside cannot move the cursor', () => {
     ...ended({
       ...{ outcome: 'rejected', errorInfo: 'bad\u001b[2Jinfo', requestId: 'r\u0007' },
       batch: { id, name: 'evening\u001b[31m' },
-      attempts: [attempt({ reason: 'because\u009b1m', requestId: 'Id\u001b[1A' })],
+      attempts: [
+        attempt({ reason: 'because\u009b1m', requestId: 'Id\u001b[1A', rawAnswer: 'raw\u001b[2K' }),
+      ],
     }),
     jobs: new Map([[id, job({ state: 'failed', reason: 'failed\u001b[3J', atMs: nowMs })]]),
   });
   expect(shown).toMatch(/bad\\u001b\[2Jinfo/);
+  expect(shown).toMatch(/it was answered: raw\\u001b/);
   expect(shown).toMatch(/evening\\u001b/);
   expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });

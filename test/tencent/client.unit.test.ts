@@ -416,7 +416,7 @@ describe('the timeout', () => {
     await server.arrived;
     await manyTurns();
     vi.advanceTimersByTime(timeoutMs + lastLookMs);
-    expect(await answered).toEqual({ kind: 'timeout' });
+    expect(await answered).toEqual({ kind: 'timeout', raw: success.slice(0, 20) });
   });
 
   test('does not end a request that waits for its slot on an open connection', async () => {
@@ -499,11 +499,12 @@ describe('what an unexpected answer says', () => {
     ['garbage', 'not JSON'],
     ['nothing', ''],
     ['HTML', '<html></html>'],
-  ])('a body of %s is unreadable', async (_rule, body) => {
+  ])('a body of %s is unreadable, and kept', async (_rule, body) => {
     const server = await httpServer((_request, response) => response.end(body));
     expect(await destroy(clientOf(server.endpoint))).toEqual({
       kind: 'unreadable',
       httpStatus: 200,
+      ...(body === '' ? {} : { raw: body }),
     });
   });
 
@@ -556,6 +557,7 @@ describe('what an unexpected answer says', () => {
     expect(await destroy(clientOf(server.endpoint))).toEqual({
       kind: 'unreadable',
       httpStatus: 200,
+      raw: expect.any(String) as string,
     });
     await expect.poll(() => closed).toBe(true);
     // What the kernel buffers on loopback comes on top.
@@ -580,6 +582,7 @@ describe('what an unexpected answer says', () => {
     expect(await destroy(clientOf(server.endpoint))).toEqual({
       kind: 'unreadable',
       httpStatus: 403,
+      raw: expect.any(String) as string,
     });
   });
 });

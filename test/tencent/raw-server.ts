@@ -18,8 +18,9 @@ export function bodyOf(total: number, requestId = `Id-${total}`): string {
 
 export function http(body: string | Buffer, headers = '', status = '200 OK'): Buffer {
   const length = `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  const type = /content-type/i.test(headers) ? '' : 'Content-Type: application/json\r\n';
   return Buffer.concat([
-    Buffer.from(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\n${headers || length}\r\n`),
+    Buffer.from(`HTTP/1.1 ${status}\r\n${type}${headers || length}\r\n`),
     Buffer.from(body),
   ]);
 }

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { printable } from '../../src/redact.js';
 import { readReply } from '../../src/tencent/response.js';
+import { hideSignature } from '../../src/tencent/user-sig.js';
 
 const totals = [
   'TotalViewers',
@@ -57,6 +59,83 @@ test('the documented body of a failure is read whole', () => {
   });
 });
 
+describe('what is beside the JSON costs nothing', () => {
+  test.each<[rule: string, body: string]>([
+    ['a BOM', `\ufeff${success()}`],
+    ['blanks and line breaks around it', `\r\n\t ${success()}\r\n\r\n`],
+    ['zeros behind it', `${success()}\0\0`],
+    ['zeros before it', `\0${success()}`],
+    ['a BOM and zeros, with digits beyond a double', `\ufeff${success()}\0`],
+    ['a comment that a proxy adds', `${success()}<!-- cached -->`],
+    ['a semicolon', `${success()};`],
+    ['a bracket too many', `${success()}}`],
+  ])('%s', (_rule, body) => {
+    expect(readReply(200, body)).toEqual(readReply(200, success()));
+  });
+
+  test.each(['"0"', '0.0', '-0', '" 0"'])('a code of %s is 0', (code) => {
+    const body = success().replace('"ErrorCode":0', `"ErrorCode":${code}`);
+    expect(readReply(200, body)).toMatchObject({ errorCode: 0, statistics: oneToFive });
+  });
+
+  test('a code in text is that code', () => {
+    expect(readReply(200, '{"ErrorCode":"100004"}')).toMatchObject({ errorCode: 100004 });
+  });
+});
+
+describe('what was in hand and could not be read is kept', () => {
+  test.each<[rule: string, body: string]>([
+    ['a total that is missing', success({ TotalViewers: undefined })],
+    ['a total that is negative', success({ TotalViewers: '-1' })],
+    ['statistics in another place', success().replace('"Response":{', '"Result":{')],
+    ['statistics under another name', success().replace('"Statistic":{', '"Statistics":{')],
+    ['a success that says that it failed', success().replace('"OK"', '"FAIL"')],
+  ])('%s', (_rule, body) => {
+    expect(readReply(200, body)).toMatchObject({ kind: 'reply', errorCode: 0, raw: body });
+  });
+
+  test.each<[rule: string, body: string]>([
+    ['a success', success()],
+    ['a failure', '{"ErrorCode":100004,"ErrorInfo":"x","ActionStatus":"FAIL","Response":{}}'],
+    ['the success of 2024', '{"ErrorCode":0,"ErrorInfo":"","ActionStatus":"OK","RequestId":"1"}'],
+  ])('%s that was understood is not', (_rule, body) => {
+    expect(readReply(200, body)).not.toHaveProperty('raw');
+  });
+
+  test('a long one is cut, and control characters and zeros are escaped', () => {
+    const answer = readReply(200, `<html>\0\x1b[31m${'x'.repeat(10_000)}`);
+    expect(answer.raw).toMatch(/^<html>\\u0000\\u001b\[31mx+…$/);
+    expect(answer.raw?.length).toBeLessThan(2_100);
+  });
+});
+
+describe('a signature in a text is hidden before the text is cut', () => {
+  const sig = 'eJyrVgrxCdYrSy1SslIy0jNQ0gHzM1NS*-_80oy0zLBwsamFhaGRVkpmVkFqQk'.repeat(4);
+  const percent = sig.replace(/[*_-]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+
+  test.each<[rule: string, text: string]>([
+    ['whole', `no such ${sig} here`],
+    ['in a URL', `/path?usersig=${sig}&random=1`],
+    ['percent-encoded', `no such ${percent} here`],
+    ['cut by the server', `no such ${sig.slice(0, 60)}`],
+    ['where the cut goes through it', `${'x'.repeat(480)} ${sig}`],
+    ['where the cut goes through it in a URL', `${'x'.repeat(490)}?usersig=${sig}`],
+    ['twice', `${sig} ${sig}`],
+  ])('%s', (_rule, text) => {
+    for (const body of [
+      JSON.stringify({ ErrorCode: 60002, ErrorInfo: text, RequestId: text }),
+      `<html>${text}`,
+      `${'y'.repeat(1_500)}${text}`,
+    ]) {
+      const answer = JSON.stringify(readReply(200, body, hideSignature(sig)));
+      for (let at = 0; at + 12 <= sig.length; at++) {
+        expect(answer).not.toContain(sig.slice(at, at + 12));
+      }
+      expect(answer).not.toContain(percent.slice(0, 24));
+    }
+  });
+});
+
 test('a code is all that a reply needs', () => {
   expect(readReply(502, '{"ErrorCode":60008}')).toEqual({
     kind: 'reply',
@@ -108,6 +187,13 @@ describe('statistics that are read exactly', () => {
     ['the largest bigint of the database, 2⁶³ − 1', '9223372036854775807', 9223372036854775807n],
     ['a whole number written with a fraction of zero', '3.0', 3n],
     ['a whole number written with an exponent', '1e3', 1000n],
+    ['the same beyond 2⁵³', '9.007199254740993e15', 9007199254740993n],
+    ['a fraction of zero beyond 2⁵³', '9007199254740993.0', 9007199254740993n],
+    ['a string', '"7"', 7n],
+    ['a string of many digits', '"9007199254740993"', 9007199254740993n],
+    ['a string with blanks around it', '" 7 "', 7n],
+    ['a string with a fraction of zero', '"7.00"', 7n],
+    ['minus zero', '-0', 0n],
   ])('%s', (_rule, json, value) => {
     expect(statisticsOf(success({ TotalGiftCoins: json }))).toEqual({
       ...oneToFive,
@@ -136,8 +222,14 @@ describe('statistics that are not as documented are unknown, never guessed; the 
     ['a large negative', '-9007199254740993'],
     ['fractional', '1.5'],
     ['fractional with many digits', '12345678901234567.5'],
-    ['a string', '"7"'],
-    ['a string of many digits', '"12345678901234567890"'],
+    ['an empty string', '""'],
+    ['a string of words', '"seven"'],
+    ['a fraction in a string', '"1.5"'],
+    ['a negative string', '"-7"'],
+    ['hexadecimal', '"0x10"'],
+    ['a string that is more than the database holds', '"12345678901234567890"'],
+    ['a fraction too small for a double', '9007199254740990.99999'],
+    ['a tiny fraction', '1.000000000000000000001'],
     ['null', 'null'],
     ['true', 'true'],
     ['an array', '[1]'],
@@ -207,7 +299,12 @@ describe('a body that is not the documented JSON is unreadable', () => {
     ['a number', '0'],
     ['a string', '"ErrorCode"'],
     ['an object without a code', '{"ActionStatus":"OK"}'],
-    ['a code in text', '{"ErrorCode":"0"}'],
+    ['a code in empty text', '{"ErrorCode":""}'],
+    ['a code in words', '{"ErrorCode":"none"}'],
+    ['a fractional code in text', '{"ErrorCode":"0.5"}'],
+    ['a code of true', '{"ErrorCode":true}'],
+    ['text in front', `callback(${success()})`],
+    ['two objects that differ', `${success()}\n{"ErrorCode":100004}`],
     ['a code of null', '{"ErrorCode":null}'],
     ['a fractional code', '{"ErrorCode":0.5}'],
     ['a code of 20 digits', '{"ErrorCode":10000000000000000000}'],
@@ -216,7 +313,10 @@ describe('a body that is not the documented JSON is unreadable', () => {
     ['a hundred thousand open brackets', '['.repeat(100_000)],
     ['the same, with long digits', '['.repeat(100_000) + '1234567890123456'],
   ])('%s', (_rule, body) => {
-    expect(readReply(200, body)).toEqual({ kind: 'unreadable', httpStatus: 200 });
+    const answer = readReply(200, body);
+    expect(answer).toMatchObject({ kind: 'unreadable', httpStatus: 200 });
+    // What could not be read is kept.
+    expect(answer.raw?.slice(0, 20)).toBe(body === '' ? undefined : printable(body).slice(0, 20));
   });
 });
 

@@ -213,7 +213,7 @@ describe('what an HTTP status means', () => {
     expect(judge(reply(0, status)).word).toBe('destroyed');
   });
 
-  test.each([200, 204, 302, 400, 418])(
+  test.each([200, 204])(
     '%i without the documented JSON is transient and may have acted',
     (status) => {
       const verdict = judge(unreadable(status));
@@ -226,6 +226,68 @@ describe('what an HTTP status means', () => {
     expect(judge(reply(100004, status)).word).toBe('gone');
     expect(judge(reply(100002, status)).word).toBe('rejected');
   });
+});
+
+describe('an HTTP status that does not pass by itself stops the line, and says what it is', () => {
+  test.each<[status: number, reason: RegExp, remedy: RegExp]>([
+    [300, /redirect/, /TENCENT_ENDPOINT/],
+    [301, /redirect/, /TENCENT_ENDPOINT/],
+    [302, /redirect, to a login page/, /TENCENT_ENDPOINT/],
+    [307, /redirect/, /TENCENT_ENDPOINT/],
+    [308, /redirect/, /TENCENT_ENDPOINT/],
+    [400, /HTTP 400/, /TENCENT_ENDPOINT/],
+    [402, /HTTP 402/, /TENCENT_ENDPOINT/],
+    [405, /HTTP 405/, /TENCENT_ENDPOINT/],
+    [406, /HTTP 406/, /TENCENT_ENDPOINT/],
+    [407, /proxy .* user and a password/, /HTTPS_PROXY/],
+    [410, /HTTP 410/, /TENCENT_ENDPOINT/],
+    [413, /too large/, /proxy/],
+    [414, /too long/, /proxy/],
+    [418, /HTTP 418/, /TENCENT_ENDPOINT/],
+    [421, /HTTP 421/, /TENCENT_ENDPOINT/],
+    [431, /too long/, /proxy/],
+    [451, /legal reasons/, /network/],
+    [511, /login/, /network/],
+  ])('%i', (status, reason, remedy) => {
+    const verdict = judge(unreadable(status));
+    expect(verdict).toMatchObject({ word: 'stop_line', mayHaveActed: false });
+    expect(verdict.reason).toContain(`HTTP ${status}`);
+    expect(verdict.reason).toMatch(reason);
+    expect(verdict.remedy).toMatch(remedy);
+  });
+
+  test.each([408, 425])('%i may pass', (status) => {
+    expect(judge(unreadable(status))).toMatchObject({ word: 'transient', mayHaveActed: true });
+  });
+});
+
+test('ErrorCode 0 beside ActionStatus FAIL is no success: nobody knows, and it is tried again', () => {
+  const body = '{"ErrorCode":0,"ErrorInfo":"","ActionStatus":"FAIL","RequestId":"1"}';
+  expect(judge(readReply(200, body))).toEqual({
+    word: 'transient',
+    reason: 'ErrorCode 0 beside ActionStatus FAIL',
+    mayHaveActed: true,
+  });
+});
+
+describe('a proxy that gives no way to the API', () => {
+  const refused = (code: string): Answer => ({ kind: 'network', code, written: false });
+
+  test.each([302, 400, 403, 404, 405, 407])('that answers %i stops the line', (status) => {
+    const verdict = judge(refused(`PROXY_HTTP_${status}`));
+    expect(verdict).toMatchObject({ word: 'stop_line', mayHaveActed: false });
+    expect(verdict.reason).toContain(`proxy refuses the way to the API: HTTP ${status}`);
+    expect(verdict.remedy).toContain('HTTPS_PROXY');
+  });
+
+  test.each(['PROXY_HTTP_502', 'PROXY_HTTP_504', 'PROXY_ECONNREFUSED', 'PROXY_NOT_HTTP'])(
+    '%s may pass, and is not called a fault of the API',
+    (code) => {
+      const verdict = judge(refused(code));
+      expect(verdict).toMatchObject({ word: 'transient', mayHaveActed: false });
+      expect(verdict.reason).toMatch(/^the proxy gives no way to the API: (HTTP \d+|[A-Z_]+)$/);
+    },
+  );
 });
 
 describe('no answer', () => {
@@ -337,10 +399,10 @@ test('whatever the API says, there is a verdict, and statistics are those of a s
         successes += 1;
         expect(verdict.word).toBe('destroyed');
         const told = JSON.parse(text) as {
-          ErrorCode: number;
+          ErrorCode: unknown;
           Response: { Statistic: Record<string, number> };
         };
-        expect(told.ErrorCode).toBe(0);
+        expect(Number(told.ErrorCode)).toBe(0);
         for (const [name, value] of Object.entries(verdict.statistics)) {
           const field = `T${name.slice(1)}`;
           // As it was written: a double that is whole has other digits than the text.

@@ -20,6 +20,7 @@ const item: RecordItem = {
     reason: 'destroyed',
     mayHaveActed: false,
     requestId: 'Id-1',
+    rawAnswer: '{"ErrorCode":0,',
   },
   end: {
     outcome: 'destroyed',
