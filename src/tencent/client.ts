@@ -85,9 +85,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const sig = signer.current();
     // A new random for each attempt, an unsigned 32-bit integer.
     const random = randomInt(0, 2 ** 32);
-    const url = `${endpoint}/${command}?${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
+    const query = `${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
     const body = JSON.stringify({ RoomId: roomId });
-    const prepared = prepareRequest(client, url, body, {
+    const prepared = prepareRequest(client, `${endpoint}/${command}`, query, body, {
       ...{ timeoutMs, repeated, onHeaders },
       hide: hiding(sig),
     });

@@ -43,7 +43,9 @@ export type PreparedRequest = ReturnType<typeof prepareRequest>;
 
 /**
  * @param client - got, without retries, redirects or timeouts of its own.
- * @param url - whole, with the signature in its query: never to be logged.
+ * @param url - without its query.
+ * @param query - with the signature: never to be logged. Whoever watches the HTTP calls of this
+ *   process (OpenTelemetry and its like) notes their URLs, so only what goes out has it.
  * @param options.timeoutMs - one attempt, whole, counted from its release. A connection may take
  *   four seconds of it at most.
  * @param options.repeated - shared by all requests whose connections are kept.
@@ -53,6 +55,7 @@ export type PreparedRequest = ReturnType<typeof prepareRequest>;
 export function prepareRequest(
   client: Got,
   url: string,
+  query: string,
   body: string,
   options: {
     timeoutMs: number;
@@ -69,6 +72,7 @@ export function prepareRequest(
   const received: Buffer[] = [];
   let bodyBytes = 0;
   let receivedBytes = 0;
+  let native: ClientRequest | undefined;
   let socket: Socket | undefined;
   let answer: Answer | undefined;
   let isReleased = false;
@@ -182,10 +186,14 @@ export function prepareRequest(
   }
 
   function write(onWritten: () => void): void {
-    if (answer !== undefined) return;
+    if (answer !== undefined || native === undefined) return;
     written = true;
     startTimer(timeoutMs);
+    const { path } = native;
+    // Node makes the head of the request of it with the first byte of the body.
+    native.path = `${path}?${query}`;
     request.end(body);
+    native.path = path;
     // Node writes to the socket in this very queue.
     process.nextTick(onWritten);
   }
@@ -196,14 +204,15 @@ export function prepareRequest(
     headers: { 'content-length': String(Buffer.byteLength(body)) },
   });
   startTimer(Math.min(timeoutMs, connectTimeoutMs));
-  request.once('request', (native: ClientRequest) => {
-    native.once('response', (response) => {
+  request.once('request', (made: ClientRequest) => {
+    native = made;
+    made.once('response', (response) => {
       httpStatus = response.statusCode ?? httpStatus;
       headers = response.headers;
       hasHead = true;
       onHeaders?.(headers);
     });
-    native.once('socket', (assigned) => {
+    made.once('socket', (assigned) => {
       socket = assigned;
       assigned.on('data', onBytes);
       if (!assigned.connecting) onConnected();
