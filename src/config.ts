@@ -278,10 +278,12 @@ export function inspectConfig(
         `TENCENT_SECRET_KEY_FILE must hold the secret key of the app; ${JSON.stringify(file)} does not`,
       );
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      problems.push(
-        `TENCENT_SECRET_KEY_FILE must be a readable file, got ${JSON.stringify(file)} (${code ?? 'unreadable'})`,
-      );
+      const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+      // What names no file may be the key itself, put into the wrong variable.
+      const shown = /^(ENOENT|ENOTDIR|ENAMETOOLONG|ERR_INVALID_ARG_VALUE)$/.test(code)
+        ? `a name that no file has (${code}); it is not shown, since it may be the key itself, which goes into TENCENT_SECRET_KEY`
+        : `${JSON.stringify(file)} (${code})`;
+      problems.push(`TENCENT_SECRET_KEY_FILE must be a readable file, got ${shown}`);
     }
     return undefined;
   }

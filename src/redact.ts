@@ -1,15 +1,17 @@
 /** What must not be shown as it is: URLs with passwords, and text that somebody else wrote. */
 
-/** A URL fit to be shown: without its password, and without a query, where secrets travel too. */
+/** A URL fit to be shown: without its password, and without query and fragment, where secrets travel too. */
 export function withoutPassword(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  // Mistyped, it may hold a password all the same.
-  if (url === undefined || url.host === '') {
-    return text.replace(/^([a-z+]+:\/\/)?.*@/is, '$1***@').replace(/\?.*$/s, '');
+  // Mistyped, it may hold a password all the same; of one with an unescaped `/`, `?` or `#` in it,
+  // what stands before that is read as the host.
+  if (url === undefined || url.host === '' || /[/?#].*@/s.test(text.replace('//', ''))) {
+    return text.replace(/^([a-z+]+:\/\/)?.*@/is, '$1***@').replace(/[?#].*$/s, '');
   }
-  if (!url.password && !url.search) return text;
+  if (!url.password && !url.search && !url.hash) return text;
   if (url.password) url.password = '***';
   url.search = '';
+  url.hash = '';
   return url.toString();
 }
 

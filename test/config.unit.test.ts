@@ -304,6 +304,21 @@ describe('the secret key', () => {
       /TENCENT_SECRET_KEY_FILE must be a readable file, got .*ENOENT/,
     ],
     [
+      'given where the name of its file belongs',
+      () => ({ TENCENT_SECRET_KEY_FILE: KEY }),
+      /TENCENT_SECRET_KEY_FILE .*ENOENT.*goes into TENCENT_SECRET_KEY$/,
+    ],
+    [
+      'given there, longer than the name of any file',
+      () => ({ TENCENT_SECRET_KEY_FILE: KEY.repeat(100) }),
+      /TENCENT_SECRET_KEY_FILE .*ENAMETOOLONG.*goes into TENCENT_SECRET_KEY$/,
+    ],
+    [
+      'given there, with slashes in it',
+      () => ({ TENCENT_SECRET_KEY_FILE: `/etc/passwd/${KEY}` }),
+      /TENCENT_SECRET_KEY_FILE .*ENOTDIR.*goes into TENCENT_SECRET_KEY$/,
+    ],
+    [
       'in a directory',
       () => ({ TENCENT_SECRET_KEY_FILE: directory }),
       /TENCENT_SECRET_KEY_FILE must be a readable file, got .*EISDIR/,

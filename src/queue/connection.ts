@@ -69,12 +69,21 @@ export function drop(redis: Redis): void {
   if (redis.status !== 'end') redis.disconnect();
 }
 
+/**
+ * ioredis puts the command into the error of a refused one: of AUTH and HELLO, with the password.
+ * Who uses the library may print the whole error.
+ */
+export function withoutCommand<E>(error: E): E {
+  if (error instanceof Error) delete (error as { command?: unknown }).command;
+  return error;
+}
+
 export function redisUnavailable(url: string, reason: Error): ReaperError {
   const { code } = reason as NodeJS.ErrnoException;
   return new ReaperError(
     'UNAVAILABLE',
     `Redis at ${withoutPassword(url)} cannot be used: ${code ?? refusalReason(reason)}; start it, or set QUEUE_URL (embedded needs no server)`,
-    { cause: reason },
+    { cause: withoutCommand(reason) },
   );
 }
 
@@ -82,7 +91,7 @@ export function redisUnavailable(url: string, reason: Error): ReaperError {
  * @param failFast - for producers: while Redis is down, adding fails at once instead of waiting.
  */
 export function connectRedis(url: string, failFast: boolean): Redis {
-  return new Redis(url, {
+  const redis = new Redis(url, {
     // Workers wait for Redis however long it takes.
     maxRetriesPerRequest: failFast ? 1 : null,
     enableOfflineQueue: !failFast,
@@ -92,4 +101,5 @@ export function connectRedis(url: string, failFast: boolean): Redis {
     disconnectTimeout: disconnectTimeoutMs,
     retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 6), 2_000),
   });
+  return redis.on('error', withoutCommand);
 }

@@ -12,6 +12,7 @@ import {
   connectRedis,
   drop,
   redisUnavailable,
+  withoutCommand,
   type QueueConnection,
 } from './connection.js';
 import { queueName, type DestroyJob, type DestroyQueue, type DestroyWorker } from './job.js';
@@ -55,7 +56,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     ...options,
     // A connection that breaks while it is closed is no trouble.
     onError(error: Error) {
-      if (!isClosing) options.onError(error);
+      if (!isClosing) options.onError(withoutCommand(error));
     },
   };
   const opened = await (connection.kind === 'redis'

@@ -50,7 +50,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const { credentials, endpoint, signer, idleLimitMs = defaultIdleLimitMs } = options;
   const { onHeaders, requestTimeoutMs: timeoutMs } = options;
   // The agent closes what was idle for that long; a request that waits is not idle to it.
-  const kept = { keepAlive: true, timeout: idleLimitMs };
+  // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: a request carries the signature.
+  const kept = { keepAlive: true, timeout: idleLimitMs, rejectUnauthorized: true };
   const agent = {
     http: closingOnBytes(new http.Agent(kept)),
     https: closingOnBytes(new https.Agent(kept)),

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openQueue } from '../../src/queue/open.js';
 import { freshRedis, freshSdkAppId } from '../support/servers.js';
@@ -51,6 +52,27 @@ test('on Redis, every timer that closing a queue and its worker begins ends with
   await opened.close();
 
   await expect.poll(left).toEqual([]);
+  await drop();
+});
+
+test.each([
+  ['a wrong password', ':hunter2@'],
+  ['a user that it does not know', 'somebody:hunter2@'],
+])('no error of a Redis that refuses %s holds the password', async (_rule, login) => {
+  const { url, drop } = await freshRedis();
+  const told: unknown[] = [];
+  const opening = openQueue({
+    sdkAppId: freshSdkAppId(),
+    connection: { kind: 'redis', url: url.replace('//', `//${login}`) },
+    onError: (error) => told.push(error),
+  });
+  told.push(
+    await opening.then(
+      async (opened) => await opened.close(),
+      (error: unknown) => error,
+    ),
+  );
+  expect(inspect(told, { depth: null, showHidden: true })).not.toContain('hunter2');
   await drop();
 });
 

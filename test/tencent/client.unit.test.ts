@@ -25,6 +25,7 @@ const released: { answer: Answer; sig: string }[] = [];
 
 afterEach(async () => {
   vi.useRealTimers();
+  vi.unstubAllEnvs();
   for (const close of closers.splice(0).reverse()) await close();
   // Whatever happened, no answer holds the signature: answers reach logs, the ledger and errors.
   for (const { answer, sig } of released.splice(0)) {
@@ -153,24 +154,31 @@ describe('before its release', () => {
     expect(server.chunks).toEqual([]);
   });
 
-  test('a certificate that no authority signed ends it: nothing is sent', async () => {
-    const received: Buffer[] = [];
-    const server = tls.createServer({ key: worthlessKey, cert: worthlessCertificate }, (socket) => {
-      socket.on('data', (chunk: Buffer) => received.push(chunk));
-    });
-    server.on('tlsClientError', () => undefined);
-    const address = await listen(server);
-    closers.push(() => server.close());
-    const request = clientOf(`https://${address}`).prepareDestroy('room-1');
-    await request.ready;
-    expect(request.isUsable()).toBe(false);
-    expect(await release(request)).toEqual({
-      kind: 'network',
-      code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
-      written: false,
-    });
-    expect(received).toEqual([]);
-  });
+  test.each(['1', '0'])(
+    'a certificate that no authority signed ends it, whatever NODE_TLS_REJECT_UNAUTHORIZED says (%s): nothing is sent',
+    async (setting) => {
+      vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', setting);
+      const received: Buffer[] = [];
+      const server = tls.createServer(
+        { key: worthlessKey, cert: worthlessCertificate },
+        (socket) => {
+          socket.on('data', (chunk: Buffer) => received.push(chunk));
+        },
+      );
+      server.on('tlsClientError', () => undefined);
+      const address = await listen(server);
+      closers.push(() => server.close());
+      const request = clientOf(`https://${address}`).prepareDestroy('room-1');
+      await request.ready;
+      expect(request.isUsable()).toBe(false);
+      expect(await release(request)).toEqual({
+        kind: 'network',
+        code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+        written: false,
+      });
+      expect(received).toEqual([]);
+    },
+  );
 });
 
 test('a request that reads a room is signed alike, goes to get_room_info, and tells the headers of its reply', async () => {
