@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGone, outcomes } from '../destruction.js';
 import { createLog } from '../log.js';
+import { ReaperError } from '../errors.js';
 import {
+  createLostWatch,
   destroyedToJson,
   finishedCount,
   readProgress,
@@ -10,9 +12,15 @@ import {
   readWarnings,
   type BatchProgress,
 } from '../operations/destroy.js';
-import { enqueueRooms, type Enqueued, type EnqueueRequest } from '../operations/enqueue.js';
+import {
+  addLostRooms,
+  enqueueRooms,
+  type Enqueued,
+  type EnqueueRequest,
+} from '../operations/enqueue.js';
 import { followBatch } from '../operations/look-ahead.js';
 import type { Service } from '../operations/service.js';
+import { isPassing } from '../passing.js';
 import { printable } from '../redact.js';
 import { rooms, whyItStands } from '../text.js';
 import type { StoppedLine } from '../worker/index.js';
@@ -86,10 +94,9 @@ export async function runDestroy(run: Run): Promise<number> {
 }
 
 /** @returns why the line was stopped, where that ended it. */
-async function workUntilEnded(
-  { service, signal, io }: Run,
-  { batch, lastPriority }: Enqueued,
-): Promise<StoppedLine | undefined> {
+async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<StoppedLine | undefined> {
+  const { service, signal, io } = run;
+  const { batch, lastPriority } = enqueued;
   const { config, stores } = service;
   const line = createProgressLine(io);
   const found: {
@@ -127,6 +134,7 @@ async function workUntilEnded(
   const interrupted = () => signal.aborted;
   const secondsLeft = followBatch(service, lastPriority);
   const rate = createRateMeter();
+  const mayBeLost = createLostWatch();
   try {
     for (;;) {
       const progress = await readProgress(service, batch.id);
@@ -141,6 +149,7 @@ async function workUntilEnded(
         const shown = describeProgress(progress, rate(finished, now), left, now);
         line.update(shown + (why === '' ? '' : ` · ${why}`));
         if (finished >= progress.total) break;
+        if (mayBeLost(finished, now)) await lookForLost(run, enqueued);
       }
       if (found.stopped !== undefined || interrupted()) break;
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
@@ -151,6 +160,22 @@ async function workUntilEnded(
     await worker.close();
   }
   return found.stopped;
+}
+
+/** A room that is on the queue no more would be waited for without end. */
+async function lookForLost({ service, request, signal, io }: Run, enqueued: Enqueued) {
+  try {
+    const lost = await addLostRooms(service, enqueued, request, signal);
+    if (lost > 0) {
+      say(
+        io,
+        `${rooms(lost)} had disappeared from the queue (evicted, or removed by hand) and ${lost === 1 ? 'was' : 'were'} added again; room-reaper cancel takes rooms back`,
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof ReaperError) && !isPassing(error)) throw error;
+    say(io, `rooms that have not ended cannot be looked for: ${(error as Error).message}`);
+  }
 }
 
 function exitCode(

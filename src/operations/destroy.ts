@@ -63,6 +63,31 @@ export function readWarnings(
   return unlessAway(read());
 }
 
+/** So long no room of a batch ends before it is looked for on the queue, in milliseconds. */
+const lookForLostAfterMs = 5_000;
+
+/** Looking reads the whole list, so it is done ever more seldom while nothing moves, in milliseconds. */
+const lookForLostAtMostMs = 600_000;
+
+/**
+ * When it is time to look whether the rest of a batch is still on the queue: where nothing of it
+ * ends for a while.
+ */
+export function createLostWatch(): (finished: number, nowMs: number) => boolean {
+  let last = { finished: -1, atMs: 0 };
+  let waitMs = lookForLostAfterMs;
+  return (finished, nowMs) => {
+    if (finished !== last.finished) {
+      last = { finished, atMs: nowMs };
+      waitMs = lookForLostAfterMs;
+    }
+    if (nowMs - last.atMs < waitMs) return false;
+    last.atMs = nowMs;
+    waitMs = Math.min(2 * waitMs, lookForLostAtMostMs);
+    return true;
+  };
+}
+
 async function unlessAway<R>(answer: Promise<R>): Promise<R | undefined> {
   try {
     return await answer;

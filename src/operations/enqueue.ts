@@ -12,12 +12,18 @@ import {
 } from '../ledger/batches.js';
 import { isPassing } from '../passing.js';
 import { fromQueue, type Placement } from '../producer/add.js';
-import { addMany, inChunks, type AddedCounts, type AddedMany } from '../producer/add-many.js';
+import {
+  addMany,
+  inChunks,
+  type AddedCounts,
+  type AddedMany,
+  type AddManyOptions,
+} from '../producer/add-many.js';
 import { createSpaceCheck } from '../producer/space-check.js';
 import { batchDestructionId, newId } from '../queue/destruction-id.js';
 import { readMemory } from '../queue/space.js';
 import { printable } from '../redact.js';
-import { uniqueRooms } from '../room-list/two-passes.js';
+import { scanRoomList, uniqueRooms } from '../room-list/two-passes.js';
 import { madeUpName } from './made-up-name.js';
 import { roomCountsToJson, type CheckedRooms } from './rooms.js';
 import type { Service } from './service.js';
@@ -91,14 +97,44 @@ export async function enqueueRooms(
   return { batch, added, lastPriority, complete: true };
 }
 
+/**
+ * Adds anew what of a batch has not ended and is on the queue no more, because it was evicted or
+ * removed by hand. What waits is left where it is.
+ *
+ * @returns how many rooms were added.
+ * @throws ReaperError `CONFLICT` where the list was changed meanwhile: nothing is added; else as
+ *   `enqueueRooms` does.
+ */
+export async function addLostRooms(
+  service: Service,
+  { batch }: Pick<Enqueued, 'batch'>,
+  { rooms, lane, notBeforeMs }: EnqueueRequest,
+  signal: AbortSignal,
+): Promise<number> {
+  const scanned = await scanRoomList(rooms.list);
+  if (scanned.fingerprint !== rooms.fingerprint) {
+    throw new ReaperError(
+      'CONFLICT',
+      `${rooms.list.name} must not change while its rooms are destroyed; it did, so rooms that are on the queue no more are not added again`,
+    );
+  }
+  const { addedNow } = await fillBatch(
+    service,
+    { ...batch, isNew: false },
+    uniqueRooms(rooms.list, { summary: rooms.counts }),
+    { lane, notBeforeMs },
+    { onProgress: () => undefined, signal, leaveWaiting: true },
+  );
+  return addedNow;
+}
+
 /** The shape is a contract with scripts. */
 export function enqueuedToJson({ counts }: CheckedRooms, { batch, added }: Enqueued): object {
-  const { dueEarlier, ...others } = added;
   return {
     batchId: batch.id,
     ...roomCountsToJson(counts),
-    ...others,
-    ...(dueEarlier > 0 ? { dueEarlier } : {}),
+    ...{ added: added.added, pending: added.pending, finished: added.finished },
+    ...(added.dueEarlier > 0 ? { dueEarlier: added.dueEarlier } : {}),
   };
 }
 
@@ -118,12 +154,12 @@ export async function fillBatch(
   batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
   rooms: AsyncIterable<readonly string[]>,
   { lane, notBeforeMs }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs'>,
-  { onProgress, signal }: EnqueueOptions,
+  { onProgress, signal, leaveWaiting }: EnqueueOptions & Pick<AddManyOptions, 'leaveWaiting'>,
 ): Promise<AddedMany> {
   const { database, config } = service;
-  const { queue } = await service.queue();
+  const opened = await service.queue();
   const space = createSpaceCheck({
-    readMemory: () => fromQueue(readMemory(queue)),
+    readMemory: () => fromQueue(readMemory(opened.queue)),
     ...(batch.isNew ? { total: batch.total } : {}),
   });
   await space.beforeFirst().catch(async (error: unknown) => {
@@ -155,8 +191,8 @@ export async function fillBatch(
     );
   }
 
-  return addMany(queue, inChunks(rooms), {
-    ...{ lane, notBeforeMs, signal, batchId: batch.id },
+  return addMany(opened, inChunks(rooms), {
+    ...{ lane, notBeforeMs, signal, leaveWaiting, batchId: batch.id },
     deadlineMs: config.deadlineHours * 3_600_000,
     idOf: (roomId) => batchDestructionId(batch.id, batch.createdAtMs, roomId),
     /** What has not ended, neither under this batch nor under a destruction that it joined. */

@@ -1,6 +1,7 @@
 /** Putting any number of rooms on the queue: a producer's `destroyMany`, and batches. */
 import type { Destruction } from '../destruction.js';
-import { type DestroyQueue, lanes } from '../queue/job.js';
+import { lanes } from '../queue/job.js';
+import type { OpenQueue } from '../queue/open.js';
 import { readFirstTurn, turnOf } from '../queue/turns.js';
 import {
   addChunk,
@@ -28,6 +29,8 @@ export interface AddManyOptions {
   stillOpen?: ((all: readonly Destruction[]) => Promise<readonly Destruction[]>) | undefined;
   /** Told of rooms that are pending under other destructions, before anything else is done with them. */
   onJoined?: ((joined: readonly Added[]) => Promise<void>) | undefined;
+  /** Only what is on the queue no more is added; what waits is left where it is. */
+  leaveWaiting?: boolean | undefined;
   /**
    * Asked before rooms are added: whether the queue has space for them. Where it throws,
    * no more are added; what is on the queue stays there.
@@ -55,21 +58,49 @@ export interface AddedCounts {
 export interface AddedMany extends AddedCounts {
   /** The BullMQ priority of the last room: what waits up to it is ahead of its end. */
   lastPriority: number;
+  /** Of `added`: those that were not on the queue before. */
+  addedNow: number;
 }
 
 /** @param chunks - each of at most {@link addChunk} RoomIds. */
 export async function addMany(
-  queue: DestroyQueue,
+  opened: Pick<OpenQueue, 'queue' | 'jobs'>,
   chunks: AsyncIterable<readonly string[]>,
   options: AddManyOptions,
 ): Promise<AddedMany> {
-  const { lane, notBeforeMs } = options;
+  const { queue, jobs } = opened;
+  const { lane, notBeforeMs, stillOpen, leaveWaiting } = options;
   const counts: AddedCounts = { added: 0, pending: 0, finished: 0, dueEarlier: 0 };
   const firstTurn = lane === 'bulk' ? await fromQueue(readFirstTurn(queue)) : lanes[lane];
   const priorityAt = (position: number) =>
     lane === 'bulk' ? turnOf(firstTurn, position) : firstTurn;
   /** Rooms that have not ended, so far: the position of the next one. */
   let openBefore = 0;
+  let addedNow = 0;
+
+  /** Of rooms that may have been added before: those that have not ended, and the jobs that they have. */
+  async function look(all: readonly Destruction[]) {
+    const open = stillOpen === undefined ? all : await stillOpen(all);
+    if (stillOpen === undefined) return { open, waiting: [] };
+    const found = await readJobs(
+      queue,
+      open.map(({ id }) => id),
+    );
+    const lost = await fromQueue(jobs.lost(found.flatMap((job) => job?.id ?? [])));
+    if (lost.size === 0) return { open, waiting: found };
+    // A job that failed this very moment has its end in the ledger by now.
+    const stuck = await stillOpen(open.filter(({ id }) => lost.has(id)));
+    const again = new Set(stuck.map(({ id }) => id));
+    await fromQueue(jobs.remove([...again]));
+    const rest = [...open.entries()].filter(([, { id }]) => !lost.has(id) || again.has(id));
+    return {
+      open: rest.map(([index, each]) => {
+        const unsavedResult = again.has(each.id) ? found[index]?.data.u : undefined;
+        return unsavedResult === undefined ? each : { ...each, unsavedResult };
+      }),
+      waiting: rest.map(([index, { id }]) => (again.has(id) ? undefined : found[index])),
+    };
+  }
 
   async function put(chunk: readonly string[]): Promise<void> {
     const now = Date.now();
@@ -82,41 +113,36 @@ export async function addMany(
       requestedAtMs: now,
       notAfterMs,
     }));
-    const open = options.stillOpen === undefined ? all : await options.stillOpen(all);
+    const { open, waiting } = await look(all);
     counts.finished += all.length - open.length;
     const position = openBefore;
     openBefore += open.length;
-    let missing = open.map((destruction, index) => ({
+    const wishes = open.map((destruction, index) => ({
       destruction,
       priority: priorityAt(position + index),
     }));
-    if (options.stillOpen !== undefined) {
-      const waiting = await readJobs(
-        queue,
-        open.map(({ id }) => id),
-      );
-      counts.dueEarlier += await bringAllForward(waiting, missing, delayMs);
-      missing = missing.filter((_, index) => waiting[index] === undefined);
-      counts.added += open.length - missing.length;
-    }
+    if (!leaveWaiting) counts.dueEarlier += await bringAllForward(waiting, wishes, delayMs);
+    const missing = wishes.filter((_, index) => waiting[index] === undefined);
+    counts.added += wishes.length - missing.length;
     if (missing.length > 0) {
       await options.beforeAdding(counts.added + counts.pending + counts.finished);
       const { added, dueEarlier } = await addOrJoin(
-        queue,
+        opened,
         missing,
         { lane, delayMs },
-        options.onJoined,
+        { onJoined: options.onJoined, leaveWaiting: leaveWaiting ?? false },
       );
       const pending = added.filter(({ status }) => status === 'pending').length;
       counts.dueEarlier += dueEarlier;
       counts.pending += pending;
       counts.added += added.length - pending;
+      addedNow += added.length - pending;
     }
     options.onProgress(counts);
   }
 
   await twoAtOnce(chunks, put, options.signal);
-  return { ...counts, lastPriority: priorityAt(Math.max(0, openBefore - 1)) };
+  return { ...counts, addedNow, lastPriority: priorityAt(Math.max(0, openBefore - 1)) };
 }
 
 /** Cuts batches of any size into chunks. */

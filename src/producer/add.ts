@@ -11,6 +11,8 @@ import {
   toJobData,
 } from '../queue/job.js';
 import { ReaperError } from '../errors.js';
+import type { ManyJobs } from '../queue/many-jobs.js';
+import type { OpenQueue } from '../queue/open.js';
 import { refusalReason } from '../queue/refusal.js';
 import { laneOf } from '../queue/turns.js';
 
@@ -49,6 +51,7 @@ export async function addDestructions(
   placement: Placement,
   priorityOf: (index: number) => number = () => lanes[placement.lane],
 ): Promise<Added[]> {
+  if (destructions.length === 0) return [];
   const jobs = await addUntilAnswered(
     queue,
     destructions.map((destruction, index) => ({
@@ -73,33 +76,76 @@ export interface Wish {
   priority: number;
 }
 
-/**
- * Adds destructions; those of rooms that are pending already are brought forward instead.
- *
- * @param onJoined - told of these before they are.
- */
+interface JoinOptions {
+  /** Told of rooms that are pending already, before they are brought forward. */
+  onJoined?: ((joined: readonly Added[]) => Promise<void>) | undefined;
+  /** What waits already is left where it is. */
+  leaveWaiting?: boolean;
+}
+
+/** Adds destructions; those of rooms that are pending already are brought forward instead. */
 export async function addOrJoin(
-  queue: DestroyQueue,
+  { queue, jobs }: Pick<OpenQueue, 'queue' | 'jobs'>,
   wishes: readonly Wish[],
   placement: Placement,
-  onJoined?: (joined: readonly Added[]) => Promise<void>,
+  { onJoined, leaveWaiting = false }: JoinOptions = {},
 ): Promise<{ added: Added[]; dueEarlier: number }> {
-  const added = await addDestructions(
-    queue,
-    wishes.map(({ destruction }) => destruction),
-    placement,
-    (index) => wishes[index]?.priority ?? lanes[placement.lane],
-  );
+  const add = (some: readonly Wish[]) =>
+    addDestructions(
+      queue,
+      some.map(({ destruction }) => destruction),
+      placement,
+      (index) => some[index]?.priority ?? lanes[placement.lane],
+    );
+  const added = await add(wishes);
   const isPending = (index: number) => added[index]?.status === 'pending';
+  const indexes = [...wishes.keys()];
+  const freed = await fromQueue(
+    freeLostRooms(
+      queue,
+      jobs,
+      added.filter((_, at) => isPending(at)),
+    ),
+  );
+  const missing = indexes.filter(
+    (at) => isPending(at) && freed.has(added[at]?.destructionId ?? ''),
+  );
+  const anew = await add(missing.flatMap((at) => wishes[at] ?? []));
+  for (const [position, at] of missing.entries()) {
+    const now = anew[position];
+    if (now !== undefined) added[at] = now;
+  }
   const joined = added.filter((_, index) => isPending(index));
   if (joined.length === 0) return { added, dueEarlier: 0 };
   await onJoined?.(joined);
-  const jobs = await readJobs(
+  if (leaveWaiting) return { added, dueEarlier: 0 };
+  const standing = await readJobs(
     queue,
     joined.map((each) => each.destructionId),
   );
   const again = wishes.filter((_, index) => isPending(index));
-  return { added, dueEarlier: await bringAllForward(jobs, again, placement.delayMs) };
+  return { added, dueEarlier: await bringAllForward(standing, again, placement.delayMs) };
+}
+
+/**
+ * A room stays taken by a job that was evicted, deleted by hand, or failed when it could not be
+ * read any more: nothing will ever free it. A job that has just ended freed its room itself.
+ *
+ * @returns ids of the jobs whose rooms can be asked for again.
+ */
+async function freeLostRooms(
+  queue: DestroyQueue,
+  jobs: ManyJobs,
+  pending: readonly Added[],
+): Promise<Set<string>> {
+  const lost = await jobs.lost(pending.map((each) => each.destructionId));
+  const freed = new Set<string>();
+  for (const { roomId, destructionId: id } of pending) {
+    if (!lost.has(id)) continue;
+    if (await queue.getBackend().removeDeduplicationKey(roomId, id)) freed.add(id);
+  }
+  await jobs.remove([...freed].filter((id) => lost.get(id) === 'nowhere'));
+  return freed;
 }
 
 /**

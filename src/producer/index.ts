@@ -103,7 +103,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       };
       const lane = destroyOptions.urgent ? 'urgent' : 'normal';
       const wish = { destruction, priority: lanes[lane] };
-      const { added } = await addOrJoin(opened.queue, [wish], { lane, delayMs });
+      const { added } = await addOrJoin(opened, [wish], { lane, delayMs });
       if (added[0] === undefined) throw new Error('the queue returned nothing for the room');
       return added[0];
     },
@@ -146,7 +146,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       });
 
       return withAdded(
-        await addMany(opened.queue, chunks(), {
+        await addMany(opened, chunks(), {
           lane: manyOptions.urgent ? 'urgent' : 'bulk',
           notBeforeMs: delayMs > 0 ? Date.now() + delayMs : undefined,
           deadlineMs,

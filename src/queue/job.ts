@@ -68,6 +68,7 @@ export function toJobData(destruction: Omit<Destruction, 'id'>): JobData {
     r: destruction.roomId,
     l: Math.max(0, destruction.notAfterMs - destruction.requestedAtMs),
     ...(destruction.batchId === undefined ? {} : { b: shorten(destruction.batchId) }),
+    ...(destruction.unsavedResult === undefined ? {} : { u: destruction.unsavedResult }),
   };
 }
 

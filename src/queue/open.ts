@@ -99,7 +99,7 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
   return {
     queue,
     lookUp: lookUpOnRedis(redis, queue),
-    jobs: manyJobsOnRedis(queue),
+    jobs: manyJobsOnRedis(redis, queue),
     createWorker(processor, workerOptions) {
       const connection = connectRedis(url, false);
       connection.on('error', options.onError);

@@ -1,12 +1,15 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'lossless-json';
 import { expect, test } from 'vitest';
 import type { ServerReport } from '../support/counting-server.js';
 import { assertQuotaKept } from '../support/quota-kept.js';
 import { epochNow } from '../support/stalls.js';
-import { afterThisTest, folderWith, run } from './room-reaper.js';
+import { withRedis } from '../support/servers.js';
+import { openTestQueue } from './queue.js';
+import { afterThisTest, folderWith, run, start } from './room-reaper.js';
 import {
   lines,
   openStage,
@@ -387,4 +390,29 @@ test('a variable of .env counts, and the environment goes over it', async () => 
 
   expect(ended.code).toBe(0);
   expect((await server.report()).problems).toEqual([]);
+});
+
+test.each([
+  ['removed with the button of a dashboard', 'remove'],
+  ['evicted', 'evict'],
+])('a room that was %s while it waited is not waited for without end', async (_how, loss) => {
+  const { server, env, sdkAppId } = await openStage();
+  const stores = await redisAndPostgres();
+  const queue = await openTestQueue(sdkAppId, stores.QUEUE_URL);
+  await queue.pause();
+  const running = start(['destroy', '--room', 'a', '--room', 'b', '--room', 'c', '--json'], {
+    env: { ...env, ...stores },
+  });
+  while ((await queue.getPrioritizedCount()) < 3) await sleep(50);
+  const [job] = await queue.getPrioritized(1, 1);
+  if (loss === 'remove') await job?.remove();
+  else await withRedis(stores.QUEUE_URL, (redis) => redis.del(queue.toKey(job?.id ?? '')));
+  await queue.resume();
+
+  const ended = await running.ended;
+
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(ended.stderr).toMatch(/1 room had disappeared from the queue/);
+  expect(readJson(ended.stdout).outcomes['destroyed']).toBe(3);
+  expect((await server.report()).requests).toHaveLength(3);
 });
