@@ -15,10 +15,12 @@ const redisParameters: Readonly<Record<string, RegExp>> = {
 export function storeUrlProblem(url: string, schemes: readonly string[]): string | undefined {
   if (url === 'embedded') return undefined;
   const scheme = /^([a-z]+):\/\//.exec(url)?.[1];
-  if (scheme === undefined || !schemes.includes(scheme) || !URL.canParse(url) || /\s/.test(url)) {
+  // Of a Postgres socket: the user without a host, which stands in the query.
+  const whole = scheme?.startsWith('postgres') === true ? url.replace('@/', '@host/') : url;
+  if (scheme === undefined || !schemes.includes(scheme) || !URL.canParse(whole) || /\s/.test(url)) {
     return `must be ${schemes.map((each) => `${each}://…`).join(' or ')} or embedded`;
   }
-  const { username, password, pathname, hostname, searchParams } = new URL(url);
+  const { username, password, pathname, hostname, searchParams } = new URL(whole);
   if (![username, password, pathname].every(isEncoded)) {
     return 'must be a URL with each % of a user, password or path written as %25';
   }

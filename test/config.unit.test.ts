@@ -116,6 +116,8 @@ describe('a valid value is taken', () => {
     ['QUEUE_URL', 'postgresql://h/d', { queueUrl: 'postgresql://h/d' }],
     ['DATABASE_URL', 'postgres://u:p@h/d?ssl=1', { databaseUrl: 'postgres://u:p@h/d?ssl=1' }],
     ['DATABASE_URL', 'postgresql://h/d', { databaseUrl: 'postgresql://h/d' }],
+    ['DATABASE_URL', 'postgres:///d?host=/run/pg', { databaseUrl: 'postgres:///d?host=/run/pg' }],
+    ['DATABASE_URL', 'postgres://u:p@/d?host=/run', { databaseUrl: 'postgres://u:p@/d?host=/run' }],
     ['ROOM_REAPER_DATA_DIR', '/var/lib/rr', { dataDir: '/var/lib/rr' }],
     ['RATE_LIMIT_PER_SECOND', '0.5', { rateLimitPerSecond: 0.5 }],
     ['RATE_LIMIT_PER_SECOND', '100000', { rateLimitPerSecond: 100_000 }],

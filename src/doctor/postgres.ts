@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { LATEST_SCHEMA_VERSION, MINIMUM_POSTGRES_VERSION } from 'bullmq';
 import { latestMigration, type Database } from '../ledger/database.js';
+import { prepareSession } from '../postgres-session.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 import { checkLimitMs } from '../time-limit.js';
 
@@ -33,6 +34,9 @@ export interface PostgresFacts {
   synchronousCommit: string;
   standby: boolean;
   readOnly: boolean;
+  /** Behind a pooler, which may give each transaction another session. */
+  pooled: boolean;
+  encoding: string;
   mayCreateSchemas: boolean;
   /** Newest migration applied; undefined: not made yet. */
   schemaVersion: number | undefined;
@@ -57,6 +61,7 @@ select current_setting('server_version') as version,
        (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as used_connections,
        current_setting('autovacuum') = 'on' as autovacuum, current_setting('fsync') = 'on' as fsync,
        current_setting('synchronous_commit') as synchronous_commit,
+       current_setting('server_encoding') as encoding,
        pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only,
        has_database_privilege(current_database(), 'CREATE') as may_create_schemas`;
 
@@ -83,6 +88,7 @@ interface SettingsRow {
   autovacuum: boolean;
   fsync: boolean;
   synchronous_commit: string;
+  encoding: string;
   standby: boolean;
   read_only: boolean;
   may_create_schemas: boolean;
@@ -107,7 +113,8 @@ export async function openPostgres(
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const facts = await readFacts(client, use);
+    const direct = connection.connectionString === undefined || (await prepareSession(client));
+    const facts = { ...(await readFacts(client, use)), pooled: !direct };
     const database: Database = {
       async query<Row extends pg.QueryResultRow>(
         _name: string,
@@ -125,7 +132,7 @@ export async function openPostgres(
   }
 }
 
-async function readFacts(client: pg.Client, use: Use): Promise<PostgresFacts> {
+async function readFacts(client: pg.Client, use: Use): Promise<Omit<PostgresFacts, 'pooled'>> {
   const clock = await readClock(client);
   const settings = (await client.query<SettingsRow>(settingsSql)).rows[0];
   if (settings === undefined) throw new Error('a select without a table gave no row');
@@ -151,6 +158,7 @@ async function readFacts(client: pg.Client, use: Use): Promise<PostgresFacts> {
     synchronousCommit: settings.synchronous_commit,
     standby: settings.standby,
     readOnly: settings.read_only,
+    encoding: settings.encoding,
     mayCreateSchemas: settings.may_create_schemas,
     schemaVersion,
     mayUseTables,
@@ -192,6 +200,7 @@ export function judgePostgres(
   return [
     ok(`${shownAs} answers in ${facts.roundTripMs.toFixed(1)} ms, Postgres ${facts.version}`),
     ...judgeServer(facts),
+    ...judgeSession(facts, use),
     judgeSchema(facts, use),
     ...(embedded ? [] : judgeSettings(facts, use)),
   ];
@@ -218,6 +227,29 @@ function* judgeServer(facts: PostgresFacts): Generator<Finding> {
       'run workers near the database',
     );
   }
+}
+
+function* judgeSession({ pooled, encoding }: PostgresFacts, use: Use): Generator<Finding> {
+  if (pooled && use === 'queue') {
+    yield warning(
+      'it is behind a pooler: in transaction mode the queue cannot be used there (it listens for new jobs)',
+      'set QUEUE_URL to the server itself, or to a pooler in session mode',
+    );
+  } else if (pooled) {
+    yield ok(
+      'it is behind a pooler: no statement is prepared, and what the role sets for its sessions counts',
+    );
+  }
+  if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return;
+  yield use === 'queue'
+    ? problem(
+        `the database's encoding must be UTF8 for a queue, got ${encoding}`,
+        'make a database with encoding UTF8 for it, or set QUEUE_URL to a Redis',
+      )
+    : warning(
+        `the database's encoding is ${encoding}: text that it cannot hold is stored as \\uXXXX`,
+        'make the database with encoding UTF8 to have it as it is',
+      );
 }
 
 function judgeSchema(facts: PostgresFacts, use: Use): Finding {

@@ -1,8 +1,9 @@
 /** The ledger's database: connection, migrations, statements. */
 import { readdirSync, readFileSync } from 'node:fs';
-import pg from 'pg';
+import type pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { patiently } from '../passing.js';
+import { openPool } from '../postgres-session.js';
 
 export interface Database {
   /**
@@ -40,23 +41,16 @@ const poolSize = 4;
  * @throws ReaperError `UNAVAILABLE` where the database cannot be reached or used.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const pool = new pg.Pool({
-    max: poolSize,
-    connectionTimeoutMillis: 10_000,
-    // A server that hangs must not hang the worker: after this the statement is run anew.
-    query_timeout: 30_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    application_name: 'room-reaper',
-    ...options.connection,
-  });
-  pool.on('error', (error) => {
-    // The pool says that it has ended before its connections have.
-    if (!pool.ending) options.onIdleError?.(error);
-  });
-  // One that is lent out has no listener of the pool's: without one, a server that ends the
-  // connection would end the process. Whoever uses it learns it from its statement.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const { pool, isPooled } = openPool(
+    {
+      max: poolSize,
+      // A server that hangs must not hang the worker: after this the statement is run anew.
+      query_timeout: 30_000,
+      application_name: 'room-reaper',
+      ...options.connection,
+    },
+    (error) => options.onIdleError?.(error),
+  );
   try {
     if (!options.readOnly) await patiently(options.patienceMs ?? 0, () => migrate(pool));
   } catch (error) {
@@ -69,10 +63,44 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       sql: string,
       parameters: readonly unknown[],
     ) {
-      return (await pool.query<Row>({ text: sql, values: [...parameters], name })).rows;
+      const client = await pool.connect();
+      let failure: Error | undefined;
+      try {
+        const run = async (values: readonly unknown[]) => {
+          // What is prepared behind a pooler may be in another session the next time.
+          const statement = { text: sql, values: [...values], ...(isPooled() ? {} : { name }) };
+          return (await client.query<Row>(statement)).rows;
+        };
+        return await run(parameters).catch((error: unknown) => {
+          if (!isUntranslatable(error)) throw error;
+          return run(parameters.map(escaped));
+        });
+      } catch (error) {
+        failure = error as Error;
+        throw error;
+      } finally {
+        client.release(failure);
+      }
     },
     close: () => pool.end(),
   };
+}
+
+/** The database's encoding (LATIN1, say) has no such character, or no text of Postgres can hold it (NUL). */
+function isUntranslatable(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === '22P05' || code === '22021';
+}
+
+/**
+ * The same value in ASCII, with what is beyond it as `\uXXXX`: told so rather than not at all. What
+ * is looked for is written in the same way, so it is found.
+ */
+function escaped<Value>(value: Value): Value {
+  if (Array.isArray(value)) return value.map(escaped) as Value;
+  if (typeof value !== 'string') return value;
+  const unit = (text: string) => `\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return value.replace(/[^\u0001-\u007f]/g, unit) as Value;
 }
 
 /** The values of a statement that returns one column. */

@@ -1,9 +1,10 @@
 /** Opening BullMQ on Redis or Postgres, the same classes over either. */
 import { createPostgresBackend, Queue, runMigrations, Worker, type WorkerOptions } from 'bullmq';
 import { once } from 'node:events';
-import pg from 'pg';
+import type pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { patiently, startPatienceMs } from '../passing.js';
+import { openPool } from '../postgres-session.js';
 import { within } from '../time-limit.js';
 import {
   answerLimitMs,
@@ -131,25 +132,16 @@ async function openOnPostgres(
 ): Promise<OpenQueue> {
   const name = queueName(options.sdkAppId);
   const pools: pg.Pool[] = [];
-  const openPool = (): pg.Pool => {
-    const pool = new pg.Pool({
-      connectionTimeoutMillis: 10_000,
-      keepAlive: true,
-      // By itself the system begins after two hours: what lies between forgets an idle connection
-      // sooner, and BullMQ waits on one for news of new jobs.
-      keepAliveInitialDelayMillis: 10_000,
-      query_timeout: options.failFast ? answerLimitMs : answerTimeoutMs,
-      ...place.connection,
-      max: 8,
-      options: `-c search_path=${schema}`,
-    });
-    pool.on('error', (error) => {
-      // The pool says that it has ended before its connections have.
-      if (!pool.ending) options.onError(error);
-    });
-    // One that is lent out has no listener of the pool's: without one, a server that ends the
-    // connection would end the process. Whoever uses it learns it from its statement.
-    pool.on('connect', (client) => client.on('error', () => undefined));
+  const openQueuePool = (): pg.Pool => {
+    const { pool } = openPool(
+      {
+        query_timeout: options.failFast ? answerLimitMs : answerTimeoutMs,
+        ...place.connection,
+        max: 8,
+      },
+      options.onError,
+      { searchPath: schema },
+    );
     pools.push(pool);
     return pool;
   };
@@ -159,7 +151,7 @@ async function openOnPostgres(
   }
 
   async function openOnce(): Promise<{ pool: pg.Pool; queue: DestroyQueue }> {
-    const pool = openPool();
+    const pool = openQueuePool();
     let queue: DestroyQueue | undefined;
     try {
       const client = await pool.connect();
@@ -188,7 +180,15 @@ async function openOnPostgres(
   try {
     opened = await patiently(place.patienceMs ?? 0, openOnce);
   } catch (error) {
+    if (error instanceof ReaperError) throw error;
     const { code, message } = error as { code?: string; message?: string };
+    if (code === '22P05') {
+      throw new ReaperError(
+        'UNAVAILABLE',
+        `the database's encoding must be UTF8 for a queue, got another one at ${place.shownAs}; make a database with encoding UTF8, or set QUEUE_URL to a Redis`,
+        { cause: error },
+      );
+    }
     throw new ReaperError(
       'UNAVAILABLE',
       `the queue at ${place.shownAs} cannot be used: ${code ?? message ?? 'unknown error'}; start it, or set QUEUE_URL (embedded needs no server)`,
@@ -204,7 +204,7 @@ async function openOnPostgres(
       // BullMQ 6.7 keeps a first connection that failed for good, and its worker would then ask
       // again and again without a pause: one that is not ready is replaced.
       return patiently(startPatienceMs, async () => {
-        const workerPool = openPool();
+        const workerPool = openQueuePool();
         const worker = new Worker(
           name,
           processor,

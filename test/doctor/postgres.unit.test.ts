@@ -11,6 +11,7 @@ function facts(changes: Partial<PostgresFacts> = {}): PostgresFacts {
     ...{ version: '15.4', versionNumber: 150_004, maxConnections: 100, reservedConnections: 3 },
     ...{ usedConnections: 10, autovacuum: true, fsync: true, synchronousCommit: 'on' },
     ...{ standby: false, readOnly: false, mayCreateSchemas: true, mayUseTables: true },
+    ...{ pooled: false, encoding: 'UTF8' },
     ...{ schemaVersion: newestVersion('ledger'), roundTripMs: 0.5, clockOffsetMs: 0 },
     ...changes,
   };
@@ -33,6 +34,12 @@ test.each<[rule: string, changes: Partial<PostgresFacts>, level: string, text: R
   ],
   ['a standby cannot be written', { standby: true, readOnly: true }, 'problem', /standby/],
   ['nor can read-only sessions', { readOnly: true }, 'problem', /read only/],
+  [
+    'text may be stored otherwise',
+    { encoding: 'LATIN1' },
+    'warning',
+    /LATIN1: text that it cannot hold/,
+  ],
   ['far away slots are missed', { roundTripMs: 140 }, 'warning', /takes 140 ms/],
   ['tables must be usable', { mayUseTables: false }, 'problem', /schema room_reaper/],
   [
@@ -74,4 +81,22 @@ test('the remedy goes with the reason', () => {
   expect(postgresRemedy('3D000', 'QUEUE_URL')).toMatch(/make the database.* in QUEUE_URL/);
   expect(postgresRemedy('53300', 'QUEUE_URL')).toMatch(/max_connections/);
   expect(postgresRemedy('ECONNREFUSED', 'DATABASE_URL')).toMatch(/start it, or set DATABASE_URL/);
+});
+
+test('a queue needs sessions of its own, and an encoding for all text', () => {
+  const of = (changes: Partial<PostgresFacts>) =>
+    judgePostgres(
+      facts({ schemaVersion: newestVersion('queue'), ...changes }),
+      'queue',
+      'postgres://host',
+      false,
+    ).filter(({ level }) => level !== 'ok');
+  expect(of({ pooled: true })).toMatchObject(
+    [{ level: 'warning', text: /transaction mode/ }].map(({ level, text }) => ({
+      level,
+      text: expect.stringMatching(text) as string,
+    })),
+  );
+  expect(of({ encoding: 'LATIN1' })).toMatchObject([{ level: 'problem' }]);
+  expect(trouble(facts({ pooled: true }))).toEqual([]);
 });

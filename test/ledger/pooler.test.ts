@@ -1,0 +1,134 @@
+/** A ledger behind pgbouncer in transaction mode: two sessions of the server for all connections. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/ledger/database.js';
+import { openQueue } from '../../src/queue/open.js';
+import { createDatabase, freshSdkAppId } from '../support/servers.js';
+import { unprivilegedUser } from '../support/facts.js';
+import { makeLine, openLedger, requests, useLedger } from './fixture.js';
+
+const program = process.env.TEST_PGBOUNCER ?? 'pgbouncer';
+
+function isThere(): boolean {
+  try {
+    execFileSync(program, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const ends: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** @returns the URL of the same database behind a pooler of the test's own. */
+async function behindPooler(url: string, mode: 'transaction' | 'session'): Promise<string> {
+  const { hostname, port, pathname, username } = new URL(url);
+  const folder = mkdtempSync(join(tmpdir(), 'rr-pooler-'));
+  const own = await freePort();
+  const database = pathname.slice(1);
+  writeFileSync(
+    join(folder, 'pgbouncer.ini'),
+    `[databases]
+${database} = host=${hostname} port=${port} user=${username}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${own}
+auth_type = any
+pool_mode = ${mode}
+default_pool_size = ${mode === 'session' ? 20 : 2}
+unix_socket_dir =
+`,
+    { mode: 0o644 },
+  );
+  execFileSync('chmod', ['755', folder]);
+  const child = spawn(program, ['-q', join(folder, 'pgbouncer.ini')], {
+    stdio: 'ignore',
+    ...unprivilegedUser(),
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  ends.push(async () => {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  });
+  for (;;) {
+    const socket = connect(own, '127.0.0.1');
+    const answers = await new Promise((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (answers) break;
+    await sleep(50);
+  }
+  return `postgres://${username}@127.0.0.1:${own}/${database}`;
+}
+
+describe.skipIf(!isThere())('behind pgbouncer', () => {
+  const ledger = useLedger();
+
+  test('in transaction mode many workers reserve at once, and prepare nothing', async () => {
+    const url = await behindPooler(ledger.url, 'transaction');
+    const workers: Database[] = await Promise.all([1, 2, 3, 4].map(() => openLedger(url)));
+    const line = await makeLine(ledger);
+    const rounds = Array.from({ length: 25 }, (_, round) => round);
+    const slots = await Promise.all(
+      workers.map(async (database, at) => {
+        const granted: number[] = [];
+        for (const round of rounds) {
+          const result = await line.reserve(requests(2, { roomId: `${at}-${round}` }), {
+            worker: `worker-${at}`,
+            database,
+          });
+          for (const each of result.reservations) {
+            if (each?.kind === 'granted') granted.push(each.slotAtMs);
+          }
+        }
+        return granted;
+      }),
+    );
+    expect(new Set(slots.flat()).size).toBe(200);
+    await Promise.all(workers.map((database) => database.close()));
+  });
+
+  const openQueueAt = (url: string) =>
+    openQueue({
+      sdkAppId: freshSdkAppId(),
+      connection: { kind: 'postgres', connection: { connectionString: url }, shownAs: 'it' },
+      onError: () => undefined,
+    });
+
+  test('a queue in transaction mode is refused, with what to do', async () => {
+    const { url, drop } = await createDatabase();
+    ends.push(drop);
+    await expect(openQueueAt(await behindPooler(url, 'transaction'))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(
+        /pooler in transaction mode.*set QUEUE_URL to the server/,
+      ) as string,
+    });
+  });
+
+  test('a queue in session mode works', async () => {
+    const { url, drop } = await createDatabase();
+    ends.push(drop);
+    const opened = await openQueueAt(await behindPooler(url, 'session'));
+    expect(await opened.queue.getWaitingCount()).toBe(0);
+    await opened.close();
+  });
+});
