@@ -1,8 +1,11 @@
 # docker build -t room-reaper .
 #
-# Node 24: it is supported longest, and keeps compiled code between the starts of a container
+# Node 24: it is maintained, and keeps compiled code between the starts of a container
 # (src/cli/main.ts), which Node 20 cannot.
-FROM node:24-bookworm-slim AS build
+# By digest where it must be the same tomorrow: --build-arg NODE_IMAGE=node@sha256:…
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
@@ -12,12 +15,12 @@ COPY src src
 # With the embedded database made already (scripts/prepare-database.mjs).
 RUN npm run prepack
 
-FROM node:24-bookworm-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts
 
-FROM node:24-bookworm-slim
+FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
 COPY --from=dependencies /app/node_modules /app/node_modules
 COPY package.json LICENSE /app/

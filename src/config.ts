@@ -96,10 +96,18 @@ const variables = {
     fallback: 'embedded',
     meaning: '`redis://`, `rediss://`, `postgres://`, `embedded`',
   },
+  QUEUE_URL_FILE: {
+    schema: z.string(),
+    meaning: 'file that holds it, instead of QUEUE_URL',
+  },
   DATABASE_URL: {
     schema: storeUrl(ledgerSchemes),
     fallback: 'embedded',
     meaning: 'ledger: `postgres://`, `embedded`',
+  },
+  DATABASE_URL_FILE: {
+    schema: z.string(),
+    meaning: 'file that holds it, instead of DATABASE_URL',
   },
   ROOM_REAPER_DATA_DIR: {
     schema: z.string().min(1),
@@ -159,6 +167,13 @@ const variables = {
 >;
 
 export type { VariableName };
+
+/** What may be in a file of its own, under the name with `_FILE` behind it. */
+const secrets = {
+  TENCENT_SECRET_KEY: 'the secret key of the app',
+  QUEUE_URL: 'the URL of the queue',
+  DATABASE_URL: 'the URL of the ledger',
+} as const satisfies Partial<Record<VariableName, string>>;
 
 type Values = { [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> };
 
@@ -231,10 +246,12 @@ export function inspectConfig(
 ) {
   const problems: string[] = [];
 
-  function read<N extends VariableName>(name: N): Values[N] | undefined {
+  function read<N extends VariableName>(
+    name: N,
+    value: string | undefined = environment[name],
+  ): Values[N] | undefined {
     const variable = checks[name];
-    const value = environment[name] === '' ? undefined : environment[name];
-    const text = value ?? variable.fallback;
+    const text = value === '' || value === undefined ? variable.fallback : value;
     if (text === undefined) return undefined;
     const result = variable.schema.safeParse(text);
     if (result.success) return result.data;
@@ -256,34 +273,33 @@ export function inspectConfig(
   const secretKey = needs.credentials ? readSecretKey() : undefined;
 
   function readSecretKey(): string | undefined {
-    const direct = environment['TENCENT_SECRET_KEY'];
-    const file = environment['TENCENT_SECRET_KEY_FILE'];
-    if (direct && file) {
-      problems.push(
-        'TENCENT_SECRET_KEY and TENCENT_SECRET_KEY_FILE must not both be set; keep one',
-      );
-      return undefined;
-    }
-    if (direct) return read('TENCENT_SECRET_KEY');
-    if (!file) {
+    if (!environment['TENCENT_SECRET_KEY'] && !environment['TENCENT_SECRET_KEY_FILE']) {
       problems.push(
         'TENCENT_SECRET_KEY (or TENCENT_SECRET_KEY_FILE) must be set to the key of your app',
       );
+    }
+    return readSecret('TENCENT_SECRET_KEY');
+  }
+
+  /** Of what holds a secret the value, or that of the file which is named instead. */
+  function readSecret<N extends keyof typeof secrets>(name: N): Values[N] | undefined {
+    const file = environment[`${name}_FILE`];
+    if (!file) return read(name);
+    if (environment[name]) {
+      problems.push(`${name} and ${name}_FILE must not both be set; keep one`);
       return undefined;
     }
     try {
-      const key = readFileSync(file, 'utf8').trim();
-      if (key !== '') return key;
-      problems.push(
-        `TENCENT_SECRET_KEY_FILE must hold the secret key of the app; ${JSON.stringify(file)} does not`,
-      );
+      const text = readFileSync(file, 'utf8').trim();
+      if (text !== '') return read(name, text);
+      problems.push(`${name}_FILE must hold ${secrets[name]}; ${JSON.stringify(file)} does not`);
     } catch (error) {
       const { code = 'unreadable' } = error as NodeJS.ErrnoException;
-      // What names no file may be the key itself, put into the wrong variable.
+      // What names no file may be the secret itself, put into the wrong variable.
       const shown = /^(ENOENT|ENOTDIR|ENAMETOOLONG|ERR_INVALID_ARG_VALUE)$/.test(code)
-        ? `a name that no file has (${code}); it is not shown, since it may be the key itself, which goes into TENCENT_SECRET_KEY`
+        ? `a name that no file has (${code}); it is not shown, since it may be the secret itself, which goes into ${name}`
         : `${JSON.stringify(file)} (${code})`;
-      problems.push(`TENCENT_SECRET_KEY_FILE must be a readable file, got ${shown}`);
+      problems.push(`${name}_FILE must be a readable file, got ${shown}`);
     }
     return undefined;
   }
@@ -303,8 +319,8 @@ export function inspectConfig(
     endpoint: endpointIsWrong
       ? undefined
       : (ownEndpoint ?? regionEndpoint(region)).replace(/\/$/, ''),
-    queueUrl: read('QUEUE_URL'),
-    databaseUrl: read('DATABASE_URL'),
+    queueUrl: readSecret('QUEUE_URL'),
+    databaseUrl: readSecret('DATABASE_URL'),
     dataDir: read('ROOM_REAPER_DATA_DIR'),
     rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND'),
     arrivalJitterMs: read('ARRIVAL_JITTER_MS'),

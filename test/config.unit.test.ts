@@ -333,6 +333,36 @@ describe('the secret key', () => {
     expect(problems[0]).not.toContain(KEY);
   });
 
+  test.each(['QUEUE_URL', 'DATABASE_URL'] as const)(
+    'as a file of its own: %s_FILE does the same for a URL with a password',
+    (name) => {
+      const url = 'postgres://u:hunter2@h/d';
+      // A queue on a server wants to be told where the ledger is.
+      const ledger = name === 'QUEUE_URL' ? { DATABASE_URL: 'embedded' } : {};
+      const config = readConfig(
+        {
+          ...app,
+          ...ledger,
+          TENCENT_SECRET_KEY: KEY,
+          [`${name}_FILE`]: fileWith(name, `${url}\n`),
+        },
+        everything,
+      );
+      expect([config.queueUrl, config.databaseUrl]).toContain(url);
+      const refused: [Environment, RegExp][] = [
+        [{ [`${name}_FILE`]: fileWith(`${name}-bad`, 'amqp://u:hunter2@h') }, / must be .*\/\//],
+        [{ [name]: url, [`${name}_FILE`]: fileWith(name, url) }, /must not both be set/],
+        [{ [`${name}_FILE`]: url }, /must be a readable file.*is not shown/],
+        [{ [`${name}_FILE`]: fileWith(`${name}-empty`, '') }, /must hold the URL of the /],
+      ];
+      for (const [environment, expected] of refused) {
+        const problems = problemsOf({ ...app, ...ledger, TENCENT_SECRET_KEY: KEY, ...environment });
+        expect(problems).toEqual([expect.stringMatching(expected)]);
+        expect(problems[0]).not.toContain('hunter2');
+      }
+    },
+  );
+
   test('under a name with a typing error is not shown', () => {
     const environment = { ...app, TENCENT_SECRETKEY: 'hunter2' };
     const [miss] = nearMisses(environment);
