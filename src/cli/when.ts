@@ -19,35 +19,114 @@ export function readDuration(flag: string, text: string): number {
   return Number(match[1]) * (unitMs[match[2]] ?? 0);
 }
 
+const clockForm = /^(\d{1,2}):(\d{2})$/;
+/** ISO 8601 with an offset, or without one in local time. */
+const dateForm =
+  /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,9})?)?(Z|[+-]\d\d(?::?\d\d)?)?$/;
+
 /**
  * `2026-11-23T02:30:00Z`, or `02:30` for the next such time here → milliseconds since the epoch.
  *
- * @throws ReaperError `INVALID` where it is no time, or is over.
+ * Read by forms of its own: Date.parse takes `CST` for US Central, leaves `(tomorrow)` out, and
+ * takes the 30th of February for the 2nd of March.
+ *
+ * @throws ReaperError `INVALID` where it is no time, is over, or where clocks are changed is none
+ *   or two.
  */
 export function readTime(flag: string, text: string, now: number): number {
-  const clock = /^(\d{1,2}):(\d{2})$/.exec(text);
-  if (clock) {
-    const at = new Date(now);
-    at.setHours(Number(clock[1]), Number(clock[2]), 0, 0);
-    if (at.getTime() <= now) at.setDate(at.getDate() + 1);
-    if (Number(clock[1]) < 24 && Number(clock[2]) < 60) return at.getTime();
+  const got = `got ${printable(JSON.stringify(text))}`;
+  const clock = clockForm.exec(text);
+  const date = dateForm.exec(text);
+  const fields = clock
+    ? { ...dayOf(now), hour: Number(clock[1]), minute: Number(clock[2]), second: 0 }
+    : date && fieldsOf(date);
+  if (!fields || !exists(fields)) {
+    throw invalid(`${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, ${got}`);
   }
-  // Date.parse takes the 30th of February for the 2nd of March: another day than was meant.
-  const day = /^\d{4}-\d\d-\d\d/.exec(text)?.[0];
-  // A day alone would be midnight in Greenwich.
-  const exists = day !== undefined && isDay(day) && /^.{10}[T ]\d\d:\d\d/.test(text);
-  const at = exists ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(at)) {
+  const offset = date?.[8] === undefined ? undefined : offsetMs(date[8]);
+  if (Number.isNaN(offset)) {
+    throw invalid(`${flag} must have an offset such as Z or +08:00, ${got}`);
+  }
+  const asUtc = utcOf(fields) + Math.floor(Number(date?.[7] ?? 0) * 1000);
+  const times = offset === undefined ? localTimes(asUtc) : [asUtc - offset];
+  const [first, second] = clock ? nextTimes(times, asUtc, now) : times;
+  if (first === undefined) {
     throw invalid(
-      `${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, got ${printable(JSON.stringify(text))}`,
+      `${flag} must be a time that clocks here show, ${got}: they are put forward over it; give one with an offset, such as 2026-11-23T02:30:00Z`,
     );
   }
-  if (at <= now)
-    throw invalid(`${flag} must be in the future, got ${printable(JSON.stringify(text))}`);
-  return at;
+  if (second !== undefined && !clock) {
+    const both = [first, second].map((each) => new Date(each).toISOString()).join(' or ');
+    throw invalid(
+      `${flag} must be one time, ${got}, which clocks here show twice, because they are put back; give ${both}`,
+    );
+  }
+  if (first <= now) throw invalid(`${flag} must be in the future, ${got}`);
+  return first;
 }
 
-function isDay(day: string): boolean {
-  const date = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
+interface Fields {
+  year: number;
+  /** From 0. */
+  month: number;
+  day: number;
+  hour: number;
+  minute: number;
+  second: number;
+}
+
+/** The day that it is here. */
+function dayOf(ms: number): Pick<Fields, 'year' | 'month' | 'day'> {
+  const at = new Date(ms);
+  return { year: at.getFullYear(), month: at.getMonth(), day: at.getDate() };
+}
+
+function fieldsOf(date: RegExpExecArray): Fields {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = date
+    .slice(1, 7)
+    .map((each: string | undefined) => Number(each ?? 0));
+  return { year, month: month - 1, day, hour, minute, second };
+}
+
+function exists(fields: Fields): boolean {
+  const { month, day, hour, minute, second } = fields;
+  const date = new Date(utcOf(fields));
+  const isDay = date.getUTCMonth() === month && date.getUTCDate() === day;
+  return hour < 24 && minute < 60 && second < 60 && isDay;
+}
+
+function utcOf({ year, month, day, hour, minute, second }: Fields): number {
+  return Date.UTC(year, month, day, hour, minute, second);
+}
+
+/** `+08:00`, `+0800`, `+08` or `Z` in milliseconds; NaN where no place has it. */
+function offsetMs(text: string): number {
+  if (text === 'Z') return 0;
+  const minutes = Number(text.slice(1, 3)) * 60 + Number(text.slice(3).replace(':', ''));
+  const possible = minutes <= 14 * 60 && Number(text.slice(3).replace(':', '')) < 60;
+  return possible ? (text.startsWith('-') ? -1 : 1) * minutes * 60_000 : Number.NaN;
+}
+
+const dayMs = 86_400_000;
+
+/** When clocks here show what a clock in Greenwich shows at `asUtc`: once, or where they are changed never or twice. */
+function localTimes(asUtc: number): number[] {
+  const offsetAt = (ms: number) => -new Date(ms).getTimezoneOffset() * 60_000;
+  const times = [asUtc - dayMs, asUtc + dayMs].map((near) => asUtc - offsetAt(near));
+  return [...new Set(times)]
+    .filter((time) => time + offsetAt(time) === asUtc)
+    .sort((a, b) => a - b);
+}
+
+/** The times of today that are still to come, else those of tomorrow. */
+function nextTimes(today: readonly number[], asUtc: number, now: number): number[] {
+  // Where it is left out today, and clocks were not put forward over it yet, it is not meant tomorrow.
+  const isLeftOut = today.length === 0 && localNow(now) < asUtc;
+  const left = today.filter((time) => time > now);
+  return isLeftOut || left.length > 0 ? left : localTimes(asUtc + dayMs);
+}
+
+/** What clocks here show, as if it were Greenwich. */
+function localNow(now: number): number {
+  return now - new Date(now).getTimezoneOffset() * 60_000;
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readDuration, readTime } from '../../src/cli/when.js';
 
 describe('a duration', () => {
@@ -68,6 +68,8 @@ describe('a time', () => {
     ['2026-11-24T02:30:00+08:00', Date.UTC(2026, 10, 23, 18, 30)],
     ['2026-11-24T02:30', local(24, 2, 30)],
     ['2026-11-24 02:30', local(24, 2, 30)],
+    ['2026-11-24 02:30:15.5+0530', Date.UTC(2026, 10, 23, 21, 0, 15, 500)],
+    ['2026-11-24T02:30-08', Date.UTC(2026, 10, 24, 10, 30)],
     ['2028-02-29T00:00:00Z', Date.UTC(2028, 1, 29)],
   ])('%s', (text, at) => {
     // 2026-11-23T18:30Z may be before this noon, far in the east.
@@ -105,6 +107,17 @@ describe('a time', () => {
     // Two days that are not in the calendar; JavaScript would take them for 2 and 1 March.
     '2027-02-30T00:00:00Z',
     '2027-02-29',
+    // Names of zones mean different places, and Date.parse leaves out what is in brackets.
+    '2026-11-24 02:30 CST',
+    '2026-11-24T02:30:00 EST',
+    '2026-11-24 02:30 (tomorrow)',
+    '02:30 (tomorrow)',
+    '2026-11-24 02:30 PM',
+    '2026-11-24T02:30:00Z+08:00',
+    '2026-11-24T02:30:60Z',
+    '2026-11-24T24:00:00Z',
+    '2026-11-24T2:30Z',
+    ' 2026-11-24T02:30Z',
     // Midnight, but where?
     '2027-02-28',
   ])('%j is none: refused with the flag, the rule and what it got', (text) => {
@@ -115,6 +128,49 @@ describe('a time', () => {
         message: `--at must be a time such as 02:30 or 2026-11-23T02:30:00Z, got ${JSON.stringify(text)}`,
       }),
     );
+  });
+
+  test.each(['+15:00', '-23:00', '+08:60'])('no place is %s from Greenwich', (offset) => {
+    expect(() => readTime('--at', `2026-11-24T02:30${offset}`, now)).toThrow(
+      /^--at must have an offset such as Z or \+08:00, got /,
+    );
+  });
+
+  describe('where clocks are changed', () => {
+    const zone = process.env['TZ'];
+    beforeAll(() => {
+      process.env['TZ'] = 'America/New_York';
+    });
+    afterAll(() => {
+      if (zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = zone;
+    });
+    const at = (text: string, from: string) =>
+      new Date(readTime('--at', text, Date.parse(from))).toISOString();
+
+    test('a time that they leave out is refused, on that day only', () => {
+      const leftOut = /^--at must be a time that clocks here show, got .* an offset/;
+      expect(() => at('2027-03-14 02:30', '2027-01-01T00:00Z')).toThrow(leftOut);
+      expect(() => at('02:30', '2027-03-14T05:00Z')).toThrow(leftOut);
+      // Late in the evening before, and on the day itself when it is past.
+      expect(() => at('02:30', '2027-03-14T04:00Z')).toThrow(leftOut);
+      expect(at('02:30', '2027-03-14T12:00Z')).toBe('2027-03-15T06:30:00.000Z');
+      expect(at('03:30', '2027-03-14T05:00Z')).toBe('2027-03-14T07:30:00.000Z');
+    });
+
+    test('a time that they show twice is the next of the two, and with its date must be one of them', () => {
+      expect(at('01:30', '2026-11-01T04:00Z')).toBe('2026-11-01T05:30:00.000Z');
+      expect(at('01:30', '2026-11-01T06:10Z')).toBe('2026-11-01T06:30:00.000Z');
+      expect(at('01:30', '2026-11-01T07:00Z')).toBe('2026-11-02T06:30:00.000Z');
+      expect(() => at('2026-11-01 01:30', '2026-10-01T00:00Z')).toThrow(
+        /show twice, .*; give 2026-11-01T05:30:00.000Z or 2026-11-01T06:30:00.000Z$/,
+      );
+    });
+
+    test('one that is over and one after the change are a day of 23 or 25 hours apart', () => {
+      expect(at('12:00', '2027-03-13T17:00Z')).toBe('2027-03-14T16:00:00.000Z');
+      expect(at('12:00', '2026-10-31T16:00Z')).toBe('2026-11-01T17:00:00.000Z');
+    });
   });
 
   test.each(['2026-11-20T12:00:00Z', '1999-01-01 12:00'])('%s is over: refused', (text) => {
