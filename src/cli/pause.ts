@@ -1,8 +1,8 @@
 /** `room-reaper pause` and `room-reaper resume`. */
 import { Command } from 'commander';
-import { pause, resume } from '../operations/pause.js';
+import { pause, readLimitLeft, resume } from '../operations/pause.js';
 import { printable } from '../redact.js';
-import { print, type Io } from './io.js';
+import { print, say, type Io } from './io.js';
 import { withOwnService } from './with-service.js';
 
 export function pauseCommand(io: Io): Command {
@@ -17,11 +17,15 @@ export function pauseCommand(io: Io): Command {
 
 export function resumeCommand(io: Io): Command {
   return new Command('resume').action(async () => {
-    const resumed = await withOwnService(io, resume);
+    const [resumed, limit] = await withOwnService(
+      io,
+      async (service) => [await resume(service), await readLimitLeft(service)] as const,
+    );
     for (const { host, halt } of resumed) {
       const why = printable(halt?.reason ?? '');
       print(io, `line of ${printable(host)} runs again; it was stopped: ${why}`);
     }
     if (resumed.length === 0) print(io, 'the line runs');
+    if (limit !== undefined) say(io, limit);
   });
 }

@@ -10,6 +10,7 @@ import {
   type Status,
   type StatusBatch,
 } from '../operations/status.js';
+import { describeLimit } from '../operations/pause.js';
 import { isPassing } from '../passing.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
@@ -120,6 +121,7 @@ function toText(status: Status, now: number): string {
   if (status.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
   lines.push(...describeWorkers(status, now));
   const { queue, etaSeconds = 0 } = status;
+  if (queue.limit !== undefined) lines.push(describeLimit(queue.limit));
   const byLane = (['urgent', 'retry', 'normal', 'bulk'] as const)
     .filter((lane) => queue.lanes[lane] > 0)
     .map((lane) => `${count(queue.lanes[lane])} ${lane}`);

@@ -15,11 +15,11 @@ import {
   judgePostgres,
   newestVersion,
   openPostgres,
-  postgresRemedy,
   type PostgresSession,
   type Use,
 } from './postgres.js';
-import { judgeRedis, readRedis, redisRemedy } from './redis.js';
+import { judgeRedis, readRedis } from './redis.js';
+import { storeTrouble, type StoreKind } from '../store-trouble.js';
 import { checkLimitMs, embeddedLimitMs, reasonOf, within } from '../time-limit.js';
 
 export interface ExaminedStores {
@@ -117,8 +117,7 @@ async function examineQueue(
       findings.push(...judgeRedis(facts, shownAs));
       usable = true;
     } catch (error) {
-      const reason = reasonOf(error);
-      findings.push(problem(`Redis at ${shownAs} cannot be used: ${reason}`, redisRemedy(reason)));
+      findings.push(unusable('Redis', shownAs, error, 'QUEUE_URL'));
     }
   } else {
     const place = placeOf(queueUrl, embedded.stores);
@@ -224,14 +223,14 @@ async function examinePostgres(
     findings.push(...judgePostgres(session.facts, use, place.shownAs, embedded));
     return session;
   } catch (error) {
-    const reason = reasonOf(error);
     const variable = use === 'ledger' ? 'DATABASE_URL' : 'QUEUE_URL';
-    findings.push(
-      problem(
-        `Postgres at ${place.shownAs} cannot be used: ${reason}`,
-        postgresRemedy(reason, variable),
-      ),
-    );
+    findings.push(unusable('Postgres', place.shownAs, error, variable));
     return undefined;
   }
+}
+
+function unusable(kind: StoreKind, shownAs: string, error: unknown, variable: string): Finding {
+  const { cause, remedy } = storeTrouble(error, kind, variable);
+  const why = cause === undefined ? '' : ` (${cause})`;
+  return problem(`${kind} at ${shownAs} cannot be used${why}: ${reasonOf(error)}`, remedy);
 }

@@ -1,7 +1,7 @@
 /** Whether rooms move: the line's state, and what waits, failed or is too late on the queue. */
 import { isMoving, type Line } from '../ledger/line.js';
 import { workerName, type SeenWorker } from '../ledger/workers.js';
-import { readDepth, type QueueDepth } from '../queue/depth.js';
+import { limitRemedy, readDepth, type QueueDepth } from '../queue/depth.js';
 import { type DestroyQueue, type Lane, lanes, readDestruction } from '../queue/job.js';
 import { printable } from '../redact.js';
 import { count, isoTime, rooms, whyItStands } from '../text.js';
@@ -121,6 +121,9 @@ function* judgeWaiting(
 ): Generator<Finding> {
   if (depth.paused) {
     yield warning('the queue is paused by hand', 'run `room-reaper resume` to go on');
+  }
+  if (depth.limit !== undefined) {
+    yield warning(`a dashboard or a script set ${depth.limit} for the queue`, limitRemedy);
   }
   for (const { lane, notAfterMs } of heads) {
     if (notAfterMs >= nowMs) continue;

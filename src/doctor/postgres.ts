@@ -310,11 +310,3 @@ function* judgeSettings(facts: PostgresFacts, use: Use): Generator<Finding> {
     );
   }
 }
-
-/** What to do where it cannot be used. @param reason - SQLSTATE or Node's code. */
-export function postgresRemedy(reason: string, variable: string): string {
-  if (/^28/.test(reason)) return `check user and password in ${variable}`;
-  if (reason === '3D000') return `make the database, or correct its name in ${variable}`;
-  if (reason === '53300') return 'it is out of connections: raise max_connections';
-  return `start it, or set ${variable} to where it is (embedded needs no server)`;
-}

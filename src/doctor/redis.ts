@@ -2,7 +2,8 @@
 import { Redis } from 'ioredis';
 import { drop } from '../queue/connection.js';
 import { problem, ok, warning, type Finding } from './finding.js';
-import { checkLimitMs } from '../time-limit.js';
+import { storeTrouble } from '../store-trouble.js';
+import { checkLimitMs, reasonOf } from '../time-limit.js';
 
 export interface RedisFacts {
   roundTripMs: number;
@@ -10,6 +11,8 @@ export interface RedisFacts {
   info: ReadonlyMap<string, string> | undefined;
   /** `hash-max-listpack-value` (before Redis 7 `-ziplist-`); undefined: CONFIG is not allowed. */
   hashMaxListpackValue: number | undefined;
+  /** Why a script on the keys of a queue is refused; undefined: it runs. */
+  scriptRefused?: string | undefined;
 }
 
 /** @throws the client's error where Redis cannot be used. */
@@ -35,11 +38,17 @@ export async function readRedis(url: string): Promise<RedisFacts> {
       roundTripMs = Math.min(roundTripMs, performance.now() - from);
     }
     const info = await unlessRefused(redis.info());
+    const script = redis.eval("return redis.call('EXISTS', KEYS[1])", 1, 'bull:room-reaper:meta');
+    const scriptRefused = await script.then(
+      () => undefined,
+      (error: unknown) => reasonOf(error),
+    );
     const setting = await unlessRefused(redis.config('GET', 'hash-max-*-value'));
     return {
       roundTripMs,
       info: info === undefined ? undefined : parseInfo(info),
       hashMaxListpackValue: setting === undefined ? undefined : readSetting(setting),
+      scriptRefused,
     };
   } catch (error) {
     throw cause ?? error;
@@ -95,6 +104,7 @@ export function judgeRedis(facts: RedisFacts, shownAs: string): Finding[] {
         'INFO is not allowed here: without it workers and commands cannot use the queue',
         'allow this user the command INFO (+info); see too that it is Redis 6.2 or later, with maxmemory-policy noeviction and append-only file on',
       ),
+      ...judgeScripts(facts),
       ...judgeListpack(facts),
     ];
   }
@@ -103,6 +113,7 @@ export function judgeRedis(facts: RedisFacts, shownAs: string): Finding[] {
     ok(`${shownAs} answers in ${roundTripMs.toFixed(1)} ms, version ${version || 'unknown'}`),
     ...judgeVersion(version),
     ...judgeRole(info),
+    ...judgeScripts(facts),
     ...judgePersistence(info),
     ...judgeMemory(info),
     ...judgeListpack(facts),
@@ -122,6 +133,10 @@ function judgeVersion(version: string): Finding[] {
 }
 
 function* judgeRole(info: ReadonlyMap<string, string>): Generator<Finding> {
+  if (info.get('redis_mode') === 'sentinel') {
+    const { cause = '', remedy } = storeTrouble({ message: 'SENTINEL' }, 'Redis', 'QUEUE_URL');
+    yield problem(cause, remedy);
+  }
   if (info.get('role') === 'slave') {
     yield problem('it is a read-only replica', 'set QUEUE_URL to the primary');
   }
@@ -131,6 +146,14 @@ function* judgeRole(info: ReadonlyMap<string, string>): Generator<Finding> {
       'set QUEUE_URL to a Redis that is no cluster',
     );
   }
+}
+
+function* judgeScripts({ info, scriptRefused }: RedisFacts): Generator<Finding> {
+  if (scriptRefused === undefined || info?.get('redis_mode') === 'sentinel') return;
+  yield problem(
+    `a script on the keys of a queue is refused (${scriptRefused}): the queue consists of scripts`,
+    storeTrouble({ message: scriptRefused }, 'Redis', 'QUEUE_URL').remedy,
+  );
 }
 
 function* judgePersistence(info: ReadonlyMap<string, string>): Generator<Finding> {
@@ -192,11 +215,4 @@ function judgeListpack({ hashMaxListpackValue: value }: RedisFacts): Finding[] {
       `set it to ${neededListpackValue} (deploy/redis.conf; before Redis 7 it is hash-max-ziplist-value)`,
     ),
   ];
-}
-
-/** What to do where it cannot be used. @param reason - a code, or the first word of its answer. */
-export function redisRemedy(reason: string): string {
-  if (/^(WRONGPASS|NOAUTH|NOPERM)$/.test(reason)) return 'check user and password in QUEUE_URL';
-  if (reason === 'LOADING') return 'wait until it has loaded its data';
-  return 'start it, or set QUEUE_URL to where it is (embedded needs no server)';
 }

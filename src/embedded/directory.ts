@@ -79,6 +79,15 @@ export function explain(dataDir: string, error: unknown): ReaperError {
       `the data directory ${dataDir} must ${rule}, got "${text}"; ${next}`,
       { cause: error },
     );
+  if (
+    /Cannot find (module|package)|ERR_MODULE_NOT_FOUND|pglite\.(wasm|data)|initdb\.wasm/.test(text)
+  ) {
+    return new ReaperError(
+      'UNAVAILABLE',
+      `the embedded database must find the files of the package @electric-sql/pglite, got "${text}"; install the package whole, and leave it and room-reaper out of a bundle (external)`,
+      { cause: error },
+    );
+  }
   if (/ENOSPC|EDQUOT|No space left|Disk quota/i.test(text)) {
     return say('have free space', 'free some, or set ROOM_REAPER_DATA_DIR to a larger disk');
   }

@@ -100,7 +100,7 @@ function threadFile(): URL {
   if (!existsSync(file)) {
     throw new ReaperError(
       'UNAVAILABLE',
-      `the thread of the embedded database must be compiled, got no ${fileURLToPath(file)}; run npm run build`,
+      `the thread of the embedded database must be compiled, got no ${fileURLToPath(file)}; where a bundler made this program, leave room-reaper out of the bundle (external), or run npm run build in the sources`,
     );
   }
   return file;

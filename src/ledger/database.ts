@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { patiently } from '../passing.js';
 import { openPool } from '../postgres-session.js';
+import { describeStoreTrouble, storeTrouble } from '../store-trouble.js';
 
 export interface Database {
   /**
@@ -175,18 +176,15 @@ function unavailable(shownAs: string, error: unknown): ReaperError {
   const { code, message } = error as { code?: string; message?: string };
   return new ReaperError(
     'UNAVAILABLE',
-    `the ledger at ${shownAs} cannot be used: ${code ?? message ?? 'unknown error'}; start it, or set DATABASE_URL (embedded needs no server)`,
+    `the ledger at ${shownAs} cannot be used: ${describeStoreTrouble(error, code ?? message ?? 'unknown error', 'Postgres', 'DATABASE_URL')}`,
     { cause: error },
   );
 }
 
-/** What a person can do about a database that cannot be used, where its error tells. */
+/** What a person can do about a database that went away, where its error tells more than that. */
 export function remedyFor(error: unknown): string | undefined {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  if (code === '53100' || (typeof message === 'string' && /no space left/i.test(message)))
-    return 'its disk is full: free some space, and it goes on by itself';
-  if (code === '53300') return 'it has no connection left: raise max_connections, or close others';
-  return undefined;
+  const { cause, remedy } = storeTrouble(error, 'Postgres', 'DATABASE_URL');
+  return cause === undefined ? undefined : `${cause}: ${remedy}`;
 }
 
 /** Whether the database refused a statement for the values in it: it will again. */

@@ -1,11 +1,22 @@
 /** Holding the queue by hand, and letting it go on. */
 import { haltOf, readLines, resumeLine, type Halt } from '../ledger/line.js';
+import { limitRemedy, readLimit } from '../queue/depth.js';
 import type { Service } from './service.js';
 
 /** No worker takes up another room, until `resume`. */
 export async function pause(service: Service): Promise<void> {
   const { queue } = await service.queue();
   await queue.pause();
+}
+
+/** What still slows or holds the queue after `resume`, and how it is lifted; undefined: nothing. */
+export async function readLimitLeft(service: Service): Promise<string | undefined> {
+  const limit = await readLimit((await service.queue()).queue);
+  return limit === undefined ? undefined : describeLimit(limit);
+}
+
+export function describeLimit(limit: string): string {
+  return `a dashboard or a script set ${limit} for the queue; ${limitRemedy}`;
 }
 
 export interface ResumedLine {

@@ -2,8 +2,8 @@
 import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
-import { withoutPassword } from '../redact.js';
-import { refusalReason } from './refusal.js';
+import { printable, withoutPassword } from '../redact.js';
+import { describeStoreTrouble } from '../store-trouble.js';
 
 export type QueueConnection =
   | { kind: 'redis'; url: string }
@@ -57,11 +57,25 @@ export async function checkRedis(url: string): Promise<void> {
   try {
     await redis.connect();
     await redis.ping();
+    await checkKind(redis);
   } catch (error) {
     throw redisUnavailable(url, cause ?? (error as Error));
   } finally {
     drop(redis);
   }
+}
+
+/**
+ * What would let a start succeed and then fail for ever: a Sentinel, a cluster, a replica, a user
+ * who may not run the scripts that BullMQ consists of.
+ */
+async function checkKind(redis: Redis): Promise<void> {
+  const info = await redis.info().catch(() => '');
+  if (/^redis_mode:sentinel/m.test(info)) throw new Error('SENTINEL');
+  if (/^cluster_enabled:1/m.test(info)) throw new Error('CLUSTER');
+  if (/^role:slave/m.test(info)) throw new Error('READONLY');
+  // It names a key, so that the keys that the user may touch count too.
+  await redis.eval("return redis.call('EXISTS', KEYS[1])", 1, 'bull:room-reaper:meta');
 }
 
 /** Ends a connection at once. Of one that has ended already ioredis would wait for the end. */
@@ -79,12 +93,17 @@ export function withoutCommand<E>(error: E): E {
 }
 
 export function redisUnavailable(url: string, reason: Error): ReaperError {
-  const { code } = reason as NodeJS.ErrnoException;
+  const shown = (reason as NodeJS.ErrnoException).code ?? wordOf(reason);
   return new ReaperError(
     'UNAVAILABLE',
-    `Redis at ${withoutPassword(url)} cannot be used: ${code ?? refusalReason(reason)}; start it, or set QUEUE_URL (embedded needs no server)`,
+    `Redis at ${withoutPassword(url)} cannot be used: ${describeStoreTrouble(reason, shown, 'Redis', 'QUEUE_URL')}`,
     { cause: withoutCommand(reason) },
   );
+}
+
+/** Its answers begin with a word in capitals; the rest of one may name what was sent. */
+function wordOf({ message }: Error): string {
+  return /^(?!ERR\b)[A-Z]{2,30}\b/.exec(message)?.[0] ?? printable(message);
 }
 
 /**

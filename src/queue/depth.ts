@@ -11,12 +11,39 @@ export interface QueueDepth {
   delayed: number;
   /** Ended and not gone, kept in BullMQ's failed set. */
   failed: number;
+  /** What slows or holds the queue and is none of our doing, in words: a dashboard or a script set it. */
+  limit?: string;
 }
+
+/** Longest rate limit that is told by how long it lasts, in milliseconds: ours are shorter. */
+const shortPauseMs = 1_000;
+
+/** Limits of BullMQ's own, for all workers of the queue; `resume` does not lift them. */
+export async function readLimit(queue: DestroyQueue): Promise<string | undefined> {
+  const [rate, concurrency, heldMs] = await Promise.all([
+    queue.getGlobalRateLimit(),
+    queue.getGlobalConcurrency(),
+    queue.getRateLimitTtl(),
+  ]);
+  const limits = [
+    ...(rate === null ? [] : [`a rate limit of ${rate.max} rooms in ${rate.duration} ms`]),
+    ...(concurrency === null ? [] : [`a limit of ${concurrency} rooms in hand`]),
+    ...(rate === null && heldMs > shortPauseMs
+      ? [`a hold of ${Math.ceil(heldMs / 1_000)} s more`]
+      : []),
+  ];
+  return limits.length === 0 ? undefined : limits.join(', and ');
+}
+
+/** What lifts them. */
+export const limitRemedy =
+  'lift it where it was set: queue.removeGlobalRateLimit(), removeGlobalConcurrency() or removeRateLimitKey() of BullMQ';
 
 export async function readDepth(queue: DestroyQueue): Promise<QueueDepth> {
   const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed');
   const { urgent, retry, normal } = lanes;
   const byPriority = await queue.getCountsPerPriority([urgent, retry, normal]);
+  const limit = await readLimit(queue);
   const inLane = (lane: Lane) => byPriority[lanes[lane]] ?? 0;
   const prioritized = counts['prioritized'] ?? 0;
   const before = inLane('urgent') + inLane('retry') + inLane('normal');
@@ -33,5 +60,6 @@ export async function readDepth(queue: DestroyQueue): Promise<QueueDepth> {
     active: counts['active'] ?? 0,
     delayed: counts['delayed'] ?? 0,
     failed: counts['failed'] ?? 0,
+    ...(limit === undefined ? {} : { limit }),
   };
 }

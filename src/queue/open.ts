@@ -5,6 +5,7 @@ import type pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { patiently, startPatienceMs } from '../passing.js';
 import { openPool } from '../postgres-session.js';
+import { describeStoreTrouble } from '../store-trouble.js';
 import { within } from '../time-limit.js';
 import {
   answerLimitMs,
@@ -182,16 +183,9 @@ async function openOnPostgres(
   } catch (error) {
     if (error instanceof ReaperError) throw error;
     const { code, message } = error as { code?: string; message?: string };
-    if (code === '22P05') {
-      throw new ReaperError(
-        'UNAVAILABLE',
-        `the database's encoding must be UTF8 for a queue, got another one at ${place.shownAs}; make a database with encoding UTF8, or set QUEUE_URL to a Redis`,
-        { cause: error },
-      );
-    }
     throw new ReaperError(
       'UNAVAILABLE',
-      `the queue at ${place.shownAs} cannot be used: ${code ?? message ?? 'unknown error'}; start it, or set QUEUE_URL (embedded needs no server)`,
+      `the queue at ${place.shownAs} cannot be used: ${describeStoreTrouble(error, code ?? message ?? 'unknown error', 'Postgres', 'QUEUE_URL')}`,
       { cause: error },
     );
   }

@@ -70,6 +70,12 @@ test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegEx
     'warning',
     /braked to 24\.5 requests\/s: too frequent/,
   ],
+  [
+    'a rate limit of a dashboard',
+    { waiting: waiting({ limit: 'a rate limit of 5 rooms in 1000 ms' }) },
+    'warning',
+    /set a rate limit of 5 rooms in 1000 ms for the queue/,
+  ],
   ['a pause by hand', { waiting: waiting({ paused: true }) }, 'warning', /paused by hand/],
   [
     'rooms that ended and are not gone',

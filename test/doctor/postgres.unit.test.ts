@@ -1,10 +1,6 @@
+import { storeTrouble } from '../../src/store-trouble.js';
 import { expect, test } from 'vitest';
-import {
-  judgePostgres,
-  newestVersion,
-  postgresRemedy,
-  type PostgresFacts,
-} from '../../src/doctor/postgres.js';
+import { judgePostgres, newestVersion, type PostgresFacts } from '../../src/doctor/postgres.js';
 
 function facts(changes: Partial<PostgresFacts> = {}): PostgresFacts {
   return {
@@ -77,10 +73,18 @@ test('a queue needs more connections, and no autovacuum', () => {
 });
 
 test('the remedy goes with the reason', () => {
-  expect(postgresRemedy('28P01', 'DATABASE_URL')).toBe('check user and password in DATABASE_URL');
-  expect(postgresRemedy('3D000', 'QUEUE_URL')).toMatch(/make the database.* in QUEUE_URL/);
-  expect(postgresRemedy('53300', 'QUEUE_URL')).toMatch(/max_connections/);
-  expect(postgresRemedy('ECONNREFUSED', 'DATABASE_URL')).toMatch(/start it, or set DATABASE_URL/);
+  expect(storeTrouble({ code: '28P01' }, 'Postgres', 'DATABASE_URL').remedy).toBe(
+    'check user and password in DATABASE_URL',
+  );
+  expect(storeTrouble({ code: '3D000' }, 'Postgres', 'QUEUE_URL').remedy).toMatch(
+    /make the database.* in QUEUE_URL/,
+  );
+  expect(storeTrouble({ code: '53300' }, 'Postgres', 'QUEUE_URL').remedy).toMatch(
+    /max_connections/,
+  );
+  expect(storeTrouble({ code: 'ECONNREFUSED' }, 'Postgres', 'DATABASE_URL').remedy).toMatch(
+    /start it, or set DATABASE_URL/,
+  );
 });
 
 test('a queue needs sessions of its own, and an encoding for all text', () => {

@@ -1,5 +1,6 @@
+import { storeTrouble } from '../../src/store-trouble.js';
 import { expect, test } from 'vitest';
-import { judgeRedis, redisRemedy, type RedisFacts } from '../../src/doctor/redis.js';
+import { judgeRedis, type RedisFacts } from '../../src/doctor/redis.js';
 
 const healthy = {
   ...{ redis_version: '7.2.4', role: 'master', cluster_enabled: '0' },
@@ -81,7 +82,18 @@ test('what is refused to be told is a warning, and a failure where nothing works
 });
 
 test('the remedy goes with the reason', () => {
-  expect(redisRemedy('WRONGPASS')).toMatch(/password/);
-  expect(redisRemedy('LOADING')).toMatch(/wait/);
-  expect(redisRemedy('ECONNREFUSED')).toMatch(/start it/);
+  expect(storeTrouble({ message: 'WRONGPASS' }, 'Redis', 'QUEUE_URL').remedy).toMatch(/password/);
+  expect(storeTrouble({ message: 'LOADING' }, 'Redis', 'QUEUE_URL').remedy).toMatch(/wait/);
+  expect(storeTrouble({ message: 'ECONNREFUSED' }, 'Redis', 'QUEUE_URL').remedy).toMatch(
+    /start it/,
+  );
+});
+
+test('a queue needs scripts, and a Sentinel is no Redis to keep it', () => {
+  const level = (of: RedisFacts) => trouble(of).map((finding) => [finding.level, finding.text]);
+  expect(level(facts({}, { scriptRefused: 'NOPERM' }))).toEqual([
+    ['problem', expect.stringMatching(/script .* is refused \(NOPERM\)/)],
+  ]);
+  const sentinel = facts({ redis_mode: 'sentinel' }, { scriptRefused: 'ERR' });
+  expect(level(sentinel)).toEqual([['problem', expect.stringMatching(/a Sentinel/)]]);
 });

@@ -95,7 +95,7 @@ test('a queue says what is wrong with the encoding', async () => {
   });
   await expect(opening).rejects.toMatchObject({
     code: 'UNAVAILABLE',
-    message: expect.stringMatching(/encoding must be UTF8/) as string,
+    message: expect.stringMatching(/encoding is not UTF8\); make a database/) as string,
   });
 });
 

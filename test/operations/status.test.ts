@@ -5,7 +5,7 @@ import { ReaperError } from '../../src/errors.js';
 import { beat, type WorkerBeat } from '../../src/ledger/workers.js';
 import { explain, summaryOf } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
-import { pause, resume } from '../../src/operations/pause.js';
+import { pause, readLimitLeft, resume } from '../../src/operations/pause.js';
 import { readStatus, statusJson } from '../../src/operations/status.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { useService } from './service.js';
@@ -55,6 +55,22 @@ test('the status of an app that was never used is an empty queue, no line, and n
       lanes: { urgent: 0, retry: 0, normal: 0, bulk: 0 },
     },
   });
+});
+
+test('a limit that a dashboard set on the queue is said, also after resume', async () => {
+  const { queue } = await app.service.queue();
+  await queue.setGlobalRateLimit(5, 60_000);
+  await queue.setGlobalConcurrency(1);
+  const limit = 'a rate limit of 5 rooms in 60000 ms, and a limit of 1 rooms in hand';
+  expect(await status()).toMatchObject({ queue: { limit } });
+  await resume(app.service);
+  expect(await readLimitLeft(app.service)).toContain(limit);
+  await queue.removeGlobalRateLimit();
+  await queue.removeGlobalConcurrency();
+  expect(await readLimitLeft(app.service)).toBeUndefined();
+  await queue.rateLimit(3_600_000);
+  expect(await readLimitLeft(app.service)).toMatch(/a hold of 3600 s more.*removeRateLimitKey/);
+  await queue.removeRateLimitKey();
 });
 
 test('the status says what waits in which lane, and how long that takes at the full rate', async () => {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openQueue } from '../../src/queue/open.js';
-import { freshRedis, freshSdkAppId } from '../support/servers.js';
+import { freshRedis, freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
 import { places } from './places.js';
 
 test.each(places)(
@@ -84,4 +84,42 @@ test('a Redis that cannot be reached leaves no timer', async () => {
 
   await expect(opening).rejects.toThrow('ECONNREFUSED');
   expect(left()).toEqual([]);
+});
+
+const openOn = (url: string) =>
+  openQueue({
+    sdkAppId: freshSdkAppId(),
+    connection: { kind: 'redis', url },
+    onError: () => undefined,
+  });
+
+test('a Redis whose ACL allows no scripts is told at the start', async () => {
+  const server = await startRedisServer();
+  await withRedis(server.url, async (redis) => {
+    await redis.call('ACL', 'SETUSER', 'weak', 'on', '>pw', '~*', '+@all', '-eval', '-evalsha');
+    await redis.call('ACL', 'SETUSER', 'other', 'on', '>pw', '~other:*', '+@all');
+  });
+  for (const user of ['weak', 'other']) {
+    const url = server.url.replace('//', `//${user}:pw@`);
+    await expect(openOn(url)).rejects.toThrow(/NOPERM \(its ACL .*\); give the user in QUEUE_URL/);
+  }
+  await expect(openOn(server.url.replace('//', '//weak:no@'))).rejects.toThrow(
+    /WRONGPASS \(user or password is wrong/,
+  );
+  await server.stop();
+});
+
+test('so are a replica and a cluster, which could never be written', async () => {
+  const [primary, replica, cluster] = await Promise.all([
+    startRedisServer(),
+    startRedisServer(),
+    startRedisServer({ settings: { 'cluster-enabled': 'yes' } }),
+  ]);
+  const { hostname, port } = new URL(primary.url);
+  await withRedis(replica.url, (redis) => redis.replicaof(hostname, port));
+  await expect(openOn(replica.url)).rejects.toThrow(
+    /READONLY \(it is a read-only replica.*set QUEUE_URL to the primary/,
+  );
+  await expect(openOn(cluster.url)).rejects.toThrow(/CLUSTER \(it is a cluster/);
+  await Promise.all([primary, replica, cluster].map((server) => server.stop()));
 });
