@@ -118,6 +118,9 @@ export function connectRedis(url: string, failFast: boolean): Redis {
     connectTimeout: connectTimeoutMs,
     socketTimeout: answerTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
+    // After a failover the address leads to another server, and this connection to the one that
+    // was the primary. 2: and the command is sent again there.
+    reconnectOnError: ({ message }) => /READONLY/.test(message) && (failFast ? 1 : 2),
     retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 6), 2_000),
   });
   return redis.on('error', withoutCommand);
