@@ -10,6 +10,7 @@ import { withoutPassword } from './redact.js';
 import { ledgerSchemes, queueSchemes, storeUrlProblem } from './store-url.js';
 import type { Credentials } from './tencent/credentials.js';
 import { regionEndpoint, regions } from './tencent/endpoint.js';
+import { chooseProxy } from './tencent/proxy.js';
 import type { VariableName } from './variable-names.js';
 
 const integer = (minimum: number, maximum: number) =>
@@ -196,7 +197,7 @@ export type InspectedConfig = ReturnType<typeof inspectConfig>;
 type Inspected = InspectedConfig['config'];
 
 /** What a command may do without. */
-type Optional = 'credentials' | 'protectedRoomsFile';
+type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
@@ -227,7 +228,7 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  const { credentials, protectedRoomsFile, ...rest } = config;
+  const { credentials, proxy, protectedRoomsFile, ...rest } = config;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
   if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
@@ -236,7 +237,7 @@ export function readConfig(
         problems.map((problem) => `  ${problem}`).join('\n'),
     );
   }
-  return Object.freeze({ ...required, credentials, protectedRoomsFile });
+  return Object.freeze({ ...required, credentials, proxy, protectedRoomsFile });
 }
 
 /** The same for whoever goes on with what is right (`doctor`). */
@@ -312,13 +313,18 @@ export function inspectConfig(
     secretKey !== undefined && sdkAppId !== undefined && adminIdentifier !== undefined
       ? Object.freeze({ sdkAppId, secretKey, adminIdentifier })
       : undefined;
+  const base = endpointIsWrong
+    ? undefined
+    : (ownEndpoint ?? regionEndpoint(region)).replace(/\/$/, '');
+  const { proxy, problem } = chooseProxy(environment, needs.credentials ? base : undefined);
+  if (problem !== undefined) problems.push(problem);
   const config = {
     sdkAppId,
     credentials,
     /** Base URL of the API, without a trailing slash. */
-    endpoint: endpointIsWrong
-      ? undefined
-      : (ownEndpoint ?? regionEndpoint(region)).replace(/\/$/, ''),
+    endpoint: base,
+    /** Through which the API is reached (HTTPS_PROXY); undefined: directly. */
+    proxy,
     queueUrl: readSecret('QUEUE_URL'),
     databaseUrl: readSecret('DATABASE_URL'),
     dataDir: read('ROOM_REAPER_DATA_DIR'),

@@ -69,6 +69,7 @@ const defaults: Config = {
   sdkAppId: 1_400_000_001,
   credentials: { sdkAppId: 1_400_000_001, secretKey: KEY, adminIdentifier: 'administrator' },
   endpoint: 'https://console.tim.qq.com',
+  proxy: undefined,
   queueUrl: 'embedded',
   databaseUrl: 'embedded',
   dataDir: '.room-reaper',

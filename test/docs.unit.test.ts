@@ -78,6 +78,7 @@ describe('configuration', () => {
       ...['NO_COLOR', 'NODE_TLS_REJECT_UNAUTHORIZED'],
       // Of docker-compose.yml and the Dockerfile.
       ...['POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'POSTGRES_IMAGE', 'REDIS_IMAGE', 'NODE_IMAGE'],
+      ...['HTTPS_PROXY', 'NO_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NODE_EXTRA_CA_CERTS'],
       // Of the tests: "Trying the faults".
       ...['FAULTS_LONG', 'FAULTS_SEED', 'SOAK_ROOMS'],
     ];

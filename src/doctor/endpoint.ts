@@ -3,9 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import net from 'node:net';
 import tls from 'node:tls';
-import type { Answer } from '../tencent/answer.js';
+import { proxyRefused, type Answer } from '../tencent/answer.js';
 import { createApiClient } from '../tencent/client.js';
 import type { Credentials } from '../tencent/credentials.js';
+import { hostOf } from '../tencent/endpoint.js';
+import type { Proxy } from '../tencent/proxy.js';
+import { openTunnel } from '../tencent/proxy-agent.js';
 import { createSigner } from '../tencent/user-sig.js';
 import { judge } from '../tencent/verdicts.js';
 import { offsetOfDate } from './clock.js';
@@ -31,15 +34,20 @@ export interface Reached {
  *
  * @throws the error of Node, with its code.
  */
-export async function reach(endpoint: string): Promise<Reached> {
+export async function reach(endpoint: string, proxy: Proxy | undefined): Promise<Reached> {
   const url = new URL(endpoint);
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = hostOf(endpoint);
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  await within(checkLimitMs, lookup(host));
+  await within(checkLimitMs, lookup(proxy?.host ?? host));
   const from = performance.now();
-  const socket = net.connect({ host, port });
+  const closing = new AbortController();
+  const { signal } = closing;
   try {
-    await within(checkLimitMs, occurs(socket, 'connect'));
+    const opening =
+      proxy === undefined
+        ? openSocket({ host, port, signal })
+        : openTunnel(proxy, { host, port }, signal);
+    const socket = await within(checkLimitMs, opening);
     const connectMs = performance.now() - from;
     if (url.protocol !== 'https:') return { connectMs, certificate: undefined };
     // Distrust is the finding here and not the end: this connection carries no request.
@@ -55,8 +63,14 @@ export async function reach(endpoint: string): Promise<Reached> {
     secure.destroy();
     return { connectMs, certificate: { validToMs: Date.parse(validTo), distrust } };
   } finally {
-    socket.destroy();
+    closing.abort();
   }
+}
+
+async function openSocket(options: net.NetConnectOpts): Promise<net.Socket> {
+  const socket = net.connect(options);
+  await occurs(socket, 'connect');
+  return socket;
 }
 
 /** Node's types say Error; what comes is its code as text. */
@@ -76,9 +90,14 @@ function occurs(socket: net.Socket, event: 'connect' | 'secureConnect'): Promise
 /** So long before its end a certificate should be renewed, in milliseconds. */
 const renewalMs = 14 * 86_400_000;
 
-export function judgeReached(reached: Reached, endpoint: string, nowMs: number): Finding[] {
+export function judgeReached(
+  reached: Reached,
+  endpoint: string,
+  nowMs: number,
+  proxy?: Proxy,
+): Finding[] {
   const { connectMs, certificate } = reached;
-  const connected = ok(`${endpoint} is reached in ${connectMs.toFixed(1)} ms`);
+  const connected = ok(`${endpoint} is reached in ${connectMs.toFixed(1)} ms${through(proxy)}`);
   return certificate === undefined
     ? [connected]
     : [connected, judgeCertificate(certificate, nowMs)];
@@ -108,12 +127,26 @@ function judgeCertificate({ validToMs, distrust }: Certificate, nowMs: number): 
   return ok(`its certificate is trusted, for ${days} more days`);
 }
 
-export function judgeUnreached(error: unknown, endpoint: string): Finding {
+function through(proxy: Proxy | undefined): string {
+  return proxy === undefined ? '' : ` through the proxy ${proxy.shown}`;
+}
+
+export function judgeUnreached(error: unknown, endpoint: string, proxy?: Proxy): Finding {
   const reason = reasonOf(error);
-  const remedy = /^(ENOTFOUND|EAI_AGAIN|EAI_FAIL|EAI_NODATA)$/.test(reason)
+  return problem(
+    `${endpoint} cannot be reached${through(proxy)}: ${reason}`,
+    remedyOf(reason, proxy),
+  );
+}
+
+function remedyOf(reason: string, proxy: Proxy | undefined): string {
+  if (reason === `${proxyRefused}407`) return 'check the user and the password in HTTPS_PROXY';
+  if (proxy !== undefined) {
+    return 'check HTTPS_PROXY, and whether the proxy lets this machine reach that host; NO_PROXY names hosts that are reached without it';
+  }
+  return /^(ENOTFOUND|EAI_AGAIN|EAI_FAIL|EAI_NODATA)$/.test(reason)
     ? 'check TENCENT_ENDPOINT, and the name servers of this machine'
     : 'check TENCENT_ENDPOINT or TENCENT_REGION, and firewalls on the way';
-  return problem(`${endpoint} cannot be reached: ${reason}`, remedy);
 }
 
 export interface SignedCall {
@@ -131,10 +164,11 @@ export async function callSigned(
   endpoint: string,
   credentials: Credentials,
   requestTimeoutMs: number,
+  proxy: Proxy | undefined,
 ): Promise<SignedCall> {
   let date: string | undefined;
   const client = createApiClient({
-    ...{ credentials, endpoint, signer: createSigner(credentials) },
+    ...{ credentials, endpoint, proxy, signer: createSigner(credentials) },
     requestTimeoutMs: Math.min(requestTimeoutMs, checkLimitMs - 1_000),
     onHeaders: (headers) => {
       date = headers.date;

@@ -21,7 +21,7 @@ export async function examineApi(
   { config }: InspectedConfig,
   nowMs: () => number,
 ): Promise<ExaminedApi> {
-  const { endpoint, credentials, requestTimeoutMs } = config;
+  const { endpoint, credentials, proxy, requestTimeoutMs } = config;
   const untried = (why: string, findings: Finding[]): ExaminedApi => ({
     endpoint: findings,
     signature: [warning(`not tried: ${why}`)],
@@ -33,11 +33,11 @@ export async function examineApi(
   }
   let reached: Reached;
   try {
-    reached = await within(3 * checkLimitMs, reach(endpoint));
+    reached = await within(3 * checkLimitMs, reach(endpoint, proxy));
   } catch (error) {
-    return untried('the endpoint cannot be reached', [judgeUnreached(error, endpoint)]);
+    return untried('the endpoint cannot be reached', [judgeUnreached(error, endpoint, proxy)]);
   }
-  const findings = judgeReached(reached, endpoint, nowMs());
+  const findings = judgeReached(reached, endpoint, nowMs(), proxy);
   if (reached.certificate?.distrust !== undefined) {
     return untried('the certificate is not trusted, so no signature is sent', findings);
   }
@@ -47,7 +47,7 @@ export async function examineApi(
   try {
     const call = await within(
       checkLimitMs,
-      callSigned(endpoint, credentials, requestTimeoutMs ?? checkLimitMs),
+      callSigned(endpoint, credentials, requestTimeoutMs ?? checkLimitMs, proxy),
     );
     return { endpoint: findings, signature: [judgeCall(call)], clockOffsetMs: call.clockOffsetMs };
   } catch (error) {

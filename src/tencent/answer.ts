@@ -23,7 +23,7 @@ export type Answer =
   | { kind: 'timeout'; raw?: string }
   | {
       kind: 'network';
-      /** Node's error code, such as ECONNRESET; one that begins with `PROXY_` is the proxy's fault. */
+      /** Node's error code, such as ECONNRESET; of a proxy that refuses the way, {@link proxyRefused}. */
       code: string;
       /** Whether the request had been written: if so, the server may have acted. */
       written: boolean;

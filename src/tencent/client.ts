@@ -3,13 +3,16 @@
  * Source: https://trtc.io/document/63398 (keep-alive and a connection pool are recommended).
  */
 import { randomInt } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import got from 'got';
 import type { Credentials } from './credentials.js';
-import { destroyRoomCommand, roomInfoCommand } from './endpoint.js';
+import { destroyRoomCommand, hostOf, roomInfoCommand } from './endpoint.js';
 import { closingOnBytes, createRepeatedAnswers } from './kept-connections.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
+import type { Proxy } from './proxy.js';
+import { createProxyAgent } from './proxy-agent.js';
 import { hideSignature, type Hide, type Signer, type UserSig } from './user-sig.js';
 
 export interface SignedRequest extends PreparedRequest {
@@ -31,6 +34,8 @@ export interface ApiClientOptions {
   /** Base URL, without a trailing slash. */
   endpoint: string;
   signer: Signer;
+  /** Through which the API is reached; default: directly. */
+  proxy?: Proxy | undefined;
   requestTimeoutMs: number;
   /** Told the headers of each reply. */
   onHeaders?: (headers: http.IncomingHttpHeaders) => void;
@@ -48,13 +53,19 @@ const defaultIdleLimitMs = 15_000;
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const { credentials, endpoint, signer, idleLimitMs = defaultIdleLimitMs } = options;
-  const { onHeaders, requestTimeoutMs: timeoutMs } = options;
+  const { onHeaders, proxy, requestTimeoutMs: timeoutMs } = options;
   // The agent closes what was idle for that long; a request that waits is not idle to it.
   // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: a request carries the signature.
   const kept = { keepAlive: true, timeout: idleLimitMs, rejectUnauthorized: true };
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
   const agent = {
     http: closingOnBytes(new http.Agent(kept)),
-    https: closingOnBytes(new https.Agent(kept)),
+    https: closingOnBytes(
+      proxy === undefined
+        ? new https.Agent(kept)
+        : createProxyAgent(proxy, { ...kept, host: hostOf(endpoint), signal: closing.signal }),
+    ),
   };
   const repeated = createRepeatedAnswers();
   const client = got.extend({
@@ -101,6 +112,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     close() {
       agent.http.destroy();
       agent.https.destroy();
+      closing.abort();
     },
   };
 }

@@ -22,6 +22,11 @@ export function regionEndpoint(region: Region): string {
   return `https://${hosts[region]}`;
 }
 
+/** The host of a base URL: a name, or an address without brackets. */
+export function hostOf(endpoint: string): string {
+  return new URL(endpoint).hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
 /** The command this program sends; part of the key of the limiter's row, because quotas are per command. */
 export const destroyRoomCommand = 'v4/live_engine_http_srv/destroy_room';
 

@@ -8,13 +8,14 @@
  * nothing of the request reaches the API before `release`. What arrives before that is no
  * answer to it (src/tencent/kept-connections.ts), and ends it unsent.
  */
-import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Got } from 'got';
 import type { Answer } from './answer.js';
 import { maximumBodyBytes, textOf } from './body-text.js';
 import type { RepeatedAnswers } from './kept-connections.js';
+import { refusalOf } from './proxy-agent.js';
 import { isCutShort, rawOf, readReply } from './response.js';
 import { salvage } from './salvage.js';
 import type { Hide } from './user-sig.js';
@@ -212,10 +213,17 @@ export function prepareRequest(
       hasHead = true;
       onHeaders?.(headers);
     });
+    made.once('proxyConnect', (reply: IncomingMessage) => {
+      const code = refusalOf(reply);
+      if (code !== undefined) settle({ kind: 'network', code, written });
+    });
     made.once('socket', (assigned) => {
       socket = assigned;
       assigned.on('data', onBytes);
-      if (!assigned.connecting) onConnected();
+      // Through a proxy the connection is there before its TLS.
+      const isReady =
+        assigned instanceof TLSSocket ? assigned.alpnProtocol !== null : !assigned.connecting;
+      if (isReady) onConnected();
       else assigned.once(assigned instanceof TLSSocket ? 'secureConnect' : 'connect', onConnected);
     });
   });

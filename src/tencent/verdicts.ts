@@ -250,11 +250,10 @@ function judgeStatus(status: number): Verdict | undefined {
 }
 
 function judgeNetwork(code: string, written: boolean): Verdict {
-  if (!code.startsWith('PROXY_')) return transient(`network error ${code}`, written);
-  const status = code.startsWith(proxyRefused) ? Number(code.slice(proxyRefused.length)) : 0;
+  if (!code.startsWith(proxyRefused)) return transient(`network error ${code}`, written);
+  const status = Number(code.slice(proxyRefused.length));
   if (status < 300 || status >= 500) {
-    const why = status === 0 ? code.slice('PROXY_'.length) : `HTTP ${status}`;
-    return transient(`the proxy gives no way to the API: ${why}`, written);
+    return transient(`the proxy gives no way to the API: HTTP ${status}`, written);
   }
   return {
     word: 'stop_line',

@@ -123,7 +123,7 @@ async function run(
   options: StartWorkerOptions,
 ): Promise<RunningWorker> {
   const { log } = options;
-  const { sdkAppId, endpoint, requestTimeoutMs } = config;
+  const { sdkAppId, endpoint, proxy, requestTimeoutMs } = config;
   const now = () => clock.now();
   const workerId = randomUUID();
   const worker = { host: hostname(), pid: process.pid };
@@ -189,7 +189,7 @@ async function run(
   const writer = createLedgerWriter({ database, sdkAppId, workerId, onDatabase });
   const unsaved = createUnsavedResults(writer);
   const signer = createSigner(credentials);
-  const client = createApiClient({ credentials, endpoint, signer, requestTimeoutMs });
+  const client = createApiClient({ credentials, endpoint, proxy, signer, requestTimeoutMs });
   const context: WorkerContext = {
     now,
     limiter,
