@@ -4,7 +4,7 @@ import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readEnvironment } from './environment.js';
-import { exitCodes, type Io } from './io.js';
+import { exitCodes, say, type Io } from './io.js';
 import { runProgram } from './program.js';
 
 const io: Io = {
@@ -18,11 +18,20 @@ const io: Io = {
 /** They write on and on. The others write when their work is done, which no reader may cut short. */
 const untilNobodyReads = ['report', 'status', 'simulator'];
 
-// A reader that has seen enough (`| head`), or was interrupted too (`| tee`), closes the pipe:
-// that is no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' && untilNobodyReads.includes(process.argv[2] ?? ''))
-    process.exit(io.exitCode);
+const output = { isWhole: true };
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  const isEndless = untilNobodyReads.includes(process.argv[2] ?? '');
+  // A reader that has seen enough (`| head`), or was interrupted too (`| tee`), closes the pipe:
+  // that is no error of ours.
+  if (code === 'EPIPE') {
+    if (isEndless) process.exit(io.exitCode);
+    return;
+  }
+  // A full disk, most often. What is not written yet would be missing without a word.
+  if (output.isWhole)
+    say(io, `room-reaper: standard output cannot be written (${code ?? message})`);
+  output.isWhole = false;
+  if (isEndless) process.exit(exitCodes.usage);
 });
 process.stderr.on('error', () => undefined);
 
@@ -34,8 +43,8 @@ enableCompileCache?.(join(caches, 'room-reaper'));
 await runProgram(process.argv.slice(2), io, (onNotice) =>
   readEnvironment(process.env, process.cwd(), onNotice),
 );
-process.exitCode = io.exitCode;
 // A slow reader gets all of it.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exitCode = output.isWhole || io.exitCode !== exitCodes.ok ? io.exitCode : exitCodes.usage;
 // A connection to a server that is gone may keep the process alive: everything is done, so leave.
 setTimeout(() => process.exit(), 1_000).unref();

@@ -1,9 +1,10 @@
 /** Where `report` writes to: stdout, or a file that appears when it is whole. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { link, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { ReaperError } from '../errors.js';
+import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
 import { invalid } from './invalid.js';
 import type { Io } from './io.js';
@@ -41,12 +42,15 @@ function toStdout(io: Io): ReportOutput {
 
 async function toFile(file: string, force: boolean): Promise<ReportOutput> {
   const digestFile = `${file}.sha256`;
-  if (!force) for (const each of [file, digestFile]) await mustNotExist(each);
-  const temporary = `${file}.${process.pid}.tmp`;
+  const replaced = await mustBeFree(file, force);
+  await mustBeFree(digestFile, force);
+  const temporary = `${file}.${randomUUID()}.tmp`;
   const hash = createHash('sha256');
-  const handle = await open(temporary, 'wx').catch((error: unknown) => {
-    throw cannotWrite(file, error);
-  });
+  const orCannotWrite = <R>(written: Promise<R>): Promise<R> =>
+    written.catch((error: unknown) => {
+      throw error instanceof ReaperError ? error : cannotWrite(file, error);
+    });
+  const handle = await orCannotWrite(open(temporary, 'wx'));
   let isOpen = true;
   let isThere = true;
 
@@ -55,26 +59,26 @@ async function toFile(file: string, force: boolean): Promise<ReportOutput> {
     isOpen = false;
     await handle.close();
   }
+  async function finish(): Promise<void> {
+    // Who may read it stays as it was.
+    if (replaced !== undefined) await handle.chmod(replaced.mode & 0o777);
+    await handle.sync();
+    await closeFile();
+    await mustBeFree(file, force);
+    if (force) await rename(temporary, file);
+    else await moveWithoutReplacing(temporary, file);
+    isThere = false;
+    // The form of `sha256sum --check`.
+    await writeFile(digestFile, `${hash.digest('hex')}  ${basename(file)}\n`);
+  }
   return {
     async write(text) {
       hash.update(text);
-      try {
-        await handle.writeFile(text);
-      } catch (error) {
-        throw cannotWrite(file, error);
-      }
+      await orCannotWrite(handle.writeFile(text));
     },
-    async finish() {
-      await handle.sync();
-      await closeFile();
-      if (force) await rename(temporary, file);
-      else await moveWithoutReplacing(temporary, file);
-      isThere = false;
-      // The form of `sha256sum --check`.
-      await writeFile(digestFile, `${hash.digest('hex')}  ${basename(file)}\n`);
-    },
+    finish: () => orCannotWrite(finish()),
     async close() {
-      await closeFile();
+      await closeFile().catch(() => undefined);
       if (isThere) await rm(temporary, { force: true });
     },
   };
@@ -87,16 +91,28 @@ async function moveWithoutReplacing(from: string, to: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw exists(to);
     // A file system without links.
-    await mustNotExist(to);
+    await mustBeFree(to, false);
     await rename(from, to);
     return;
   }
   await rm(from);
 }
 
-async function mustNotExist(file: string): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  if (found !== undefined) throw exists(file);
+/**
+ * A device, a pipe or a link is not replaced by a file, whatever is forced: others use it.
+ *
+ * @returns the file that may be replaced there, where there is one.
+ */
+async function mustBeFree(file: string, force: boolean): Promise<Stats | undefined> {
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (!found.isFile()) {
+    throw invalid(
+      `--output must name a file, got ${JSON.stringify(printable(file))}, which is a link, a directory, a device or a pipe; name a file, or leave --output out and redirect standard output`,
+    );
+  }
+  if (!force) throw exists(file);
+  return found;
 }
 
 function exists(file: string): ReaperError {

@@ -3,6 +3,8 @@
  * and that it ends because nothing is left open, not because it is made to. All else that a
  * command does is tested inside the tests' own process.
  */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { afterThisFile } from '../support/clean-up.js';
 import { startCountingServer } from '../support/counting-server.js';
@@ -219,3 +221,19 @@ test.each([
     expect(stderr).toContain(nothingLeft);
   },
 );
+
+test.runIf(process.platform === 'linux').each([
+  ['what was done', ['destroy', '--room', 'a', '--dry-run'], 2],
+  ['help', ['--help'], 2],
+  ['a report', ['report', 'evening'], 2],
+])('a full disk behind stdout is said, and the exit code is not 0: %s', (_, args, code) => {
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const variables = { ...env, NODE_OPTIONS: '' };
+  const ended = spawnSync('sh', ['-c', '"$@" > /dev/full', 'sh', process.execPath, main, ...args], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, ...variables },
+  });
+  expect(ended.stderr).toContain('room-reaper: standard output cannot be written (ENOSPC)\n');
+  expect(ended.stderr).not.toMatch(/bug|^\s+at /m);
+  expect(ended.status).toBe(code);
+});
