@@ -15,8 +15,12 @@ export function withoutPassword(text: string): string {
   return url.toString();
 }
 
-/** What may act on a terminal: it could move the cursor, forge lines or turn the direction of text. */
-const mayAct = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/**
+ * What may act on a terminal: it could move the cursor, forge lines or turn the direction of text.
+ * And what is not seen: it makes two names look the same.
+ */
+const mayAct =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]/g;
 
 /**
  * Untrusted text (RoomIds, ErrorInfo, file names) fit for a terminal or a log line: what may

@@ -49,7 +49,7 @@ the SHA-256 on stderr is that of the output (sha256sum); of table and json it is
 rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check.
 
 In CSV a text that begins with = + - @ or a tab has an apostrophe before it, so that no
-spreadsheet runs it; ndjson has every text as it is.
+spreadsheet runs it, and control characters are escaped; ndjson has every text as it is.
 
 Exit codes: 0 every room is gone; 1 some room is not, or not yet.`;
 

@@ -11,6 +11,7 @@ import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates, type BatchSummary } from '../ledger/report.js';
 import { createTally, type Problem, type TopRoom } from '../ledger/tally.js';
 import { meaningOf } from '../tencent/verdicts.js';
+import { printable, printableLines } from '../redact.js';
 import { isoTime, rounded } from '../text.js';
 import { reportedRooms } from './report-rows.js';
 import type { Service } from './service.js';
@@ -133,7 +134,10 @@ const fields: readonly (readonly [
  * numbers have any number of them, and a reader that is not exact can at least say so.
  */
 function jsonValue(value: string | number | bigint | boolean | undefined): string {
-  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value ?? null);
+  // The escapes are JSON's own: it means the same, and does nothing to a terminal.
+  return typeof value === 'bigint'
+    ? value.toString()
+    : printableLines(JSON.stringify(value ?? null));
 }
 
 function toJson(row: ReportRow): string {
@@ -145,14 +149,18 @@ const csvLineEnd = '\r\n';
 
 /**
  * A text that begins like a formula would be run as one by a spreadsheet, and a RoomId is what
- * anybody chose: an apostrophe before it makes it text. Numbers are ours and stay numbers.
+ * anybody chose: an apostrophe before it makes it text; full-width signs count as well. Control
+ * and invisible characters are escaped, but for tabs and line breaks. Numbers are ours and stay
+ * numbers.
  * Source: https://owasp.org/www-community/attacks/CSV_Injection
  */
 export function csvCell(value: string | number | bigint | boolean | undefined): string {
   if (value === undefined) return '';
   if (typeof value !== 'string') return value.toString();
-  const harmless = /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]|^\s|\s$/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  const shown = value.replace(/[^\t\r\n]+/g, (part) => printable(part, part.length));
+  const harmless = /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/.test(shown) ? `'${shown}` : shown;
+  // Where the decimal point is a comma, a spreadsheet takes a semicolon or a tab for the separator.
+  return /[",;|\t\r\n]|^\s|\s$/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
 export const ndjson: RowFormat = {

@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { printable } from '../../src/redact.js';
 import { tableFormat } from '../../src/cli/report-text.js';
 import type { ReportRow } from '../../src/ledger/report-rows.js';
 import { csv, csvCell, ndjson } from '../../src/operations/report.js';
@@ -41,7 +42,17 @@ describe('CSV', () => {
     ['+1', "'+1"],
     ['-1', "'-1"],
     ['@SUM(A1)', "'@SUM(A1)"],
-    ['\t=1', "'\t=1"],
+    ['\t=1', '"\'\t=1"'],
+    [' =1', "' =1"],
+    ['＝1+1', "'＝1+1"],
+    ['＋1', "'＋1"],
+    ['－1', "'－1"],
+    ['＠A1', "'＠A1"],
+    ['a;=1+1', '"a;=1+1"'],
+    ['a\tb', '"a\tb"'],
+    ['a|b', '"a|b"'],
+    ['a\u001b[2Jb', 'a\\u001b[2Jb'],
+    ['a\u202eb\u200bc', 'a\\u202eb\\u200bc'],
     ['\r=1', '"\'\r=1"'],
     ['=a,"b"', '"\'=a,""b"""'],
     ['a=1', 'a=1'],
@@ -64,8 +75,10 @@ describe('CSV', () => {
           record_delimiter: '\r\n',
         }) as [string[], string[]];
         const [room = '', info = ''] = [read[0], read[11]];
-        expect([roomId, `'${roomId}`]).toContain(room);
-        expect([errorInfo, `'${errorInfo}`]).toContain(info);
+        const shown = (text: string) =>
+          text.replace(/[^\t\r\n]+/g, (part) => printable(part, part.length));
+        expect([shown(roomId), `'${shown(roomId)}`]).toContain(room);
+        expect([shown(errorInfo), `'${shown(errorInfo)}`]).toContain(info);
         for (const cell of [room, info]) expect(cell).not.toMatch(/^[=+\-@\t\r\n]/);
       }),
     );
@@ -83,6 +96,13 @@ test('NDJSON has every text as it is, every digit, and null for what there is no
     finishedAt: null,
     joined: true,
   });
+});
+
+test('nothing in NDJSON acts on a terminal, and it means the same', () => {
+  const text = 'a\u009b2Jb\u202ec\u200bd\ufeff\u007f';
+  const line = ndjson.row(row({ errorInfo: text }), true);
+  expect(line).toMatch(/^[ -~]+\n$/);
+  expect(JSON.parse(line)).toMatchObject({ errorInfo: text });
 });
 
 test('nothing in the table moves the cursor', () => {
