@@ -339,5 +339,13 @@ export function inspectConfig(
     protectedRoomsFile: read('PROTECTED_ROOMS_FILE'),
     logLevel: read('LOG_LEVEL'),
   };
+  const saysLedger = environment['DATABASE_URL'] || environment['DATABASE_URL_FILE'];
+  if (needs.app && isServer(config.queueUrl) && !saysLedger) {
+    problems.push(
+      'DATABASE_URL must be set where QUEUE_URL is a server: without it each machine would have a ledger of its own, and send at the full quota; set it to the Postgres of all workers, or to embedded where this machine is the only one',
+    );
+  }
   return { config, problems };
 }
+
+const isServer = (url: string | undefined) => url !== undefined && url !== 'embedded';

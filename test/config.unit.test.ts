@@ -137,8 +137,20 @@ describe('a valid value is taken', () => {
     ['LOG_LEVEL', 'silent', { logLevel: 'silent' }],
     ['LOG_LEVEL', 'trace', { logLevel: 'trace' }],
   ])('%s=%s', (name, value, expected) => {
-    expect(read({ [name]: value })).toEqual({ ...defaults, ...expected });
+    const given = { DATABASE_URL: 'embedded', [name]: value };
+    expect(read(given)).toEqual({ ...defaults, ...expected });
   });
+
+  test.each(['redis://h', 'rediss://h', 'postgres://h/d'])(
+    'a queue at %s needs its ledger named: machines with one each would send at the full quota each',
+    (queueUrl) => {
+      expect(() => read({ QUEUE_URL: queueUrl })).toThrow(/DATABASE_URL must be set/);
+      expect(() => read({ QUEUE_URL: queueUrl, DATABASE_URL: '' })).toThrow(/DATABASE_URL must/);
+      expect(read({ QUEUE_URL: queueUrl, DATABASE_URL: 'embedded' })).toMatchObject({ queueUrl });
+      const unseen = { app: false, credentials: false };
+      expect(readConfig({ QUEUE_URL: queueUrl }, unseen)).toMatchObject({ queueUrl });
+    },
+  );
 
   test('TENCENT_SDK_APP_ID and TENCENT_ADMIN_IDENTIFIER reach the credentials', () => {
     const config = read({ TENCENT_SDK_APP_ID: '4294967295', TENCENT_ADMIN_IDENTIFIER: 'boss' });
@@ -450,6 +462,7 @@ describe('inspecting a configuration', () => {
   test('what is right is there beside what is wrong', () => {
     const { config, problems } = inspect({
       ...{ RATE_LIMIT_PER_SECOND: '-1', TENCENT_SECRET_KEY: '', QUEUE_URL: 'redis://host' },
+      DATABASE_URL: 'embedded',
     });
     expect(problems).toHaveLength(2);
     expect(config).toMatchObject({ sdkAppId: 1_400_000_001, queueUrl: 'redis://host' });
