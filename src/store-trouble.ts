@@ -3,6 +3,8 @@
  * for every message and for `doctor`. Pure.
  */
 
+import { printable } from './redact.js';
+
 export type StoreKind = 'Redis' | 'Postgres';
 
 export interface StoreTrouble {
@@ -229,13 +231,19 @@ export function storeTrouble(error: unknown, kind: StoreKind, variable: string):
   };
 }
 
-/** The end of a sentence: what happened, in words, and what to do. @param shown - a code, or what it said. */
+/**
+ * The end of a sentence: what happened, in words, and what to do.
+ *
+ * @param shown - a code, or the word by which it said so; undefined: neither.
+ */
 export function describeStoreTrouble(
   error: unknown,
-  shown: string,
+  shown: string | undefined,
   kind: StoreKind,
   variable: string,
 ): string {
   const { cause, remedy } = storeTrouble(error, kind, variable);
-  return `${shown}${cause === undefined ? '' : ` (${cause})`}; ${remedy}`;
+  if (shown !== undefined) return `${shown}${cause === undefined ? '' : ` (${cause})`}; ${remedy}`;
+  const { message } = error as { message?: unknown };
+  return `${cause ?? printable(String(message))}; ${remedy}`;
 }

@@ -62,3 +62,11 @@ test('only where nothing listens it is said to start it', () => {
     remedy: expect.stringMatching(/doctor/) as string,
   });
 });
+
+test('a message that is neither a code nor a word is put in words', () => {
+  const said = new Error("Socket timeout. Expecting data, but didn't receive any in 5000ms.");
+  expect(describeStoreTrouble(said, undefined, 'Redis', 'QUEUE_URL')).toMatch(
+    /^it does not answer; check host and port in QUEUE_URL/,
+  );
+  expect(describeStoreTrouble(new Error('new'), undefined, 'Redis', 'QUEUE_URL')).toMatch(/^new; /);
+});

@@ -45,8 +45,8 @@ function sayQueueAway(io: Io, queueUrl: string): (error: Error) => void {
   let saidAt = Number.NEGATIVE_INFINITY;
   return (error) => {
     const { code, message } = error as NodeJS.ErrnoException;
-    // What Redis answers is no reason to wait.
-    if (error.name === 'ReplyError') return;
+    // What Redis answers is no reason to wait, other than a failover that is under way.
+    if (error.name === 'ReplyError' && !/READONLY/.test(message)) return;
     if (performance.now() - saidAt < sayEveryMs) return;
     saidAt = performance.now();
     // A line of progress may stand there.

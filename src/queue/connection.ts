@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
-import { printable, withoutPassword } from '../redact.js';
+import { withoutPassword } from '../redact.js';
 import { describeStoreTrouble } from '../store-trouble.js';
 
 export type QueueConnection =
@@ -102,8 +102,8 @@ export function redisUnavailable(url: string, reason: Error): ReaperError {
 }
 
 /** Its answers begin with a word in capitals; the rest of one may name what was sent. */
-function wordOf({ message }: Error): string {
-  return /^(?!ERR\b)[A-Z]{2,30}\b/.exec(message)?.[0] ?? printable(message);
+function wordOf({ message }: Error): string | undefined {
+  return /^(?!ERR\b)[A-Z]{2,30}\b/.exec(message)?.[0];
 }
 
 /**
@@ -120,7 +120,12 @@ export function connectRedis(url: string, failFast: boolean): Redis {
     disconnectTimeout: disconnectTimeoutMs,
     // After a failover the address leads to another server, and this connection to the one that
     // was the primary. 2: and the command is sent again there.
-    reconnectOnError: ({ message }) => /READONLY/.test(message) && (failFast ? 1 : 2),
+    reconnectOnError(error) {
+      if (!/READONLY/.test(error.message)) return false;
+      // Sent again, the command itself does not fail: nobody else would tell.
+      if (!failFast) redis.emit('error', withoutCommand(error));
+      return failFast ? 1 : 2;
+    },
     retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 6), 2_000),
   });
   return redis.on('error', withoutCommand);
