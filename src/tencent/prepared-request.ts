@@ -83,17 +83,8 @@ export function prepareRequest(
   let hasHead = false;
   /** What a whole answer that could not be read would be. */
   let framed: Answer | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let silence: NodeJS.Timeout | undefined;
-
-  function startTimer(ms: number): void {
-    clearTimeout(timer);
-    const dueAt = performance.now() + ms;
-    timer = setTimeout(() => {
-      const stalled = performance.now() - dueAt > lastLookMs;
-      timer = setTimeout(giveUp, stalled ? lastLookAfterStallMs : lastLookMs);
-    }, ms);
-  }
+  const deadline = createAlarm(giveUp);
+  const silence = createAlarm(onSilence);
 
   function giveUp(): void {
     fail(written ? { kind: 'timeout' } : { kind: 'network', code: 'ETIMEDOUT', written });
@@ -101,7 +92,7 @@ export function prepareRequest(
 
   function onConnected(): void {
     // From here to the release it waits for its slot, however long that takes.
-    clearTimeout(timer);
+    deadline.stop();
     connected.resolve(undefined);
   }
 
@@ -117,8 +108,7 @@ export function prepareRequest(
       settle({ kind: 'unreadable', httpStatus, ...rawAnswer() });
       return;
     }
-    clearTimeout(silence);
-    silence = setTimeout(onSilence, silenceMs);
+    silence.set(silenceMs);
   }
 
   /** Its framing says that it is whole. */
@@ -178,8 +168,8 @@ export function prepareRequest(
   function settle(result: Answer): void {
     if (answer !== undefined) return;
     answer = result;
-    clearTimeout(timer);
-    clearTimeout(silence);
+    deadline.stop();
+    silence.stop();
     socket?.off('data', onBytes);
     request.destroy();
     connected.resolve(undefined);
@@ -189,7 +179,7 @@ export function prepareRequest(
   function write(onWritten: () => void): void {
     if (answer !== undefined || native === undefined) return;
     written = true;
-    startTimer(timeoutMs);
+    deadline.set(timeoutMs);
     const { path } = native;
     // Node makes the head of the request of it with the first byte of the body.
     native.path = `${path}?${query}`;
@@ -204,7 +194,7 @@ export function prepareRequest(
   const request = client.stream.post(url, {
     headers: { 'content-length': String(Buffer.byteLength(body)) },
   });
-  startTimer(Math.min(timeoutMs, connectTimeoutMs));
+  deadline.set(Math.min(timeoutMs, connectTimeoutMs));
   request.once('request', (made: ClientRequest) => {
     native = made;
     made.once('response', (response) => {
@@ -263,6 +253,23 @@ export function prepareRequest(
     abandon(): void {
       settle({ kind: 'network', code: 'ERR_ABORTED', written });
     },
+  };
+}
+
+/** Rings after so long, but not before what arrived while this process stood still was read. */
+function createAlarm(ring: () => void) {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    /** @param ms - from now; the time before is forgotten. */
+    set(ms: number): void {
+      clearTimeout(timer);
+      const dueAt = performance.now() + ms;
+      timer = setTimeout(() => {
+        const stalled = performance.now() - dueAt > lastLookMs;
+        timer = setTimeout(ring, stalled ? lastLookAfterStallMs : lastLookMs);
+      }, ms);
+    },
+    stop: () => clearTimeout(timer),
   };
 }
 
