@@ -120,7 +120,8 @@ export function prepareRequest(
       return;
     }
     framed = { kind: 'unreadable', httpStatus, ...rawAnswer() };
-    // Where its length is wrong, the rest of it comes now.
+    // Where its length is wrong, the rest of it comes now, unless Node closes the connection for it
+    // (22 and later do, once the answer has ended as its head says).
     if (!settleAsItIs() && !isCutShort(text ?? '')) settle(framed);
   }
 

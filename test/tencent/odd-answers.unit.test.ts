@@ -54,10 +54,6 @@ describe('is read where it can be read without doubt', () => {
     ['with a length that is too large, closed', [http(body, length(body.length + 10)), 'end']],
     ['with a length that is too large, reset', [http(body, length(9_999)), 20, 'reset']],
     ['with a length that is too small', [http(body, length(body.length - 10))]],
-    [
-      'with a length that is too small, the rest later',
-      [http(body.slice(0, 40)), 50, body.slice(40)],
-    ],
     ['with a length that is too small, closed', [http(body, length(20)), 'end']],
     ['with a length of 0', [http(body, length(0)), 'end']],
     ['with a length that is no number', [http(body, length('none'))]],
