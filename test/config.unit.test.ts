@@ -569,6 +569,8 @@ describe('the file .env', () => {
     expect(noticesOf({ TENCENT_SECRET_KEY: 'k' }, file)).toEqual(said);
     expect(noticesOf({ TENCENT_SECRET_KEY_FILE: 'k' }, file)).toEqual(said);
     expect(noticesOf({ TENCENT_SECRET_KEY: 'k' }, 'TENCENT_REGION=usa')).toHaveLength(1);
+    const withPassword = 'TENCENT_ENDPOINT=https://user:hidden@other.example\n';
+    expect(noticesOf({ TENCENT_SECRET_KEY: 'k' }, withPassword).join()).not.toContain('hidden');
     expect(noticesOf({ TENCENT_SECRET_KEY: 'k', TENCENT_ENDPOINT: 'https://own' }, file)).toEqual(
       [],
     );

@@ -1,6 +1,7 @@
 /** The environment of a run: the process's variables over those of a `.env` file. */
 import { readFileSync } from 'node:fs';
 import type { ReaperError } from '../errors.js';
+import { withoutPassword } from '../redact.js';
 import { nearMisses } from '../variable-names.js';
 import { invalid } from './invalid.js';
 
@@ -28,7 +29,7 @@ export function readEnvironment(
   );
   if (endpoint && (set('TENCENT_SECRET_KEY') || set('TENCENT_SECRET_KEY_FILE'))) {
     onNotice(
-      `${endpoint} is that of .env in this directory, the key is not: requests signed with it go to ${fromFile.get(endpoint)?.value}`,
+      `${endpoint} is that of .env in this directory, the key is not: requests signed with it go to ${withoutPassword(fromFile.get(endpoint)?.value ?? '')}`,
     );
   }
   return environment;

@@ -123,6 +123,7 @@ function describeAttempt(attempt: KnownAttempt, nowMs: number): string {
     ...(endedAtMs === undefined ? [] : [`ended ${instant(endedAtMs, nowMs, true)}`]),
   ];
   const facts = [
+    ...(attempt.worker === undefined ? [] : [`worker ${printable(attempt.worker)}`]),
     ...(attempt.httpStatus === undefined ? [] : [`HTTP ${attempt.httpStatus}`]),
     ...(attempt.errorCode === undefined ? [] : [`code ${attempt.errorCode}`]),
     endedAtMs === undefined

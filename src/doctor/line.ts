@@ -101,8 +101,10 @@ function* judgeWorkers(workers: readonly SeenWorker[]): Generator<Finding> {
       );
     }
   }
-  const keys = new Map(alive.map((worker) => [worker.keyFingerprint, workerName(worker)]));
-  if (keys.size > 1) {
+  for (const lineId of new Set(alive.map((worker) => worker.lineId))) {
+    const ofLine = alive.filter((worker) => worker.lineId === lineId);
+    const keys = new Map(ofLine.map((worker) => [worker.keyFingerprint, workerName(worker)]));
+    if (keys.size < 2) continue;
     const which = [...keys].map(([key, name]) => `${printable(key)} (${printable(name)}, …)`);
     yield warning(
       `workers have ${keys.size} different keys: ${which.join(', ')}`,

@@ -6,6 +6,8 @@ import { readTotals, type TotalsRow } from './report-rows.js';
 
 export interface KnownAttempt extends Omit<AttemptEnd, 'endedAtMs' | 'verdict' | 'reason'> {
   slotAtMs: number;
+  /** Machine and process that made it; undefined: of a worker that is long gone. */
+  worker: string | undefined;
   /** undefined: nothing was written to a connection, or nobody recorded it. */
   sentAtMs: number | undefined;
   /** undefined: it is under way, or its answer was never recorded. */
@@ -65,15 +67,17 @@ select * from (
          extract(epoch from a.sent_at)::float8 * 1000 as sent_at,
          extract(epoch from a.ended_at)::float8 * 1000 as ended_at,
          a.http_status, a.error_code, a.verdict, a.reason, a.request_id, a.raw_answer,
+         w.host || ':' || w.pid as worker,
          a.ended_at is null or coalesce(a.may_have_acted, false) as may_have_acted,
          row_number() over (partition by a.destruction_id order by a.attempt desc) as recency,
          count(*) over (partition by a.destruction_id)::int as total
-    from room_reaper.attempts a where a.destruction_id = any ($1::text[])) newest
+    from room_reaper.attempts a left join room_reaper.workers w on w.id = a.worker_id
+   where a.destruction_id = any ($1::text[])) newest
  where recency <= $2
  order by destruction_id, attempt`;
 
 type AttemptRow = Record<'sent_at' | 'ended_at' | 'http_status' | 'error_code', number | null> &
-  Record<'verdict' | 'reason' | 'request_id' | 'raw_answer', string | null> &
+  Record<'verdict' | 'reason' | 'request_id' | 'raw_answer' | 'worker', string | null> &
   Record<'attempt' | 'slot_at' | 'total', number> & {
     destruction_id: string;
     may_have_acted: boolean;
@@ -121,6 +125,7 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
     attempts: attempts.map((attempt) => ({
       attempt: attempt.attempt,
       slotAtMs: attempt.slot_at,
+      worker: attempt.worker ?? undefined,
       sentAtMs: attempt.sent_at ?? undefined,
       endedAtMs: attempt.ended_at ?? undefined,
       httpStatus: attempt.http_status ?? undefined,

@@ -129,7 +129,8 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   /** Raised by each halt: what was read before it says nothing any more. */
   let halts = 0;
   let looking = false;
-  let undecided = false;
+  /** Refused, and not known yet whether others are: why. */
+  let undecided: string | undefined;
   /** While this worker alone holds back: why, for how long, until when on the database's clock. */
   let hold: { reason: string; ms: number; until: number } | undefined;
 
@@ -159,7 +160,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
   }
 
   async function look(): Promise<void> {
-    if (phase !== 'halted' || looking || undecided) return;
+    if (phase !== 'halted' || looking || undecided !== undefined) return;
     if (hold !== undefined) {
       if (options.now() >= hold.until) run('probing');
       return;
@@ -200,7 +201,7 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
         await within(closing.signal, others);
         stopsAll = await stops({ othersSucceedSinceMs: refusedAtMs });
       }
-      undecided = false;
+      undecided = undefined;
       if (stopsAll) {
         const probeAtMs = options.now() + firstProbePauseMs;
         halt({ ...cause, outage: false, by: worker.name, probeAtMs });
@@ -235,16 +236,16 @@ export function createLineGuard(options: LineGuardOptions): LineGuard {
       return controller.signal;
     },
     get doing(): LineGuard['doing'] {
-      if (phase === 'halted' && hold !== undefined)
-        return { state: 'holding_back', reason: hold.reason };
+      const reason = undecided ?? hold?.reason;
+      if (phase === 'halted' && reason !== undefined) return { state: 'holding_back', reason };
       return { state: phase === 'halted' ? 'stopped' : phase, reason: undefined };
     },
     // Whoever stopped waiting must not hold up the end of the process.
     wait: (ms) => within(controller.signal, sleep(ms, undefined, { ref: false })),
     stop(cause, certain) {
       // The answers of what was in flight say the same.
-      if (closing.signal.aborted || undecided || phase === 'halted') return;
-      undecided = true;
+      if (closing.signal.aborted || undecided !== undefined || phase === 'halted') return;
+      undecided = withCode(cause.reason, cause.code);
       takeNothing(`this worker is refused: ${cause.reason}`);
       decide(cause, certain !== undefined).catch((error: unknown) =>
         log.error({ err: error }, 'stop of the line not recorded'),

@@ -142,6 +142,11 @@ test.each<[rule: string, workers: SeenWorker[], text: RegExp | undefined]>([
     [worker, { ...worker, pid: 5, keyFingerprint: '00000000' }],
     /2 different keys: 3fa9c1d2 \(box-7:4123, …\), 00000000 \(box-7:5, …\)/,
   ],
+  [
+    'workers of two lines, with a key each',
+    [worker, { ...worker, lineId: 'another', keyFingerprint: '00000000' }],
+    undefined,
+  ],
 ])('workers: %s', (_, workers, text) => {
   const found = trouble({ workers });
   expect(found.map((each) => each.text)).toEqual(

@@ -57,6 +57,7 @@ function settled(stdout: string): string {
     .replace(/127\.0\.0\.1:\d+/g, 'HOST')
     .replace(/\d+(\.\d+)? s\b/g, 'N s')
     .replace(/ by \S+$/gm, ' by SOMEBODY')
+    .replace(/worker \S+:\d+/g, 'worker WORKER')
     .replace(/\d+(\.\d+)?\/s on average/g, 'N/s on average')
     .replace(/\d+(\.\d+)? % of the quota/g, 'N % of the quota')
     .replace(/at most \d+ in any second/g, 'at most N in any second')
@@ -98,7 +99,7 @@ batch evening ID
 destruction ID: rejected
   asked for TIME, deadline TIME, batch evening ID
   in BullMQ's failed set: rejected: no permission, or not a live room (100006)
-  attempt 1: slot TIME, sent TIME, ended TIME, HTTP 200, code 100006, rejected: no permission, or not a live room, RequestId REQUEST
+  attempt 1: slot TIME, sent TIME, ended TIME, worker WORKER, HTTP 200, code 100006, rejected: no permission, or not a live room, RequestId REQUEST
   ErrorInfo: said code 100006
 
 line of HOST: running, 196.1 requests/s, last slot TIME

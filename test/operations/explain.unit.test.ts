@@ -58,6 +58,7 @@ function attempt(changes: Partial<KnownAttempt> = {}): KnownAttempt {
     ...{
       attempt: 1,
       slotAtMs: nowMs - 60_000,
+      worker: 'box-7:4123',
       sentAtMs: nowMs - 60_000,
       endedAtMs: nowMs - 59_950,
     },

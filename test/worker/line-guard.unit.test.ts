@@ -108,7 +108,9 @@ describe('a stop', () => {
     guard.stop(cause);
     await pass(2_000);
     expect(done).toEqual(['pause']);
+    expect(guard.doing).toEqual({ state: 'holding_back', reason: 'wrong key (70003)' });
     await vi.advanceTimersByTimeAsync(1_000);
+    expect(guard.doing).toEqual({ state: 'stopped', reason: undefined });
     expect(done).toEqual(['pause', 'stopped: wrong key']);
     expect(statements.filter((name) => name === 'line-stop')).toHaveLength(2);
     guard.close();
