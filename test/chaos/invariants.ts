@@ -19,6 +19,14 @@ const gone = ['destroyed', 'destroyed_statistics_lost', 'already_gone'];
 const nameOf = ({ id, room_id, outcome }: DestructionRow) =>
   `${JSON.stringify(room_id)} (${id}, ${outcome ?? 'open'})`;
 
+const totalsOf = (row: DestructionRow) => [
+  row.total_viewers,
+  row.total_gifts_sent,
+  row.total_gift_coins,
+  row.total_unique_gift_senders,
+  row.total_likes_received,
+];
+
 function eachDestruction(
   facts: Facts,
   check: (row: DestructionRow, room: RoomFacts) => string | undefined,
@@ -67,13 +75,7 @@ export const invariants = {
 
   'each destroyed row holds the statistics of the server to the digit': (facts) =>
     eachDestruction(facts, (row, { roomId, arrivals }) => {
-      const held = [
-        row.total_viewers,
-        row.total_gifts_sent,
-        row.total_gift_coins,
-        row.total_unique_gift_senders,
-        row.total_likes_received,
-      ];
+      const held = totalsOf(row);
       if (row.outcome !== 'destroyed') {
         return held.every((total) => total === null) ? undefined : `${nameOf(row)} has statistics`;
       }
@@ -100,13 +102,7 @@ export const invariants = {
       ]),
     );
     return eachDestruction(facts, (row) => {
-      const held = [
-        row.total_viewers,
-        row.total_gifts_sent,
-        row.total_gift_coins,
-        row.total_unique_gift_senders,
-        row.total_likes_received,
-      ];
+      const held = totalsOf(row);
       const owner = owners.get(held.sort().join());
       return owner === undefined || owner === row.room_id
         ? undefined

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -15,7 +14,7 @@ import {
 } from '../support/servers.js';
 import { expired, key, valid } from './certificates.js';
 import { afterThisTest, folderWith, run, type Ended, type RunOptions } from './room-reaper.js';
-import { lines, openStage, postgresOnly, redisAndPostgres, roomIds } from './stage.js';
+import { lines, listen, openStage, postgresOnly, redisAndPostgres, roomIds } from './stage.js';
 
 interface Finding {
   check: string;
@@ -26,7 +25,6 @@ interface Finding {
 
 interface Examined {
   code: number | null;
-  seconds: number;
   findings: Finding[];
   /** Those of one check that are not ok. */
   of: (check: string) => Finding[];
@@ -37,28 +35,13 @@ async function doctor(options: RunOptions): Promise<Examined> {
   expect(ended.stdout, ended.stderr).toMatch(/^\{/);
   const { findings } = JSON.parse(ended.stdout) as { findings: Finding[] };
   return {
-    ...{ code: ended.code, seconds: ended.seconds, findings },
+    code: ended.code,
+    findings,
     of: (check) => findings.filter((each) => each.check === check && each.level !== 'ok'),
   };
 }
 
 const text = (pattern: RegExp) => expect.stringMatching(pattern) as string;
-
-/** Listens on loopback until the test's end. */
-async function listen(server: net.Server): Promise<string> {
-  const sockets = new Set<net.Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  afterThisTest(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 describe('where nothing is wrong', () => {
   test('every check has its line in a fixed order, nothing is destroyed or made, and the exit code is 0', async () => {
@@ -241,7 +224,7 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
         openAtOnce = Math.max(openAtOnce, ++open);
         socket.on('error', () => undefined).on('close', () => (open -= 1));
       });
-      const silent = await listen(server);
+      const silent = `127.0.0.1:${await listen(server)}`;
       const { code, of } = await doctor({
         env: {
           ...env,
@@ -320,7 +303,7 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
       seen.push(request.url ?? '');
     });
     server.on('tlsClientError', () => undefined);
-    const host = await listen(server);
+    const host = `127.0.0.1:${await listen(server)}`;
     const { code, of } = await doctor({
       env: {
         ...{ ...env, ...(await redisAndPostgres()), TENCENT_ENDPOINT: `https://${host}` },
@@ -427,7 +410,7 @@ describe('what works and somebody should know is a warning, and the exit code is
     const server = https.createServer({ key, cert: valid }, (_request, response) => {
       response.end('{"ErrorCode":100004,"ErrorInfo":"","ActionStatus":"FAIL","RequestId":"Id"}');
     });
-    const host = await listen(server);
+    const host = `127.0.0.1:${await listen(server)}`;
     const { code, of, findings } = await doctor({
       env: {
         ...{ ...env, ...(await redisAndPostgres()), TENCENT_ENDPOINT: `https://${host}` },
@@ -469,13 +452,12 @@ describe('secrets show nowhere, at LOG_LEVEL=trace', () => {
   test.each(rubbish)('an endpoint that %s', async (_what, answer) => {
     const { secretKey, env } = await openStage();
     const signatures: string[] = [];
-    const host = await listen(
-      http.createServer((request, response) => {
-        const url = request.url ?? '';
-        signatures.push(new URL(url, 'http://server').searchParams.get('usersig') ?? '');
-        answer(url, response);
-      }),
-    );
+    const server = http.createServer((request, response) => {
+      const url = request.url ?? '';
+      signatures.push(new URL(url, 'http://server').searchParams.get('usersig') ?? '');
+      answer(url, response);
+    });
+    const host = `127.0.0.1:${await listen(server)}`;
     const ended: Ended = await run(['doctor'], {
       env: {
         ...{ ...env, ...(await redisAndPostgres()) },

@@ -1,28 +1,12 @@
 /** The API behind TLS, reached through a proxy: what the proxy sees, and what is said of it. */
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { key, valid } from './certificates.js';
-import { afterThisTest, folderWith, run } from './room-reaper.js';
-import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
-
-async function listen(server: net.Server): Promise<number> {
-  const sockets = new Set<net.Socket>();
-  server.on('connection', (socket: net.Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  afterThisTest(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as AddressInfo).port;
-}
+import { folderWith, run } from './room-reaper.js';
+import { lines, listen, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
 function carry(one: net.Socket, other: net.Socket): void {
   one.pipe(other).pipe(one);

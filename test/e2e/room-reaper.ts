@@ -34,8 +34,6 @@ export interface Ended {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
-  /** Wall time of the whole process. */
-  seconds: number;
 }
 
 export interface Run {
@@ -60,7 +58,6 @@ export function folderWith(files: Record<string, string> = {}): string {
 
 /** Starts `room-reaper` with these arguments, as a process. */
 export function start(args: readonly string[], options: RunOptions = {}): Run {
-  const startedAt = performance.now();
   const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [main, ...args], {
     cwd: options.cwd ?? folderWith(),
     env: { PATH: process.env.PATH, ...options.env },
@@ -91,12 +88,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
   child.stdin.end(options.stdin ?? '');
 
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-  const ended = exited.then(([code, signal]) => ({
-    code,
-    signal,
-    ...output,
-    seconds: (performance.now() - startedAt) / 1000,
-  }));
+  const ended = exited.then(([code, signal]) => ({ code, signal, ...output }));
 
   async function until(name: 'stdout' | 'stderr', pattern: RegExp): Promise<void> {
     const heard = new Promise<void>((resolve) => {
@@ -157,7 +149,6 @@ async function runInside(
   args: readonly string[],
   { env, cwd, stdin = '' }: RunOptions & { cwd: string },
 ): Promise<Ended> {
-  const startedAt = performance.now();
   const ours = inside;
   if (ours.runs === 0) {
     process.chdir(cwd);
@@ -182,15 +173,13 @@ async function runInside(
   // Another run may have begun or ended meanwhile.
   if (ours.runs === 0 && listeners() > listenersBefore)
     throw new Error(`${args.join(' ')} still listens to signals after its end`);
-  return {
-    ...{ code: io.exitCode, signal: null, stdout: stdout.text(), stderr: stderr.text() },
-    seconds: (performance.now() - startedAt) / 1000,
-  };
+  return { code: io.exitCode, signal: null, stdout: stdout.text(), stderr: stderr.text() };
 }
 
 /** How many functions of this process a signal or its end would call. */
 function listeners(): number {
-  return ['SIGINT', 'SIGTERM', 'exit'].reduce((sum, name) => sum + process.listenerCount(name), 0);
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP', 'exit'];
+  return names.reduce((sum, name) => sum + process.listenerCount(name), 0);
 }
 
 function collect(): { stream: Writable; text: () => string } {

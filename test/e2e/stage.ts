@@ -1,5 +1,8 @@
 /** What an end-to-end test plays on: an app, a counting server that knows it, stores, a ledger to read. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type net from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import {
   type CountingServer,
@@ -59,6 +62,22 @@ export async function redisAndPostgres(create = createDatabase): Promise<StoreVa
     await Promise.all([redis.drop(), database.drop()]);
   });
   return { QUEUE_URL: redis.url, DATABASE_URL: database.url };
+}
+
+/** Listens on loopback until the test's end. @returns its port. */
+export async function listen(server: net.Server): Promise<number> {
+  const sockets = new Set<net.Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  afterThisTest(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return (server.address() as AddressInfo).port;
 }
 
 /** Queue and ledger in one Postgres database that nobody else uses. */

@@ -1,40 +1,24 @@
 /** A ledger behind pgbouncer in transaction mode: two sessions of the server for all connections. */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, inject, test } from 'vitest';
 import type { Database } from '../../src/ledger/database.js';
 import { openQueue } from '../../src/queue/open.js';
 import { createDatabase, freshSdkAppId } from '../support/servers.js';
 import { unprivilegedUser } from '../support/facts.js';
+import { freePort } from '../support/program.js';
 import { makeLine, openLedger, requests, useLedger } from './fixture.js';
 
-const program = process.env.TEST_PGBOUNCER ?? 'pgbouncer';
-
-function isThere(): boolean {
-  try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const program = inject('servers').pgbouncer ?? '';
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** @returns the URL of the same database behind a pooler of the test's own. */
 async function behindPooler(url: string, mode: 'transaction' | 'session'): Promise<string> {
@@ -79,7 +63,7 @@ unix_socket_dir =
   return `postgres://${username}@127.0.0.1:${own}/${database}`;
 }
 
-describe.skipIf(!isThere())('behind pgbouncer', () => {
+describe.skipIf(program === '')('behind pgbouncer', () => {
   const ledger = useLedger();
 
   test('in transaction mode many workers reserve at once, and prepare nothing', async () => {

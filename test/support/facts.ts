@@ -33,6 +33,12 @@ export function findRedis(): string | undefined {
   return onPath('redis-server');
 }
 
+/** Debian keeps it off the PATH of most users. */
+export function findPgbouncer(): string | undefined {
+  const candidates = [process.env.TEST_PGBOUNCER, onPath('pgbouncer'), '/usr/sbin/pgbouncer'];
+  return candidates.find((path) => path !== undefined && isProgram(path));
+}
+
 /** `postgres` with `initdb` beside it: on the PATH, or where Debian keeps it off the PATH. */
 export function findPostgres(): string | undefined {
   const root = '/usr/lib/postgresql';
@@ -80,7 +86,7 @@ async function askDocker(): Promise<boolean> {
   return Promise.race([found, tooLate]).finally(() => clearTimeout(timer));
 }
 
-function isRootOnDebian(): boolean {
+export function isRootOnDebian(): boolean {
   if (process.getuid?.() !== 0 || onPath('apt-get') === undefined) return false;
   if (!existsSync('/etc/os-release')) return false;
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'));

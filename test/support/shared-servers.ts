@@ -3,7 +3,14 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Source, chooseSources, ownable } from './choose.js';
-import { findPostgres, findRedis, postgresFacts, redisFacts } from './facts.js';
+import {
+  findPgbouncer,
+  findPostgres,
+  findRedis,
+  isRootOnDebian,
+  postgresFacts,
+  redisFacts,
+} from './facts.js';
 import { installPackage } from './install.js';
 import { keep } from './keeper.js';
 import { startPostgres, usePostgres, withPostgres } from './postgres.js';
@@ -21,6 +28,8 @@ export interface SharedServers {
   postgresSources: Source[];
   /** Where the database is kept that embedded ones are copied from (data-directory.ts). */
   embeddedFolder: string;
+  /** The program of the pooler; undefined: it cannot be had here, and its tests are left out. */
+  pgbouncer: string | undefined;
 }
 
 interface Started {
@@ -50,6 +59,7 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       redisSources: ownable(await redisFacts(), redis.failed),
       postgresSources: ownable(await postgresFacts(), postgres.failed),
       embeddedFolder,
+      pgbouncer: pooler(),
       async stop() {
         // Ours goes as a whole.
         if (postgres.source.kind === 'url') await dropDatabases(postgres.url, databasePrefix);
@@ -97,6 +107,20 @@ async function dropDatabases(url: string, prefix: string): Promise<void> {
     );
     for (const { name } of rows) await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
   });
+}
+
+function pooler(): string | undefined {
+  if (findPgbouncer() === undefined && isRootOnDebian()) {
+    try {
+      installPackage('pgbouncer');
+    } catch (error) {
+      say(`no pgbouncer: ${(error as Error).message}`);
+    }
+  }
+  const program = findPgbouncer();
+  if (program === undefined)
+    say('the tests behind pgbouncer are left out; install it, or set TEST_PGBOUNCER');
+  return program;
 }
 
 function install(name: string, find: () => string | undefined): Source {
