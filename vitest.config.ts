@@ -41,6 +41,8 @@ const globalSetup = ['test/support/global-setup.ts'];
 export default defineConfig({
   test: {
     setupFiles: ['test/support/setup.ts'],
+    // Screens show local time: the same everywhere, and another than UTC.
+    env: { TZ: 'Asia/Shanghai' },
     // Nothing is judged by how long it takes: what ends at all ends sooner than this.
     testTimeout: 120_000,
     // The first to need an embedded database makes one, which takes seconds of a whole core.

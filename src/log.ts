@@ -37,7 +37,7 @@ function forMachines(level: string, destination: Destination): Logger {
 function forPeople(level: string, colour: boolean, destination: Destination): Logger {
   const prettify = prettyFactory({
     colorize: colour,
-    translateTime: 'SYS:HH:MM:ss.l',
+    translateTime: 'SYS:HH:MM:ss.l o',
     ignore: 'pid,hostname',
   });
   return pino(

@@ -19,9 +19,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
 }
 
-/** Local time, `02:31:07`. */
+/** Local time with its zone, `02:31:07 UTC+8`. */
 export function clockTime(ms: number): string {
-  return new Date(ms).toTimeString().slice(0, 8);
+  return instant(ms, ms);
 }
 
 /** Rows of equal columns; numbers to the right. */
@@ -34,17 +34,33 @@ export function table(lines: readonly (readonly [string, string])[]): string {
 }
 
 /**
- * Local time, with the day where it is another than that of `nowMs`: `02:31:07`,
- * `2026-11-23 02:31:07`, with milliseconds `02:31:07.123`.
+ * Local time, with the day where it is another than that of `nowMs`: `02:31:07 UTC+8`,
+ * `2026-11-23 02:31:07 UTC`, with milliseconds `02:31:07.123 UTC+8`.
  */
 export function instant(ms: number, nowMs: number, milliseconds = false): string {
   const at = new Date(ms);
   if (Number.isNaN(at.getTime())) return 'no time that a calendar has';
-  const two = (value: number) => String(value).padStart(2, '0');
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `;
-  const fraction = milliseconds ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : '';
   const sameDay = at.toDateString() === new Date(nowMs).toDateString();
-  return `${sameDay ? '' : day}${clockTime(ms)}${fraction}`;
+  const fraction = milliseconds ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : '';
+  return `${sameDay ? '' : `${dayOf(at)} `}${at.toTimeString().slice(0, 8)}${fraction} ${zoneOf(at)}`;
+}
+
+/** The same everywhere, in local time: `2026-11-23 02:31:07 UTC+8`. */
+export function dayAndTime(ms: number): string {
+  return `${dayOf(new Date(ms))} ${clockTime(ms)}`;
+}
+
+function dayOf(at: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+/** As it was at that time: `UTC`, `UTC+8`, `UTC-3:30`. */
+function zoneOf(at: Date): string {
+  const minutes = -at.getTimezoneOffset();
+  if (minutes === 0) return 'UTC';
+  const [whole, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? '-' : '+'}${whole}${rest === 0 ? '' : `:${String(rest).padStart(2, '0')}`}`;
 }
 
 /** `3 destroyed, 1 rejected`; empty where there are none. */

@@ -41,13 +41,23 @@ describe('a duration', () => {
 });
 
 test('a time is shown as the clock on the wall does', () => {
-  expect(clockTime(new Date(2026, 10, 23, 2, 31, 7).getTime())).toBe('02:31:07');
+  expect(clockTime(new Date(2026, 10, 23, 2, 31, 7).getTime())).toBe('02:31:07 UTC+8');
 });
 
 test.each<[rule: string, at: Date, milliseconds: boolean, shown: string]>([
-  ['an instant of today is a time', new Date(2026, 10, 23, 2, 31, 7, 5), false, '02:31:07'],
-  ['with milliseconds, where asked', new Date(2026, 10, 23, 2, 31, 7, 5), true, '02:31:07.005'],
-  ['one of another day has its day', new Date(2026, 8, 3, 2, 31, 7), false, '2026-09-03 02:31:07'],
+  ['an instant of today is a time', new Date(2026, 10, 23, 2, 31, 7, 5), false, '02:31:07 UTC+8'],
+  [
+    'with milliseconds, where asked',
+    new Date(2026, 10, 23, 2, 31, 7, 5),
+    true,
+    '02:31:07.005 UTC+8',
+  ],
+  [
+    'one of another day has its day',
+    new Date(2026, 8, 3, 2, 31, 7),
+    false,
+    '2026-09-03 02:31:07 UTC+8',
+  ],
   [
     'one beyond every calendar is said to be so',
     new Date(NaN),

@@ -16,7 +16,15 @@ import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { print, type Io } from './io.js';
 import { createScreen } from './screen.js';
-import { clockTime, count, duration, outcomeList, rooms, whyItStands } from '../text.js';
+import {
+  clockTime,
+  count,
+  dayAndTime,
+  duration,
+  outcomeList,
+  rooms,
+  whyItStands,
+} from '../text.js';
 import { withOwnService } from './with-service.js';
 
 interface StatusFlags {
@@ -190,9 +198,9 @@ function describeBatch(batch: StatusBatch, now: number): string[] {
   const parts = [`${count(batch.finished)} of ${rooms(batch.total)}`];
   if (batch.cancelledAtMs !== undefined) {
     const by = batch.cancelledBy === undefined ? '' : ` by ${printable(batch.cancelledBy)}`;
-    parts.push(`cancelled ${localTime(batch.cancelledAtMs)}${by}`);
+    parts.push(`cancelled ${dayAndTime(batch.cancelledAtMs)}${by}`);
   }
-  if (batch.finishedAtMs !== undefined) parts.push(`finished ${localTime(batch.finishedAtMs)}`);
+  if (batch.finishedAtMs !== undefined) parts.push(`finished ${dayAndTime(batch.finishedAtMs)}`);
   if (batch.isMoving) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
   if (batch.etaSeconds !== undefined) parts.push(describeEta(batch.etaSeconds, now));
   const by = batch.by === undefined ? '' : ` by ${printable(batch.by)}`;
@@ -200,16 +208,9 @@ function describeBatch(batch: StatusBatch, now: number): string[] {
   const counts = outcomeList(batch);
   return [
     `batch ${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`,
-    `  asked for ${localTime(batch.createdAtMs)}${by}${note}`,
+    `  asked for ${dayAndTime(batch.createdAtMs)}${by}${note}`,
     ...(batch.origin === undefined ? [] : [`  replay of ${printable(batch.origin)}`]),
     `  ${parts.join(', ')}`,
     ...(counts === '' ? [] : [`  ${counts}`]),
   ];
-}
-
-/** The same everywhere, in the time of this machine: `2026-11-23 02:31:07`. */
-function localTime(ms: number): string {
-  const at = new Date(ms);
-  const two = (value: number) => String(value).padStart(2, '0');
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clockTime(ms)}`;
 }

@@ -22,15 +22,17 @@ const say = (...args: Parameters<typeof plan>) => describePlan(plan(...args));
 
 describe('a plan says', () => {
   test('how long the rooms take, and when they are done', () => {
-    expect(say(300_000)).toBe('25 min 30 s, done 02:25:30 if begun now and nothing else waits');
+    expect(say(300_000)).toBe(
+      '25 min 30 s, done 02:25:30 UTC+8 if begun now and nothing else waits',
+    );
   });
 
   test('what waits ahead and goes first', () => {
     expect(say(100_000, { outlook: { waitingAhead: 200_000 } })).toBe(
-      '25 min 30 s, done 02:25:30 if begun now, 200,000 rooms ahead',
+      '25 min 30 s, done 02:25:30 UTC+8 if begun now, 200,000 rooms ahead',
     );
     expect(say(300_000, { outlook: { waitingAhead: 0 } })).toBe(
-      '25 min 30 s, done 02:25:30 if begun now',
+      '25 min 30 s, done 02:25:30 UTC+8 if begun now',
     );
   });
 
@@ -45,7 +47,9 @@ describe('a plan says', () => {
 
   test('when a delayed run begins', () => {
     const later = { outlook: { waitingAhead: 100_000 }, notBeforeMs: nowMs + 20 * minute };
-    expect(say(100_000, later)).toMatch(/^8 min 30 s, done 02:28:30 if begun 02:20:00/);
+    expect(say(100_000, later)).toMatch(
+      /^8 min 30 s, done 02:28:30 UTC\+8 if begun 02:20:00 UTC\+8/,
+    );
   });
 
   test('that a stopped or paused line must run first', () => {

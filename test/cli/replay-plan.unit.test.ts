@@ -17,9 +17,9 @@ function lastLine(changes: Partial<Outlook>) {
 }
 
 test('it says how long it takes, and what goes before', () => {
-  expect(lastLine({})).toMatch(/^1,960 rooms: 10 s; done \S+ if nothing else comes$/);
+  expect(lastLine({})).toMatch(/^1,960 rooms: 10 s; done 08:00:09 UTC\+8 if nothing else comes$/);
   expect(lastLine({ waitingAhead: 196 })).toMatch(
-    /^1,960 rooms: 10 s, after 196 rooms that wait before \(1 s\); done \S+ if nothing else comes$/,
+    /^1,960 rooms: 10 s, after 196 rooms that wait before \(1 s\); done 08:00:10 UTC\+8 if nothing else comes$/,
   );
 });
 

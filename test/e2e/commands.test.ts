@@ -51,7 +51,7 @@ function settled(stdout: string): string {
     .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID')
     .replace(/SHA-256 [0-9a-f]{64}/g, 'SHA-256 DIGEST')
     .replace(/\d{4}-\d\d-\d\d[T ]/g, '')
-    .replace(/\d\d:\d\d:\d\d(\.\d+)?Z?/g, 'TIME')
+    .replace(/\d\d:\d\d:\d\d(\.\d+)?(Z| UTC\S*\b)?/g, 'TIME')
     .replace(/RequestId \S+/g, 'RequestId REQUEST')
     .replace(/^\{"problems":0,.*\}\n$/, 'FINDINGS')
     .replace(/127\.0\.0\.1:\d+/g, 'HOST')

@@ -117,7 +117,7 @@ test('a delayed room is asked for when it is due, not before', async () => {
   const status = await run(['status', '--json'], options);
   const enqueued = await run(['enqueue', '--room', 'later', '--delay', '3s'], options);
 
-  expect(enqueued.stdout).toMatch(/^1 room on the queue, due \d\d:\d\d:\d\d$/m);
+  expect(enqueued.stdout).toMatch(/^1 room on the queue, due \d\d:\d\d:\d\d UTC\S*$/m);
   expect(JSON.parse(status.stdout)).toMatchObject({ queue: { waiting: 0, delayed: 1 } });
   await server.reached(1);
   worker.kill('SIGTERM');

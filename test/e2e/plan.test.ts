@@ -30,7 +30,9 @@ test('a dry run counts what waits ahead on a queue that can be reached, and chan
     waitingAhead: 392,
     seconds: 3,
   });
-  expect(single.stdout).toMatch(/^1 room valid, .*: 0 s, done \d\d:\d\d:\d\d if begun now\n$/);
+  expect(single.stdout).toMatch(
+    /^1 room valid, .*: 0 s, done \d\d:\d\d:\d\d UTC\S* if begun now\n$/,
+  );
   expect(await keys()).toBe(before);
 });
 

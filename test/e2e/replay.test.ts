@@ -87,7 +87,7 @@ test.each([
   expect(dry.stdout).toMatch(/^ *4 {2}failed 100001: internal error of the API +replayed$/m);
   expect(dry.stdout).toMatch(/^ *2 {2}failed 60008: service timed out +replayed$/m);
   expect(dry.stdout).toMatch(/^ *3 {2}rejected 100006: .* left out: the API refused .* --force/m);
-  expect(dry.stdout).toMatch(/^6 rooms: \d+ s; done \d\d:\d\d:\d\d if nothing else comes$/m);
+  expect(dry.stdout).toMatch(/^6 rooms: \d+ s; done \d\d:\d\d:\d\d UTC\S* if nothing else comes$/m);
   expect((await queue.getJobCounts('prioritized'))['prioritized']).toBe(0);
 
   const again = await replayed(['--batch', 'evening', '--by', 'ada', '--note', 'again'], options);

@@ -135,7 +135,7 @@ describe('the summary', () => {
         pending: job(waiting()),
         line: { ...running, lastSlotMs: nowMs - 67_000 },
       }),
-      'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00: look what the workers do (`room-reaper status`)',
+      'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00 UTC+8: look what the workers do (`room-reaper status`)',
     ],
     [
       'a stopped line is the answer, with what to do',
@@ -150,12 +150,12 @@ describe('the summary', () => {
     [
       'a room in hand has a worker',
       explanation({ pending: job({ state: 'in_hand', sinceMs: nowMs - 7_000 }) }),
-      'in hand of a worker since 02:31:00',
+      'in hand of a worker since 02:31:00 UTC+8',
     ],
     [
       'a room for later is due when it was asked for',
       explanation({ pending: job({ state: 'delayed', dueAtMs: nowMs + 53_000 }) }),
-      'not due yet: due in 53 s, at 02:32:00',
+      'not due yet: due in 53 s, at 02:32:00 UTC+8',
     ],
     [
       'a later retry is due too, and waits behind a pause all the same',
@@ -163,7 +163,7 @@ describe('the summary', () => {
         pending: job({ state: 'delayed', dueAtMs: nowMs + 53_000 }, { failedRuns: 2 }),
         paused: true,
       }),
-      'waiting for a later retry: due in 53 s, at 02:32:00; the queue is paused by hand; run `room-reaper resume` to go on',
+      'waiting for a later retry: due in 53 s, at 02:32:00 UTC+8; the queue is paused by hand; run `room-reaper resume` to go on',
     ],
     [
       'a deadline that is over decides',
@@ -175,7 +175,7 @@ describe('the summary', () => {
           },
         }),
       }),
-      'its deadline passed at 02:30:00; the next worker to take it up ends it unsent',
+      'its deadline passed at 02:30:00 UTC+8; the next worker to take it up ends it unsent',
     ],
     [
       'a result that the ledger could not take is not lost',
@@ -208,17 +208,17 @@ describe('the summary', () => {
           attempt({ attempt: 3, verdict: 'gone', errorCode: 100004 }),
         ],
       }),
-      'destroyed at 02:31:07 by attempt 2; statistics saved',
+      'destroyed at 02:31:07 UTC+8 by attempt 2; statistics saved',
     ],
     [
       'statistics that were lost',
       ended({ outcome: 'destroyed_statistics_lost', statisticsSource: 'lost' }),
-      'destroyed, known at 02:31:07; its statistics were lost on the way',
+      'destroyed, known at 02:31:07 UTC+8; its statistics were lost on the way',
     ],
     [
       'already gone',
       ended({ outcome: 'already_gone', statisticsSource: 'none' }),
-      'already gone: it did not exist at 02:31:07',
+      'already gone: it did not exist at 02:31:07 UTC+8',
     ],
     [
       'rejected, with the code',
@@ -226,22 +226,22 @@ describe('the summary', () => {
         ...{ outcome: 'rejected', errorCode: 100006 },
         attempts: [attempt({ verdict: 'rejected', reason: 'no permission, or not a live room' })],
       }),
-      'not destroyed: the API refused it for good at 02:31:07: no permission, or not a live room (100006)',
+      'not destroyed: the API refused it for good at 02:31:07 UTC+8: no permission, or not a live room (100006)',
     ],
     [
       'failed does not claim that the room lives where an attempt may have acted',
       ended({ outcome: 'failed', errorCode: undefined, attempts: [lost] }),
-      'not known to be gone: every attempt was used up at 02:31:07, the last with no answer in time; an attempt may have destroyed it all the same',
+      'not known to be gone: every attempt was used up at 02:31:07 UTC+8, the last with no answer in time; an attempt may have destroyed it all the same',
     ],
     [
       'expired',
       ended({ outcome: 'expired', attempts: [] }),
-      'not known to be gone: its deadline passed at 02:31:07',
+      'not known to be gone: its deadline passed at 02:31:07 UTC+8',
     ],
     [
       'cancelled',
       ended({ outcome: 'cancelled', attempts: [] }),
-      'not destroyed: it was taken back at 02:31:07, before it was sent',
+      'not destroyed: it was taken back at 02:31:07 UTC+8, before it was sent',
     ],
     [
       'open without a job is not passed over',
