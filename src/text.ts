@@ -2,8 +2,9 @@
 import { outcomes, type OutcomeCounts } from './destruction.js';
 import { printable } from './redact.js';
 
+/** `2,000`. Of its own: the first use of Intl costs a tenth of a start. */
 export function count(value: number | bigint): string {
-  return value.toLocaleString('en-US');
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** `1 room`, `2,000 rooms`. */

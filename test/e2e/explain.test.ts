@@ -45,7 +45,9 @@ test.each(stores)(
     if (room === undefined) throw new Error('the server never saw the room');
     const totals = totalsInLedger(room);
     expect(usual).toMatchObject({
-      summary: expect.stringMatching(/^destroyed at \S+ by attempt 1; statistics saved$/) as string,
+      summary: expect.stringMatching(
+        /^destroyed at \S+ UTC\S* by attempt 1; statistics saved$/,
+      ) as string,
       line: { host: new URL(server.url).host, state: 'running', paused: false },
       destructions: [
         {
