@@ -13,7 +13,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
 COPY src src
 # With the embedded database made already (scripts/prepare-database.mjs).
-RUN npm run prepack
+RUN npm run prepare
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app

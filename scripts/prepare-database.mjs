@@ -1,4 +1,4 @@
-// A new embedded database for the package, so that a user's first start need not make one: initdb
+// The build, and a new embedded database for the package, so that a user's first start need not make one: initdb
 // takes twice the time and memory. It is for this version of PGlite alone, which its name says.
 import {
   copyFileSync,
@@ -9,7 +9,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
-import './build.mjs';
+
+// npm runs this after each install in the clone.
+if (!existsSync('node_modules/rolldown')) {
+  console.log('not built: it was installed without devDependencies');
+  process.exit();
+}
+await import('./build.mjs');
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 const { version } = lock.packages['node_modules/@electric-sql/pglite'];

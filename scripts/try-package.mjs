@@ -1,9 +1,12 @@
 // The package as its users get it: packed, installed into empty projects without a lockfile, by npm
-// and by pnpm, which lets a package import nothing but what it names; and run there.
+// and by pnpm, which lets a package import nothing but what it names; and run there. Then how
+// services use it: from CommonJS, from each kind of TypeScript, in a bundle, without PGlite.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { rolldown } from 'rolldown';
 
 const folder = mkdtempSync(join(tmpdir(), 'room-reaper-package-'));
 const run = (cwd, program, ...args) =>
@@ -34,6 +37,77 @@ function openTwice(project, data) {
   return readFileSync(join(data, 'postgres/global/pg_control')).subarray(0, 8).toString('hex');
 }
 
+const service = `
+import { openProducer, ReaperError, type Added } from 'room-reaper/producer';
+import { readConfig, startWorker } from 'room-reaper/worker';
+
+export const end = async (): Promise<void> => (await startWorker(readConfig(process.env))).close();
+export const ask = async (queueUrl: string): Promise<Added['status'] | ReaperError> => {
+  try {
+    const producer = await openProducer({ queueUrl, sdkAppId: 1, dataDir: 'of-service' });
+    return (await producer.destroy('room-1')).status;
+  } catch (error) {
+    if (error instanceof ReaperError) return error;
+    throw error;
+  }
+};
+`;
+
+/** How a service compiles: as CommonJS with the oldest resolution, and as Node and bundlers do. */
+const compilers = [
+  ['commonjs', 'node10', '--ignoreDeprecations', '6.0'],
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+];
+
+async function useAsService(project) {
+  writeFileSync(join(project, 'package.json'), '{}');
+  writeFileSync(join(project, 'service.ts'), service);
+  const require = createRequire(import.meta.url);
+  const types = join(dirname(require.resolve('@types/node/package.json')), '..');
+  for (const [module, moduleResolution, ...more] of compilers) {
+    const options = { module, moduleResolution, target: 'es2022', types: 'node', typeRoots: types };
+    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+    const tsc = require.resolve('typescript/bin/tsc');
+    run(
+      project,
+      process.execPath,
+      tsc,
+      'service.ts',
+      '--strict',
+      '--ignoreConfig',
+      ...flags,
+      ...more,
+    );
+    console.log(`package: a service compiles (${moduleResolution})`);
+    // The first is the one that is run.
+    if (moduleResolution === 'node10')
+      renameSync(join(project, 'service.js'), join(project, 'commonjs.cjs'));
+  }
+  const ask = (file, queueUrl) =>
+    run(
+      project,
+      process.execPath,
+      '-e',
+      `require('./${file}').ask('${queueUrl}').then((answer) => console.log(answer.message ?? answer), console.error)`,
+    );
+  must(/ECONNREFUSED/.test(ask('commonjs.cjs', 'redis://127.0.0.1:1')), 'work from CommonJS');
+
+  const bundled = await rolldown({
+    input: join(project, 'service.ts'),
+    platform: 'node',
+    onLog() {},
+  });
+  await bundled.write({ file: join(project, 'bundle.cjs'), format: 'cjs', codeSplitting: false });
+  must(/ECONNREFUSED/.test(ask('bundle.cjs', 'redis://127.0.0.1:1')), 'work in a bundle');
+  must(/leave .* out of the bundle/.test(ask('bundle.cjs', 'embedded')), 'say what a bundle lacks');
+
+  rmSync(join(project, 'node_modules/@electric-sql'), { recursive: true });
+  must(/ECONNREFUSED/.test(ask('commonjs.cjs', 'redis://127.0.0.1:1')), 'work without PGlite');
+  must(/--omit=optional/.test(ask('commonjs.cjs', 'embedded')), 'say where PGlite is missing');
+  console.log('package: a service uses it from CommonJS, in a bundle, and without PGlite');
+}
+
 try {
   const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], {
     encoding: 'utf8',
@@ -58,6 +132,7 @@ try {
     console.log(`package: ${filename} (${files.length} files) installs and runs with ${name}`);
   }
   must(databases.size === 1, 'start with the database that it brings');
+  await useAsService(join(folder, 'npm'));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -10,8 +10,11 @@ import {
 import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
 import { orUndefined } from '../or-undefined.js';
-import { postgresMajor, syncPath } from './pglite.js';
+import { syncPath } from './durable.js';
 import { createDatabase } from './thread-host.js';
+
+/** PGlite 0.5 is Postgres 18; a data directory belongs to one major version. */
+export const postgresMajor = '18';
 
 /**
  * Makes the data directory, for its user only, and checks that files can be made in it.
@@ -84,7 +87,7 @@ export function explain(dataDir: string, error: unknown): ReaperError {
   ) {
     return new ReaperError(
       'UNAVAILABLE',
-      `the embedded database must find the files of the package @electric-sql/pglite, got "${text}"; install the package whole, and leave it and room-reaper out of a bundle (external)`,
+      `the embedded database must find the files of the package @electric-sql/pglite, got "${text}"; install it with room-reaper (npm install without --omit=optional), leave both out of a bundle (external), or set QUEUE_URL and DATABASE_URL to servers`,
       { cause: error },
     );
   }

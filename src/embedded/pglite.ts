@@ -1,9 +1,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
-import { closeSync, fsyncSync, openSync } from 'node:fs';
-
-/** PGlite 0.5 is Postgres 18; a data directory belongs to one major version. */
-export const postgresMajor = '18';
+import { fsyncSync } from 'node:fs';
+import { syncPath } from './durable.js';
 
 interface EmscriptenStream {
   nfd?: number;
@@ -45,17 +43,6 @@ function syncToDisk(module: unknown): void {
     else syncPath(NODEFS.realPath(node)); // A directory: it has no descriptor of its own.
     return 0;
   };
-}
-
-/** Makes a file or directory durable. Windows cannot open directories, and does not need to. */
-export function syncPath(path: string): void {
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 const settings: Record<string, string> = {

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { ReaperError } from '../errors.js';
+import { compiledFile } from '../own-file.js';
 
 export type ThreadTask =
   | { kind: 'create'; directory: string }
@@ -73,7 +71,11 @@ export async function serveDatabase(
 
 function start(task: ThreadTask) {
   // Loaders and flags of the parent (a test runner's) are not for this thread.
-  const worker = new Worker(threadFile(), { workerData: task, execArgv: [], env: {} });
+  const worker = new Worker(compiledFile('embedded/thread.js', import.meta.url), {
+    workerData: task,
+    execArgv: [],
+    env: {},
+  });
   let reason = task.kind === 'serve' ? 'the thread ended unexpectedly' : undefined;
   const ready = new Promise<number | undefined>((resolve) => {
     worker.on('message', (message: FromThread) => {
@@ -88,20 +90,4 @@ function start(task: ThreadTask) {
     worker.once('exit', () => resolve(reason));
   });
   return { worker, ready, ended };
-}
-
-/** The compiled thread: in this file's dist/, or in dist/ where this file is run as TypeScript (tests). */
-function threadFile(): URL {
-  const compiled = !import.meta.url.endsWith('.ts');
-  const file = new URL(
-    compiled ? '../embedded/thread.js' : '../../dist/embedded/thread.js',
-    import.meta.url,
-  );
-  if (!existsSync(file)) {
-    throw new ReaperError(
-      'UNAVAILABLE',
-      `the thread of the embedded database must be compiled, got no ${fileURLToPath(file)}; where a bundler made this program, leave room-reaper out of the bundle (external), or run npm run build in the sources`,
-    );
-  }
-  return file;
 }

@@ -4,14 +4,15 @@
  * synchronously: on the main thread every statement would hold up the slots.
  */
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { serveClient } from './client-connection.js';
+import { syncTree } from './durable.js';
 import { startMaintenance } from './maintenance.js';
-import { openPostgres, syncPath } from './pglite.js';
+import { openPostgres } from './pglite.js';
 import { createSharedSession } from './shared-session.js';
 import type { FromThread, ThreadTask } from './thread-host.js';
 import { startupMessage } from './wire.js';
@@ -41,15 +42,6 @@ function preparedDatabase(): Blob | undefined {
   const file = new URL(`../embedded/new-database-${version}.tar.gz`, import.meta.url);
   if (!existsSync(file)) return undefined;
   return new Blob([readFileSync(file)], { type: 'application/gzip' });
-}
-
-function syncTree(directory: string): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) syncTree(path);
-    else syncPath(path);
-  }
-  syncPath(directory);
 }
 
 async function serve(task: Extract<ThreadTask, { kind: 'serve' }>): Promise<void> {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
+import { ownFile } from '../own-file.js';
 import { patiently } from '../passing.js';
 import { openPool } from '../postgres-session.js';
 import { describeStoreTrouble, storeTrouble } from '../store-trouble.js';
@@ -161,7 +162,7 @@ export function latestMigration(): number {
 }
 
 function readMigrations(): { version: number; sql: string }[] {
-  const directory = new URL('../ledger/migrations/', import.meta.url);
+  const directory = ownFile('../ledger/migrations/', import.meta.url);
   return readdirSync(directory)
     .filter((name) => name.endsWith('.sql'))
     .sort()

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { ReaperError, type ErrorCode } from '../errors.js';
+import { compiledFile } from '../own-file.js';
 import type { SimulatorOptions } from './simulator-options.js';
 import type { SimulatorReport } from './simulator-report.js';
 
@@ -32,7 +33,7 @@ export type ChildReply =
  * @throws ReaperError `INVALID` for wrong options, `UNAVAILABLE` where it cannot start.
  */
 export async function forkSimulator(options: ForkOptions = {}) {
-  const child = fork(fileURLToPath(childUrl()), [], {
+  const child = fork(fileURLToPath(compiledFile('simulator/child.js', import.meta.url)), [], {
     execArgv: [],
     // The report holds a Float64Array and the quota may be Infinity: JSON has neither.
     serialization: 'advanced',
@@ -57,15 +58,6 @@ export async function forkSimulator(options: ForkOptions = {}) {
     await end(child);
     throw error;
   }
-}
-
-/** The compiled child; sources run as .ts cannot be forked, so they use the build. */
-function childUrl(): URL {
-  const fromSources = import.meta.url.endsWith('.ts');
-  return new URL(
-    fromSources ? '../../dist/simulator/child.js' : '../simulator/child.js',
-    import.meta.url,
-  );
 }
 
 type Ask = <Type extends ChildReply['type']>(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { explain } from '../../src/embedded/directory.js';
 import { openEmbedded } from '../../src/embedded/open-embedded.js';
-import { postgresMajor } from '../../src/embedded/pglite.js';
+import { postgresMajor } from '../../src/embedded/directory.js';
 import { unprivileged } from '../support/unprivileged.js';
 import { connect, freshDatabase, freshPath, open, query } from './fixture.js';
 

@@ -16,6 +16,7 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
   const sources = [
     'errors.ts',
     'or-undefined.ts',
+    'own-file.ts',
     'redact.ts',
     'cli/interrupt.ts',
     'cli/invalid.ts',
