@@ -14,7 +14,8 @@ export function isPassing(error: unknown): boolean {
   // Those of the system (ECONNRESET, EAI_AGAIN), not those of Node about its arguments (ERR_…).
   if (typeof code === 'string') return /^E(?!RR_)[A-Z0-9_]+$/.test(code);
   return (
-    typeof message === 'string' && /timeout|terminated|closed|ended unexpectedly/i.test(message)
+    typeof message === 'string' &&
+    /timeout|terminated|closed|ended unexpectedly|not queryable/i.test(message)
   );
 }
 
@@ -23,6 +24,21 @@ export function isPassing(error: unknown): boolean {
  * restarting, and the embedded one changes hands when the process that runs it ends.
  */
 export const startPatienceMs = 15_000;
+
+/**
+ * How long the embedded database may be away, in milliseconds: the process that ran it has ended,
+ * another takes it over, and opens it again from what a killed one left.
+ */
+const takeOverMs = 60_000;
+
+/**
+ * For statements on the embedded database. One that was cut off may have been done, as with Redis,
+ * where the driver sends it again too. One that took too long would again.
+ */
+export const takeOverPatience: Patience = {
+  forMs: takeOverMs,
+  passes: (error) => isPassing(error) && !/^Query read timeout/.test((error as Error).message),
+};
 
 export interface Patience {
   /** For how long another try may begin, in milliseconds; default: for good. */

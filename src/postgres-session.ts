@@ -9,6 +9,7 @@
  */
 import pg from 'pg';
 import { ReaperError } from './errors.js';
+import { patiently, type Patience } from './passing.js';
 
 const settings: Readonly<Record<string, string>> = {
   default_transaction_isolation: 'read committed',
@@ -38,6 +39,8 @@ const pidSql = 'select pg_backend_pid() as pid';
 export interface SessionNeeds {
   /** Schema of unqualified names: its user needs a session that is its own. */
   searchPath?: string;
+  /** How `query` of the pool is tried again. Default: not at all. */
+  patience?: Patience | undefined;
 }
 
 /**
@@ -123,5 +126,11 @@ export function openPool(
   // One that is lent out has no listener of the pool's: without one, a server that ends the
   // connection would end the process. Whoever uses it learns it from its statement.
   pool.on('connect', (client) => client.on('error', () => undefined));
+  const { patience } = needs;
+  if (patience !== undefined) {
+    const once = pool.query.bind(pool) as (...statement: unknown[]) => Promise<unknown>;
+    const patient = (...statement: unknown[]) => patiently(patience, () => once(...statement));
+    pool.query = patient as typeof pool.query;
+  }
   return { pool, isPooled: () => pooled };
 }

@@ -5,18 +5,18 @@
 import type { StoreConfig } from './config.js';
 import type { EmbeddedDatabase } from './embedded/open-embedded.js';
 import { openDatabase, type Database, type DatabaseOptions } from './ledger/database.js';
-import { startPatienceMs } from './passing.js';
+import { takeOverPatience } from './passing.js';
 import type { QueueConnection } from './queue/connection.js';
 import { withoutPassword } from './redact.js';
 
-type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patienceMs'>;
+type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience'>;
 
 export interface Stores {
   queue: QueueConnection;
   /** Connects to the ledger and, unless it is only to look, brings its schema up to date. */
   openLedger(
     onIdleError: (error: Error) => void,
-    options?: Pick<DatabaseOptions, 'readOnly'>,
+    options?: Pick<DatabaseOptions, 'readOnly' | 'isPatient'>,
   ): Promise<Database>;
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export async function openStores(
       return {
         connection: embedded.connection,
         shownAs: `the embedded database in ${config.dataDir}`,
-        patienceMs: startPatienceMs,
+        patience: takeOverPatience,
       };
     }
     return { connection: { connectionString: url }, shownAs: withoutPassword(url) };

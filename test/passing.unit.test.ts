@@ -26,6 +26,15 @@ test.each([
   expect(isPassing(Object.assign(new Error('of some kind'), { code }))).toBe(passes);
 });
 
+test.each([
+  ['Connection terminated unexpectedly', true],
+  ['Client has encountered a connection error and is not queryable', true],
+  ['timeout exceeded when trying to connect', true],
+  ['Cannot use a pool after calling end on the pool', false],
+])('the driver says "%s": that passes by itself: %s', (message, passes) => {
+  expect(isPassing(new Error(message))).toBe(passes);
+});
+
 describe('patiently', () => {
   test('tries again while the reason passes', async () => {
     const { attempt, attempts } = failing(passing, 2);

@@ -20,6 +20,7 @@ import {
 } from './postgres.js';
 import { judgeRedis, readRedis } from './redis.js';
 import { storeTrouble, type StoreKind } from '../store-trouble.js';
+import { patiently } from '../passing.js';
 import { checkLimitMs, embeddedLimitMs, reasonOf, within } from '../time-limit.js';
 
 export interface ExaminedStores {
@@ -141,6 +142,7 @@ async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promi
     sdkAppId,
     connection,
     readOnly: true,
+    isPatient: true,
     onError: () => undefined,
   });
   try {
@@ -199,7 +201,7 @@ function isCurrent({ facts }: PostgresSession, use: Use): boolean {
   return facts.mayUseTables && facts.schemaVersion === newestVersion(use);
 }
 
-type Place = Pick<Extract<QueueConnection, { kind: 'postgres' }>, 'connection' | 'shownAs'>;
+type Place = Omit<Extract<QueueConnection, { kind: 'postgres' }>, 'kind'>;
 
 /** undefined: the embedded database, which is not open. */
 function placeOf(url: string, embedded: Stores | undefined): Place | undefined {
@@ -207,8 +209,7 @@ function placeOf(url: string, embedded: Stores | undefined): Place | undefined {
     return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
   }
   if (embedded?.queue.kind !== 'postgres') return undefined;
-  const { connection, shownAs } = embedded.queue;
-  return { connection, shownAs };
+  return embedded.queue;
 }
 
 /** Adds what it finds to `findings`. @returns a session to ask more, where there is one. */
@@ -219,7 +220,11 @@ async function examinePostgres(
   findings: Finding[],
 ): Promise<PostgresSession | undefined> {
   try {
-    const session = await within(checkLimitMs, openPostgres(place.connection, use));
+    const { connection, patience = 0 } = place;
+    const session = await within(
+      embedded ? embeddedLimitMs : checkLimitMs,
+      patiently(patience, () => openPostgres(connection, use)),
+    );
     findings.push(...judgePostgres(session.facts, use, place.shownAs, embedded));
     return session;
   } catch (error) {

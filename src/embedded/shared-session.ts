@@ -60,7 +60,7 @@ export interface SharedSession {
   submit(client: SessionClient, bytes: Buffer): void;
   /** Runs a unit of our own in its turn, outside any transaction; never answers after `close`. */
   run(bytes: Buffer): Promise<Buffer>;
-  /** Ends every connection and runs nothing more. */
+  /** Answers what ran, ends every connection and runs nothing more. */
   close(): void;
 }
 
@@ -189,6 +189,9 @@ export function createSharedSession(options: SessionOptions): SharedSession {
       });
     },
     close() {
+      // What ran is answered, so that what meets the end of its connection was not run.
+      if (holder !== undefined) options.execute(rollback);
+      flush();
       for (const client of [...clients]) {
         client.end('57P01', 'the embedded database is closing: its process ends; connect again');
       }

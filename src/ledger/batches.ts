@@ -33,6 +33,7 @@ export interface NewBatch {
  * cancelled, it is a new request.
  *
  * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note.
+ * Run again with the same id, it finds what it made.
  * Locks nothing: two people who start the same list at the same instant make two batches,
  * and the queue joins their rooms.
  */
@@ -48,7 +49,7 @@ with known as (
   select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8 where not exists (select from known)
   returning id, name, total, created_at
 )
-select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new from known
+select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, id = $1 as is_new from known
 union all
 select id, name, total, extract(epoch from created_at)::float8 * 1000, true from made`;
 

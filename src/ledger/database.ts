@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
 import { ownFile } from '../own-file.js';
-import { patiently } from '../passing.js';
+import { patiently, type Patience } from '../passing.js';
 import { openPool } from '../postgres-session.js';
 import { describeStoreTrouble, storeTrouble } from '../store-trouble.js';
 
@@ -30,8 +30,10 @@ export interface DatabaseOptions {
   readOnly?: boolean;
   /** Called for errors of idle connections, which need no action: the pool replaces them. */
   onIdleError?: (error: Error) => void;
-  /** How long opening is tried again while the server comes and goes, in milliseconds. Default: not at all. */
-  patienceMs?: number;
+  /** How opening is tried again while the server comes and goes. Default: not at all. */
+  patience?: Patience;
+  /** So is each statement: for commands. A worker knows itself what it tries again, and until when. */
+  isPatient?: boolean;
 }
 
 /** Connections of one process to the ledger: reserving, recording, and a few for the rest. */
@@ -54,36 +56,38 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     (error) => options.onIdleError?.(error),
   );
   try {
-    if (!options.readOnly) await patiently(options.patienceMs ?? 0, () => migrate(pool));
+    if (!options.readOnly) await patiently(options.patience ?? 0, () => migrate(pool));
   } catch (error) {
     await pool.end();
     throw unavailable(options.shownAs, error);
   }
+  async function runOnce<Row extends pg.QueryResultRow>(
+    name: string,
+    sql: string,
+    parameters: readonly unknown[],
+  ): Promise<Row[]> {
+    const client = await pool.connect();
+    let failure: Error | undefined;
+    try {
+      const run = async (values: readonly unknown[]) => {
+        // What is prepared behind a pooler may be in another session the next time.
+        const statement = { text: sql, values: [...values], ...(isPooled() ? {} : { name }) };
+        return (await client.query<Row>(statement)).rows;
+      };
+      return await run(parameters).catch((error: unknown) => {
+        if (!isUntranslatable(error)) throw error;
+        return run(parameters.map(escaped));
+      });
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    } finally {
+      client.release(failure);
+    }
+  }
+  const patience = (options.isPatient && options.patience) || 0;
   return {
-    async query<Row extends pg.QueryResultRow>(
-      name: string,
-      sql: string,
-      parameters: readonly unknown[],
-    ) {
-      const client = await pool.connect();
-      let failure: Error | undefined;
-      try {
-        const run = async (values: readonly unknown[]) => {
-          // What is prepared behind a pooler may be in another session the next time.
-          const statement = { text: sql, values: [...values], ...(isPooled() ? {} : { name }) };
-          return (await client.query<Row>(statement)).rows;
-        };
-        return await run(parameters).catch((error: unknown) => {
-          if (!isUntranslatable(error)) throw error;
-          return run(parameters.map(escaped));
-        });
-      } catch (error) {
-        failure = error as Error;
-        throw error;
-      } finally {
-        client.release(failure);
-      }
-    },
+    query: (...statement) => patiently(patience, () => runOnce(...statement)),
     close: () => pool.end(),
   };
 }

@@ -169,15 +169,18 @@ select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000
 
 /**
  * Parameters: those of `roomsCte`, $10 id, $11 name, $12 made-up name, $13 origin, $14
- * fingerprint, $15 who, $16 note. Makes the batch with the list of its rooms; nothing where
+ * fingerprint, $15 who, $16 note. Run again with the same id, it finds what it made. Makes the batch with the list of its rooms; nothing where
  * none is to be replayed. The parent is the batch that was asked for, or the one that all
  * rooms come from.
  */
 const openSql = `
 with ${roomsCte},
+known as (
+  select id, name, total, parent_id, created_at from room_reaper.batches where id = $10
+),
 picked as materialized (
   select room_id, id, batch_id, row_number() over (order by room_id) as position
-    from rooms where fate = 'replay'
+    from rooms where fate = 'replay' and not exists (select from known)
 ),
 made as (
   insert into room_reaper.batches
@@ -192,7 +195,7 @@ listed as (
   select $10, position, room_id, id from picked
 )
 select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, true as is_new
-  from made`;
+  from (select * from made union all select * from known) as b`;
 
 interface BatchRow extends Record<string, unknown> {
   id: string;

@@ -143,11 +143,11 @@ export async function lookAhead(config: Config, newRooms: NewRooms): Promise<Out
     closings.unshift(() => stores.close());
     const opened = await openQueue({
       ...{ sdkAppId: config.sdkAppId, connection: stores.queue, onError: () => undefined },
-      ...{ failFast: true, readOnly: true },
+      ...{ failFast: true, readOnly: true, isPatient: true },
     });
     closings.unshift(() => opened.close());
     const database = ledgerSeen
-      ? await stores.openLedger(() => undefined, { readOnly: true })
+      ? await stores.openLedger(() => undefined, { readOnly: true, isPatient: true })
       : undefined;
     if (database) closings.unshift(() => database.close());
     return await outlookOf(opened.queue, database, lineOf(config), newRooms);

@@ -57,6 +57,7 @@ async function* waitingRows(
     sdkAppId: config.sdkAppId,
     connection: stores.queue,
     failFast: true,
+    isPatient: true,
     onError: () => undefined,
   });
   try {

@@ -56,7 +56,7 @@ export async function openService(config: Config, options: ServiceOptions): Prom
   const stores = await openStores(config, options.onNotice);
   let database: Database;
   try {
-    database = await stores.openLedger(() => undefined);
+    database = await stores.openLedger(() => undefined, { isPatient: true });
   } catch (error) {
     await stores.close();
     throw error;
@@ -71,6 +71,7 @@ export async function openService(config: Config, options: ServiceOptions): Prom
       return (opening ??= openQueue({
         sdkAppId: config.sdkAppId,
         connection: stores.queue,
+        isPatient: true,
         onError: options.onQueueError,
       }));
     },

@@ -80,6 +80,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     sdkAppId,
     connection: stores.queue,
     failFast: true,
+    isPatient: true,
     onError: options.onError ?? (() => undefined),
   }).catch(async (error: unknown) => {
     await stores.close();

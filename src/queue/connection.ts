@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
+import type { Patience } from '../passing.js';
 import { withoutPassword } from '../redact.js';
 import { describeStoreTrouble } from '../store-trouble.js';
 
@@ -12,8 +13,8 @@ export type QueueConnection =
       connection: pg.PoolConfig;
       /** How it is called in messages. */
       shownAs: string;
-      /** How long opening is tried again while the server comes and goes, in milliseconds. Default: not at all. */
-      patienceMs?: number;
+      /** How opening is tried again while the server comes and goes. Default: not at all. */
+      patience?: Patience;
     };
 
 /** How long a first connection may take, in milliseconds. */

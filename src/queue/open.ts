@@ -45,6 +45,8 @@ export interface OpenQueueOptions {
   connection: QueueConnection;
   /** For producers: while Redis is down, adding fails at once instead of waiting. */
   failFast?: boolean;
+  /** Tries each statement as patiently as opening: for commands. A worker knows itself what it tries again. */
+  isPatient?: boolean;
   /** Only to look: nothing is written, so a queue in Postgres must exist already. */
   readOnly?: boolean;
   onError: (error: Error) => void;
@@ -141,7 +143,7 @@ async function openOnPostgres(
         max: 8,
       },
       options.onError,
-      { searchPath: schema },
+      { searchPath: schema, patience: options.isPatient ? place.patience : undefined },
     );
     pools.push(pool);
     return pool;
@@ -179,7 +181,7 @@ async function openOnPostgres(
 
   let opened: { pool: pg.Pool; queue: DestroyQueue };
   try {
-    opened = await patiently(place.patienceMs ?? 0, openOnce);
+    opened = await patiently(place.patience ?? 0, openOnce);
   } catch (error) {
     if (error instanceof ReaperError) throw error;
     const { code, message } = error as { code?: string; message?: string };

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { openEmbedded } from '../../src/embedded/open-embedded.js';
-import { afterThisTest, folderWith, run, start } from '../e2e/room-reaper.js';
+import { afterThisTest, folderWith, type Run, run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, roomIds, totalsInLedger, type DestructionRow } from '../e2e/stage.js';
 import { assertQuotaKept } from '../support/quota-kept.js';
 import { say } from '../support/say.js';
@@ -92,6 +92,35 @@ async function twoProcesses() {
   await worker.ended;
   const rows = await rowsIn(join(cwd, '.room-reaper'));
   return { rooms: [...others, ...some].sort(), ended, rows, report: await server.report() };
+}
+
+/** Commands of each kind, while the process that runs their database ends, in order or not. */
+async function ownersThatEnd() {
+  const { env } = await openStage({});
+  const cwd = folderWith({ 'first.txt': lines(roomIds(5, 'first')) });
+  const options = { env, cwd };
+  const first = await run(['destroy', 'first.txt', '--batch', 'first', '--json'], options);
+  expect(first.code, first.stderr).toBe(0);
+  const ends: Awaited<Run['ended']>[] = [];
+  for (const [round, signal] of (['SIGTERM', 'SIGKILL'] as const).entries()) {
+    const owner = start(['worker'], options);
+    await owner.said(/running the embedded database/);
+    const stdin = (name: string) => ({ stdin: lines(roomIds(20, `${name}-${round}`)) });
+    const commands = [
+      start(['destroy', '-', '--json'], { ...options, ...stdin('destroyed') }),
+      start(['enqueue', '-', '--json'], { ...options, ...stdin('enqueued') }),
+      start(['enqueue', '-', '--urgent'], { ...options, ...stdin('urgent') }),
+      start(['status'], options),
+      start(['explain', 'first-0001'], options),
+      start(['report', 'first', '--output', `report-${round}.csv`], options),
+      start(['audit'], options),
+    ];
+    await Promise.race(commands.map((each) => each.said(/joined the embedded database/)));
+    owner.kill(signal);
+    ends.push(...(await Promise.all(commands.map((each) => each.ended))));
+    await owner.ended;
+  }
+  return { ends };
 }
 
 /** Lets a disk be full, and not any more. */
@@ -200,13 +229,15 @@ let results: {
   (name: 'killed'): Awaited<ReturnType<typeof killedAtWork>>;
   (name: 'two'): Awaited<ReturnType<typeof twoProcesses>>;
   (name: 'full'): Awaited<ReturnType<typeof fullDisk>>;
+  (name: 'ends'): Awaited<ReturnType<typeof ownersThatEnd>>;
 };
 
 beforeAll(async () => {
-  results = (await sideBySide<'killed' | 'two' | 'full', unknown>({
+  results = (await sideBySide<'killed' | 'two' | 'full' | 'ends', unknown>({
     killed: killedAtWork,
     two: twoProcesses,
     full: fullDisk,
+    ends: ownersThatEnd,
   })) as typeof results;
 }, 300_000);
 
@@ -228,6 +259,12 @@ test('two processes work in one directory; the one that runs the database is kil
   expect(ended.code, ended.stderr).toBe(0);
   expectTruth(report, rows, rooms);
   assertQuotaKept(report, 40);
+});
+
+test('the process that runs the database ends: commands of each kind wait until it is taken over', () => {
+  for (const { code, stdout, stderr } of results('ends').ends) {
+    expect(code, stdout + stderr).toBe(0);
+  }
 });
 
 test('on a full disk the work stops, a message says what to do, and it goes on when there is space', () => {

@@ -59,6 +59,12 @@ describe('opening', () => {
     expect(batch).toMatchObject({ id: asked.id, name: asked.name, total: 2, isNew: true });
   });
 
+  test('opened again with the same id, because no answer came, it is the new batch that it was', async () => {
+    const asked = list();
+    const batch = await openBatch(ledger.database, asked);
+    expect(await openBatch(ledger.database, asked)).toEqual(batch);
+  });
+
   test('the same list under the same name continues its unfinished batch', async () => {
     const first = list();
     const { createdAtMs } = await openBatch(ledger.database, first);
