@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ReaperError } from './errors.js';
 import { withoutPassword } from './redact.js';
-import { ledgerSchemes, queueSchemes, storeUrlProblem } from './store-url.js';
+import { keyPrefixProblem, ledgerSchemes, queueSchemes, storeUrlProblem } from './store-url.js';
 import type { Credentials } from './tencent/credentials.js';
 import { regionEndpoint, regions } from './tencent/endpoint.js';
 import { chooseProxy } from './tencent/proxy.js';
@@ -95,11 +95,20 @@ const variables = {
   QUEUE_URL: {
     schema: storeUrl(queueSchemes),
     fallback: 'embedded',
-    meaning: '`redis://`, `rediss://`, `postgres://`, `embedded`',
+    meaning:
+      '`redis://`, `redis-sentinel://…#NAME`, `redis-cluster://` (with TLS `rediss…`), `postgres://`, `embedded`',
   },
   QUEUE_URL_FILE: {
     schema: z.string(),
     meaning: 'file that holds it, instead of QUEUE_URL',
+  },
+  QUEUE_PREFIX: {
+    schema: z.string().superRefine((value, context) => {
+      const message = keyPrefixProblem(value);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    }),
+    fallback: 'bull',
+    meaning: 'what the keys of the queue begin with in Redis; on a cluster it gets braces',
   },
   DATABASE_URL: {
     schema: storeUrl(ledgerSchemes),
@@ -201,7 +210,8 @@ type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
-export type StoreConfig = Pick<Config, 'queueUrl' | 'databaseUrl' | 'dataDir'>;
+export type StoreConfig = Pick<Config, 'queueUrl' | 'databaseUrl' | 'dataDir'> &
+  Partial<Pick<Config, 'queuePrefix'>>;
 
 type Complete<Values> = { [Name in keyof Values]: Exclude<Values[Name], undefined> };
 
@@ -326,6 +336,7 @@ export function inspectConfig(
     /** Through which the API is reached (HTTPS_PROXY); undefined: directly. */
     proxy,
     queueUrl: readSecret('QUEUE_URL'),
+    queuePrefix: read('QUEUE_PREFIX'),
     databaseUrl: readSecret('DATABASE_URL'),
     dataDir: read('ROOM_REAPER_DATA_DIR'),
     rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND'),

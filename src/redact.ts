@@ -6,7 +6,7 @@ export function withoutPassword(text: string): string {
   // Mistyped, it may hold a password all the same; of one with an unescaped `/`, `?` or `#` in it,
   // what stands before that is read as the host.
   if (url === undefined || url.host === '' || /[/?#].*@/s.test(text.replace('//', ''))) {
-    return text.replace(/^([a-z+]+:\/\/)?.*@/is, '$1***@').replace(/[?#].*$/s, '');
+    return text.replace(/^([a-z+-]+:\/\/)?.*@/is, '$1***@').replace(/[?#].*$/s, '');
   }
   if (!url.password && !url.search && !url.hash) return text;
   if (url.password) url.password = '***';

@@ -111,7 +111,8 @@ const rows: readonly Row[] = [
     pattern: /^NOPERM/,
     of: 'Redis',
     cause: 'its ACL does not allow this user what a queue needs',
-    remedy: 'give the user in URL the rights of a queue: ~bull:* +@all -@admin -@dangerous +info',
+    remedy:
+      'give the user in URL the rights of a queue: ~bull:* (or its QUEUE_PREFIX) +@all -@admin -@dangerous +info',
   },
   {
     pattern: /^DENIED/,
@@ -148,16 +149,55 @@ const rows: readonly Row[] = [
     remedy: 'set URL to the primary',
   },
   {
-    pattern: /^SENTINEL/,
+    pattern: /^SENTINELAUTH/,
     of: 'Redis',
-    cause: 'it is a Sentinel, which keeps no data',
-    remedy: 'set URL to the Redis that it watches: redis-cli -p 26379 sentinel masters names it',
+    cause: 'its Sentinels ask for a password, or another one',
+    remedy:
+      'put ?sentinelPassword=… before the # of URL, with sentinelUsername=… where they have users',
   },
   {
-    pattern: /^(CLUSTER|MOVED|ASK|CROSSSLOT|CLUSTERDOWN)/,
+    pattern: /^SENTINEL\b/,
     of: 'Redis',
-    cause: 'it is a cluster, and the keys of a queue must be on one node',
-    remedy: 'set URL to a Redis that is no cluster',
+    cause: 'it is a Sentinel, which keeps no data',
+    remedy:
+      'set URL to redis-sentinel://HOST:26379,…/0#NAME with the name of the primary that it watches (redis-cli -p 26379 sentinel masters)',
+  },
+  {
+    pattern: /^NOANSWER/,
+    of: 'Redis',
+    cause: 'none of its servers answers',
+    remedy: 'check hosts and ports in URL, that they run, and the firewalls between',
+  },
+  {
+    pattern: /^NONAME/,
+    of: 'Redis',
+    cause: 'its Sentinels watch no primary of this name',
+    remedy:
+      'correct the name behind the # in URL: redis-cli -p 26379 sentinel masters shows those that there are',
+  },
+  {
+    pattern: /unknown command '?sentinel/i,
+    of: 'Redis',
+    cause: 'it is no Sentinel',
+    remedy: 'set URL to the Sentinels, or to redis://… for this Redis alone',
+  },
+  {
+    pattern: /^CLUSTERDOWN/,
+    of: 'Redis',
+    cause: 'a part of the cluster is down, or has no node',
+    remedy: 'have its nodes run again; redis-cli --cluster check shows what is missing',
+  },
+  {
+    pattern: /cluster support disabled/i,
+    of: 'Redis',
+    cause: 'it is no cluster',
+    remedy: 'set URL to redis://… for this Redis alone',
+  },
+  {
+    pattern: /^(CLUSTER|MOVED|ASK|CROSSSLOT)/,
+    of: 'Redis',
+    cause: 'it is a cluster, and was asked as one server',
+    remedy: 'set URL to redis-cluster://HOST:6379,…, with one of its nodes or more',
   },
   {
     pattern: /Protocol error, got/i,

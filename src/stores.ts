@@ -8,6 +8,7 @@ import { openDatabase, type Database, type DatabaseOptions } from './ledger/data
 import { takeOverPatience } from './passing.js';
 import type { QueueConnection } from './queue/connection.js';
 import { withoutPassword } from './redact.js';
+import { isRedisUrl } from './store-url.js';
 
 type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience'>;
 
@@ -50,8 +51,8 @@ export async function openStores(
 
   const { queueUrl } = config;
   return {
-    queue: /^rediss?:/.test(queueUrl)
-      ? { kind: 'redis', url: queueUrl }
+    queue: isRedisUrl(queueUrl)
+      ? { kind: 'redis', url: queueUrl, prefix: config.queuePrefix }
       : { kind: 'postgres', ...place(queueUrl) },
     openLedger(onIdleError, options = {}) {
       return openDatabase({ ...place(config.databaseUrl), onIdleError, ...options });

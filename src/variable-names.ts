@@ -9,6 +9,7 @@ export const variableNames = [
   'TENCENT_ENDPOINT',
   'QUEUE_URL',
   'QUEUE_URL_FILE',
+  'QUEUE_PREFIX',
   'DATABASE_URL',
   'DATABASE_URL_FILE',
   'ROOM_REAPER_DATA_DIR',

@@ -12,6 +12,12 @@ test.each<[rule: string, url: string, shown: string]>([
     'postgres://u:hunter2@host/d?sslkey=hunter2',
     'postgres://u:***@host/d',
   ],
+  [
+    'its password, where it has several hosts',
+    'redis-sentinel://u:hunter2%23@h1:26379,h2:26379/0?sentinelPassword=hunter2#main',
+    'redis-sentinel://***@h1:26379,h2:26379/0',
+  ],
+  ['a password, of a cluster', 'rediss-cluster://:hunter2@h1,h2', 'rediss-cluster://:***@h1,h2'],
   ['a signature', 'https://host/v4/x?usersig=hunter2&random=1', 'https://host/v4/x'],
 ])('a URL is shown without %s', (_rule, url, shown) => {
   expect(withoutPassword(url)).toBe(shown);
@@ -30,6 +36,10 @@ test.each([
   'user:hunter2@host:6379',
   'redis://:/hunter2@host:6379',
   'redis://:#hunter2@host:6379',
+  'redis-sentinel://:#hunter2@h1:26379,h2:26379/0#main',
+  'redis-sentinel://:a/hunter2@h1,h2/0#main',
+  'redis-cluster://:?hunter2@h1:6379,h2:6379',
+  'redis-cluster://u:hunter2@h1:6379,u:hunter2@h2:6379',
   'redis://:?hunter2@host:6379',
   'redis://user:/hunter2@host:6379',
   'redis://user:#hunter2@host:6379',

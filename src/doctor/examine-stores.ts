@@ -8,6 +8,7 @@ import type { QueueConnection } from '../queue/connection.js';
 import { openQueue } from '../queue/open.js';
 import { printable, withoutPassword } from '../redact.js';
 import { openStores, type Stores } from '../stores.js';
+import { isRedisUrl } from '../store-url.js';
 import { judgeDataDirectory, readDataDirectory } from './data-directory.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 import { readWaiting, type LineFacts, type WaitingFacts } from './line.js';
@@ -101,7 +102,7 @@ interface ExaminedQueue {
 }
 
 async function examineQueue(
-  { queueUrl, sdkAppId }: InspectedConfig['config'],
+  { queueUrl, queuePrefix, sdkAppId }: InspectedConfig['config'],
   embedded: Embedded,
 ): Promise<ExaminedQueue> {
   if (queueUrl === undefined) {
@@ -110,11 +111,14 @@ async function examineQueue(
   const findings: Finding[] = [];
   let usable = false;
   let connection: QueueConnection;
-  if (/^rediss?:/.test(queueUrl)) {
-    connection = { kind: 'redis', url: queueUrl };
+  if (queuePrefix === undefined) {
+    return { findings: [warning('not looked at: QUEUE_PREFIX is wrong')], waiting: undefined };
+  }
+  if (isRedisUrl(queueUrl)) {
+    connection = { kind: 'redis', url: queueUrl, prefix: queuePrefix };
     const shownAs = withoutPassword(queueUrl);
     try {
-      const facts = await within(checkLimitMs, readRedis(queueUrl));
+      const facts = await within(checkLimitMs, readRedis(connection));
       findings.push(...judgeRedis(facts, shownAs));
       usable = true;
     } catch (error) {

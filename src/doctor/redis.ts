@@ -1,11 +1,12 @@
 /** The queue's Redis: what BullMQ and the promise to every waiting room need of it. */
-import { Redis } from 'ioredis';
-import { drop } from '../queue/connection.js';
+import { sampleKey, serverOf, withRedisOnce, type RedisConnection } from '../queue/connection.js';
 import { problem, ok, warning, type Finding } from './finding.js';
 import { storeTrouble } from '../store-trouble.js';
 import { checkLimitMs, reasonOf } from '../time-limit.js';
 
 export interface RedisFacts {
+  /** It is a cluster by its URL; the rest is about the node that has the queue's keys. */
+  isCluster?: boolean;
   roundTripMs: number;
   /** undefined: the server does not allow INFO. */
   info: ReadonlyMap<string, string> | undefined;
@@ -16,21 +17,12 @@ export interface RedisFacts {
 }
 
 /** @throws the client's error where Redis cannot be used. */
-export async function readRedis(url: string): Promise<RedisFacts> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: checkLimitMs,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-    // It would ask for INFO, which a managed Redis may refuse.
-    enableReadyCheck: false,
-  });
-  let cause: Error | undefined;
-  redis.on('error', (error: Error) => {
-    cause = error;
-  });
-  try {
-    await redis.connect();
+export function readRedis(connection: Omit<RedisConnection, 'kind'>): Promise<RedisFacts> {
+  // The check would ask for INFO, which a managed Redis may refuse.
+  const limits = { connectTimeout: checkLimitMs, enableReadyCheck: false };
+  return withRedisOnce(connection.url, limits, async (client) => {
+    const key = sampleKey(connection);
+    const redis = await serverOf(client, key);
     let roundTripMs = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < 3; tries++) {
       const from = performance.now();
@@ -38,23 +30,20 @@ export async function readRedis(url: string): Promise<RedisFacts> {
       roundTripMs = Math.min(roundTripMs, performance.now() - from);
     }
     const info = await unlessRefused(redis.info());
-    const script = redis.eval("return redis.call('EXISTS', KEYS[1])", 1, 'bull:room-reaper:meta');
+    const script = client.eval("return redis.call('EXISTS', KEYS[1])", 1, key);
     const scriptRefused = await script.then(
       () => undefined,
       (error: unknown) => reasonOf(error),
     );
     const setting = await unlessRefused(redis.config('GET', 'hash-max-*-value'));
     return {
+      isCluster: redis !== client,
       roundTripMs,
       info: info === undefined ? undefined : parseInfo(info),
       hashMaxListpackValue: setting === undefined ? undefined : readSetting(setting),
       scriptRefused,
     };
-  } catch (error) {
-    throw cause ?? error;
-  } finally {
-    drop(redis);
-  }
+  });
 }
 
 /** undefined where the server forbids the command: a managed Redis may. */
@@ -112,7 +101,7 @@ export function judgeRedis(facts: RedisFacts, shownAs: string): Finding[] {
   return [
     ok(`${shownAs} answers in ${roundTripMs.toFixed(1)} ms, version ${version || 'unknown'}`),
     ...judgeVersion(version),
-    ...judgeRole(info),
+    ...judgeRole(facts, info),
     ...judgeScripts(facts),
     ...judgePersistence(info),
     ...judgeMemory(info),
@@ -132,7 +121,10 @@ function judgeVersion(version: string): Finding[] {
   ];
 }
 
-function* judgeRole(info: ReadonlyMap<string, string>): Generator<Finding> {
+function* judgeRole(
+  { isCluster = false }: RedisFacts,
+  info: ReadonlyMap<string, string>,
+): Generator<Finding> {
   if (info.get('redis_mode') === 'sentinel') {
     const { cause = '', remedy } = storeTrouble({ message: 'SENTINEL' }, 'Redis', 'QUEUE_URL');
     yield problem(cause, remedy);
@@ -140,11 +132,9 @@ function* judgeRole(info: ReadonlyMap<string, string>): Generator<Finding> {
   if (info.get('role') === 'slave') {
     yield problem('it is a read-only replica', 'set QUEUE_URL to the primary');
   }
-  if (info.get('cluster_enabled') === '1') {
-    yield problem(
-      'it is a cluster, and the keys of a queue must be on one node',
-      'set QUEUE_URL to a Redis that is no cluster',
-    );
+  if (info.get('cluster_enabled') === '1' && !isCluster) {
+    const { cause = '', remedy } = storeTrouble({ message: 'CLUSTER' }, 'Redis', 'QUEUE_URL');
+    yield problem(cause, remedy);
   }
 }
 

@@ -74,8 +74,9 @@ export interface Producer {
  */
 export async function openProducer(options: ProducerOptions): Promise<Producer> {
   checkProducerOptions(options);
-  const { sdkAppId, deadlineHours = 24, queueUrl, dataDir = '.room-reaper' } = options;
-  const stores = await openStores({ queueUrl, databaseUrl: queueUrl, dataDir }, () => undefined);
+  const { sdkAppId, deadlineHours = 24, queueUrl, prefix = 'bull' } = options;
+  const places = { queueUrl, databaseUrl: queueUrl, dataDir: options.dataDir ?? '.room-reaper' };
+  const stores = await openStores({ ...places, queuePrefix: prefix }, () => undefined);
   const opened = await openQueue({
     sdkAppId,
     connection: stores.queue,

@@ -1,11 +1,13 @@
 /** What callers may pass, and the check of it: those without types pass anything, and what is ignored may destroy a room now. */
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
-import { queueSchemes, storeUrlProblem } from '../store-url.js';
+import { keyPrefixProblem, queueSchemes, storeUrlProblem } from '../store-url.js';
 
 export interface ProducerOptions {
-  /** `redis://`, `rediss://`, `postgres://` or `embedded`: the QUEUE_URL of the workers. */
+  /** A URL of Redis or Postgres, or `embedded`: the QUEUE_URL of the workers. */
   queueUrl: string;
+  /** What the keys of the queue begin with in Redis: the QUEUE_PREFIX of the workers. Default `bull`. */
+  prefix?: string;
   /** The app whose rooms are destroyed. */
   sdkAppId: number;
   /** How long after it was due a destruction may still be sent, in hours. Default 24. */
@@ -54,7 +56,14 @@ const mostDelayMs = 5 * 365 * 24 * 3_600_000;
 /** A Date before this is one of seconds, in milliseconds since the epoch. */
 const firstDateMs = 1e12;
 
-const ofProducer = ['queueUrl', 'sdkAppId', 'deadlineHours', 'dataDir', 'onError'] as const;
+const ofProducer = [
+  'queueUrl',
+  'prefix',
+  'sdkAppId',
+  'deadlineHours',
+  'dataDir',
+  'onError',
+] as const;
 const ofDestroy = ['delayMs', 'at', 'urgent'] as const;
 const ofDestroyMany = [...ofDestroy, 'onInvalid', 'onProgress'] as const;
 
@@ -77,6 +86,9 @@ export function checkProducerOptions(options: ProducerOptions): void {
   }
   const problem = storeUrlProblem(typeof queueUrl === 'string' ? queueUrl : '', queueSchemes);
   if (problem !== undefined) throw invalid(`queueUrl ${problem}`);
+  const { prefix = 'bull' } = options;
+  const ofPrefix = keyPrefixProblem(typeof prefix === 'string' ? prefix : '');
+  if (ofPrefix !== undefined) throw invalid(`prefix ${ofPrefix}, got ${shown(prefix)}`);
   if (typeof dataDir !== 'string' || dataDir === '') {
     throw invalid(`dataDir must be the path of a directory, got ${shown(dataDir)}`);
   }

@@ -3,8 +3,8 @@
  * when a delayed one is due. Both are read where BullMQ 6 keeps them: in Redis in sorted sets
  * (O(log n)), in Postgres in an indexed table.
  */
-import type { Redis } from 'ioredis';
 import type pg from 'pg';
+import type { RedisClient } from './connection.js';
 import type { DestroyQueue } from './job.js';
 
 export interface QueueLookUp {
@@ -17,7 +17,7 @@ export interface QueueLookUp {
 /** BullMQ keeps the due time of a delayed job times this in its score; below it a counter. */
 const delayedScoreFactor = 0x1000;
 
-export function lookUpOnRedis(redis: Redis, queue: DestroyQueue): QueueLookUp {
+export function lookUpOnRedis(redis: RedisClient, queue: DestroyQueue): QueueLookUp {
   return {
     async ahead(jobId) {
       const [rank, withoutPriority] = await Promise.all([

@@ -3,9 +3,9 @@
  * trips, on Postgres in one statement for all. BullMQ's classes take one job at a time, which
  * there costs a statement each, and on the embedded default they follow one another.
  */
-import type { Redis } from 'ioredis';
 import type pg from 'pg';
 import type { Destruction } from '../destruction.js';
+import type { RedisClient } from './connection.js';
 import { type DestroyQueue, readDestruction } from './job.js';
 
 export interface ManyJobs {
@@ -27,7 +27,7 @@ export interface ManyJobs {
   remove(ids: readonly string[]): Promise<Set<string>>;
 }
 
-export function manyJobsOnRedis(redis: Redis, queue: DestroyQueue): ManyJobs {
+export function manyJobsOnRedis(redis: RedisClient, queue: DestroyQueue): ManyJobs {
   const jobs = (ids: readonly string[]) => Promise.all(ids.map((id) => queue.getJob(id)));
   return {
     async read(ids) {

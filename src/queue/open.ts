@@ -13,9 +13,11 @@ import {
   checkRedis,
   connectRedis,
   drop,
+  keyPrefix,
   redisUnavailable,
   withoutCommand,
   type QueueConnection,
+  type RedisConnection,
 } from './connection.js';
 import { queueName, type DestroyJob, type DestroyQueue, type DestroyWorker } from './job.js';
 import { LeanQueue } from './lean-queue.js';
@@ -64,7 +66,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     },
   };
   const opened = await (connection.kind === 'redis'
-    ? openOnRedis(heard, connection.url)
+    ? openOnRedis(heard, connection)
     : openOnPostgres(heard, connection));
   return {
     ...opened,
@@ -75,14 +77,16 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   };
 }
 
-async function openOnRedis(options: OpenQueueOptions, url: string): Promise<OpenQueue> {
-  await checkRedis(url);
+async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): Promise<OpenQueue> {
+  const { url } = place;
+  await checkRedis(place);
+  const prefix = keyPrefix(place);
   const name = queueName(options.sdkAppId);
   const failFast = options.failFast ?? false;
   const redis = connectRedis(url, failFast);
   redis.on('error', options.onError);
   const queue: DestroyQueue = new LeanQueue(name, {
-    connection: redis,
+    ...{ connection: redis, prefix },
     streams: { events: { maxLen: eventsKept } },
     // Without skipVersionCheck it would keep refusing after Redis is back.
     skipMetasUpdate: options.readOnly ?? false,
@@ -108,7 +112,9 @@ async function openOnRedis(options: OpenQueueOptions, url: string): Promise<Open
       const connection = connectRedis(url, false);
       connection.on('error', options.onError);
       connections.push(connection);
-      const worker: DestroyWorker = new Worker(name, processor, { ...workerOptions, connection });
+      const worker: DestroyWorker = new Worker(name, processor, {
+        ...{ ...workerOptions, connection, prefix },
+      });
       workers.push(worker);
       worker.on('error', options.onError);
       return Promise.resolve(worker);

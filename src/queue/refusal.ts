@@ -8,11 +8,12 @@ import { printable } from '../redact.js';
 
 const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
-    /Stream isn't writeable|Connection is closed|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|terminated/i,
+    /Stream isn't writeable|Cluster isn't ready|refresh slots cache|startup nodes|Cluster redirections|sentinels are unreachable|Connection is closed|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|terminated/i,
     'it cannot be reached; start it, or wait until it is back',
   ],
   [/Command timed out|Socket timeout|Query read timeout|timeout exceeded/i, 'it does not answer'],
   [/^OOM /, 'Redis is full (OOM); raise its maxmemory, or let workers empty it'],
+  [/^CLUSTERDOWN/, 'a part of the cluster is down; start its nodes, or wait until it is back'],
   [/^READONLY /, 'Redis is read-only: a replica, or a failover that is under way'],
   [/^LOADING /, 'Redis is loading its data; wait until it has'],
   [/^MISCONF /, 'Redis cannot write to its disk (MISCONF); look at its log'],

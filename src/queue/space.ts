@@ -1,4 +1,5 @@
 import { RedisQueueBackend } from 'bullmq';
+import { serverOf, type RedisClient } from './connection.js';
 import type { DestroyQueue } from './job.js';
 
 /** The memory of the Redis that a queue lives on. */
@@ -15,8 +16,10 @@ export interface QueueMemory {
 export async function readMemory(queue: DestroyQueue): Promise<QueueMemory | undefined> {
   const backend: unknown = queue.getBackend();
   if (!(backend instanceof RedisQueueBackend)) return undefined;
-  const client = await backend.client;
-  const info = await client.info().catch((error: unknown) => {
+  // What BullMQ puts around the client hands on all that it does.
+  const client = (await backend.client) as unknown as RedisClient;
+  const server = await serverOf(client, queue.toKey('meta'));
+  const info = await server.info().catch((error: unknown) => {
     if (error instanceof Error && /^(NOPERM|ERR unknown command)/.test(error.message)) return '';
     throw error;
   });

@@ -27,7 +27,7 @@ test.each<[rule: string, of: RedisFacts, level: 'warning' | 'problem', text: Reg
   ['6.0 is too old', facts({ redis_version: '6.0.16' }), 'problem', /6\.2 or later, got 6\.0\.16/],
   ['5.9 is too old', facts({ redis_version: '5.9.0' }), 'problem', /got 5\.9\.0/],
   ['a replica refuses to be written', facts({ role: 'slave' }), 'problem', /replica/],
-  ['a cluster splits the keys of a queue', facts({ cluster_enabled: '1' }), 'problem', /cluster/],
+  ['a cluster must be called one', facts({ cluster_enabled: '1' }), 'problem', /cluster/],
   ['rooms that wait live in memory only', facts({ aof_enabled: '0' }), 'warning', /are lost/],
   [
     'a disk that is full stops all writing',
@@ -87,6 +87,10 @@ test('the remedy goes with the reason', () => {
   expect(storeTrouble({ message: 'ECONNREFUSED' }, 'Redis', 'QUEUE_URL').remedy).toMatch(
     /start it/,
   );
+});
+
+test('a cluster that is called one is as well as any Redis', () => {
+  expect(trouble(facts({ cluster_enabled: '1' }, { isCluster: true }))).toEqual([]);
 });
 
 test('a queue needs scripts, and a Sentinel is no Redis to keep it', () => {

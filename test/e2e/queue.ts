@@ -13,11 +13,15 @@ export type TestQueue = DestroyQueue & {
 };
 
 /** Opens it until the end of the test. */
-export async function openTestQueue(sdkAppId: number, url: string): Promise<TestQueue> {
+export async function openTestQueue(
+  sdkAppId: number,
+  url: string,
+  prefix?: string,
+): Promise<TestQueue> {
   const opened = await openQueue({
     sdkAppId,
     connection: url.startsWith('redis')
-      ? { kind: 'redis', url }
+      ? { kind: 'redis', url, prefix }
       : { kind: 'postgres', connection: { connectionString: url }, shownAs: 'the test queue' },
     onError: () => undefined,
   });

@@ -1,9 +1,10 @@
-/** A failover of Redis: its address leads to the new primary, open connections to the old one. */
+/** Failovers of Redis: by an address that leads to the new primary, by Sentinels, in a cluster. */
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { addDestructions } from '../../src/producer/add.js';
 import { openQueue } from '../../src/queue/open.js';
 import { newId } from '../../src/queue/destruction-id.js';
+import { startCluster, startSentinels } from '../support/redis-groups.js';
 import { freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
 
 const ends: (() => unknown)[] = [];
@@ -32,13 +33,11 @@ async function movableAddress(first: string) {
   };
 }
 
-test('a worker and a producer leave a primary that became a replica', async () => {
-  const [old, next] = await Promise.all([startRedisServer(), startRedisServer()]);
-  ends.push(() => Promise.all([old.stop(), next.stop()]));
-  const address = await movableAddress(old.url);
+/** A worker and a producer on the queue at an address. */
+async function workAt(url: string) {
   const options = {
     sdkAppId: freshSdkAppId(),
-    connection: { kind: 'redis', url: address.url } as const,
+    connection: { kind: 'redis', url } as const,
     onError: () => undefined,
   };
   const opened = await openQueue(options);
@@ -60,28 +59,67 @@ test('a worker and a producer leave a primary that became a replica', async () =
       ...{ lane: 'normal', delayMs: 0 },
     });
   };
-  await add('before');
-  await expect.poll(() => done, { timeout: 30_000 }).toEqual(['before']);
+  return {
+    add,
+    done: expect.poll(() => done, { timeout: 60_000 }),
+    /** A producer fails at once, and has moved when it asks again. */
+    produced: (roomId: string) => {
+      const asked = () =>
+        add(roomId, producer.queue).then(
+          () => 'added',
+          () => 'refused',
+        );
+      return expect.poll(asked, { timeout: 60_000 }).toBe('added');
+    },
+    close: () => worker.close(),
+  };
+}
+
+test('a worker and a producer leave a primary that became a replica', async () => {
+  const [old, next] = await Promise.all([startRedisServer(), startRedisServer()]);
+  ends.push(() => Promise.all([old.stop(), next.stop()]));
+  const address = await movableAddress(old.url);
+  const work = await workAt(address.url);
+  await work.add('before');
+  await work.done.toEqual(['before']);
 
   const { hostname, port } = new URL(next.url);
   address.pointTo(next.url);
   await withRedis(old.url, (redis) => redis.replicaof(hostname, port));
 
-  await add('after');
-  await expect.poll(() => done, { timeout: 30_000 }).toEqual(['before', 'after']);
-  // A producer fails at once, and has moved when it asks again.
-  await expect
-    .poll(
-      () =>
-        add('of a producer', producer.queue).then(
-          () => 'added',
-          () => 'refused',
-        ),
-      {
-        timeout: 30_000,
-      },
-    )
-    .toBe('added');
-  await expect.poll(() => done, { timeout: 30_000 }).toContain('of a producer');
-  await worker.close();
+  await work.add('after');
+  await work.done.toEqual(['before', 'after']);
+  await work.produced('of a producer');
+  await work.done.toContain('of a producer');
+  await work.close();
 }, 120_000);
+
+test.each([
+  ['Sentinels name another primary', startSentinels],
+  ['a replica takes the place of a node of a cluster', () => startCluster({ replicas: true })],
+])(
+  'they go on where %s: what waited is there, and is worked on',
+  async (_, open) => {
+    const group = await open();
+    ends.push(() => group.stop());
+    const work = await workAt(group.url);
+    await work.add('before');
+    await work.done.toEqual(['before']);
+
+    const old = await group.primary();
+    await old.kill('SIGKILL');
+    // Waits for the new primary, however long that takes.
+    await work.add('meanwhile');
+    await work.done.toEqual(['before', 'meanwhile']);
+    await work.produced('of a producer');
+    await work.done.toContain('of a producer');
+    expect((await group.primary()).url).not.toBe(old.url);
+
+    // It comes back as a replica, which nobody is led astray by.
+    await old.restart();
+    await work.add('after');
+    await work.done.toContain('after');
+    await work.close();
+  },
+  180_000,
+);

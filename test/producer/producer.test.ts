@@ -487,6 +487,9 @@ describe('what is refused', () => {
     ],
     ['a port that is none', { queueUrl: 'redis://h:99999' }, /queueUrl must be redis:/],
     ['a % in a password', { queueUrl: 'redis://:1%@h' }, /queueUrl must be .* as %25/],
+    ['Sentinels without a name', { queueUrl: 'redis-sentinel://h,h2' }, /with the name of the/],
+    ['a prefix with a space', { prefix: 'a b' }, /prefix must be .*, got "a b"/],
+    ['a prefix that is none', { prefix: 1 }, /prefix must be .*, got 1/],
     ['a directory that is none', { dataDir: 1 }, /dataDir must be/],
     ['a listener that is none', { onError: 'log' }, /onError must be a function, got "log"/],
     [

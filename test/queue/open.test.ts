@@ -109,6 +109,50 @@ test('a Redis whose ACL allows no scripts is told at the start', async () => {
   await server.stop();
 });
 
+test('whatever a Redis is other than its URL says, the error says how to call it', async () => {
+  const server = await startRedisServer();
+  const { host, port } = new URL(server.url);
+  const sentinel = await startRedisServer({
+    sentinel: `sentinel monitor main 127.0.0.1 ${port} 1\n`,
+  });
+  const at = new URL(sentinel.url).host;
+  await expect(openOn(`redis-sentinel://${host}/0#main`)).rejects.toThrow(/it is no Sentinel/);
+  await expect(openOn(`redis-cluster://${host}`)).rejects.toThrow(/it is no cluster/);
+  await expect(openOn(sentinel.url)).rejects.toThrow(/SENTINEL .*set QUEUE_URL to redis-sentinel:/);
+  await expect(openOn(`redis-sentinel://:pw@127.0.0.1:1,${at}/0#other`)).rejects.toThrow(
+    /Redis at redis-sentinel:\/\/\*\*\*@127.0.0.1:1,\S+ cannot be used: NONAME/,
+  );
+  await expect(openOn('redis-sentinel://127.0.0.1:1/0#main')).rejects.toThrow(
+    /none of its servers/,
+  );
+  await expect(openOn('redis-cluster://127.0.0.1:1,127.0.0.1:2')).rejects.toThrow(
+    /none of its servers/,
+  );
+  await withRedis(sentinel.url, (redis) =>
+    redis.call('ACL', 'SETUSER', 'default', 'resetpass', '>of-it'),
+  );
+  await expect(openOn(`redis-sentinel://${at}/0#main`)).rejects.toThrow(
+    /SENTINELAUTH .*sentinelPassword/,
+  );
+  const opened = await openOn(`redis-sentinel://127.0.0.1:1,${at}/0?sentinelPassword=of-it#main`);
+  await opened.close();
+  await Promise.all([server, sentinel].map((each) => each.stop()));
+}, 60_000);
+
+test('a prefix keeps two queues apart that are of one app', async () => {
+  const { url, drop } = await freshRedis();
+  const sdkAppId = freshSdkAppId();
+  const open = (prefix?: string) =>
+    openQueue({ sdkAppId, connection: { kind: 'redis', url, prefix }, onError: () => undefined });
+  const [first, second] = await Promise.all([open('team-a'), open()]);
+  await first.queue.pause();
+  expect([await first.queue.isPaused(), await second.queue.isPaused()]).toEqual([true, false]);
+  const keys = await withRedis(url, (redis) => redis.keys('*:meta'));
+  expect(keys.map((key) => key.split(':')[0]).sort()).toEqual(['bull', 'team-a']);
+  await Promise.all([first.close(), second.close()]);
+  await drop();
+});
+
 test('so are a replica and a cluster, which could never be written', async () => {
   const [primary, replica, cluster] = await Promise.all([
     startRedisServer(),

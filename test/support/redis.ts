@@ -1,3 +1,5 @@
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { Source } from './choose.js';
@@ -13,9 +15,12 @@ export const shippedRedisConfig = fileURLToPath(
 export interface RedisServerOptions {
   /** Redis settings over those of deploy/redis.conf, for example `{ appendfsync: 'always' }`. */
   settings?: Record<string, string>;
+  /** It is a Sentinel with these lines of configuration, which it rewrites. */
+  sentinel?: string;
 }
 
 export function startRedis(source: Source, options: RedisServerOptions = {}): Promise<OwnServer> {
+  const { sentinel } = options;
   const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => [
     `--${key}`,
     value,
@@ -24,9 +29,15 @@ export function startRedis(source: Source, options: RedisServerOptions = {}): Pr
     case 'program':
       return startProgram({
         name: 'redis-server',
+        // A copy: Sentinels have what they watch write its configuration anew, and do so themselves.
+        prepare(folder) {
+          if (sentinel === undefined) copyFileSync(shippedRedisConfig, join(folder, 'redis.conf'));
+          else writeFileSync(join(folder, 'redis.conf'), sentinel);
+        },
         command: (folder, port) => [
           source.path,
-          shippedRedisConfig,
+          join(folder, 'redis.conf'),
+          ...(sentinel === undefined ? [] : ['--sentinel']),
           ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
           ...settings,
         ],
@@ -36,6 +47,7 @@ export function startRedis(source: Source, options: RedisServerOptions = {}): Pr
         endSignal: 'SIGKILL',
       });
     case 'docker':
+      if (sentinel !== undefined) throw new Error('a Sentinel needs a redis-server here');
       return startContainer({
         image: process.env.TEST_REDIS_IMAGE ?? 'redis:7-alpine',
         port: 6379,
