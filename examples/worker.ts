@@ -12,6 +12,9 @@ import { readConfig, startWorker } from 'room-reaper/worker';
 const config = readConfig(process.env);
 
 const worker = await startWorker(config, {
+  // The ledger has it by then: that is what to rely on, a killed worker tells nobody.
+  onEnded: ({ roomId, outcome, statistics }) =>
+    console.log(`${roomId}: ${outcome}, ${statistics?.totalViewers ?? 'unknown'} viewers`),
   // A wrong key, a disabled account: nothing is sent until a person has mended it.
   onLineStopped: ({ reason, remedy }) => console.error(`stopped: ${reason}; ${remedy ?? ''}`),
 });

@@ -98,7 +98,11 @@ test(
 
     worker.child.kill('SIGTERM');
     expect(await worker.ended, worker.said()).toBe(0);
-    expect(worker.said()).toBe('working; stop with SIGTERM\n');
+    const [first, ...lines] = worker.said().trim().split('\n');
+    expect(first).toBe('working; stop with SIGTERM');
+    expect(lines.map((line) => line.replace(/ \d+ viewers$/, '')).sort()).toEqual(
+      rooms.map((room) => `${room}: destroyed,`).sort(),
+    );
   },
 );
 

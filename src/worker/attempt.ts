@@ -72,7 +72,7 @@ export async function attemptDestruction(
     switch (decision.kind) {
       case 'end':
         await sawEnd(decision.outcome, judged, context);
-        return { kind: 'ended', outcome: saved.outcome ?? decision.outcome, reason };
+        return endedWith(saved.outcome ?? decision.outcome, reason, verdict);
       case 'retry': {
         if (sent.probe === 'outage') failedProbes += 1;
         const end = await afterFailure(judged, destruction, job, context);
@@ -95,6 +95,13 @@ export async function attemptDestruction(
         return decision satisfies never;
     }
   }
+}
+
+function endedWith(outcome: Outcome, reason: string, verdict: Verdict): RunEnd {
+  const { statistics } = verdict;
+  return outcome === 'destroyed' && statistics !== undefined
+    ? { kind: 'ended', outcome, reason, statistics }
+    : { kind: 'ended', outcome, reason };
 }
 
 /** Why no attempt was sent, and what follows from it. */

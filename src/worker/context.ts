@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Outcome } from '../destruction.js';
+import type { Destruction, Outcome, Statistics } from '../destruction.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
 import type { DestroyJob } from '../queue/job.js';
@@ -11,6 +11,15 @@ import type { LineGuard } from './line-guard.js';
 import type { OutageWatch } from './outage-watch.js';
 import type { Rejections } from './rejections.js';
 import type { UnsavedResults } from './unsaved-result.js';
+
+/** A destruction that the ledger has the end of. */
+export interface EndedDestruction extends Pick<Destruction, 'id' | 'roomId' | 'batchId'> {
+  outcome: Outcome;
+  /** Why, in words. */
+  reason: string;
+  /** Final statistics, with the outcome `destroyed`; undefined also where an earlier run saved them. */
+  statistics: Statistics | undefined;
+}
 
 /** What every job of one worker shares. */
 export interface WorkerContext {
@@ -31,7 +40,7 @@ export interface WorkerContext {
   readonly sentBefore: (destructionId: string) => Promise<boolean>;
   readonly log: Logger;
   /** Told how each destruction ended. */
-  readonly onEnded: (outcome: Outcome) => void;
+  readonly onEnded: (ended: EndedDestruction) => void;
   /** Told why attempts fail, for whoever watches. */
   readonly onTrouble: (reason: string) => void;
   /** How often a room that keeps failing is tried again later. */

@@ -24,6 +24,8 @@ export type { Config } from '../config.js';
 export type { Credentials } from '../tencent/credentials.js';
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { StoppedLine } from '../ledger/reserve.js';
+export type { Outcome, Statistics } from '../destruction.js';
+export type { EndedDestruction } from './context.js';
 export type { RunningWorker } from './worker.js';
 
 /**
@@ -39,7 +41,10 @@ export function readConfig(
   return readFullConfig(environment, { app: true, credentials: true });
 }
 
-export interface WorkerOptions extends Pick<StartWorkerOptions, 'onLineStopped'> {
+export interface WorkerOptions extends Pick<
+  StartWorkerOptions,
+  'onEnded' | 'onLineStopped' | 'onOutage'
+> {
   /** Default: JSON on stderr at the configuration's level. */
   log?: Logger;
 }

@@ -187,7 +187,8 @@ async function takeBackUnsent(
   await context.writer.release(id).catch(() => undefined);
 }
 
-function report(end: RunEnd, { id, roomId }: Destruction, context: WorkerContext): void {
+function report(end: RunEnd, destruction: Destruction, context: WorkerContext): void {
+  const { id, roomId, batchId } = destruction;
   if (end.kind === 'unsaved') {
     // Before it goes into the job: where the queue is away too, this record is its only copy.
     context.log.error(
@@ -196,10 +197,11 @@ function report(end: RunEnd, { id, roomId }: Destruction, context: WorkerContext
     );
   }
   if (end.kind !== 'ended') return;
-  context.onEnded(end.outcome);
-  if (leavesQueue(end.outcome)) return;
+  const { outcome, reason, statistics } = end;
+  context.onEnded({ id, roomId, batchId, outcome, reason, statistics });
+  if (leavesQueue(outcome)) return;
   context.log.warn(
-    { destructionId: id, roomId, outcome: end.outcome, reason: end.reason },
+    { destructionId: id, roomId, outcome, reason },
     'destruction ended and the room is not gone',
   );
 }

@@ -9,13 +9,13 @@
  *   put off                                       ──► delayed, not counted
  */
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
-import { isGone, type Outcome } from '../destruction.js';
+import { isGone, type Outcome, type Statistics } from '../destruction.js';
 import { type DestroyJob, lanes } from '../queue/job.js';
 import { keepUnsaved, type UnsavedResult } from './unsaved-result.js';
 
 export type RunEnd =
   /** The ledger has its outcome; `known`: it had it before this run. */
-  | { kind: 'ended'; outcome: Outcome; reason: string; known?: true }
+  | { kind: 'ended'; outcome: Outcome; reason: string; known?: true; statistics?: Statistics }
   /** Another program wrote the job: nothing is recorded. */
   | { kind: 'forged'; reason: string }
   /** It failed in a way that may pass, and has a run left. */

@@ -34,7 +34,7 @@ import { fingerprintOf, type Credentials } from '../tencent/credentials.js';
 import { destroyRoomCommand } from '../tencent/endpoint.js';
 import { createSigner } from '../tencent/user-sig.js';
 import { createCameBack } from './came-back.js';
-import type { WorkerContext } from './context.js';
+import type { EndedDestruction, WorkerContext } from './context.js';
 import { startHeartbeat } from './heartbeat.js';
 import { createIntake } from './intake.js';
 import { createLedgerWriter } from './ledger-writer.js';
@@ -65,6 +65,11 @@ export interface StartWorkerOptions {
   onLineStopped?: (line: StoppedLine) => void;
   /** Told when an outage of the API begins, and when it is over (undefined). */
   onOutage?: (outage: StoppedLine | undefined) => void;
+  /**
+   * Told of each destruction that the ledger has the end of. Not a delivery to rely on: a worker
+   * that is killed in between tells nobody, and one whose job runs again may tell it twice.
+   */
+  onEnded?: (ended: EndedDestruction) => void;
   /** Told why attempts fail. */
   onTrouble?: (reason: string) => void;
   /** A person asks for this work: also where the line was stopped for its many rejections. */
@@ -205,7 +210,10 @@ async function run(
     sentBefore: async (destructionId) =>
       (await sentAmong(database, [destructionId])).has(destructionId),
     log,
-    onEnded: (outcome) => progress.ended(outcome),
+    onEnded(ended) {
+      progress.ended(ended.outcome);
+      tellSafely(log, options.onEnded, ended);
+    },
     onTrouble: (reason) => options.onTrouble?.(reason),
     laterRetries: config.laterRetries,
     random: Math.random,

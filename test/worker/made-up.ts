@@ -189,7 +189,7 @@ export function madeUpContext(
       { level: 'info', base: null },
       { write: (text) => void logged.push(JSON.parse(text) as never) },
     ),
-    onEnded: (outcome: string) => done.push(`ended ${outcome}`),
+    onEnded: ({ outcome }: { outcome: string }) => done.push(`ended ${outcome}`),
     onTrouble: (reason: string) => done.push(`trouble: ${reason}`),
     laterRetries: given.laterRetries ?? 8,
     random: () => 0.5,

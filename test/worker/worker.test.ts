@@ -2,9 +2,15 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { openProducer } from '../../src/producer/index.js';
-import { readConfig, ReaperError, startWorker, type ErrorCode } from '../../src/worker/index.js';
+import {
+  readConfig,
+  ReaperError,
+  startWorker,
+  type EndedDestruction,
+  type ErrorCode,
+} from '../../src/worker/index.js';
 import { afterThisTest } from '../e2e/room-reaper.js';
-import { openStage, redisAndPostgres } from '../e2e/stage.js';
+import { openStage, readDestructions, redisAndPostgres } from '../e2e/stage.js';
 
 const log = pino({ level: 'silent' });
 const code = (error: unknown): ErrorCode | undefined =>
@@ -44,6 +50,37 @@ test('a worker that is closed gives back the rooms that wait for a slot, and sen
   expect(left.length).toBeGreaterThan(0);
   for (const room of left)
     expect(await producer.destroy(room)).toMatchObject({ status: 'pending' });
+});
+
+test('a service is told how each destruction ended, with the statistics that came with it', async () => {
+  const { env, sdkAppId } = await openStage({
+    scripts: { refused: [{ kind: 'code', code: 100006 }], gone: [{ kind: 'code', code: 100004 }] },
+  });
+  const stores = await redisAndPostgres();
+  const producer = await openProducer({ queueUrl: stores.QUEUE_URL, sdkAppId });
+  afterThisTest(() => producer.close());
+  const asked: string[] = [];
+  for (const room of ['live', 'refused', 'gone'])
+    asked.push((await producer.destroy(room)).destructionId);
+  const ended: EndedDestruction[] = [];
+  const worker = await startWorker(readConfig({ ...env, ...stores }), {
+    log,
+    onEnded(each) {
+      ended.push(each);
+      throw new Error('a listener that fails must not stop the worker');
+    },
+  });
+  afterThisTest(() => worker.close());
+
+  await expect.poll(() => ended.length, { timeout: 60_000 }).toBe(3);
+  const rows = await readDestructions(stores.DATABASE_URL);
+  const of = (room: string) => ended.find(({ roomId }) => roomId === room);
+  expect(ended.map(({ id }) => id).sort()).toEqual([...asked].sort());
+  expect(of('live')).toMatchObject({ outcome: 'destroyed', batchId: undefined });
+  expect(String(of('live')?.statistics?.totalViewers)).toBe(rows.get('live')?.total_viewers);
+  expect(of('refused')).toMatchObject({ outcome: 'rejected', statistics: undefined });
+  expect(of('refused')?.reason).toMatch(/100006/);
+  expect(of('gone')).toMatchObject({ outcome: 'already_gone', statistics: undefined });
 });
 
 describe('a worker that cannot start says so by its code', () => {
