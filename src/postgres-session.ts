@@ -13,7 +13,6 @@ import { patiently, type Patience } from './passing.js';
 
 const settings: Readonly<Record<string, string>> = {
   default_transaction_isolation: 'read committed',
-  default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
   extra_float_digits: '1',
   client_encoding: 'UTF8',
@@ -41,6 +40,8 @@ export interface SessionNeeds {
   searchPath?: string;
   /** How `query` of the pool is tried again. Default: not at all. */
   patience?: Patience | undefined;
+  /** Nothing can be written by mistake. */
+  readOnly?: boolean;
 }
 
 /**
@@ -49,10 +50,14 @@ export interface SessionNeeds {
  */
 export async function prepareSession(
   client: pg.ClientBase,
-  { searchPath }: SessionNeeds = {},
+  { searchPath, readOnly = false }: SessionNeeds = {},
   pid = (client as pg.ClientBase & { processID: number | null }).processID,
 ): Promise<boolean> {
-  const wanted = { ...settings, ...(searchPath === undefined ? {} : { search_path: searchPath }) };
+  const wanted = {
+    ...settings,
+    default_transaction_read_only: readOnly ? 'on' : 'off',
+    ...(searchPath === undefined ? {} : { search_path: searchPath }),
+  };
   const values = [Object.keys(wanted), Object.values(wanted), pid ?? 0];
   return (await client.query<{ direct: boolean }>(setSql, values)).rows[0]?.direct ?? false;
 }

@@ -134,7 +134,7 @@ const rows: readonly Row[] = [
   {
     pattern: /^42501/,
     cause: 'this user lacks a right',
-    remedy: 'grant it, see "Postgres" in docs/operations.md; `room-reaper doctor` says which',
+    remedy: 'grant it, see "Rights" in docs/operations.md; `room-reaper doctor` says more',
   },
   {
     pattern: /^25006/,

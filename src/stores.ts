@@ -4,13 +4,19 @@
  */
 import type { StoreConfig } from './config.js';
 import type { EmbeddedDatabase } from './embedded/open-embedded.js';
-import { openDatabase, type Database, type DatabaseOptions } from './ledger/database.js';
+import {
+  migrateDatabase,
+  openDatabase,
+  type Database,
+  type DatabaseOptions,
+} from './ledger/database.js';
+import type { Migrated } from './ledger/schema.js';
 import { takeOverPatience } from './passing.js';
 import type { QueueConnection } from './queue/connection.js';
 import { withoutPassword } from './redact.js';
 import { isRedisUrl } from './store-url.js';
 
-type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience'>;
+type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience' | 'isEmbedded'>;
 
 export interface Stores {
   queue: QueueConnection;
@@ -19,11 +25,14 @@ export interface Stores {
     onIdleError: (error: Error) => void,
     options?: Pick<DatabaseOptions, 'readOnly' | 'isPatient'>,
   ): Promise<Database>;
+  /** Brings its schema up to date, also under workers of an older program. */
+  migrateLedger(): Promise<Migrated>;
   close(): Promise<void>;
 }
 
 /**
- * @param onNotice - told, once, what a user of the embedded default should know.
+ * @param onNotice - told, once, what a user of the embedded default should know, and how far a
+ *   migration is.
  * @throws ReaperError `UNAVAILABLE` where the embedded database cannot be opened.
  */
 export async function openStores(
@@ -44,19 +53,22 @@ export async function openStores(
         connection: embedded.connection,
         shownAs: `the embedded database in ${config.dataDir}`,
         patience: takeOverPatience,
+        isEmbedded: true,
       };
     }
     return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
   }
 
   const { queueUrl } = config;
+  const ledger = { ...place(config.databaseUrl), onProgress: onNotice };
   return {
     queue: isRedisUrl(queueUrl)
       ? { kind: 'redis', url: queueUrl, prefix: config.queuePrefix }
       : { kind: 'postgres', ...place(queueUrl) },
     openLedger(onIdleError, options = {}) {
-      return openDatabase({ ...place(config.databaseUrl), onIdleError, ...options });
+      return openDatabase({ ...ledger, onIdleError, ...options });
     },
+    migrateLedger: () => migrateDatabase(ledger),
     close: async () => embedded?.close(),
   };
 }

@@ -46,16 +46,20 @@ export function auditCommand(io: Io): Command {
         throw invalid('--batch and --since must not both be given; keep one');
       }
       const sinceMs = readDuration('--since', flags.since ?? '1h');
-      io.exitCode = await withOwnService(io, async (service) => {
-        const result = await audit(
-          service,
-          flags.batch === undefined
-            ? { fromMs: (await ledgerNowMs(service)) - sinceMs }
-            : { batchId: (await findBatch(service, flags.batch, sayNewest(io))).id },
-        );
-        print(io, flags.json ? (stringify(auditJson(result)) ?? '') : toText(result));
-        return result.violated ? exitCodes.notGone : exitCodes.ok;
-      });
+      io.exitCode = await withOwnService(
+        io,
+        async (service) => {
+          const result = await audit(
+            service,
+            flags.batch === undefined
+              ? { fromMs: (await ledgerNowMs(service)) - sinceMs }
+              : { batchId: (await findBatch(service, flags.batch, sayNewest(io))).id },
+          );
+          print(io, flags.json ? (stringify(auditJson(result)) ?? '') : toText(result));
+          return result.violated ? exitCodes.notGone : exitCodes.ok;
+        },
+        { readOnly: true },
+      );
     });
 }
 

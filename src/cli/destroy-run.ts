@@ -67,7 +67,7 @@ export async function runDestroy(run: Run): Promise<number> {
       `${rooms(enqueued.added.pending)} had a destruction pending already, whose outcome counts for this batch too`,
     );
   }
-  const stopped = signal.aborted ? undefined : await workUntilEnded(run, enqueued);
+  const { stopped, outdated } = signal.aborted ? {} : await workUntilEnded(run, enqueued);
 
   const progress = await readProgress(service, id);
   const summary = progress && (await readSummary(service, id));
@@ -81,8 +81,9 @@ export async function runDestroy(run: Run): Promise<number> {
     say(io, 'Where rooms are left then, run the same command again to go on.');
     return signal.aborted ? exitCodes.interrupted : exitCodes.usage;
   }
+  const ended = { stopped, outdated, signal };
   if (summary === undefined) {
-    const code = exitCode(progress, stopped, signal, io);
+    const code = exitCode(progress, ended, io);
     return code === exitCodes.ok ? exitCodes.usage : code;
   }
   const warnings = (await readWarnings(service, id, summary)) ?? [];
@@ -90,17 +91,22 @@ export async function runDestroy(run: Run): Promise<number> {
   const result = { progress, summary, rooms: request.rooms.counts, warnings, seconds };
   if (json) for (const warning of warnings) say(io, describeWarning(warning, summary.rooms));
   print(io, json ? destroyedToJson(result) : toText(result));
-  return exitCode(progress, stopped, signal, io);
+  return exitCode(progress, ended, io);
 }
 
-/** @returns why the line was stopped, where that ended it. */
-async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<StoppedLine | undefined> {
+/** What ended the work before its end. */
+interface EndedBy {
+  stopped?: StoppedLine | undefined;
+  /** The ledger is of a newer program now. */
+  outdated?: ReaperError | undefined;
+}
+
+async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
   const { service, signal, io } = run;
   const { batch, lastPriority } = enqueued;
   const { config, stores } = service;
   const line = createProgressLine(io);
-  const found: {
-    stopped?: StoppedLine;
+  const found: EndedBy & {
     outage?: StoppedLine | undefined;
     trouble?: { reason: string; at: number };
   } = {};
@@ -131,6 +137,9 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<StoppedLine
       found.trouble = { reason, at: Date.now() };
     },
   });
+  void worker.ended.then((reason) => {
+    found.outdated = reason;
+  });
   const interrupted = () => signal.aborted;
   const secondsLeft = followBatch(service, lastPriority);
   const rate = createRateMeter();
@@ -151,7 +160,7 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<StoppedLine
         if (finished >= progress.total) break;
         if (mayBeLost(finished, now)) await lookForLost(run, enqueued);
       }
-      if (found.stopped !== undefined || interrupted()) break;
+      if (found.stopped !== undefined || found.outdated !== undefined || interrupted()) break;
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
@@ -159,7 +168,7 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<StoppedLine
     if (interrupted()) say(io, 'interrupted: finishing what is in flight (again to exit at once)');
     await worker.close();
   }
-  return found.stopped;
+  return found;
 }
 
 /** A room that is on the queue no more would be waited for without end. */
@@ -180,8 +189,7 @@ async function lookForLost({ service, request, signal, io }: Run, enqueued: Enqu
 
 function exitCode(
   progress: BatchProgress,
-  stopped: StoppedLine | undefined,
-  signal: AbortSignal,
+  { stopped, outdated, signal }: EndedBy & { signal: AbortSignal },
   io: Io,
 ): number {
   const left = progress.total - finishedCount(progress);
@@ -190,6 +198,10 @@ function exitCode(
     if (stopped.remedy !== undefined) say(io, `What to do: ${printable(stopped.remedy)}.`);
     say(io, 'Then run the same command again to go on.');
     return exitCodes.stopped;
+  }
+  if (left > 0 && outdated !== undefined) {
+    say(io, `${outdated.message}. ${rooms(left)} still to do: run the same command again there.`);
+    return exitCodes.usage;
   }
   if (left > 0 && signal.aborted) {
     say(

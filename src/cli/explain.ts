@@ -33,10 +33,14 @@ export function explainCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (roomId: string, flags: { json?: boolean }) => {
       checkRoomId(roomId);
-      await withOwnService(io, async (service) => {
-        const explanation = await explain(service, roomId);
-        print(io, flags.json ? explanationJson(explanation) : toText(explanation));
-      });
+      await withOwnService(
+        io,
+        async (service) => {
+          const explanation = await explain(service, roomId);
+          print(io, flags.json ? explanationJson(explanation) : toText(explanation));
+        },
+        { readOnly: true },
+      );
     });
 }
 

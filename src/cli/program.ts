@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { errorCodes, ReaperError } from '../errors.js';
 import { isPassing } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
+import { storeTrouble } from '../store-trouble.js';
 import { packageVersion } from '../worker/version.js';
 import { describeError } from './advice.js';
 import { Declined } from './confirm.js';
@@ -86,6 +87,11 @@ export const commands: Record<string, Listed> = {
     does: 'go on after pause, or after the line was stopped and its cause mended',
     load: async () => (await import('./pause.js')).resumeCommand,
   },
+  migrate: {
+    takes: '[options]',
+    does: 'bring the tables of the ledger up to date, after an upgrade',
+    load: async () => (await import('./migrate.js')).migrateCommand,
+  },
   simulator: {
     takes: '[options]',
     does: "run a stand-in for Tencent's API that keeps its documented rules",
@@ -162,6 +168,11 @@ export function reportError(error: unknown, io: Io): number {
   if (error instanceof Declined) {
     say(io, `room-reaper: ${error.message}`);
     return exitCodes.interrupted;
+  }
+  if ((error as { code?: unknown } | undefined)?.code === '42501') {
+    const { cause = '', remedy } = storeTrouble(error, 'Postgres', 'DATABASE_URL');
+    say(io, `room-reaper: ${cause}: ${printable((error as Error).message)}; ${remedy}`);
+    return exitCodes.usage;
   }
   if (isServerAway(error)) {
     const { message } = error as Error;

@@ -46,8 +46,11 @@ export function pruneCommand(io: Io): Command {
         );
       }
       const olderThanMs = readDuration('--older-than', flags.olderThan);
-      io.exitCode = await withService(config, io, (service) =>
-        runPrune(service, olderThanMs, flags, io),
+      io.exitCode = await withService(
+        config,
+        io,
+        (service) => runPrune(service, olderThanMs, flags, io),
+        { readOnly: flags.dryRun === true },
       );
     });
 }

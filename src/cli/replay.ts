@@ -80,16 +80,21 @@ export function replayCommand(io: Io): Command {
       const label = readBatchFlags(flags, flags.name);
       const config = readConfig(io.env, { app: true, credentials: false });
       const protectedRooms = readProtection(config, flags, io).rooms;
-      io.exitCode = await withService(config, io, async (service) => {
-        const parent =
-          flags.batch === undefined ? undefined : await findBatch(service, flags.batch);
-        const request: ReplayRequest = {
-          ...{ ...label, ...choice, protectedRooms, force: flags.force === true },
-          batchId: parent?.id,
-          origin: describeChoice(flags, parent?.id),
-        };
-        return planAndReplay(service, request, flags, io);
-      });
+      io.exitCode = await withService(
+        config,
+        io,
+        async (service) => {
+          const parent =
+            flags.batch === undefined ? undefined : await findBatch(service, flags.batch);
+          const request: ReplayRequest = {
+            ...{ ...label, ...choice, protectedRooms, force: flags.force === true },
+            batchId: parent?.id,
+            origin: describeChoice(flags, parent?.id),
+          };
+          return planAndReplay(service, request, flags, io);
+        },
+        { readOnly: flags.dryRun === true },
+      );
     });
 }
 

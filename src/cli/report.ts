@@ -64,8 +64,10 @@ export function reportCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (batch: string, flags: ReportFlags) => {
       const format = readFormat(flags);
-      io.exitCode = await withOwnService(io, (service) =>
-        runReport(service, batch, format, flags, io),
+      io.exitCode = await withOwnService(
+        io,
+        (service) => runReport(service, batch, format, flags, io),
+        { readOnly: true },
       );
     });
 }

@@ -49,13 +49,13 @@ export function statusCommand(io: Io): Command {
       const show = (status: Status) =>
         flags.json ? JSON.stringify(statusJson(status)) : toText(status, Date.now());
       // What is watched says so itself.
-      const onQueueError = flags.watch ? () => undefined : undefined;
+      const quiet = flags.watch ? { onQueueError: () => undefined } : {};
       const use = async (service: Service) => {
         const read = () => readStatus(service, flags.batch);
         if (flags.watch) await watch(read, show, flags, io);
         else print(io, show(await read()));
       };
-      await withOwnService(io, use, onQueueError);
+      await withOwnService(io, use, { readOnly: true, ...quiet });
     });
 }
 

@@ -2,20 +2,27 @@ import { readConfig, type Config } from '../config.js';
 import { openService, type Service } from '../operations/service.js';
 import { say, type Io } from './io.js';
 
+export interface OpenOptions {
+  /** Told of trouble with the connection to the queue; by default that is said. */
+  onQueueError?: (error: Error) => void;
+  /** It only reads. */
+  readOnly?: boolean;
+}
+
 /**
  * Lends the service to `use`, and closes it however that ends.
  *
- * @param onQueueError - told of trouble with the connection to the queue; by default that is said.
  * @throws ReaperError `UNAVAILABLE` where a store cannot be reached.
  */
 export async function withService<R>(
   config: Config,
   io: Io,
   use: (service: Service) => Promise<R>,
-  onQueueError: (error: Error) => void = sayQueueAway(io, config.queueUrl),
+  options: OpenOptions = {},
 ): Promise<R> {
   const onNotice = (message: string) => say(io, message);
-  const service = await openService(config, { onNotice, onQueueError });
+  const onQueueError = sayQueueAway(io, config.queueUrl);
+  const service = await openService(config, { onNotice, onQueueError, ...options });
   try {
     return await use(service);
   } finally {
@@ -27,10 +34,10 @@ export async function withService<R>(
 export function withOwnService<R>(
   io: Io,
   use: (service: Service) => Promise<R>,
-  onQueueError?: (error: Error) => void,
+  options?: OpenOptions,
 ): Promise<R> {
   const config = readConfig(io.env, { app: true, credentials: false });
-  return withService(config, io, use, onQueueError);
+  return withService(config, io, use, options);
 }
 
 /** How often it is said, at most, in milliseconds: each try to connect fails with an error. */

@@ -30,7 +30,11 @@ export function workerCommand(io: Io): Command {
     const stores = await openStores(config, (message) => say(io, message));
     try {
       const worker = await startWorker(config, { stores, log });
-      await interrupt.interrupted;
+      const reason = await Promise.race([
+        interrupt.interrupted.then(() => undefined),
+        worker.ended,
+      ]);
+      if (reason !== undefined) throw reason;
       log.info('stopping: finishing what is in flight');
       await worker.close();
     } finally {

@@ -202,7 +202,7 @@ async function readLineFacts(
 
 /** Its tables are there, at this program's version, and may be used. */
 function isCurrent({ facts }: PostgresSession, use: Use): boolean {
-  return facts.mayUseTables && facts.schemaVersion === newestVersion(use);
+  return facts.mayReadTables && facts.schemaVersion === newestVersion(use);
 }
 
 type Place = Omit<Extract<QueueConnection, { kind: 'postgres' }>, 'kind'>;

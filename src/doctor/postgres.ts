@@ -1,7 +1,8 @@
 /** A Postgres that holds the ledger, the queue, or both. Read only: nothing is made or migrated. */
 import pg from 'pg';
 import { LATEST_SCHEMA_VERSION, MINIMUM_POSTGRES_VERSION } from 'bullmq';
-import { latestMigration, type Database } from '../ledger/database.js';
+import type { Database } from '../ledger/database.js';
+import { latestMigration } from '../ledger/schema.js';
 import { prepareSession } from '../postgres-session.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 import { checkLimitMs } from '../time-limit.js';
@@ -42,6 +43,8 @@ export interface PostgresFacts {
   schemaVersion: number | undefined;
   /** Whether this user may read and write all its tables; true where there are none yet. */
   mayUseTables: boolean;
+  /** Whether this user may read all its tables. */
+  mayReadTables: boolean;
   roundTripMs: number;
   /** The database's clock minus this machine's, in milliseconds, to within half a round trip. */
   clockOffsetMs: number;
@@ -70,9 +73,9 @@ select current_setting('server_version') as version,
  * user may not do is the answer, not an error.
  */
 const rightsSql = `
-select has_schema_privilege(n.oid, 'USAGE') and coalesce(bool_and(
-         has_table_privilege(c.oid, 'SELECT') and has_table_privilege(c.oid, 'INSERT')
-         and has_table_privilege(c.oid, 'UPDATE') and has_table_privilege(c.oid, 'DELETE')), true) as may_use_tables,
+select has_schema_privilege(n.oid, 'USAGE') and coalesce(bool_and(has_table_privilege(c.oid, 'SELECT')), true) as may_read_tables,
+       coalesce(bool_and(has_table_privilege(c.oid, 'INSERT') and has_table_privilege(c.oid, 'UPDATE')
+         and has_table_privilege(c.oid, 'DELETE')), true) as may_write_tables,
        count(c.oid)::int as tables
   from pg_namespace n left join pg_class c on c.relnamespace = n.oid and c.relkind = 'r'
  where n.nspname = $1 group by n.oid`;
@@ -137,11 +140,14 @@ async function readFacts(client: pg.Client, use: Use): Promise<Omit<PostgresFact
   const settings = (await client.query<SettingsRow>(settingsSql)).rows[0];
   if (settings === undefined) throw new Error('a select without a table gave no row');
   const rights = (
-    await client.query<{ may_use_tables: boolean; tables: number }>(rightsSql, [schemas[use]])
+    await client.query<
+      Record<'may_read_tables' | 'may_write_tables', boolean> & { tables: number }
+    >(rightsSql, [schemas[use]])
   ).rows[0];
-  const mayUseTables = rights?.may_use_tables ?? true;
+  const mayReadTables = rights?.may_read_tables ?? true;
+  const mayUseTables = mayReadTables && (rights?.may_write_tables ?? true);
   let schemaVersion: number | undefined;
-  if (rights !== undefined && rights.tables > 0 && mayUseTables) {
+  if (rights !== undefined && rights.tables > 0 && mayReadTables) {
     const { rows } = await client.query<{ version: number | null }>(
       `select max(version)::int as version from ${versionTables[use]}`,
     );
@@ -162,6 +168,7 @@ async function readFacts(client: pg.Client, use: Use): Promise<Omit<PostgresFact
     mayCreateSchemas: settings.may_create_schemas,
     schemaVersion,
     mayUseTables,
+    mayReadTables,
     ...clock,
   };
 }
@@ -201,7 +208,7 @@ export function judgePostgres(
     ok(`${shownAs} answers in ${facts.roundTripMs.toFixed(1)} ms, Postgres ${facts.version}`),
     ...judgeServer(facts),
     ...judgeSession(facts, use),
-    judgeSchema(facts, use),
+    ...judgeSchema(facts, use),
     ...(embedded ? [] : judgeSettings(facts, use)),
   ];
 }
@@ -252,39 +259,43 @@ function* judgeSession({ pooled, encoding }: PostgresFacts, use: Use): Generator
       );
 }
 
-function judgeSchema(facts: PostgresFacts, use: Use): Finding {
+function* judgeSchema(facts: PostgresFacts, use: Use): Generator<Finding> {
   const schema = schemas[use];
   const newest = newestVersion(use);
   const { schemaVersion } = facts;
-  if (!facts.mayUseTables) {
-    return problem(
+  if (!facts.mayReadTables) {
+    yield problem(
       `this user may not read and write all tables of the schema ${schema}`,
-      `grant it to the user, or make it the owner of schema ${schema} and its tables`,
+      'give it the rights of a worker, or of a reader: "Rights" in docs/operations.md',
     );
+    return;
   }
-  if (!facts.mayCreateSchemas) {
-    // Also where it is there: "create schema if not exists" asks for the right first.
-    return problem(
-      'this user may not create schemas in the database, and no program starts without that',
-      'grant create on the database to the user',
+  if (!facts.mayUseTables) {
+    yield warning(
+      `this user may only read the schema ${schema}: enough to look, not to work`,
+      'give it the rights of a worker where it is to work: "Rights" in docs/operations.md',
     );
   }
   if (schemaVersion === undefined) {
-    return ok(`schema ${schema} is not made yet; the first program that uses it makes it`);
-  }
-  if (schemaVersion > newest) {
-    return problem(
+    yield facts.mayCreateSchemas
+      ? ok(`schema ${schema} is not made yet; the first program that uses it makes it`)
+      : problem(
+          `schema ${schema} is not made yet, and this user may not create schemas in the database`,
+          'run `room-reaper migrate` as a user who may: "Rights" in docs/operations.md',
+        );
+  } else if (schemaVersion > newest) {
+    yield problem(
       `schema ${schema} has version ${schemaVersion}, this program knows ${newest}`,
       'run the newer room-reaper that made it',
     );
-  }
-  if (schemaVersion < newest) {
-    return warning(
+  } else if (schemaVersion < newest) {
+    yield warning(
       `schema ${schema} has version ${schemaVersion}, this program needs ${newest}`,
-      'stop the older workers; the next start of this program brings it up to date',
+      'run `room-reaper migrate`, and start the workers of this version',
     );
+  } else {
+    yield ok(`schema ${schema} is at version ${schemaVersion}`);
   }
-  return ok(`schema ${schema} is at version ${schemaVersion}`);
 }
 
 function* judgeSettings(facts: PostgresFacts, use: Use): Generator<Finding> {

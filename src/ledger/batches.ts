@@ -168,15 +168,13 @@ export async function finishedAmong(
 const sumOfCounters = outcomes.map((outcome) => `b.${outcome}`).join(' + ');
 
 /**
- * $1 SDKAppID. Marks the batches whose last room has ended. The counters of a batch are
- * exact at any instant; this only notes the time. Rooms that it joined are looked up one by one,
- * so only where they can be what is missing; one of them may have been lost with its queue, and
- * have been made anew under the batch itself.
+ * $1 SDKAppID. Batches whose last room has ended without that being noted. The counters of a batch
+ * are exact at any instant. Rooms that it joined are looked up one by one, so only where they can
+ * be what is missing; one of them may have been lost with its queue, and have been made anew under
+ * the batch itself.
  */
-const finishSql = `
-update room_reaper.batches b
-   set finished_at = clock_timestamp()
- where b.sdk_app_id = $1 and b.finished_at is null and b.enqueued_at is not null
+const hasEnded = `
+b.sdk_app_id = $1 and b.finished_at is null and b.enqueued_at is not null
    and case when b.total <= ${sumOfCounters} + (
          select count(*) from room_reaper.batch_joins j where j.batch_id = b.id)
        then b.total <= ${sumOfCounters} + (
@@ -185,8 +183,30 @@ update room_reaper.batches b
             and not exists (select from room_reaper.destructions o
               where o.batch_id = b.id and o.room_id collate "C" = j.room_id collate "C" and o.outcome is not null)) end`;
 
+const finishSql = `update room_reaper.batches b set finished_at = clock_timestamp() where ${hasEnded}`;
+
+/** Notes when batches ended. */
 export async function finishBatches(database: Database, sdkAppId: number): Promise<void> {
   await database.query('batch-finish', finishSql, [sdkAppId]);
+}
+
+/** $1 SDKAppID. With when the last of their rooms ended. */
+const endedSql = `
+select b.id, extract(epoch from greatest(b.enqueued_at,
+         (select max(d.finished_at) from room_reaper.destructions d where d.batch_id = b.id),
+         (select max(d.finished_at) from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
+           where j.batch_id = b.id)))::float8 * 1000 as ended_at
+  from room_reaper.batches b where ${hasEnded}`;
+
+/** When batches ended that nobody noted yet, in milliseconds since the epoch, by their ids. */
+export async function readEnded(
+  database: Database,
+  sdkAppId: number,
+): Promise<Map<string, number>> {
+  const rows = await database.query<{ id: string; ended_at: number }>('batch-ended', endedSql, [
+    sdkAppId,
+  ]);
+  return new Map(rows.map((row) => [row.id, row.ended_at]));
 }
 
 export interface BatchProgress extends OutcomeCounts {

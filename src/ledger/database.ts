@@ -1,11 +1,10 @@
-/** The ledger's database: connection, migrations, statements. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** The ledger's database: connection and statements. */
 import type pg from 'pg';
 import { ReaperError } from '../errors.js';
-import { ownFile } from '../own-file.js';
 import { patiently, type Patience } from '../passing.js';
 import { openPool } from '../postgres-session.js';
 import { describeStoreTrouble, storeTrouble } from '../store-trouble.js';
+import { prepareSchema, type Migrated, type SchemaOptions } from './schema.js';
 
 export interface Database {
   /**
@@ -22,11 +21,11 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions {
-  connection: pg.PoolConfig;
-  /** How it is called in messages: its URL without password, or "the embedded database". */
-  shownAs: string;
-  /** Only to look: the schema is taken as it is, and may be missing. */
+export interface DatabaseOptions
+  extends
+    Pick<SchemaOptions, 'connection' | 'shownAs'>,
+    Partial<Pick<SchemaOptions, 'isEmbedded' | 'onProgress'>> {
+  /** Only to look: nothing is made, changed or locked. */
   readOnly?: boolean;
   /** Called for errors of idle connections, which need no action: the pool replaces them. */
   onIdleError?: (error: Error) => void;
@@ -40,9 +39,10 @@ export interface DatabaseOptions {
 const poolSize = 4;
 
 /**
- * Connects and brings the schema up to date.
+ * Connects and, unless it is only to look, brings the schema up to date.
  *
- * @throws ReaperError `UNAVAILABLE` where the database cannot be reached or used.
+ * @throws ReaperError `UNAVAILABLE` where the database cannot be reached or used, or its schema is
+ *   not as this program needs it.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { pool, isPooled } = openPool(
@@ -54,9 +54,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ...options.connection,
     },
     (error) => options.onIdleError?.(error),
+    options.readOnly ? { readOnly: true } : {},
   );
   try {
-    if (!options.readOnly) await patiently(options.patience ?? 0, () => migrate(pool));
+    await prepare(pool, options, options.readOnly ? 'read' : 'write');
   } catch (error) {
     await pool.end();
     throw unavailable(options.shownAs, error);
@@ -92,6 +93,32 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
+function prepare(
+  pool: pg.Pool,
+  options: DatabaseOptions,
+  access: SchemaOptions['access'],
+): Promise<Migrated> {
+  const { isEmbedded = false, onProgress = () => undefined } = options;
+  const schema = { ...options, access, isEmbedded, onProgress };
+  return patiently(options.patience ?? 0, () => prepareSchema(pool, schema));
+}
+
+/**
+ * Brings the schema up to date, also under workers of an older program: they end in order.
+ *
+ * @throws ReaperError `UNAVAILABLE`, as `openDatabase` does.
+ */
+export async function migrateDatabase(options: DatabaseOptions): Promise<Migrated> {
+  const { pool } = openPool({ max: 1, ...options.connection }, () => undefined);
+  try {
+    return await prepare(pool, options, 'migrate');
+  } catch (error) {
+    throw unavailable(options.shownAs, error);
+  } finally {
+    await pool.end();
+  }
+}
+
 /** The database's encoding (LATIN1, say) has no such character, or no text of Postgres can hold it (NUL). */
 function isUntranslatable(error: unknown): boolean {
   const { code } = error as { code?: unknown };
@@ -116,64 +143,6 @@ export async function readColumn<Value>(
 ): Promise<Value[]> {
   const rows = await database.query<Record<string, Value>>(...statement);
   return rows.flatMap((row) => Object.values(row));
-}
-
-/** Any number, the same in every process: whoever holds it migrates. */
-const migrationLock = 7_236_548_210;
-
-/** Applies the migrations that are missing, in order, in one transaction, under an advisory lock. */
-async function migrate(pool: pg.Pool): Promise<void> {
-  const migrations = readMigrations();
-  const client = await pool.connect();
-  try {
-    await client.query('begin');
-    await client.query('select pg_advisory_xact_lock($1)', [migrationLock]);
-    await client.query('create schema if not exists room_reaper');
-    await client.query(
-      'create table if not exists room_reaper.migrations (version int primary key, applied_at timestamptz not null default now())',
-    );
-    const applied = await client.query<{ version: number }>(
-      'select version from room_reaper.migrations',
-    );
-    const known = new Set(applied.rows.map((row) => row.version));
-    const newest = Math.max(0, ...known);
-    const ours = migrations.at(-1)?.version ?? 0;
-    if (newest > ours) {
-      throw new ReaperError(
-        'UNAVAILABLE',
-        `the ledger has schema version ${newest}, this program knows ${ours}; run the newer room-reaper that made it`,
-      );
-    }
-    for (const migration of migrations) {
-      if (known.has(migration.version)) continue;
-      await client.query(migration.sql);
-      await client.query('insert into room_reaper.migrations (version) values ($1)', [
-        migration.version,
-      ]);
-    }
-    await client.query('commit');
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
-}
-
-/** Version of the schema that this program works with. */
-export function latestMigration(): number {
-  return readMigrations().at(-1)?.version ?? 0;
-}
-
-function readMigrations(): { version: number; sql: string }[] {
-  const directory = ownFile('../ledger/migrations/', import.meta.url);
-  return readdirSync(directory)
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-    .map((name) => ({
-      version: Number.parseInt(name, 10),
-      sql: readFileSync(new URL(name, directory), 'utf8'),
-    }));
 }
 
 function unavailable(shownAs: string, error: unknown): ReaperError {

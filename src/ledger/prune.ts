@@ -54,12 +54,13 @@ const mayGo = (destruction: string, cutoff: string, force: string) => `
 
 /**
  * $1 cutoff (µs), $2 SDKAppID, $3 after requested at (µs), $4 after id, $5 rows, $6 force,
- * $7 whether to delete, $8 batches that stay because one of their destructions does.
+ * $7 batches that stay because one of their destructions does.
  *
  * Walks by requested_at, which is not later than finished_at. Returns what was deleted, or
- * would be, and where the walk has come to; no `last_id` at its end. Locks what it deletes.
+ * would be, and where the walk has come to; no `last_id` at its end. Locks what it deletes; what
+ * only counts is no statement that could write, so that a reader may run it.
  */
-const destructionsSql = `
+const destructionsSql = (deletes: boolean) => `
 with page as materialized (
   select d.id, d.sdk_app_id, d.batch_id, d.outcome, d.requested_at, d.finished_at, d.not_after
     from room_reaper.destructions d
@@ -70,37 +71,39 @@ with page as materialized (
 old as materialized (
   select p.id from page p
    where p.sdk_app_id = $2 and ${mayGo('p', instant('$1'), '$6::bool')}
-     and (p.batch_id is null or p.batch_id <> all ($8::text[]))
+     and (p.batch_id is null or p.batch_id <> all ($7::text[]))
      and not exists (
-       select from room_reaper.batch_joins j where j.destruction_id = p.id and j.batch_id = any ($8))
+       select from room_reaper.batch_joins j where j.destruction_id = p.id and j.batch_id = any ($7))
 ),
+${
+  deletes
+    ? `
 attempts_gone as (
-  delete from room_reaper.attempts
-   where $7::bool and destruction_id = any (array(select id from old))
-  returning 1
+  delete from room_reaper.attempts where destruction_id = any (array(select id from old)) returning 1
 ),
 cancels_gone as (
-  delete from room_reaper.cancelled_destructions
-   where $7::bool and destruction_id = any (array(select id from old))
+  delete from room_reaper.cancelled_destructions where destruction_id = any (array(select id from old))
 ),
 destructions_gone as (
-  delete from room_reaper.destructions
-   where $7::bool and id = any (array(select id from old))
-  returning 1
-)
-select case when $7::bool then (select count(*) from destructions_gone)
-         else (select count(*) from old) end::int as destructions,
-       case when $7::bool then (select count(*) from attempts_gone)
-         else (select count(*) from room_reaper.attempts where destruction_id = any (array(select id from old))) end::int as attempts,
+  delete from room_reaper.destructions where id = any (array(select id from old)) returning 1
+)`
+    : `
+attempts_gone as (
+  select from room_reaper.attempts where destruction_id = any (array(select id from old))
+),
+destructions_gone as (select from old)`
+}
+select (select count(*) from destructions_gone)::int as destructions,
+       (select count(*) from attempts_gone)::int as attempts,
        l.id as last_id, ${microseconds('l.requested_at')} as last_at
   from (select 1) as one
   left join lateral (select id, requested_at from page order by requested_at desc, id desc limit 1) l on true`;
 
 /**
- * $1 cutoff (µs), $2 numbers of the app's lines, $3 sent after (µs), $4 rows, $5 whether to
- * delete. Attempts whose destruction is not there, sent before the cutoff.
+ * $1 cutoff (µs), $2 numbers of the app's lines, $3 sent after (µs), $4 rows. Attempts whose
+ * destruction is not there, sent before the cutoff.
  */
-const orphansSql = `
+const orphansSql = (deletes: boolean) => `
 with page as materialized (
   select a.destruction_id, a.attempt, a.sent_at, a.line
     from room_reaper.attempts a
@@ -112,20 +115,17 @@ orphans as materialized (
   select p.destruction_id from page p where ${isOrphan('p', '$2')}
 ),
 gone as (
-  delete from room_reaper.attempts
-   where $5::bool and destruction_id = any (array(select destruction_id from orphans))
-     and sent_at < ${instant('$1')}
-  returning 1
+  ${deletes ? deleteOrphans(`sent_at < ${instant('$1')}`) : 'select from orphans'}
 )
-select case when $5::bool then (select count(*) from gone) else (select count(*) from orphans) end::int as attempts,
+select (select count(*) from gone)::int as attempts,
        ${microseconds('max(sent_at)')} as last_at
   from page`;
 
 /**
- * $1 cutoff (µs), $2 numbers of the app's lines, $3 rows (null: all), $4 whether to delete.
+ * $1 cutoff (µs), $2 numbers of the app's lines, $3 rows (null: all).
  * Those that were never sent, by their slots: few, and together in the index on sent_at.
  */
-const unsentOrphansSql = `
+const unsentOrphansSql = (deletes: boolean) => `
 with orphans as materialized (
   select a.destruction_id
     from room_reaper.attempts a
@@ -133,12 +133,15 @@ with orphans as materialized (
    limit $3
 ),
 gone as (
-  delete from room_reaper.attempts
-   where $4::bool and destruction_id = any (array(select destruction_id from orphans))
-     and sent_at is null and slot_at < ${instant('$1')}
-  returning 1
+  ${deletes ? deleteOrphans(`sent_at is null and slot_at < ${instant('$1')}`) : 'select from orphans'}
 )
-select case when $4::bool then (select count(*) from gone) else (select count(*) from orphans) end::int as attempts`;
+select count(*)::int as attempts from gone`;
+
+/** SQL: deletes the attempts of `orphans` for which the condition holds. */
+function deleteOrphans(where: string): string {
+  return `delete from room_reaper.attempts
+   where destruction_id = any (array(select destruction_id from orphans)) and ${where} returning 1`;
+}
 
 /**
  * SQL: whether an attempt has no destruction; those that name no line are anybody's. (Looked
@@ -212,6 +215,14 @@ export async function prune(database: Database, options: PruneOptions): Promise<
   return pruned;
 }
 
+function statementOf(
+  name: string,
+  sql: (deletes: boolean) => string,
+  { dryRun }: PruneOptions,
+): [name: string, sql: string] {
+  return [`${dryRun ? 'count' : 'prune'}-${name}`, sql(!dryRun)];
+}
+
 async function pruneDestructions(
   database: Database,
   options: PruneOptions,
@@ -225,14 +236,13 @@ async function pruneDestructions(
       attempts: number;
       last_id: string | null;
       last_at: number | null;
-    }>('prune-destructions', destructionsSql, [
+    }>(...statementOf('destructions', destructionsSql, options), [
       options.beforeUs,
       options.sdkAppId,
       after.us,
       after.id,
       options.chunk ?? chunkSize,
       options.force,
-      !options.dryRun,
       held,
     ]);
     if (row === undefined || row.last_id === null || row.last_at === null) return;
@@ -253,9 +263,8 @@ async function pruneOrphans(
   let afterUs = 0;
   while (!options.signal?.aborted) {
     const [row] = await database.query<{ attempts: number; last_at: number | null }>(
-      'prune-orphans',
-      orphansSql,
-      [beforeUs, lines, afterUs, chunk, !dryRun],
+      ...statementOf('orphans', orphansSql, options),
+      [beforeUs, lines, afterUs, chunk],
     );
     if (row === undefined || row.last_at === null) break;
     pruned.attempts += row.attempts;
@@ -266,9 +275,8 @@ async function pruneOrphans(
   do {
     if (options.signal?.aborted) return;
     const [row] = await database.query<{ attempts: number }>(
-      'prune-unsent-orphans',
-      unsentOrphansSql,
-      [beforeUs, lines, dryRun ? null : chunk, !dryRun],
+      ...statementOf('unsent-orphans', unsentOrphansSql, options),
+      [beforeUs, lines, dryRun ? null : chunk],
     );
     found = row?.attempts ?? 0;
     pruned.attempts += found;

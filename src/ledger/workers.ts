@@ -1,11 +1,9 @@
 /** Who works on a line: each worker says so every few seconds. */
+import { isAlive } from './alive.js';
 import type { Database } from './database.js';
 
 /** How often a worker says that it lives, in milliseconds. */
 export const beatEveryMs = 5_000;
-
-/** One that was not heard of for so long is not counted on, in milliseconds: three beats. */
-const aliveForMs = 15_000;
 
 /** How long one that was not heard of is shown, in milliseconds: somebody may look for it. */
 const missedForMs = 600_000;
@@ -43,20 +41,20 @@ export function workerName({ host, pid }: { host: string; pid: number }): string
   return `${host}:${pid}`;
 }
 
-/** SQL: whether this worker is at work. */
-export function isAlive(worker: string): string {
-  return `(${worker}.state <> 'ended' and ${worker}.seen_at > clock_timestamp() - ${aliveForMs} * interval '1 millisecond')`;
-}
-
-/** $1 to $10: the fields of WorkerBeat in their order. */
+/**
+ * $1 to $10: the fields of WorkerBeat in their order. Returns the schema's version: a newer program
+ * may have brought it up to date.
+ */
 const beatSql = `
 insert into room_reaper.workers (id, line_id, sdk_app_id, host, pid, version, key_fingerprint, state, reason, in_hand)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (id) do update
-   set state = excluded.state, reason = excluded.reason, in_hand = excluded.in_hand, seen_at = clock_timestamp()`;
+   set state = excluded.state, reason = excluded.reason, in_hand = excluded.in_hand, seen_at = clock_timestamp()
+returning (select max(version) from room_reaper.migrations) as version`;
 
-export async function beat(database: Database, worker: WorkerBeat): Promise<void> {
-  await database.query('worker-beat', beatSql, [
+/** @returns the version of the schema. */
+export async function beat(database: Database, worker: WorkerBeat): Promise<number | undefined> {
+  const rows = await database.query<{ version: number }>('worker-beat', beatSql, [
     worker.id,
     worker.lineId,
     worker.sdkAppId,
@@ -68,6 +66,7 @@ export async function beat(database: Database, worker: WorkerBeat): Promise<void
     worker.reason ?? null,
     worker.inHand,
   ]);
+  return rows[0]?.version;
 }
 
 const forgetSql = `

@@ -1,6 +1,6 @@
 /** The batch that somebody names. */
 import { ReaperError } from '../errors.js';
-import { finishBatches, readBatches, type BatchProgress } from '../ledger/batches.js';
+import { readBatches, readEnded, type BatchProgress } from '../ledger/batches.js';
 import { printable } from '../redact.js';
 import type { Service } from './service.js';
 
@@ -24,8 +24,13 @@ export async function findBatch(
   idOrName: string,
   onNewest?: (newest: BatchProgress) => void,
 ): Promise<BatchProgress> {
-  await finishBatches(database, sdkAppId);
-  const found = await readBatches(database, sdkAppId, { idOrName, limit: mostOfOneName });
+  // Workers note the end of a batch a moment later than it ends.
+  const ended = await readEnded(database, sdkAppId);
+  const read = await readBatches(database, sdkAppId, { idOrName, limit: mostOfOneName });
+  const found = read.map((batch) => ({
+    ...batch,
+    finishedAtMs: batch.finishedAtMs ?? ended.get(batch.id),
+  }));
   const byId = found.find((batch) => batch.id === idOrName);
   if (byId !== undefined) return byId;
   const open = found.filter((batch) => batch.finishedAtMs === undefined);

@@ -146,8 +146,11 @@ export async function lookAhead(config: Config, newRooms: NewRooms): Promise<Out
       ...{ failFast: true, readOnly: true, isPatient: true },
     });
     closings.unshift(() => opened.close());
+    // One that is away, or not made yet, slows nothing that is known.
     const database = ledgerSeen
-      ? await stores.openLedger(() => undefined, { readOnly: true, isPatient: true })
+      ? await stores
+          .openLedger(() => undefined, { readOnly: true, isPatient: true })
+          .catch(() => undefined)
       : undefined;
     if (database) closings.unshift(() => database.close());
     return await outlookOf(opened.queue, database, lineOf(config), newRooms);

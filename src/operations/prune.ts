@@ -44,7 +44,8 @@ export async function prune(service: Service, options: PruneOptions): Promise<Pr
       { remedy: 'keep_more' },
     );
   }
-  await finishBatches(database, config.sdkAppId);
+  // What is noted now ended too late to be deleted.
+  if (!dryRun) await finishBatches(database, config.sdkAppId);
   const pruned = await pruneLedger(database, {
     ...options,
     sdkAppId: config.sdkAppId,

@@ -58,6 +58,7 @@ async function* waitingRows(
     connection: stores.queue,
     failFast: true,
     isPatient: true,
+    readOnly: true,
     onError: () => undefined,
   });
   try {

@@ -49,14 +49,17 @@ export interface ServiceOptions {
   onNotice: (message: string) => void;
   /** Told of trouble with the connection to the queue. */
   onQueueError: (error: Error) => void;
+  /** For what only reads: nothing is made, changed or migrated, and no right to write is needed. */
+  readOnly?: boolean;
 }
 
-/** @throws ReaperError `UNAVAILABLE` where the ledger cannot be reached. */
+/** @throws ReaperError `UNAVAILABLE` where the ledger cannot be reached, or is not up to date. */
 export async function openService(config: Config, options: ServiceOptions): Promise<Service> {
+  const { readOnly = false } = options;
   const stores = await openStores(config, options.onNotice);
   let database: Database;
   try {
-    database = await stores.openLedger(() => undefined, { isPatient: true });
+    database = await stores.openLedger(() => undefined, { isPatient: true, readOnly });
   } catch (error) {
     await stores.close();
     throw error;
@@ -73,6 +76,7 @@ export async function openService(config: Config, options: ServiceOptions): Prom
         connection: stores.queue,
         isPatient: true,
         onError: options.onQueueError,
+        readOnly,
       }));
     },
     async close() {

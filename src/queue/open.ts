@@ -1,11 +1,9 @@
 /** Opening BullMQ on Redis or Postgres, the same classes over either. */
-import { createPostgresBackend, Queue, runMigrations, Worker, type WorkerOptions } from 'bullmq';
+import { createPostgresBackend, Queue, Worker, type WorkerOptions } from 'bullmq';
 import { once } from 'node:events';
 import type pg from 'pg';
-import { ReaperError } from '../errors.js';
 import { patiently, startPatienceMs } from '../passing.js';
 import { openPool } from '../postgres-session.js';
-import { describeStoreTrouble } from '../store-trouble.js';
 import { within } from '../time-limit.js';
 import {
   answerLimitMs,
@@ -23,9 +21,7 @@ import { queueName, type DestroyJob, type DestroyQueue, type DestroyWorker } fro
 import { LeanQueue } from './lean-queue.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
-
-/** Schema of BullMQ's tables where the queue is in Postgres. */
-const schema = 'bullmq';
+import { prepareTables, queueUnavailable, schema } from './tables.js';
 
 /** Entries kept in BullMQ's event stream; nothing here reads it, people's dashboards do. */
 const eventsKept = 1_000;
@@ -49,7 +45,7 @@ export interface OpenQueueOptions {
   failFast?: boolean;
   /** Tries each statement as patiently as opening: for commands. A worker knows itself what it tries again. */
   isPatient?: boolean;
-  /** Only to look: nothing is written, so a queue in Postgres must exist already. */
+  /** Only to look: nothing is written, so a queue in Postgres must be there and up to date. */
   readOnly?: boolean;
   onError: (error: Error) => void;
 }
@@ -163,12 +159,7 @@ async function openOnPostgres(
     const pool = openQueuePool();
     let queue: DestroyQueue | undefined;
     try {
-      const client = await pool.connect();
-      try {
-        if (!options.readOnly) await runMigrations(client, schema);
-      } finally {
-        client.release();
-      }
+      await prepareTables(pool, place, options.readOnly ?? false);
       // BullMQ's types name the backend; its classes behave the same over each.
       queue = new Queue(
         name,
@@ -189,13 +180,7 @@ async function openOnPostgres(
   try {
     opened = await patiently(place.patience ?? 0, openOnce);
   } catch (error) {
-    if (error instanceof ReaperError) throw error;
-    const { code, message } = error as { code?: string; message?: string };
-    throw new ReaperError(
-      'UNAVAILABLE',
-      `the queue at ${place.shownAs} cannot be used: ${describeStoreTrouble(error, code ?? message ?? 'unknown error', 'Postgres', 'QUEUE_URL')}`,
-      { cause: error },
-    );
+    throw queueUnavailable(place.shownAs, error);
   }
   const { pool, queue } = opened;
   return {

@@ -62,10 +62,15 @@ export async function startWorker(
   const stores = await openStores(config, (message) => log.info(message));
   try {
     const worker = await startOnStores(config, { ...options, stores, log });
+    const ended = worker.ended.then(async (reason) => {
+      await stores.close();
+      return reason;
+    });
     return {
+      ended,
       async close() {
         await worker.close();
-        await stores.close();
+        await ended;
       },
     };
   } catch (error) {

@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
+import { latestMigration } from '../ledger/schema.js';
 import { sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
 import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
@@ -79,6 +80,11 @@ export interface StartWorkerOptions {
 export interface RunningWorker {
   /** Finishes what is in flight within ten seconds, gives the rest back, closes the connections. */
   close(): Promise<void>;
+  /**
+   * Resolves when it has ended: with the reason where it ended in order by itself, because the
+   * ledger is of a newer program now.
+   */
+  readonly ended: Promise<ReaperError | undefined>;
 }
 
 /**
@@ -240,12 +246,16 @@ async function run(
   }
   log.info({ workerId, host, sdkAppId, ratePerSecond: 1000 / intervalMs }, 'worker started');
 
-  const heartbeat = await startHeartbeat(database, () => ({
-    ...{ id: workerId, lineId: id, sdkAppId, ...worker, version: packageVersion() },
-    keyFingerprint: fingerprintOf(credentials),
-    ...guard.doing,
-    inHand: inHand.size,
-  }));
+  const heartbeat = await startHeartbeat(
+    database,
+    () => ({
+      ...{ id: workerId, lineId: id, sdkAppId, ...worker, version: packageVersion() },
+      keyFingerprint: fingerprintOf(credentials),
+      ...guard.doing,
+      inHand: inHand.size,
+    }),
+    endAsOutdated,
+  );
   const noting = noteBatches(database, sdkAppId);
   progress.begin(() => ({ inHand: inHand.size, ...limiter.counts() }));
 
@@ -276,7 +286,26 @@ async function run(
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }
   let closing: Promise<void> | undefined;
-  return { close: () => (closing ??= closeOnce()) };
+  let tellEnded: (reason: ReaperError | undefined) => void = () => undefined;
+  const ended = new Promise<ReaperError | undefined>((resolve) => {
+    tellEnded = resolve;
+  });
+  function close(reason?: ReaperError): Promise<void> {
+    return (closing ??= closeOnce().finally(() => tellEnded(reason)));
+  }
+  function endAsOutdated(version: number): void {
+    const reason = outdated(version);
+    log.error({ workerId }, `ending in order: ${reason.message}`);
+    close(reason).catch(() => undefined);
+  }
+  return { close: () => close(), ended };
+}
+
+function outdated(version: number): ReaperError {
+  return new ReaperError(
+    'UNAVAILABLE',
+    `the ledger has schema version ${version} now, this worker knows ${latestMigration()}; start the newer room-reaper in its place`,
+  );
 }
 
 function noteBatches(database: Database, sdkAppId: number): NodeJS.Timeout {

@@ -7,6 +7,7 @@ function facts(changes: Partial<PostgresFacts> = {}): PostgresFacts {
     ...{ version: '15.4', versionNumber: 150_004, maxConnections: 100, reservedConnections: 3 },
     ...{ usedConnections: 10, autovacuum: true, fsync: true, synchronousCommit: 'on' },
     ...{ standby: false, readOnly: false, mayCreateSchemas: true, mayUseTables: true },
+    mayReadTables: true,
     ...{ pooled: false, encoding: 'UTF8' },
     ...{ schemaVersion: newestVersion('ledger'), roundTripMs: 0.5, clockOffsetMs: 0 },
     ...changes,
@@ -19,6 +20,10 @@ const trouble = (of: PostgresFacts, embedded = false) =>
 test('a server with its defaults is well', () => {
   expect(trouble(facts())).toEqual([]);
   expect(trouble(facts({ schemaVersion: undefined }))).toEqual([]);
+});
+
+test('where the schema is up to date nobody needs the right to create one', () => {
+  expect(trouble(facts({ mayCreateSchemas: false }))).toEqual([]);
 });
 
 test.each<[rule: string, changes: Partial<PostgresFacts>, level: string, text: RegExp]>([
@@ -37,10 +42,16 @@ test.each<[rule: string, changes: Partial<PostgresFacts>, level: string, text: R
     /LATIN1: text that it cannot hold/,
   ],
   ['far away slots are missed', { roundTripMs: 140 }, 'warning', /takes 140 ms/],
-  ['tables must be usable', { mayUseTables: false }, 'problem', /schema room_reaper/],
   [
-    'without the right to create schemas no program starts, also where they are there',
-    { mayCreateSchemas: false },
+    'tables must be usable',
+    { mayUseTables: false, mayReadTables: false },
+    'problem',
+    /schema room_reaper/,
+  ],
+  ['who may only read cannot work', { mayUseTables: false }, 'warning', /may only read/],
+  [
+    'where there is no schema it must be made by somebody who may',
+    { schemaVersion: undefined, mayCreateSchemas: false },
     'problem',
     /may not create schemas/,
   ],

@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
+import { latestMigration } from '../../src/ledger/schema.js';
 import { afterThisFile } from '../support/clean-up.js';
 import { startCountingServer } from '../support/counting-server.js';
 import { createDatabase, freshRedis, freshSdkAppId } from '../support/servers.js';
@@ -196,6 +197,7 @@ batch later ID
     'paused: what is in hand is finished, the rest waits; run `room-reaper resume` to go on\n',
   ],
   ['resume', ['resume'], 0, 'the line runs\n'],
+  ['migrate', ['migrate'], 0, `the ledger is at version ${latestMigration()} already\n`],
 ])(
   '%s as a process says all that it has to say and leaves nothing open',
   async (_, args, code, stdout) => {

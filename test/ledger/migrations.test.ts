@@ -1,7 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openDatabase, type Database } from '../../src/ledger/database.js';
+import {
+  migrateDatabase,
+  openDatabase,
+  type Database,
+  type DatabaseOptions,
+} from '../../src/ledger/database.js';
+import { latestMigration } from '../../src/ledger/schema.js';
+import { beat, type WorkerBeat } from '../../src/ledger/workers.js';
 import { isPassing } from '../../src/passing.js';
 import { createFreshDatabase, withPostgres } from '../support/servers.js';
 import { openLedger } from './fixture.js';
@@ -149,6 +156,185 @@ describe('bringing the schema up to date', () => {
       `select table_name from information_schema.tables where table_schema = 'room_reaper'`,
     );
     expect(tables).toEqual([{ table_name: 'attempts' }]);
+  });
+});
+
+/** Opens it as a program does; the rest of `openLedger` is the test's. */
+async function openedFor(changes: Partial<DatabaseOptions>): Promise<Database> {
+  const database = await openDatabase({
+    connection: { connectionString: url },
+    shownAs: 'the test database',
+    ...changes,
+  });
+  open.push(database);
+  return database;
+}
+
+const versions = async () =>
+  (
+    await sql<{ version: number }>('select version from room_reaper.migrations order by version')
+  ).map((row) => row.version);
+
+/** As the version before had it, as far as its number tells. */
+const makeOlder = () =>
+  sql(`delete from room_reaper.migrations where version = ${latestMigration()};
+       drop function room_reaper.known_slots`);
+
+const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
+const refusal = (text: string) => ({
+  code: 'UNAVAILABLE',
+  message: expect.stringContaining(text) as string,
+});
+
+describe('who only reads', () => {
+  test('makes no schema, and says what to do', async () => {
+    await expect(openedFor({ readOnly: true })).rejects.toMatchObject(
+      refusal(
+        'the ledger at the test database is not made yet: nothing was destroyed through it; run `room-reaper migrate`, or start a worker',
+      ),
+    );
+    expect(await sql(`select nspname from pg_namespace where nspname = 'room_reaper'`)).toEqual([]);
+  });
+
+  test('makes that of a new embedded database', async () => {
+    await openedFor({ readOnly: true, isEmbedded: true });
+    expect(await versions()).toContain(latestMigration());
+  });
+
+  test.each([{ isEmbedded: false }, { isEmbedded: true }])(
+    'leaves an older one as it is, and says what to do: %o',
+    async (place) => {
+      await opened();
+      await makeOlder();
+      await expect(openedFor({ readOnly: true, ...place })).rejects.toMatchObject(
+        refusal(`${older}; run \`room-reaper migrate\``),
+      );
+      expect(await versions()).not.toContain(latestMigration());
+    },
+  );
+
+  test('cannot write by mistake', async () => {
+    await opened();
+    const reader = await openedFor({ readOnly: true });
+    const writing = reader.query(
+      'test',
+      `insert into room_reaper.batches (id, sdk_app_id, total) values ('b', 1, 0)`,
+      [],
+    );
+    await expect(writing).rejects.toMatchObject({ code: '25006' });
+  });
+});
+
+describe('an older schema', () => {
+  const worker: WorkerBeat = {
+    ...{ id: 'w', lineId: 'line', sdkAppId: 1, host: 'box-7', pid: 4123, version: '0.0.9' },
+    ...{ keyFingerprint: '3fa9c1d2', state: 'running', reason: undefined, inHand: 1 },
+  };
+
+  test('is brought up to date by who writes, which says how far it is', async () => {
+    await opened();
+    await makeOlder();
+    const said: string[] = [];
+    await openedFor({ onProgress: (message) => said.push(message) });
+    expect(said).toEqual([
+      `migrating the ledger to version ${latestMigration()} of ${latestMigration()} …`,
+    ]);
+    expect(await versions()).toContain(latestMigration());
+  });
+
+  test('is not changed under workers that are at work on it: who they are is said', async () => {
+    await beat(await opened(), worker);
+    await makeOlder();
+    await expect(openedFor({})).rejects.toMatchObject(
+      refusal(
+        `${older}; workers of an older program are at work on it (box-7:4123): stop them, or run \`room-reaper migrate\`, and they end in order`,
+      ),
+    );
+    expect(await versions()).not.toContain(latestMigration());
+  });
+
+  test.each([
+    ['ended', `update room_reaper.workers set state = 'ended'`],
+    ['are gone', `update room_reaper.workers set seen_at = now() - interval '16 seconds'`],
+  ])('is changed where they %s', async (_, change) => {
+    await beat(await opened(), worker);
+    await sql(change);
+    await makeOlder();
+    await opened();
+    expect(await versions()).toContain(latestMigration());
+  });
+
+  test('is changed under them by who asks for just that; their next beat tells them', async () => {
+    const database = await opened();
+    await beat(database, worker);
+    await makeOlder();
+    const place = { connection: { connectionString: url }, shownAs: 'the test database' };
+    expect(await migrateDatabase(place)).toEqual({
+      from: latestMigration() - 1,
+      to: latestMigration(),
+    });
+    expect(await migrateDatabase(place)).toEqual({
+      from: latestMigration(),
+      to: latestMigration(),
+    });
+    expect(await beat(database, worker)).toBe(latestMigration());
+    await sql('insert into room_reaper.migrations (version) values (999)');
+    expect(await beat(database, worker)).toBe(999);
+  });
+
+  test('takes as long as it takes: no time limit of a session, a role or a URL counts', async () => {
+    const database = await opened();
+    await makeOlder();
+    const limited = new URL(url);
+    limited.searchParams.set('options', '-c statement_timeout=200 -c lock_timeout=200');
+    // A statement that holds a lock which a migration wants, here for longer than the limits.
+    let taken: (value: unknown) => void;
+    const isTaken = new Promise((resolve) => (taken = resolve));
+    const holding = withPostgres(url, async (client) => {
+      await client.query('begin');
+      await client.query('lock table room_reaper.migrations in access exclusive mode');
+      taken(undefined);
+      await client.query('select pg_sleep(1)');
+      await client.query('rollback');
+    });
+    await isTaken;
+    const place = {
+      connection: { connectionString: limited.href, query_timeout: 0 },
+      shownAs: 'it',
+    };
+    expect((await migrateDatabase(place)).to).toBe(latestMigration());
+    await holding;
+    await database.close();
+    open.splice(open.indexOf(database), 1);
+  });
+
+  test('two that come at once: the other says that it waits, and finds it done', async () => {
+    await opened();
+    await makeOlder();
+    const said: string[] = [];
+    let taken: (value: unknown) => void;
+    const isTaken = new Promise((resolve) => (taken = resolve));
+    let waits: (value: unknown) => void;
+    const isWaiting = new Promise((resolve) => (waits = resolve));
+    const first = withPostgres(url, async (client) => {
+      await client.query('begin');
+      await client.query('select pg_advisory_xact_lock(7236548210)');
+      taken(undefined);
+      await isWaiting;
+      await client.query('insert into room_reaper.migrations (version) values ($1)', [
+        latestMigration(),
+      ]);
+      await client.query('commit');
+    });
+    await isTaken;
+    await openedFor({
+      onProgress: (message) => {
+        said.push(message);
+        waits(undefined);
+      },
+    });
+    await first;
+    expect(said).toEqual(['another program migrates the ledger; waiting for it']);
   });
 });
 

@@ -246,6 +246,7 @@ describe('no table of attempts or destructions is read whole', () => {
       [
         ...['prune-old-batches', 'prune-destructions', 'line-numbers', 'prune-orphans'],
         ...['prune-unsent-orphans', 'prune-held-by-joins', 'prune-joins', 'prune-batch'],
+        ...['count-destructions', 'count-orphans', 'count-unsent-orphans'],
       ],
     );
   });

@@ -1,20 +1,24 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { latestMigration } from '../../src/ledger/schema.js';
+import type { Database } from '../../src/ledger/database.js';
 import type { WorkerBeat } from '../../src/ledger/workers.js';
 import { startHeartbeat } from '../../src/worker/heartbeat.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
+const never = () => expect.unreachable();
+
 /** A ledger that keeps the states it was told, and may be away. */
 function openLedger() {
   const told: string[] = [];
-  const ledger = { isAway: false };
-  const database = {
-    query: (name: string, _sql: string, parameters: readonly unknown[]) => {
+  const ledger = { isAway: false, version: latestMigration() };
+  const database: Database = {
+    query: <Row>(name: string, _sql: string, parameters: readonly unknown[]) => {
       if (name !== 'worker-beat') return Promise.resolve([]);
       if (ledger.isAway) return Promise.reject(new Error('away'));
       told.push(String(parameters[7]));
-      return Promise.resolve([]);
+      return Promise.resolve([{ version: ledger.version } as Row]);
     },
     close: () => Promise.resolve(),
   };
@@ -29,7 +33,7 @@ const worker: WorkerBeat = {
 test('it beats at once, every five seconds with what is so then, and says its end', async () => {
   const { told, database } = openLedger();
   let state: WorkerBeat['state'] = 'running';
-  const heartbeat = await startHeartbeat(database, () => ({ ...worker, state }));
+  const heartbeat = await startHeartbeat(database, () => ({ ...worker, state }), never);
   expect(told).toEqual(['running']);
   state = 'probing';
   await vi.advanceTimersByTimeAsync(4_999);
@@ -44,7 +48,7 @@ test('it beats at once, every five seconds with what is so then, and says its en
 test('a ledger that is away stops neither the worker nor its later beats', async () => {
   const { ledger, told, database } = openLedger();
   ledger.isAway = true;
-  const heartbeat = await startHeartbeat(database, () => worker);
+  const heartbeat = await startHeartbeat(database, () => worker, never);
   await vi.advanceTimersByTimeAsync(5_000);
   ledger.isAway = false;
   await vi.advanceTimersByTimeAsync(5_000);
@@ -52,4 +56,20 @@ test('a ledger that is away stops neither the worker nor its later beats', async
   heartbeat.stop();
   await heartbeat.end();
   expect(told).toEqual(['running']);
+});
+
+test('the first beat that finds the ledger newer than this program tells it, once', async () => {
+  const { ledger, database } = openLedger();
+  const newer: number[] = [];
+  const heartbeat = await startHeartbeat(
+    database,
+    () => worker,
+    (version) => newer.push(version),
+  );
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(newer).toEqual([]);
+  ledger.version = latestMigration() + 1;
+  await vi.advanceTimersByTimeAsync(60_000);
+  heartbeat.stop();
+  expect(newer).toEqual([latestMigration() + 1]);
 });

@@ -1,0 +1,88 @@
+/** Ledgers of another version than the program, and `room-reaper migrate`. */
+import { expect, test } from 'vitest';
+import { latestMigration } from '../../src/ledger/schema.js';
+import { createFreshDatabase, withPostgres } from '../support/servers.js';
+import { folderWith, run, start } from './room-reaper.js';
+import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
+
+const newest = latestMigration();
+
+/** As if a newer program had opened it. */
+const makeNewer = (url: string) =>
+  withPostgres(url, (client) =>
+    client.query('insert into room_reaper.migrations (version) values (999)'),
+  );
+
+test('a ledger that is not made yet: what reads says what to do, migrate makes it', async () => {
+  const { env } = await openStage();
+  const options = { env: { ...env, ...(await redisAndPostgres(createFreshDatabase)) } };
+
+  for (const args of [
+    ['status'],
+    ['explain', 'a'],
+    ['report', 'b'],
+    ['audit'],
+    ['replay', '--all', '--dry-run'],
+  ]) {
+    const ended = await run(args, options);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toMatch(
+      /the ledger at postgres:\S+ is not made yet: nothing was destroyed through it; run `room-reaper migrate`, or start a worker\n$/,
+    );
+  }
+  const made = await run(['migrate', '--json'], options);
+  expect(JSON.parse(made.stdout)).toEqual({ ledger: { from: null, to: newest }, queue: null });
+  expect(await run(['migrate'], options)).toMatchObject({
+    ...{ code: 0, stdout: `the ledger is at version ${newest} already\n`, stderr: '' },
+  });
+  expect(await run(['status'], options)).toMatchObject({ code: 0 });
+});
+
+test('what reads a new embedded database finds nothing there, and no fault', async () => {
+  const { env } = await openStage();
+  const ended = await run(['status'], { env, cwd: folderWith() });
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(ended.stdout).toContain('no worker has run yet');
+});
+
+test('a worker whose ledger becomes newer finishes what is in flight, gives the rest back, and says what to do', async () => {
+  const { env, server } = await openStage({ latencyMs: 1_500 });
+  const stores = await redisAndPostgres(createFreshDatabase);
+  const options = { env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: '5' } };
+  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(100)) });
+  const working = start(['worker'], options);
+  await working.said(/worker started/);
+
+  await makeNewer(stores.DATABASE_URL);
+
+  const { code, stderr } = await working.ended;
+  expect(code, stderr).toBe(2);
+  expect(stderr).toMatch(/ending in order/);
+  expect(stderr).toContain(
+    `room-reaper: the ledger has schema version 999 now, this worker knows ${newest}; start the newer room-reaper in its place`,
+  );
+  const ended = [...(await readDestructions(stores.DATABASE_URL)).values()].filter(
+    ({ outcome }) => outcome === 'destroyed',
+  );
+  expect(ended.length).toBe((await server.report()).requests.length);
+  const states = await withPostgres(stores.DATABASE_URL, (client) =>
+    client.query('select state from room_reaper.workers'),
+  );
+  expect(states.rows).toEqual([{ state: 'ended' }]);
+});
+
+test('a destroy whose ledger becomes newer ends likewise, with what is left', async () => {
+  const { env } = await openStage({ latencyMs: 1_500 });
+  const stores = await redisAndPostgres(createFreshDatabase);
+  const options = { env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: '5', LOG_LEVEL: 'info' } };
+  const destroying = start(['destroy', '-', '--yes'], { ...options, stdin: lines(roomIds(100)) });
+  await destroying.said(/worker started/);
+
+  await makeNewer(stores.DATABASE_URL);
+
+  const { code, stderr } = await destroying.ended;
+  expect(code, stderr).toBe(2);
+  expect(stderr).toMatch(
+    /start the newer room-reaper in its place\. \d+ rooms still to do: run the same command again there\./,
+  );
+});
