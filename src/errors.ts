@@ -48,7 +48,8 @@ export type Remedy =
   | 'force'
   | 'list_batches'
   | 'give_the_id'
-  | 'keep_more';
+  | 'keep_more'
+  | 'adopt_queue';
 
 /** One of several that could be meant. */
 export interface Candidate {

@@ -20,6 +20,8 @@ type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience' | 'isEm
 
 export interface Stores {
   queue: QueueConnection;
+  /** Both are in the embedded database: the queue can belong to no other ledger. */
+  areOne: boolean;
   /** Connects to the ledger and, unless it is only to look, brings its schema up to date. */
   openLedger(
     onIdleError: (error: Error) => void,
@@ -65,6 +67,7 @@ export async function openStores(
     queue: isRedisUrl(queueUrl)
       ? { kind: 'redis', url: queueUrl, prefix: config.queuePrefix }
       : { kind: 'postgres', ...place(queueUrl) },
+    areOne: queueUrl === 'embedded' && config.databaseUrl === 'embedded',
     openLedger(onIdleError, options = {}) {
       return openDatabase({ ...ledger, onIdleError, ...options });
     },

@@ -13,6 +13,8 @@ const advices: Readonly<Record<Remedy, string>> = {
   list_batches: 'room-reaper status lists them',
   give_the_id: 'give the id',
   keep_more: 'keep more, or add --force',
+  adopt_queue:
+    'If the queue is to go on with this ledger, stop all workers and run `room-reaper migrate --adopt-queue`',
 };
 
 /** The sentence of an error, what to do (a part of it, or a sentence of its own), and what could be meant. */

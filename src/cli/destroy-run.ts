@@ -25,6 +25,7 @@ import { printable } from '../redact.js';
 import { rooms, whyItStands } from '../text.js';
 import type { StoppedLine } from '../worker/index.js';
 import { startWorker } from '../worker/worker.js';
+import { describeError } from './advice.js';
 import { describeWarning, toText } from './destroy-report.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import {
@@ -67,7 +68,7 @@ export async function runDestroy(run: Run): Promise<number> {
       `${rooms(enqueued.added.pending)} had a destruction pending already, whose outcome counts for this batch too`,
     );
   }
-  const { stopped, outdated } = signal.aborted ? {} : await workUntilEnded(run, enqueued);
+  const { stopped, ownEnd } = signal.aborted ? {} : await workUntilEnded(run, enqueued);
 
   const progress = await readProgress(service, id);
   const summary = progress && (await readSummary(service, id));
@@ -81,7 +82,7 @@ export async function runDestroy(run: Run): Promise<number> {
     say(io, 'Where rooms are left then, run the same command again to go on.');
     return signal.aborted ? exitCodes.interrupted : exitCodes.usage;
   }
-  const ended = { stopped, outdated, signal };
+  const ended = { stopped, ownEnd, signal };
   if (summary === undefined) {
     const code = exitCode(progress, ended, io);
     return code === exitCodes.ok ? exitCodes.usage : code;
@@ -97,8 +98,8 @@ export async function runDestroy(run: Run): Promise<number> {
 /** What ended the work before its end. */
 interface EndedBy {
   stopped?: StoppedLine | undefined;
-  /** The ledger is of a newer program now. */
-  outdated?: ReaperError | undefined;
+  /** Why the worker ended by itself: the ledger is of a newer program now, say. */
+  ownEnd?: ReaperError | undefined;
 }
 
 async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
@@ -138,7 +139,7 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
     },
   });
   void worker.ended.then((reason) => {
-    found.outdated = reason;
+    found.ownEnd = reason;
   });
   const interrupted = () => signal.aborted;
   const secondsLeft = followBatch(service, lastPriority);
@@ -160,7 +161,7 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
         if (finished >= progress.total) break;
         if (mayBeLost(finished, now)) await lookForLost(run, enqueued);
       }
-      if (found.stopped !== undefined || found.outdated !== undefined || interrupted()) break;
+      if (found.stopped !== undefined || found.ownEnd !== undefined || interrupted()) break;
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
@@ -189,7 +190,7 @@ async function lookForLost({ service, request, signal, io }: Run, enqueued: Enqu
 
 function exitCode(
   progress: BatchProgress,
-  { stopped, outdated, signal }: EndedBy & { signal: AbortSignal },
+  { stopped, ownEnd, signal }: EndedBy & { signal: AbortSignal },
   io: Io,
 ): number {
   const left = progress.total - finishedCount(progress);
@@ -199,8 +200,11 @@ function exitCode(
     say(io, 'Then run the same command again to go on.');
     return exitCodes.stopped;
   }
-  if (left > 0 && outdated !== undefined) {
-    say(io, `${outdated.message}. ${rooms(left)} still to do: run the same command again there.`);
+  if (left > 0 && ownEnd !== undefined) {
+    say(
+      io,
+      `${describeError(ownEnd)}. ${rooms(left)} still to do: run the same command again then.`,
+    );
     return exitCodes.usage;
   }
   if (left > 0 && signal.aborted) {

@@ -1,6 +1,7 @@
 /** The queue and the ledger, wherever they are, and what they say of the line. */
 import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
+import { readLedgerId } from '../ledger/identity.js';
 import { readLines } from '../ledger/line.js';
 import { readWorkers } from '../ledger/workers.js';
 import { slotInterval } from '../limiter/pace.js';
@@ -41,6 +42,9 @@ export async function examineStores({ config }: InspectedConfig): Promise<Examin
       examineQueue(config, embedded),
       examineLedger(config, embedded),
     ]);
+    const { ledgerId } = queue;
+    if (ledgerId !== undefined && ledger.wasSeen && ledger.id !== ledgerId)
+      queue.findings.push(ofAnotherLedger);
     return {
       embedded: embedded.findings,
       queue: queue.findings,
@@ -96,9 +100,16 @@ async function openEmbeddedIfMade(dataDir: string | undefined): Promise<Embedded
   }
 }
 
+const ofAnotherLedger = problem(
+  'it belongs to another ledger than that of DATABASE_URL: no worker starts, for two ledgers would each use the whole quota',
+  'set DATABASE_URL as the other workers have it; if the queue is to go on with this ledger, stop all workers and run `room-reaper migrate --adopt-queue`',
+);
+
 interface ExaminedQueue {
   findings: Finding[];
   waiting: WaitingFacts | undefined;
+  /** The id of the ledger that it belongs to, where it knows one. */
+  ledgerId?: string | undefined;
 }
 
 async function examineQueue(
@@ -135,13 +146,16 @@ async function examineQueue(
   }
   if (!usable || sdkAppId === undefined) return { findings, waiting: undefined };
   try {
-    return { findings, waiting: await within(checkLimitMs, lookAtQueue(connection, sdkAppId)) };
+    return { findings, ...(await within(checkLimitMs, lookAtQueue(connection, sdkAppId))) };
   } catch {
     return { findings, waiting: undefined };
   }
 }
 
-async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promise<WaitingFacts> {
+async function lookAtQueue(
+  connection: QueueConnection,
+  sdkAppId: number,
+): Promise<Omit<ExaminedQueue, 'findings'>> {
   const opened = await openQueue({
     sdkAppId,
     connection,
@@ -150,7 +164,7 @@ async function lookAtQueue(connection: QueueConnection, sdkAppId: number): Promi
     onError: () => undefined,
   });
   try {
-    return await readWaiting(opened.queue);
+    return { waiting: await readWaiting(opened.queue), ledgerId: await opened.ledger.read() };
   } finally {
     await opened.close();
   }
@@ -160,13 +174,20 @@ interface ExaminedLedger {
   line: Pick<LineFacts, 'lines' | 'workers'>;
   findings: Finding[];
   clockOffsetMs: number | undefined;
+  /** Whether it answered. */
+  wasSeen: boolean;
+  /** undefined: nobody has used it yet. */
+  id: string | undefined;
 }
 
 async function examineLedger(
   config: InspectedConfig['config'],
   embedded: Embedded,
 ): Promise<ExaminedLedger> {
-  const nothing = { clockOffsetMs: undefined, line: { lines: undefined, workers: [] } };
+  const nothing = {
+    ...{ clockOffsetMs: undefined, wasSeen: false, id: undefined },
+    line: { lines: undefined, workers: [] },
+  };
   const { databaseUrl } = config;
   if (databaseUrl === undefined) {
     return { ...nothing, findings: [warning('not looked at: DATABASE_URL is wrong')] };
@@ -178,9 +199,13 @@ async function examineLedger(
   if (session === undefined) return { ...nothing, findings };
   const { clockOffsetMs } = session.facts;
   try {
-    if (!isCurrent(session, 'ledger')) return { ...nothing, findings, clockOffsetMs };
+    if (!isCurrent(session, 'ledger')) {
+      const wasSeen = session.facts.mayReadTables;
+      return { ...nothing, findings, clockOffsetMs, wasSeen };
+    }
     const line = await within(checkLimitMs, readLineFacts(config, session));
-    return { findings, clockOffsetMs, line };
+    const id = await within(checkLimitMs, readLedgerId(session.database));
+    return { findings, clockOffsetMs, line, wasSeen: true, id };
   } catch {
     return { ...nothing, findings, clockOffsetMs };
   } finally {

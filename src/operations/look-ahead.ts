@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
+import { checkQueue } from '../ledger/identity.js';
 import { readLines, stateOf, type Line, type LineState } from '../ledger/line.js';
 import { readRequestsLately } from '../ledger/requests-lately.js';
 import type { Placement } from '../producer/add.js';
@@ -152,7 +153,10 @@ export async function lookAhead(config: Config, newRooms: NewRooms): Promise<Out
           .openLedger(() => undefined, { readOnly: true, isPatient: true })
           .catch(() => undefined)
       : undefined;
-    if (database) closings.unshift(() => database.close());
+    if (database) {
+      closings.unshift(() => database.close());
+      await checkQueue(database, opened.ledger);
+    }
     return await outlookOf(opened.queue, database, lineOf(config), newRooms);
   } catch (error) {
     return { ...unseen, notCounted: (error as Error).message };

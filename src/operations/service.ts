@@ -1,6 +1,7 @@
 /** The stores of one run, opened once: what every operation works on. */
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
+import { checkQueue, claimQueue } from '../ledger/identity.js';
 import { lineId, type LineKey } from '../ledger/line.js';
 import { readNowUs } from '../ledger/sent.js';
 import { slotInterval } from '../limiter/pace.js';
@@ -38,7 +39,8 @@ export interface Service extends ServiceLine {
   /**
    * The queue, opened when it is first asked for: what only reads the ledger goes without.
    *
-   * @throws ReaperError `UNAVAILABLE` where it cannot be reached.
+   * @throws ReaperError `UNAVAILABLE` where it cannot be reached, `INVALID` where it belongs to
+   *   another ledger.
    */
   queue(): Promise<OpenQueue>;
   close(): Promise<void>;
@@ -65,19 +67,29 @@ export async function openService(config: Config, options: ServiceOptions): Prom
     throw error;
   }
   let opening: Promise<OpenQueue> | undefined;
+  async function openOurs(): Promise<OpenQueue> {
+    const opened = await openQueue({
+      sdkAppId: config.sdkAppId,
+      connection: stores.queue,
+      isPatient: true,
+      onError: options.onQueueError,
+      readOnly,
+    });
+    try {
+      if (!stores.areOne) await (readOnly ? checkQueue : claimQueue)(database, opened.ledger);
+      return opened;
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
   return {
     ...lineOf(config),
     config,
     database,
     stores,
     queue() {
-      return (opening ??= openQueue({
-        sdkAppId: config.sdkAppId,
-        connection: stores.queue,
-        isPatient: true,
-        onError: options.onQueueError,
-        readOnly,
-      }));
+      return (opening ??= openOurs());
     },
     async close() {
       try {

@@ -19,6 +19,7 @@ import {
 } from './connection.js';
 import { queueName, type DestroyJob, type DestroyQueue, type DestroyWorker } from './job.js';
 import { LeanQueue } from './lean-queue.js';
+import { ledgerMarkOnPostgres, ledgerMarkOnRedis, type LedgerMark } from './ledger-mark.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
 import { prepareTables, queueUnavailable, schema } from './tables.js';
@@ -30,6 +31,7 @@ export interface OpenQueue {
   readonly queue: DestroyQueue;
   readonly lookUp: QueueLookUp;
   readonly jobs: ManyJobs;
+  readonly ledger: LedgerMark;
   /** @param processor - called for each job with its lock token. */
   createWorker(
     processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
@@ -104,6 +106,7 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
     queue,
     lookUp: lookUpOnRedis(redis, queue),
     jobs: manyJobsOnRedis(redis, queue),
+    ledger: ledgerMarkOnRedis(redis, queue),
     createWorker(processor, workerOptions) {
       const connection = connectRedis(url, false);
       connection.on('error', options.onError);
@@ -187,6 +190,7 @@ async function openOnPostgres(
     queue,
     lookUp: lookUpOnPostgres(pool, queue),
     jobs: manyJobsOnPostgres(pool, queue),
+    ledger: ledgerMarkOnPostgres(pool, queue),
     createWorker(processor, workerOptions) {
       // BullMQ 6.7 keeps a first connection that failed for good, and its worker would then ask
       // again and again without a pause: one that is not ready is replaced.

@@ -15,6 +15,7 @@ import { finishBatches } from '../ledger/batches.js';
 import { latestMigration } from '../ledger/schema.js';
 import { sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
+import { claimQueue } from '../ledger/identity.js';
 import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
 import type { StoppedLine } from '../ledger/reserve.js';
 import { workerName } from '../ledger/workers.js';
@@ -42,6 +43,7 @@ import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
 import { createOutageWatch } from './outage-watch.js';
 import { processJob } from './process-job.js';
+import { watchQueue } from './queue-watch.js';
 import { createRejections, manyRejected } from './rejections.js';
 import {
   databaseReporter,
@@ -82,7 +84,7 @@ export interface RunningWorker {
   close(): Promise<void>;
   /**
    * Resolves when it has ended: with the reason where it ended in order by itself, because the
-   * ledger is of a newer program now.
+   * ledger is of a newer program now, or the queue belongs to another ledger.
    */
   readonly ended: Promise<ReaperError | undefined>;
 }
@@ -90,7 +92,8 @@ export interface RunningWorker {
 /**
  * Starts a worker.
  *
- * @throws ReaperError `UNAVAILABLE` where the queue or the ledger cannot be reached.
+ * @throws ReaperError `UNAVAILABLE` where the queue or the ledger cannot be reached, `INVALID` where
+ *   the queue belongs to another ledger.
  */
 export async function startWorker(
   config: Config,
@@ -116,6 +119,7 @@ export async function startWorker(
       connection: stores.queue,
       onError: connectionError,
     });
+    if (!stores.areOne) await claimQueue(database, opened.ledger);
     clock = await openLedgerClock(database);
     return await run(config, credentials, protection, { database, opened, clock }, options);
   } catch (error) {
@@ -254,13 +258,17 @@ async function run(
       ...guard.doing,
       inHand: inHand.size,
     }),
-    endAsOutdated,
+    (version) => endBecause(outdated(version)),
   );
   const noting = noteBatches(database, sdkAppId);
+  const watching = options.stores.areOne
+    ? undefined
+    : watchQueue(() => claimQueue(database, opened.ledger), endBecause);
   progress.begin(() => ({ inHand: inHand.size, ...limiter.counts() }));
 
   async function closeOnce(): Promise<void> {
     clearInterval(noting);
+    watching?.stop();
     heartbeat.stop();
     progress.close();
     guard.close();
@@ -293,8 +301,7 @@ async function run(
   function close(reason?: ReaperError): Promise<void> {
     return (closing ??= closeOnce().finally(() => tellEnded(reason)));
   }
-  function endAsOutdated(version: number): void {
-    const reason = outdated(version);
+  function endBecause(reason: ReaperError): void {
     log.error({ workerId }, `ending in order: ${reason.message}`);
     close(reason).catch(() => undefined);
   }

@@ -31,7 +31,9 @@ test('a ledger that is not made yet: what reads says what to do, migrate makes i
     );
   }
   const made = await run(['migrate', '--json'], options);
-  expect(JSON.parse(made.stdout)).toEqual({ ledger: { from: null, to: newest }, queue: null });
+  expect(JSON.parse(made.stdout)).toEqual({
+    ...{ ledger: { from: null, to: newest }, queue: null, adopted: false },
+  });
   expect(await run(['migrate'], options)).toMatchObject({
     ...{ code: 0, stdout: `the ledger is at version ${newest} already\n`, stderr: '' },
   });
@@ -83,6 +85,6 @@ test('a destroy whose ledger becomes newer ends likewise, with what is left', as
   const { code, stderr } = await destroying.ended;
   expect(code, stderr).toBe(2);
   expect(stderr).toMatch(
-    /start the newer room-reaper in its place\. \d+ rooms still to do: run the same command again there\./,
+    /start the newer room-reaper in its place\. \d+ rooms still to do: run the same command again then\./,
   );
 });

@@ -81,6 +81,9 @@ export function useQueue(
     get jobs() {
       return nowOpen(opened).jobs;
     },
+    get ledger() {
+      return nowOpen(opened).ledger;
+    },
     createWorker: (processor, options) => nowOpen(opened).createWorker(processor, options),
   };
 }
