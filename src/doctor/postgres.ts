@@ -34,6 +34,8 @@ export interface PostgresFacts {
   fsync: boolean;
   synchronousCommit: string;
   standby: boolean;
+  /** Standbys that replicate it now, by whether a commit waits for them; 0 where this user may not see them. */
+  standbys: { synchronous: number; asynchronous: number };
   readOnly: boolean;
   /** Behind a pooler, which may give each transaction another session. */
   pooled: boolean;
@@ -79,6 +81,17 @@ select has_schema_privilege(n.oid, 'USAGE') and coalesce(bool_and(has_table_priv
        count(c.oid)::int as tables
   from pg_namespace n left join pg_class c on c.relnamespace = n.oid and c.relkind = 'r'
  where n.nspname = $1 group by n.oid`;
+
+/**
+ * No parameters. One row. Who may not see more than that somebody replicates (no pg_monitor) sees
+ * no state. What replicates logically, or only keeps the log, is no standby to fail over to.
+ */
+const standbysSql = `
+select count(*) filter (where r.sync_state in ('sync', 'quorum'))::int as synchronous,
+       count(*) filter (where r.sync_state in ('async', 'potential'))::int as asynchronous
+  from pg_stat_replication r
+ where r.state in ('streaming', 'catchup') and r.application_name <> 'pg_receivewal'
+   and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')`;
 
 const clockSql = `select extract(epoch from clock_timestamp())::float8 * 1000 as now`;
 
@@ -163,6 +176,7 @@ async function readFacts(client: pg.Client, use: Use): Promise<Omit<PostgresFact
     fsync: settings.fsync,
     synchronousCommit: settings.synchronous_commit,
     standby: settings.standby,
+    standbys: await readStandbys(client),
     readOnly: settings.read_only,
     encoding: settings.encoding,
     mayCreateSchemas: settings.may_create_schemas,
@@ -171,6 +185,13 @@ async function readFacts(client: pg.Client, use: Use): Promise<Omit<PostgresFact
     mayReadTables,
     ...clock,
   };
+}
+
+/** What speaks like Postgres may not know this. */
+async function readStandbys(client: pg.Client): Promise<PostgresFacts['standbys']> {
+  const none = { synchronous: 0, asynchronous: 0 };
+  const found = client.query<PostgresFacts['standbys']>(standbysSql);
+  return (await found.catch(() => undefined))?.rows[0] ?? none;
 }
 
 /** The fastest of a few round trips tells both best. */
@@ -320,4 +341,32 @@ function* judgeSettings(facts: PostgresFacts, use: Use): Generator<Finding> {
       'set it on',
     );
   }
+  yield* judgeStandbys(facts, use);
+}
+
+/** What a failover to a standby that lacks the newest commits takes with it. */
+const lostByFailover = {
+  ledger:
+    'results of the last moments, and statistics are told once only; what was sent in the last second is forgotten too',
+  queue: 'the newest rooms that were asked for',
+} as const;
+
+function* judgeStandbys(
+  { standbys, synchronousCommit }: PostgresFacts,
+  use: Use,
+): Generator<Finding> {
+  const { synchronous, asynchronous } = standbys;
+  // That it is off is told by itself.
+  const waits = synchronous > 0 && synchronousCommit !== 'local';
+  if (waits || synchronous + asynchronous === 0) return;
+  const why =
+    synchronous > 0
+      ? 'synchronous_commit is local, so that no commit waits for a standby'
+      : 'it is replicated asynchronously only';
+  yield warning(
+    `${why}: a failover may lose ${lostByFailover[use]} (docs/guarantees.md)`,
+    synchronous > 0
+      ? 'set synchronous_commit on for this user and database'
+      : 'set synchronous_standby_names at the server, such as ANY 1 (*), or stop all workers before a failover that is planned',
+  );
 }

@@ -8,6 +8,7 @@ function facts(changes: Partial<PostgresFacts> = {}): PostgresFacts {
     ...{ usedConnections: 10, autovacuum: true, fsync: true, synchronousCommit: 'on' },
     ...{ standby: false, readOnly: false, mayCreateSchemas: true, mayUseTables: true },
     mayReadTables: true,
+    standbys: { synchronous: 0, asynchronous: 0 },
     ...{ pooled: false, encoding: 'UTF8' },
     ...{ schemaVersion: newestVersion('ledger'), roundTripMs: 0.5, clockOffsetMs: 0 },
     ...changes,
@@ -20,6 +21,10 @@ const trouble = (of: PostgresFacts, embedded = false) =>
 test('a server with its defaults is well', () => {
   expect(trouble(facts())).toEqual([]);
   expect(trouble(facts({ schemaVersion: undefined }))).toEqual([]);
+});
+
+test('one synchronous standby among others is enough', () => {
+  expect(trouble(facts({ standbys: { synchronous: 1, asynchronous: 2 } }))).toEqual([]);
 });
 
 test('where the schema is up to date nobody needs the right to create one', () => {
@@ -62,6 +67,18 @@ test.each<[rule: string, changes: Partial<PostgresFacts>, level: string, text: R
   ['the row of the limiter needs autovacuum', { autovacuum: false }, 'warning', /autovacuum/],
   ['results must reach the disk', { fsync: false }, 'warning', /^fsync is off/],
   ['at each commit', { synchronousCommit: 'off' }, 'warning', /^synchronous_commit is off/],
+  [
+    'a failover must lose nothing',
+    { standbys: { synchronous: 0, asynchronous: 2 } },
+    'warning',
+    /^it is replicated asynchronously only: a failover may lose results of the last moments/,
+  ],
+  [
+    'a commit must wait for the standby that could',
+    { standbys: { synchronous: 1, asynchronous: 1 }, synchronousCommit: 'local' },
+    'warning',
+    /^synchronous_commit is local, so that no commit waits for a standby: a failover may lose/,
+  ],
 ])('%s', (_rule, changes, level, text) => {
   expect(trouble(facts(changes))).toEqual([
     { level, text: expect.stringMatching(text) as string, remedy: expect.any(String) as string },
