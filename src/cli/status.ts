@@ -1,20 +1,24 @@
 /** `room-reaper status`: the line, its rate, what waits, how long, the batches. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
+import { readConfig } from '../config.js';
+import { ReaperError } from '../errors.js';
 import type { Line } from '../operations/line.js';
-import type { Service } from '../operations/service.js';
 import {
-  readStatus,
+  createStatusReader,
   statusJson,
+  type LedgerStatus,
+  type QueueStatus,
   type SeenWorker,
+  type Standstill,
   type Status,
   type StatusBatch,
 } from '../operations/status.js';
+import { openSources } from '../operations/status-sources.js';
 import { describeLimit } from '../operations/pause.js';
-import { isPassing } from '../passing.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
-import { print, type Io } from './io.js';
+import { print, say, type Io } from './io.js';
 import { createScreen } from './screen.js';
 import {
   clockTime,
@@ -25,7 +29,6 @@ import {
   rooms,
   whyItStands,
 } from '../text.js';
-import { withOwnService } from './with-service.js';
 
 interface StatusFlags {
   batch?: string;
@@ -46,73 +49,64 @@ export function statusCommand(io: Io): Command {
     .option('--json', 'print one JSON object on stdout; with --watch one a line')
     .addHelpText('after', help)
     .action(async (flags: StatusFlags) => {
-      const show = (status: Status) =>
-        flags.json ? JSON.stringify(statusJson(status)) : toText(status, Date.now());
-      // What is watched says so itself.
-      const quiet = flags.watch ? { onQueueError: () => undefined } : {};
-      const use = async (service: Service) => {
-        const read = () => readStatus(service, flags.batch);
-        if (flags.watch) await watch(read, show, flags, io);
-        else print(io, show(await read()));
-      };
-      await withOwnService(io, use, { readOnly: true, ...quiet });
+      const config = readConfig(io.env, { app: true, credentials: false });
+      const sources = await openSources(config, (message) => say(io, message));
+      try {
+        if (flags.watch) {
+          await watch(createStatusReader(sources, flags.batch, slowAfterMs), flags, io);
+          return;
+        }
+        const status = await createStatusReader(sources, flags.batch)();
+        const trouble = troublesOf(status);
+        // Of what is known nothing is kept back; the exit code says that it is not all.
+        if (status.queue !== undefined || status.ledger !== undefined)
+          print(io, flags.json ? JSON.stringify(statusJson(status)) : toText(status, Date.now()));
+        if (trouble.length > 0) throw new ReaperError('UNAVAILABLE', trouble.join('; '));
+      } finally {
+        await sources.close();
+      }
     });
 }
 
-/** How long an answer may take until that is said, in milliseconds. */
+function troublesOf({ trouble }: Status): string[] {
+  return [trouble.queue, trouble.ledger].flatMap((error) => error?.message ?? []);
+}
+
+/** How long one look waits for an answer, in milliseconds. */
 const slowAfterMs = 3_000;
+
+/** What was known of each store when it last answered. */
+interface Before {
+  queue?: { text: string; atMs: number };
+  ledger?: { text: string; atMs: number };
+}
 
 /**
  * With `--json` one object a line, every second, for whoever reads it. A server that goes away
  * does not end it: whoever watches wants to see it come back.
  */
-async function watch(
-  read: () => Promise<Status>,
-  show: (status: Status) => string,
-  flags: StatusFlags,
-  io: Io,
-): Promise<void> {
+async function watch(read: () => Promise<Status>, flags: StatusFlags, io: Io): Promise<void> {
   const interrupt = onInterrupt();
-  const interrupted = () => interrupt.signal.aborted;
+  const { signal } = interrupt;
   const screen = createScreen(io);
-  const pause = () => sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => undefined);
-  let last: { text: string; atMs: number } | undefined;
-
-  function draw(text: string): void {
-    if (flags.json) print(io, text);
-    else screen.show(text);
-  }
-  function drawAway(reason: string): void {
-    if (flags.json) {
-      draw(JSON.stringify({ unreachable: reason }));
-      return;
-    }
-    const before = last && ` As it was at ${clockTime(last.atMs)}:\n\n${last.text}`;
-    draw(`${printable(reason)}; asking again every second.${before ?? ''}`);
-  }
-
+  const interrupted = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const before: Before = {};
   try {
-    while (!interrupted()) {
-      const reading = read().then(
-        (status) => {
-          last = { text: show(status), atMs: Date.now() };
-          draw(last.text);
-        },
-        (error: unknown) => {
-          if (!isPassing(error)) throw error;
-          const { message, code } = error as NodeJS.ErrnoException;
-          drawAway(`the queue or the ledger cannot be used: ${message || code}`);
-        },
-      );
+    while (!signal.aborted) {
+      const reading = read();
       // Told by the race, or not at all once it is interrupted.
       reading.catch(() => undefined);
-      const askedAt = performance.now();
-      const answered = () => Promise.race([reading.then(() => true), pause().then(() => false)]);
-      while (!(await answered()) && !interrupted()) {
-        if (performance.now() - askedAt > slowAfterMs)
-          drawAway('the queue or the ledger does not answer');
-      }
-      await pause();
+      const status = await Promise.race([reading, interrupted]);
+      if (status === undefined) break;
+      const now = Date.now();
+      if (flags.json) print(io, JSON.stringify(statusJson(status)));
+      else screen.show(toText(status, now, before));
+      if (status.queue) before.queue = { text: describeQueue(status.queue), atMs: now };
+      if (status.ledger)
+        before.ledger = { text: describeLedger(status.ledger, status).join('\n'), atMs: now };
+      await sleep(1_000, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     screen.end();
@@ -120,35 +114,84 @@ async function watch(
   }
 }
 
-function toText(status: Status, now: number): string {
-  const lines = status.lines.flatMap((line) => [
-    ...describeLine(line, status.paused),
-    ...(line.left ? [`  ${status.host} runs since; \`room-reaper resume\` forgets this`] : []),
-  ]);
-  if (lines.length === 0) lines.push('no worker has run yet; start one with `room-reaper worker`');
-  if (status.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
-  lines.push(...describeWorkers(status, now));
-  const { queue, etaSeconds = 0 } = status;
-  if (queue.limit !== undefined) lines.push(describeLimit(queue.limit));
-  const byLane = (['urgent', 'retry', 'normal', 'bulk'] as const)
-    .filter((lane) => queue.lanes[lane] > 0)
-    .map((lane) => `${count(queue.lanes[lane])} ${lane}`);
-  lines.push(
-    `${rooms(queue.waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(queue.active)} in hand, ` +
-      `${count(queue.delayed)} delayed, ${count(queue.failed)} failed`,
-  );
+/** @param before - where it is watched: what is away now is told as it was. */
+function toText(status: Status, now: number, before?: Before): string {
+  const { queue, ledger, trouble, standstill, etaSeconds = 0 } = status;
+  const again = before === undefined ? '' : '; asking again every second';
+  const lines: string[] = [];
+  if (trouble.queue || trouble.ledger) {
+    lines.push(...troublesOf(status).map((message) => `${printable(message, 500)}${again}`), '');
+  }
+  if (ledger !== undefined) lines.push(...describeLedger(ledger, status));
+  if (queue?.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
+  if (ledger !== undefined) lines.push(...describeWorkers(ledger.workers, now));
+  if (queue?.limit !== undefined) lines.push(describeLimit(queue.limit));
+  if (queue !== undefined) lines.push(describeQueue(queue));
+  else lines.push(`what waits is not known${asBefore(before?.queue)}`);
   if (etaSeconds > 0) lines.push(describeEta(etaSeconds, now));
-  else if (queue.waiting > 0 && !status.workers.some((worker) => worker.isAlive))
-    lines.push('nothing moves: no worker is at work; start one with `room-reaper worker`');
-  for (const batch of status.batches) lines.push('', ...describeBatch(batch, now));
+  else if (standstill !== undefined) lines.push(...whyNothingMoves(standstill, queue));
+  if (ledger === undefined)
+    lines.push(`line, workers and batches are not known${asBefore(before?.ledger)}`);
+  for (const batch of ledger?.batches ?? []) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
 }
 
-function describeWorkers({ workers, sentPerSecond }: Status, now: number): string[] {
+function asBefore(before: { text: string; atMs: number } | undefined): string {
+  if (before === undefined) return '';
+  const isLong = before.text.includes('\n');
+  return `; at ${clockTime(before.atMs)} it was:${isLong ? '\n' : ' '}${before.text}`;
+}
+
+function describeLedger({ lines }: LedgerStatus, status: Status): string[] {
+  if (lines.length === 0) return ['no worker has run yet; start one with `room-reaper worker`'];
+  return lines.flatMap((line) => [
+    ...describeLine(line, status),
+    ...(line.left ? [`  ${status.host} runs since; \`room-reaper resume\` forgets this`] : []),
+  ]);
+}
+
+function describeQueue({ lanes, waiting, active, delayed, failed }: QueueStatus): string {
+  const byLane = (['urgent', 'retry', 'normal', 'bulk'] as const)
+    .filter((lane) => lanes[lane] > 0)
+    .map((lane) => `${count(lanes[lane])} ${lane}`);
+  return (
+    `${rooms(waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(active)} in hand, ` +
+    `${count(delayed)} delayed, ${count(failed)} failed`
+  );
+}
+
+/** What has a line of its own is not said again. */
+function whyNothingMoves(standstill: Standstill, queue: QueueStatus | undefined): string[] {
+  switch (standstill) {
+    case 'no_worker':
+      return ['nothing moves: no worker is at work; start one with `room-reaper worker`'];
+    case 'workers_hold_back':
+      return ['nothing moves: every worker at work holds back or stands'];
+    case 'nothing_sent':
+      return [
+        'nothing moves: nothing was sent in the last 10 s, so no time is told; see the log of the workers',
+      ];
+    case 'queue_read_only':
+      return [`nothing moves: ${queue?.readOnly ?? 'the queue is read-only'}`];
+    case 'ledger_read_only':
+      return [
+        'nothing moves: the ledger is a read-only standby; set DATABASE_URL to the primary, or wait for it',
+      ];
+    case 'queue_unknown':
+    case 'ledger_unknown':
+    case 'paused':
+    case 'line_stands':
+      return [];
+    default:
+      return standstill satisfies never;
+  }
+}
+
+function describeWorkers(workers: readonly SeenWorker[], now: number): string[] {
   const atWork = workers.filter((worker) => worker.isAlive);
   if (workers.length === 0) return [];
   return [
-    `${count(atWork.length)} ${atWork.length === 1 ? 'worker' : 'workers'} at work, ${sentPerSecond.toFixed(1)} requests/s in the last 10 s`,
+    `${count(atWork.length)} ${atWork.length === 1 ? 'worker' : 'workers'} at work`,
     ...workers.map((worker) => `  ${describeWorker(worker, now)}`),
   ];
 }
@@ -169,7 +212,7 @@ function describeEta(seconds: number, now: number): string {
 
 function describeLine(
   { host, state, ratePerSecond, brakeReason, quotaFound }: Line,
-  paused: boolean,
+  { standstill, ledger, host: own }: Status,
 ): string[] {
   if (state.kind === 'stopped') {
     const { remedy, sinceMs, probeAtMs } = state.halt;
@@ -190,8 +233,33 @@ function describeLine(
       ? ''
       : `; quota found: ${quotaFound.ratePerSecond.toFixed(0)} requests/s, at ${clockTime(quotaFound.atMs)}`;
   const brake = brakeReason === undefined ? '' : `, braked: ${printable(brakeReason)}`;
-  const stands = paused ? 'paused by hand, else running' : 'running';
-  return [`${host}: ${stands}, ${ratePerSecond.toFixed(1)} requests/s allowed${brake}${found}`];
+  const isUsed = (ledger?.workers.length ?? 0) > 0 && host === own;
+  const sent = isUsed ? `, ${ledger?.sentPerSecond.toFixed(1)} sent in the last 10 s` : '';
+  return [
+    `${host}: ${stands(standstill)}, ${ratePerSecond.toFixed(1)} requests/s allowed${sent}${brake}${found}`,
+  ];
+}
+
+/** What a line does that nothing of its own holds. */
+function stands(standstill: Standstill | undefined): string {
+  switch (standstill) {
+    case undefined:
+      return 'running';
+    case 'paused':
+      return 'paused by hand';
+    case 'queue_unknown':
+    case 'ledger_unknown':
+      return 'not known whether it runs';
+    case 'line_stands':
+    case 'no_worker':
+    case 'workers_hold_back':
+    case 'nothing_sent':
+    case 'queue_read_only':
+    case 'ledger_read_only':
+      return 'NOT RUNNING';
+    default:
+      return standstill satisfies never;
+  }
 }
 
 function describeBatch(batch: StatusBatch, now: number): string[] {

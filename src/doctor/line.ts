@@ -47,7 +47,7 @@ export function judgeLine(facts: LineFacts, host: string | undefined, nowMs: num
   return [
     ...(facts.lines === undefined
       ? [warning('the line was not looked at: the ledger cannot be used, or is not made yet')]
-      : judgeState(facts.lines, host)),
+      : judgeState(facts, facts.lines, host)),
     ...judgeWorkers(facts.workers),
     ...(facts.waiting === undefined
       ? [warning('what waits was not looked at: the queue cannot be used, or is not made yet')]
@@ -55,7 +55,11 @@ export function judgeLine(facts: LineFacts, host: string | undefined, nowMs: num
   ];
 }
 
-function judgeState(lines: readonly Line[], host: string | undefined): Finding[] {
+function judgeState(
+  { waiting }: LineFacts,
+  lines: readonly Line[],
+  host: string | undefined,
+): Finding[] {
   if (lines.length === 0) return [ok('no worker of this app has run yet')];
   return lines.map(({ host: ofHost, state, ratePerSecond, brakeReason = '' }) => {
     const of = ofHost === host ? '' : ` of ${ofHost}`;
@@ -78,7 +82,10 @@ function judgeState(lines: readonly Line[], host: string | undefined): Finding[]
           'it climbs back by itself; if it stays, other programs use the quota: lower RATE_LIMIT_PER_SECOND',
         );
       case 'running':
-        return ok(`the line${of} runs at ${rate}`);
+        // Of a queue that is paused or cannot be seen nobody may say that it runs.
+        return waiting?.depth.paused === false
+          ? ok(`the line${of} runs at ${rate}`)
+          : ok(`the line${of} is not what holds rooms up: ${rate} are allowed`);
       default:
         return state satisfies never;
     }

@@ -3,7 +3,12 @@
 /** One that was not heard of for so long is not counted on, in milliseconds. */
 const aliveForMs = 15_000;
 
-/** SQL: whether this worker is at work. */
+/**
+ * SQL: whether this worker is at work. One that was heard of long after now was heard of before
+ * the clock went back.
+ */
 export function isAlive(worker: string): string {
-  return `(${worker}.state <> 'ended' and ${worker}.seen_at > clock_timestamp() - ${aliveForMs} * interval '1 millisecond')`;
+  const away = `${aliveForMs} * interval '1 millisecond'`;
+  return `(${worker}.state <> 'ended' and ${worker}.seen_at > clock_timestamp() - ${away}
+             and ${worker}.seen_at < clock_timestamp() + ${away})`;
 }

@@ -235,14 +235,16 @@ const rateSpanSeconds = 10;
  *
  * The rate is that of destructions whose attempts were sent in the last seconds: an index on
  * attempts finds them, and what was cancelled does not count. It is taken from the first of
- * these attempts on, so that it is right from the first second of a batch.
+ * these attempts on, so that it is right from the first second of a batch. What a clock that went
+ * back dated later than now is not of the last seconds.
  */
 const progressSql = `
 with moving as materialized (
   select d.batch_id, count(distinct d.id)::float8 as ended,
          greatest(1, extract(epoch from clock_timestamp() - min(a.sent_at))::float8) as seconds
     from room_reaper.attempts a join room_reaper.destructions d on d.id = a.destruction_id
-   where a.sent_at > now() - ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
+   where a.sent_at > now() - ${rateSpanSeconds} * interval '1 second'
+     and a.sent_at < now() + ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
    group by d.batch_id
 )
 select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,

@@ -11,16 +11,19 @@ const rateSpanSeconds = 10;
 const fewestRooms = 50;
 
 /**
- * $1 SDKAppID. Returns the requests whose answers were recorded in the last minute, and
- * how many of them ended their room, and how many were sent in the last seconds. Reads about 12,000 rows at the quota, by the index on
- * sent_at.
+ * $1 SDKAppID. Returns the requests whose answers were recorded in the last minute,
+ * how many of them ended their room, and how many were sent in the last seconds; and whether the
+ * server is a standby, on which nothing is sent. What a clock that went back dated later than now
+ * is not of the last seconds. Reads about 12,000 rows at the quota, by the index on sent_at.
  */
 const recentSql = `
 select count(*)::int as requests,
        count(*) filter (where a.verdict in ('destroyed', 'gone', 'rejected'))::int as rooms,
-       count(*) filter (where a.sent_at > clock_timestamp() - ${rateSpanSeconds} * interval '1 second')::int as latest
+       count(*) filter (where a.sent_at > clock_timestamp() - ${rateSpanSeconds} * interval '1 second')::int as latest,
+       pg_is_in_recovery() as standby
   from room_reaper.attempts a join room_reaper.destructions d on d.id = a.destruction_id
  where a.sent_at > clock_timestamp() - ${spanSeconds} * interval '1 second'
+   and a.sent_at < clock_timestamp() + ${rateSpanSeconds} * interval '1 second'
    and a.ended_at is not null and d.sdk_app_id = $1`;
 
 export interface RequestsLately {
@@ -28,20 +31,21 @@ export interface RequestsLately {
   requestsPerRoom: number;
   /** Over the last ten seconds, as far as their answers are recorded. */
   sentPerSecond: number;
+  /** It can be read and not written: a primary that was demoted. */
+  isStandby: boolean;
 }
 
 export async function readRequestsLately(
   database: Database,
   sdkAppId: number,
 ): Promise<RequestsLately> {
-  const rows = await database.query<Record<'requests' | 'rooms' | 'latest', number>>(
-    'requests-lately',
-    recentSql,
-    [sdkAppId],
-  );
-  const { requests = 0, rooms = 0, latest = 0 } = rows[0] ?? {};
+  const rows = await database.query<
+    Record<'requests' | 'rooms' | 'latest', number> & { standby: boolean }
+  >('requests-lately', recentSql, [sdkAppId]);
+  const { requests = 0, rooms = 0, latest = 0, standby = false } = rows[0] ?? {};
   return {
     requestsPerRoom: rooms < fewestRooms ? 1 : requests / rooms,
     sentPerSecond: latest / rateSpanSeconds,
+    isStandby: standby,
   };
 }

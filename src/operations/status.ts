@@ -1,4 +1,5 @@
 /** How the service stands: the line, its rate, what waits, how long that takes, the batches. */
+import type { ReaperError } from '../errors.js';
 import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
 import { readRequestsLately } from '../ledger/requests-lately.js';
@@ -10,31 +11,53 @@ import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
 import { paceOf } from './look-ahead.js';
 import type { Service } from './service.js';
+import { standstillOf, type Standstill } from './standstill.js';
+import {
+  describeLedgerTrouble,
+  describeQueueTrouble,
+  lookAt,
+  sourcesOf,
+  type StatusSources,
+} from './status-sources.js';
 
-export type { SeenWorker };
+export type { SeenWorker, Standstill };
 
 interface StatusLine extends Line {
   /** It was stopped, or in an outage, and then left: the configured host is another, and runs since. */
   left: boolean;
 }
 
-export interface Status {
-  /** By hand. */
-  paused: boolean;
+/** What the ledger says. */
+export interface LedgerStatus {
   lines: StatusLine[];
-  /** The host that the configuration names. */
-  host: string;
-  queue: QueueDepth;
   /** Those at work, and those that stopped saying so in the last minutes. */
   workers: SeenWorker[];
   /** What was sent in the last ten seconds, over all workers. */
   sentPerSecond: number;
+  batches: StatusBatch[];
+}
+
+export interface QueueStatus extends QueueDepth {
+  /** Why it can be read and not written, in words. */
+  readOnly?: string;
+}
+
+export interface Status {
+  /** The host that the configuration names. */
+  host: string;
+  /** undefined: it is away, see `trouble`. */
+  queue: QueueStatus | undefined;
+  /** undefined: it is away, see `trouble`. */
+  ledger: LedgerStatus | undefined;
+  /** Of a store that is away: which, and why. */
+  trouble: { queue?: ReaperError | undefined; ledger?: ReaperError | undefined };
+  /** Why nothing moves, or why nobody knows; undefined: rooms move, or there are none. */
+  standstill: Standstill | undefined;
   /**
    * Seconds until everything that is due now is done, with the retries that rooms cost lately;
-   * undefined where nothing moves: the line stands, or no worker is at work on it.
+   * undefined where nothing moves.
    */
   etaSeconds: number | undefined;
-  batches: StatusBatch[];
 }
 
 export interface StatusBatch extends BatchProgress {
@@ -48,43 +71,88 @@ export interface StatusBatch extends BatchProgress {
 /** Batches shown where none is asked for. */
 const batchesShown = 10;
 
+/** How long each store may take to answer, in milliseconds. */
+const answerLimitMs = 10_000;
+
 /**
  * @param batch - only this one, by id or name.
  * @throws ReaperError `NOT_FOUND` where there is no such batch.
  */
-export async function readStatus(service: Service, batch?: string): Promise<Status> {
-  const { database, config, intervalMs } = service;
-  const { sdkAppId } = config;
-  const { host } = service.lineKey;
-  const { queue } = await service.queue();
-  const lines = await readLines(database, sdkAppId, intervalMs);
+export function readStatus(service: Service, batch?: string): Promise<Status> {
+  return createStatusReader(sourcesOf(service), batch)();
+}
+
+/** The same to be asked again and again. A store that is away is no error: the rest is told. */
+export function createStatusReader(
+  sources: StatusSources,
+  batch: string | undefined,
+  limitMs = answerLimitMs,
+): () => Promise<Status> {
+  const { config, lineKey, intervalMs } = sources;
+  const readQueue = lookAt(
+    () => queueStatus(sources),
+    limitMs,
+    (error) => describeQueueTrouble(config, error),
+  );
+  const readLedger = lookAt(
+    () => ledgerFacts(sources, batch),
+    limitMs,
+    (error) => describeLedgerTrouble(config, error),
+  );
+  return async () => {
+    const [queue, ledger] = await Promise.all([readQueue(), readLedger()]);
+    const depth = queue.value;
+    const facts = ledger.value;
+    const roomsAhead = depth && depth.waiting + depth.active;
+    const standstill = standstillOf({
+      queue: depth && {
+        ...{ paused: depth.paused, readOnly: depth.readOnly !== undefined },
+        roomsAhead: depth.waiting + depth.active,
+      },
+      ledger: facts && {
+        ...facts,
+        lines: facts.lines.filter((line) => !line.left),
+        workers: facts.workers.filter(({ lineId }) => lineId === sources.lineId),
+      },
+    });
+    const pace = facts && paceOf(facts.configured, intervalMs, facts.requestsPerRoom, false);
+    const known = standstill === undefined && pace !== undefined && roomsAhead !== undefined;
+    return {
+      host: lineKey.host,
+      queue: depth,
+      ledger: facts && {
+        ...{ lines: facts.lines, workers: facts.workers, sentPerSecond: facts.sentPerSecond },
+        batches: facts.batches.map((each) => withProgress(each, standstill)),
+      },
+      trouble: { queue: queue.trouble, ledger: ledger.trouble },
+      standstill,
+      etaSeconds: known ? secondsLeft({ ...pace, roomsAhead }) : undefined,
+    };
+  };
+}
+
+async function queueStatus(sources: StatusSources): Promise<QueueStatus> {
+  const { queue, lookUp } = await sources.queue();
   const depth = await readDepth(queue);
+  const readOnly = await lookUp.refusesWrites();
+  return { ...depth, ...(readOnly === undefined ? {} : { readOnly }) };
+}
+
+async function ledgerFacts(sources: StatusSources, batch: string | undefined) {
+  const { sdkAppId } = sources.config;
+  const database = await sources.ledger();
+  const lines = await readLines(database, sdkAppId, sources.intervalMs);
   const batches = await readBatches(
     database,
     sdkAppId,
     batch === undefined ? { limit: batchesShown } : { idOrName: batch, limit: mostOfOneName },
   );
   if (batch !== undefined && batches.length === 0) throw noSuchBatch(batch);
-  const configured = lines.find((line) => line.host === host);
-  const shown = lines.map((line) => ({ ...line, left: isLeft(line, configured) }));
-  const workers = await readWorkers(database, sdkAppId);
-  const isWorkedOn = workers.some((each) => each.isAlive && each.lineId === service.lineId);
-  const roomsAhead = depth.waiting + depth.active;
-  const moves =
-    (isWorkedOn || roomsAhead === 0) &&
-    !depth.paused &&
-    shown.every((line) => isMoving(line.state) || line.left);
-  const { requestsPerRoom, sentPerSecond } = await readRequestsLately(database, sdkAppId);
-  const pace = paceOf(configured, intervalMs, requestsPerRoom, depth.paused);
+  const configured = lines.find((line) => line.host === sources.lineKey.host);
   return {
-    paused: depth.paused,
-    lines: shown,
-    host,
-    queue: depth,
-    workers,
-    sentPerSecond,
-    etaSeconds: moves ? secondsLeft({ ...pace, roomsAhead }) : undefined,
-    batches: batches.map(withProgress),
+    lines: lines.map((line) => ({ ...line, left: isLeft(line, configured) })),
+    ...{ configured, batches, workers: await readWorkers(database, sdkAppId) },
+    ...(await readRequestsLately(database, sdkAppId)),
   };
 }
 
@@ -94,47 +162,60 @@ function isLeft({ host, state }: Line, configured: Line | undefined): boolean {
   return configured.state.kind !== 'stopped' && (configured.lastSlotMs ?? 0) > sinceMs;
 }
 
-function withProgress(batch: BatchProgress): StatusBatch {
+function withProgress(batch: BatchProgress, standstill: Standstill | undefined): StatusBatch {
   const finished = finishedCount(batch);
   const isMoving = batch.finishedAtMs === undefined && finished < batch.total;
-  const ends = isMoving && batch.cancelledAtMs === undefined && batch.ratePerSecond > 0;
+  const isAwaited = isMoving && batch.cancelledAtMs === undefined && standstill === undefined;
+  const ends = isAwaited && batch.ratePerSecond > 0;
   const etaSeconds = ends ? (batch.total - finished) / batch.ratePerSecond : undefined;
   return { ...batch, finished, isMoving, etaSeconds };
 }
 
-/** The shape is a contract. */
+/** The shape is a contract. What a store that is away would say is null. */
 export function statusJson(status: Status): object {
-  const isStopped = status.lines.some(({ state, left }) => state.kind === 'stopped' && !left);
+  const { queue, ledger, trouble } = status;
+  const away = [trouble.queue, trouble.ledger].flatMap((error) => error?.message ?? []);
   return {
-    line: status.paused ? 'paused' : isStopped ? 'stopped' : 'running',
-    lines: status.lines.map(({ host, state, ratePerSecond, brakeReason, quotaFound }) => ({
-      host,
-      state: lineWords[state.kind],
-      ratePerSecond: rounded(ratePerSecond),
-      brakeReason,
-      quotaFound: quotaFound && {
-        ratePerSecond: rounded(quotaFound.ratePerSecond),
-        at: isoTime(quotaFound.atMs),
-      },
-      ...haltJson(state),
-    })),
-    sentPerSecond: rounded(status.sentPerSecond),
-    workers: status.workers.map((worker) => ({
-      host: worker.host,
-      pid: worker.pid,
-      version: worker.version,
-      alive: worker.isAlive,
-      state: worker.state,
-      reason: worker.reason,
-      inHand: worker.inHand,
-      keyFingerprint: worker.keyFingerprint,
-      startedAt: isoTime(worker.startedAtMs),
-      seenAt: isoTime(worker.seenAtMs),
-    })),
-    queue: status.queue,
+    line: lineWord(status),
+    lines:
+      ledger?.lines.map(({ host, state, ratePerSecond, brakeReason, quotaFound }) => ({
+        host,
+        state: queue?.paused && isMoving(state) ? lineWords.paused : lineWords[state.kind],
+        ratePerSecond: rounded(ratePerSecond),
+        brakeReason,
+        quotaFound: quotaFound && {
+          ratePerSecond: rounded(quotaFound.ratePerSecond),
+          at: isoTime(quotaFound.atMs),
+        },
+        ...haltJson(state),
+      })) ?? null,
+    sentPerSecond: ledger ? rounded(ledger.sentPerSecond) : null,
+    workers:
+      ledger?.workers.map((worker) => ({
+        host: worker.host,
+        pid: worker.pid,
+        version: worker.version,
+        alive: worker.isAlive,
+        state: worker.state,
+        reason: worker.reason,
+        inHand: worker.inHand,
+        keyFingerprint: worker.keyFingerprint,
+        startedAt: isoTime(worker.startedAtMs),
+        seenAt: isoTime(worker.seenAtMs),
+      })) ?? null,
+    queue: queue ?? null,
     etaSeconds: status.etaSeconds === undefined ? null : rounded(status.etaSeconds),
-    batches: status.batches.map(batchJson),
+    noEtaBecause: status.standstill,
+    batches: ledger?.batches.map(batchJson) ?? null,
+    unreachable: away.length === 0 ? undefined : away.join('; '),
   };
+}
+
+/** `running` is said of what is seen and can be worked on, and of nothing else. */
+function lineWord({ queue, ledger, standstill }: Status): string {
+  if (queue?.paused) return 'paused';
+  if (ledger?.lines.some(({ state, left }) => state.kind === 'stopped' && !left)) return 'stopped';
+  return /_(unknown|read_only)$/.test(standstill ?? '') ? 'unavailable' : 'running';
 }
 
 function batchJson(batch: StatusBatch): object {

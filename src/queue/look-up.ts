@@ -1,17 +1,23 @@
 /**
- * What BullMQ's classes do not tell without reading a whole lane: a waiting job's place, and
- * when a delayed one is due. Both are read where BullMQ 6 keeps them: in Redis in sorted sets
+ * What BullMQ's classes do not tell without reading a whole lane: a waiting job's place, when a
+ * delayed one is due, and whether anything can be written. The first two are read where BullMQ 6 keeps them: in Redis in sorted sets
  * (O(log n)), in Postgres in an indexed table.
  */
 import type pg from 'pg';
 import type { RedisClient } from './connection.js';
 import type { DestroyQueue } from './job.js';
+import { refusalReason } from './refusal.js';
 
 export interface QueueLookUp {
   /** How many jobs go before this one; undefined where it does not wait. */
   ahead(jobId: string): Promise<number | undefined>;
   /** When a delayed job is due, in milliseconds since the epoch; undefined where it is not delayed. */
   dueAt(jobId: string): Promise<number | undefined>;
+  /**
+   * Why nothing can be written, in words, although it can be read: a primary that was demoted,
+   * or whose disk is full. undefined: it can.
+   */
+  refusesWrites(): Promise<string | undefined>;
 }
 
 /** BullMQ keeps the due time of a delayed job times this in its score; below it a counter. */
@@ -31,6 +37,18 @@ export function lookUpOnRedis(redis: RedisClient, queue: DestroyQueue): QueueLoo
       const score = await redis.zscore(queue.toKey('delayed'), jobId);
       return score === null ? undefined : Math.floor(Number(score) / delayedScoreFactor);
     },
+    async refusesWrites() {
+      try {
+        // Changes nothing: there is no such key.
+        await redis.del(queue.toKey('room-reaper-none'));
+        return undefined;
+      } catch (error) {
+        const { message } = error as Error;
+        if (/^NOPERM/.test(message)) return undefined;
+        if (/^(READONLY|MISCONF|NOREPLICAS)/.test(message)) return refusalReason(error);
+        throw error;
+      }
+    },
   };
 }
 
@@ -44,6 +62,8 @@ select (select count(*)::int from job j
 const dueSql = `
 select process_at_ms::float8 as due_at from job where queue = $1 and id = $2 and state = 'delayed'`;
 
+const standbySql = 'select pg_is_in_recovery() as standby';
+
 /** @param pool - its search path is BullMQ's schema. */
 export function lookUpOnPostgres(pool: pg.Pool, queue: DestroyQueue): QueueLookUp {
   return {
@@ -54,6 +74,10 @@ export function lookUpOnPostgres(pool: pg.Pool, queue: DestroyQueue): QueueLookU
     async dueAt(jobId) {
       const { rows } = await pool.query<{ due_at: number | null }>(dueSql, [queue.name, jobId]);
       return rows[0]?.due_at ?? undefined;
+    },
+    async refusesWrites() {
+      const { rows } = await pool.query<{ standby: boolean }>(standbySql);
+      return rows[0]?.standby ? 'its Postgres is a read-only standby' : undefined;
     },
   };
 }

@@ -16,6 +16,7 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^CLUSTERDOWN/, 'a part of the cluster is down; start its nodes, or wait until it is back'],
   [/^READONLY /, 'Redis is read-only: a replica, or a failover that is under way'],
   [/^LOADING /, 'Redis is loading its data; wait until it has'],
+  [/^NOREPLICAS /, 'Redis has fewer replicas than it must write to (min-replicas-to-write)'],
   [/^MISCONF /, 'Redis cannot write to its disk (MISCONF); look at its log'],
 ];
 

@@ -44,6 +44,13 @@ test('a line that runs and a queue that is worked on are well', () => {
   expect(trouble({ lines: [] })).toEqual([]);
 });
 
+test('a line is said to run where the queue is seen and not paused', () => {
+  const said = (of: LineFacts['waiting']) =>
+    judgeLine({ lines: [running], waiting: of, workers: [] }, 'api.example', now)[0]?.text;
+  expect(said(waiting())).toMatch(/runs at/);
+  for (const of of [waiting({ paused: true }), undefined]) expect(said(of)).not.toMatch(/runs/);
+});
+
 test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegExp]>([
   [
     'a stopped line',

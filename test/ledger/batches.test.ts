@@ -280,5 +280,10 @@ describe('the rate', () => {
       `update room_reaper.attempts set sent_at = clock_timestamp() - interval '11 seconds'`,
     );
     expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 0 }]);
+    // The clock went back by an hour.
+    await ledger.sql(
+      `update room_reaper.attempts set sent_at = clock_timestamp() + interval '1 hour'`,
+    );
+    expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 0 }]);
   });
 });

@@ -24,7 +24,7 @@ describe.each(places)('on %s', (place) => {
     if (report === undefined) throw new Error('nothing ended it');
     return cancelJson(report);
   }
-  const waiting = async () => (await readStatus(app.service)).queue.waiting;
+  const waiting = async () => (await readStatus(app.service)).queue?.waiting;
 
   test('a cancelled batch leaves the queue, and its rooms end as cancelled', async () => {
     const { id, rooms } = await makeBatch('evening', ['a', 'b', 'c']);

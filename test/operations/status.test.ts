@@ -95,10 +95,45 @@ test.each([
   await makeLine();
   if (changes !== undefined) await makeWorker(changes);
   await app.add(['a']);
-  expect(await status()).toMatchObject({ queue: { waiting: 1 }, etaSeconds: null });
+  expect(await status()).toMatchObject({
+    ...{ queue: { waiting: 1 }, etaSeconds: null, noEtaBecause: 'no_worker' },
+  });
   const { workersAlive, ...explanation } = await explain(app.service, 'a');
   expect(workersAlive).toBe(0);
   expect(summaryOf({ ...explanation, workersAlive })).toMatch(/no worker is at work, start one/);
+});
+
+test('paused is running nowhere, and no batch has a time left while nothing moves', async () => {
+  await makeLine();
+  await makeWorker();
+  const { id } = await makeBatch('evening', 30);
+  await app.add(['a']);
+  await app.sql(
+    `with d as (
+       insert into room_reaper.destructions (id, room_id, batch_id, sdk_app_id, requested_at, not_after, outcome, finished_at)
+       values (gen_random_uuid()::text, 'r', $1, $2, now(), now(), 'failed', now()) returning id)
+     insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, sent_at, ended_at)
+     select id, 1, 'w', now(), now(), now() from d`,
+    [id, app.service.config.sdkAppId],
+  );
+  const moving = (await readStatus(app.service, 'evening')).ledger?.batches[0];
+  expect(moving).toMatchObject({ isMoving: true, etaSeconds: expect.any(Number) as number });
+  await pause(app.service);
+  const paused = (await status('evening')) as { batches: { etaSeconds?: number }[] };
+  expect(paused).toMatchObject({
+    ...{ line: 'paused', lines: [{ state: 'paused' }], noEtaBecause: 'paused', etaSeconds: null },
+  });
+  expect(paused.batches[0]?.etaSeconds).toBeUndefined();
+});
+
+test('a worker that was heard of before the clock went back is not counted on', async () => {
+  await makeLine();
+  await makeWorker();
+  await app.add(['a']);
+  await app.sql(`update room_reaper.workers set seen_at = now() + interval '1 hour'`);
+  expect(await status()).toMatchObject({
+    ...{ noEtaBecause: 'no_worker', etaSeconds: null, workers: [{ alive: false }] },
+  });
 });
 
 test('a line that is braked, out, stopped or paused is told in the words of the contract', async () => {
@@ -128,7 +163,7 @@ test('a stopped line that was left for another host holds nothing up', async () 
   const of = (host: string) => `${host} ${config.sdkAppId} ${lineKey.command}`;
   await stopLine(database, of('old.example'), cause);
   await makeLine();
-  const { lines } = await readStatus(app.service);
+  const lines = (await readStatus(app.service)).ledger?.lines ?? [];
   expect(lines.map(({ host, left }) => [host, left]).sort()).toEqual(
     [
       ['old.example', true],
