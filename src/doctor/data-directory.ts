@@ -1,14 +1,13 @@
 /** Where the embedded database keeps its data. Makes nothing but a file that it takes away again. */
+import { existsSync, statfsSync, statSync, accessSync, constants } from 'node:fs';
+import { join, resolve } from 'node:path';
 import {
-  existsSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-  accessSync,
-  constants,
-} from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+  asOwner,
+  nearestOf,
+  probeWritable,
+  strangerOf,
+  type Stranger,
+} from '../private-directory.js';
 import { orUndefined } from '../or-undefined.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 
@@ -18,21 +17,20 @@ export interface DirectoryFacts {
   /** Error code of the file system; undefined: it can be written. */
   cannotWrite: string | undefined;
   freeBytes: number | undefined;
+  /** Whose it is, where it is not ours. */
+  stranger?: Stranger | undefined;
 }
 
 export function readDataDirectory(dataDir: string): DirectoryFacts {
   const directory = resolve(dataDir);
   // Where it is not made yet, its nearest parent decides.
-  let nearest = directory;
-  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  const nearest = nearestOf(directory);
+  const stranger = strangerOf(directory);
   let cannotWrite: string | undefined;
   try {
     if (!statSync(nearest).isDirectory()) cannotWrite = 'ENOTDIR';
-    else if (nearest === directory) {
-      const probe = join(directory, `.doctor-${process.pid}`);
-      writeFileSync(probe, '');
-      rmSync(probe);
-    } else accessSync(nearest, constants.W_OK);
+    else if (nearest === directory && stranger === undefined) probeWritable(directory);
+    else accessSync(nearest, constants.W_OK);
   } catch (error) {
     cannotWrite = (error as NodeJS.ErrnoException).code ?? 'unknown error';
   }
@@ -41,6 +39,7 @@ export function readDataDirectory(dataDir: string): DirectoryFacts {
     made: existsSync(join(directory, 'postgres', 'PG_VERSION')),
     cannotWrite,
     freeBytes: space && space.bavail * space.bsize,
+    stranger,
   };
 }
 
@@ -51,7 +50,15 @@ const littleSpace = 1_024 * megabyte;
 const tooLittleSpace = 128 * megabyte;
 
 export function judgeDataDirectory(facts: DirectoryFacts, dataDir: string): Finding {
-  const { made, cannotWrite, freeBytes: free } = facts;
+  const { made, cannotWrite, freeBytes: free, stranger } = facts;
+  if (stranger !== undefined && !stranger.mayJoin) {
+    return problem(
+      `${dataDir} must belong to the user who runs room-reaper, got one of ${stranger.owner}`,
+      process.geteuid?.() === 0
+        ? asOwner(stranger)
+        : 'set ROOM_REAPER_DATA_DIR to a directory of your own, or have its owner changed (chown -R)',
+    );
+  }
   if (cannotWrite !== undefined) {
     return problem(
       `${dataDir} must be a directory that this user may write, got ${cannotWrite}`,

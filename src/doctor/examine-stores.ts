@@ -81,7 +81,8 @@ async function openEmbeddedIfMade(dataDir: string | undefined): Promise<Embedded
   }
   const facts = readDataDirectory(dataDir);
   const findings = [judgeDataDirectory(facts, printable(dataDir))];
-  if (facts.cannotWrite !== undefined) return { findings, stores: undefined, otherwise: notOpened };
+  const isClosed = facts.stranger?.mayJoin === false || facts.cannotWrite !== undefined;
+  if (isClosed) return { findings, stores: undefined, otherwise: notOpened };
   if (!facts.made) return { findings, stores: undefined, otherwise: notMade };
   const places = { queueUrl: 'embedded', databaseUrl: 'embedded', dataDir };
   try {

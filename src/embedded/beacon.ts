@@ -7,16 +7,17 @@
  * tells them that the owner has gone.
  *
  * It sends JSON texts that end with a newline: `{"guard": id}` at once (processes of earlier
- * versions know it under this name), then `{"connection": …}` when the database is open, or
- * `{"failed": why}`.
+ * versions know it under this name), then `{"connection": {}}` when the database is open, or
+ * `{"failed": why}`. On loopback every user of the machine hears it: so where the database is, and
+ * its password, are in the ticket alone (ticket.ts), which only the directory's user can read.
  */
 import { chmodSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { orUndefined } from '../or-undefined.js';
-import type { Address, EmbeddedConnection } from './address.js';
+import type { Address } from './address.js';
 
-type News = { connection: EmbeddedConnection } | { failed: string };
+type News = { connection: Readonly<Record<string, never>> } | { failed: string };
 type Message = { guard: string } | News;
 
 export interface Beacon {
@@ -64,8 +65,8 @@ function send(socket: Socket, message: Message): void {
 }
 
 export interface OwnerContact {
-  /** Where the database is, once it is open. Rejects where its owner could not open it, or went away. */
-  readonly connection: Promise<EmbeddedConnection>;
+  /** Resolves once the database is open. Rejects where its owner could not open it, or went away. */
+  readonly opened: Promise<void>;
   /** Resolves when the owner has gone. */
   readonly gone: Promise<void>;
   leave(): void;
@@ -110,19 +111,19 @@ function contactOn(
   onText: (listener: (text: string) => void) => void,
 ): OwnerContact {
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  const connection = new Promise<EmbeddedConnection>((resolve, reject) => {
+  const opened = new Promise<void>((resolve, reject) => {
     onText((text) => {
       const said = parse(text);
       if (said === undefined || 'guard' in said) return;
       // Waiting for the database keeps the process running; having it does not.
       socket.unref();
-      if ('connection' in said) resolve(said.connection);
+      if ('connection' in said) resolve();
       else reject(new Error(said.failed));
     });
     void gone.then(() => reject(new Error('the process that held it has gone')));
   });
-  connection.catch(() => undefined);
-  return { connection, gone, leave: () => socket.destroy() };
+  opened.catch(() => undefined);
+  return { opened, gone, leave: () => socket.destroy() };
 }
 
 function parse(text: string): Message | undefined {

@@ -57,7 +57,14 @@ export interface Ownership {
   release(): void;
 }
 
-export type Claim = Ownership | { kind: 'joined'; contact: OwnerContact };
+export type Claim =
+  | Ownership
+  | {
+      kind: 'joined';
+      contact: OwnerContact;
+      /** Where the database is, once it is open, by its ticket; undefined: that has been replaced. */
+      whereabouts: () => Loopback | 'socket' | undefined;
+    };
 
 /** An owner that hangs up may just be closing: it is asked again for so long. */
 const patienceMs = 10_000;
@@ -65,16 +72,26 @@ const patienceMs = 10_000;
 /**
  * Becomes the owner of the data directory, or finds the one who is.
  *
+ * @param joinOnly - what to do instead, for one who may not become its owner.
  * @throws ReaperError `UNAVAILABLE` where neither can be had, with what to do.
  */
-export async function claimDirectory(dataDir: string): Promise<Claim> {
+export async function claimDirectory(dataDir: string, joinOnly?: string): Promise<Claim> {
   for (;;) {
     const number = ticketNumbers(dataDir).at(-1) ?? 0;
     const ticket = number === 0 ? undefined : readTicket(dataDir, number);
     if (number > 0 && ticket === undefined) continue; // Replaced meanwhile: look again.
     if (ticket !== undefined && !ticket.released) {
       const contact = await contactOwner(dataDir, number, ticket);
-      if (contact !== undefined) return { kind: 'joined', contact };
+      if (contact !== undefined) {
+        const onSocket = 'path' in ticket.address;
+        const whereabouts = () => (onSocket ? 'socket' : readTicket(dataDir, number)?.loopback);
+        return { kind: 'joined', contact, whereabouts };
+      }
+    }
+    if (joinOnly !== undefined) {
+      throw unavailable(
+        `the data directory ${dataDir} must belong to the user who runs the database in it, got root, and no process to join; ${joinOnly}`,
+      );
     }
     const owned = await takeNumber(dataDir, number + 1, ticket?.loopback);
     if (owned !== undefined) return owned;

@@ -1,15 +1,8 @@
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReaperError } from '../errors.js';
 import { orUndefined } from '../or-undefined.js';
+import { asOwner, closeToOthers, probeWritable, strangerOf } from '../private-directory.js';
 import { syncPath } from './durable.js';
 import { createDatabase } from './thread-host.js';
 
@@ -19,14 +12,32 @@ export const postgresMajor = '18';
 /**
  * Makes the data directory, for its user only, and checks that files can be made in it.
  *
- * @throws ReaperError `UNAVAILABLE` where they cannot.
+ * @returns why this user may only join the one who runs the database there (root in another's
+ *   directory); undefined: may run it.
+ * @throws ReaperError `UNAVAILABLE` where it can do neither.
  */
-export function prepareDataDirectory(dataDir: string): void {
+export function prepareDataDirectory(
+  dataDir: string,
+  notice: (message: string) => void,
+): string | undefined {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const probe = join(dataDir, `.writable-${process.pid}`);
-    writeFileSync(probe, '');
-    rmSync(probe);
+    const stranger = strangerOf(dataDir);
+    if (stranger?.mayJoin) return asOwner(stranger);
+    // Made between two looks, it may be another's.
+    const isOpen = stranger === undefined && closeToOthers(dataDir);
+    const other = stranger ?? strangerOf(dataDir);
+    if (other !== undefined) {
+      const isRoot = process.geteuid?.() === 0;
+      throw new ReaperError(
+        'UNAVAILABLE',
+        `the data directory ${dataDir} must belong to the user who runs room-reaper, got one of ${other.owner}; ${isRoot ? asOwner(other) : 'set ROOM_REAPER_DATA_DIR to a directory of your own, or have its owner changed (chown -R)'}`,
+      );
+    }
+    if (isOpen) {
+      notice(`the data directory ${dataDir} was open to other users: it is closed to them (0700)`);
+    }
+    probeWritable(dataDir);
+    return undefined;
   } catch (error) {
     throw explain(dataDir, error);
   }
@@ -46,6 +57,8 @@ export async function prepareDatabase(
   const directory = join(dataDir, 'postgres');
   if (existsSync(directory) && readdirSync(directory).length > 0) {
     checkVersion(dataDir, directory);
+    // Earlier versions left its files open to all who could get there.
+    chmodSync(directory, 0o700);
     return directory;
   }
   notice(
@@ -55,6 +68,7 @@ export async function prepareDatabase(
   const draft = join(dataDir, 'postgres.new');
   rmSync(draft, { recursive: true, force: true });
   await createDatabase(draft);
+  chmodSync(draft, 0o700);
   rmSync(directory, { recursive: true, force: true });
   renameSync(draft, directory);
   syncPath(dataDir);

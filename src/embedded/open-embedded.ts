@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { claimDirectory, type Ownership } from './claim.js';
+import { claimDirectory, type Claim, type Ownership } from './claim.js';
 import { explain, prepareDataDirectory, prepareDatabase } from './directory.js';
 import {
   loopbackConnection,
@@ -18,7 +18,7 @@ import {
   socketPath,
   type EmbeddedConnection,
 } from './address.js';
-import type { OwnerContact } from './beacon.js';
+import type { Loopback } from './ticket.js';
 import { serveDatabase, type DatabaseThread } from './thread-host.js';
 import { ReaperError } from '../errors.js';
 
@@ -63,8 +63,8 @@ export async function openEmbedded(
 ): Promise<EmbeddedDatabase> {
   const directory = resolve(dataDir);
   const notice = (message: string): void => options.onNotice?.(message);
-  prepareDataDirectory(directory);
-  let hold = await take(directory, notice);
+  const joinOnly = prepareDataDirectory(directory, notice);
+  let hold = await take(directory, notice, joinOnly);
   const { connection } = hold;
   const stop = new AbortController();
   const kept = keep();
@@ -101,7 +101,7 @@ export async function openEmbedded(
     let said = '';
     for (let retryMs = firstRetryMs; ; retryMs = Math.min(2 * retryMs, lastRetryMs)) {
       try {
-        const next = await take(directory, notice);
+        const next = await take(directory, notice, joinOnly);
         if (!stop.signal.aborted) return next;
         await next.end();
       } catch (error) {
@@ -116,24 +116,29 @@ export async function openEmbedded(
   }
 }
 
-async function take(dataDir: string, notice: (message: string) => void): Promise<Hold> {
+async function take(
+  dataDir: string,
+  notice: (message: string) => void,
+  joinOnly: string | undefined,
+): Promise<Hold> {
   try {
     for (;;) {
-      const claim = await claimDirectory(dataDir);
+      const claim = await claimDirectory(dataDir, joinOnly);
       if (claim.kind === 'owned') return await own(dataDir, claim, notice);
-      const { contact } = claim;
-      const announced = await connectionOf(contact, dataDir);
+      const announced = await whereabouts(claim, dataDir);
       if (announced === undefined) continue; // Its owner went while opening: perhaps it is our turn.
       // Its owner may see the directory under another path.
-      const onSocket = announced.password === undefined;
-      const connection = onSocket ? socketConnection(dataDir) : announced;
+      const connection =
+        announced === 'socket'
+          ? socketConnection(dataDir)
+          : loopbackConnection(announced.port, announced.password);
       notice('joined the embedded database that another process runs');
       return {
         role: 'joined',
         connection,
-        over: contact.gone.then(() => 'the process that ran it has gone'),
+        over: claim.contact.gone.then(() => 'the process that ran it has gone'),
         end() {
-          contact.leave();
+          claim.contact.leave();
           return Promise.resolve();
         },
       };
@@ -143,15 +148,20 @@ async function take(dataDir: string, notice: (message: string) => void): Promise
   }
 }
 
-/** What the owner announces, or undefined where it ends without having opened the database. */
-async function connectionOf(
-  contact: OwnerContact,
+/** Where the owner has the database, or undefined where it ends without having opened it. */
+async function whereabouts(
+  claim: Extract<Claim, { kind: 'joined' }>,
   dataDir: string,
-): Promise<EmbeddedConnection | undefined> {
+): Promise<Loopback | 'socket' | undefined> {
+  const opened = claim.contact.opened.then(
+    () => 'opened' as const,
+    () => 'failed' as const,
+  );
   const late = sleep(openingMs, 'late' as const, { ref: false });
-  const said = await Promise.race([contact.connection.catch(() => undefined), late]);
-  if (said === undefined || said === 'late') contact.leave();
-  if (said !== 'late') return said;
+  const said = await Promise.race([opened, late]);
+  if (said === 'opened') return claim.whereabouts();
+  claim.contact.leave();
+  if (said === 'failed') return undefined;
   throw new ReaperError(
     'UNAVAILABLE',
     `the owner of the data directory ${dataDir} must open the database within ${openingMs / 1000} s, got silence; look at the process that runs it, or stop it`,
@@ -177,7 +187,7 @@ async function own(
         ? socketConnection(dataDir)
         : loopbackConnection(thread.port, password);
     if (thread.port !== undefined) claim.noteLoopback({ port: thread.port, password });
-    claim.beacon.announce({ connection });
+    claim.beacon.announce({ connection: {} });
     notice(
       `running the embedded database in ${dataDir}: about 300 MB of memory, for this machine only`,
     );

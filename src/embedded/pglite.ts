@@ -13,6 +13,10 @@ interface EmscriptenModule {
     filesystems: {
       NODEFS: {
         stream_ops: { fsync?: (stream: EmscriptenStream) => number };
+        node_ops: {
+          mknod: (parent: unknown, name: string, mode: number, device: number) => unknown;
+          setattr: (node: unknown, attributes: { mode?: number }) => void;
+        };
         realPath(node: unknown): string;
       };
     };
@@ -20,7 +24,8 @@ interface EmscriptenModule {
 }
 
 /**
- * PGlite's file system of Node with two things that it lacks: fsync reaches the
+ * PGlite's file system of Node with three things that it lacks: files are for their user only
+ * (there they are for everybody, whatever the process's umask), fsync reaches the
  * disk (there it does nothing, so that a power cut could lose commits or tear
  * pages: https://github.com/electric-sql/pglite/issues/1107), and a panic of
  * Postgres is told (there it is swallowed, and the next statement hangs).
@@ -30,7 +35,7 @@ function durableFiles(directory: string, onAbort: (reason: string) => void): Nod
     override async init(...args: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
       const { emscriptenOpts } = await super.init(...args);
       emscriptenOpts.onAbort = (reason: unknown) => onAbort(String(reason));
-      emscriptenOpts.preRun?.push((module) => syncToDisk(module));
+      emscriptenOpts.preRun?.push((module) => syncToDisk(module), keepToUser);
       return { emscriptenOpts };
     }
   })(directory);
@@ -42,6 +47,16 @@ function syncToDisk(module: unknown): void {
     if (nfd !== undefined) fsyncSync(nfd);
     else syncPath(NODEFS.realPath(node)); // A directory: it has no descriptor of its own.
     return 0;
+  };
+}
+
+function keepToUser(module: unknown): void {
+  const { node_ops: operations } = (module as EmscriptenModule).FS.filesystems.NODEFS;
+  const { mknod, setattr } = operations;
+  operations.mknod = (parent, name, mode, device) => mknod(parent, name, mode & ~0o077, device);
+  operations.setattr = (node, attributes) => {
+    const { mode } = attributes;
+    setattr(node, mode === undefined ? attributes : { ...attributes, mode: mode & ~0o077 });
   };
 }
 

@@ -84,7 +84,9 @@ function withDraft<T>(dataDir: string, ticket: Ticket, use: (draft: string) => T
   const draft = join(dataDir, `draft-${ticket.guard}.json`);
   try {
     // On the disk before it has its name: after a power cut an empty ticket would be nobody's.
-    writeFileSync(draft, `${JSON.stringify(ticket, null, 2)}\n`, { mode: 0o600, flush: true });
+    writeFileSync(draft, `${JSON.stringify(ticket, null, 2)}\n`, {
+      ...{ mode: 0o600, flag: 'wx', flush: true },
+    });
     return use(draft);
   } finally {
     rmSync(draft, { force: true });

@@ -85,8 +85,10 @@ const pgModule = import.meta.resolve('pg');
 /**
  * A second Node process that opens `dataDir`, prints its role or the error, then runs
  * `script` with `db` and `pool`.
+ *
+ * @param uid - of another user whose process it is.
  */
-export function otherProcess(dataDir: string, script = ''): OtherProcess {
+export function otherProcess(dataDir: string, script = '', uid?: number): OtherProcess {
   const source = `
     import { openEmbedded } from ${JSON.stringify(compiled)};
     import pg from ${JSON.stringify(pgModule)};
@@ -101,6 +103,7 @@ export function otherProcess(dataDir: string, script = ''): OtherProcess {
     ${script}`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
