@@ -49,7 +49,7 @@ test.each<[server: 'queue' | 'ledger', fault: NetworkFault, said: RegExp]>([
     // What was known before stays on the screen meanwhile, and so does what the other store says.
     const after = stdout.slice(stdout.search(said));
     if (server === 'queue')
-      expect(after).toMatch(/^what waits is not known; at [\d:]+ it was: 1 room waiting/m);
+      expect(after).toMatch(/^what waits is not known; at [\d:]+ UTC\S* it was: 1 room waiting/m);
     else expect(after).toMatch(/^1 room waiting[^]*^line, workers and batches are not known; at /m);
   },
 );
