@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, test } from 'vitest';
-import type { Database } from '../../src/ledger/database.js';
+import { type Database, migrateDatabase, openDatabase } from '../../src/ledger/database.js';
 import { openQueue } from '../../src/queue/open.js';
-import { createDatabase, freshSdkAppId } from '../support/servers.js';
+import { createDatabase, createFreshDatabase, freshSdkAppId } from '../support/servers.js';
 import { unprivilegedUser } from '../support/facts.js';
 import { freePort } from '../support/program.js';
 import { makeLine, openLedger, requests, useLedger } from './fixture.js';
@@ -88,6 +88,16 @@ describe.skipIf(program === '')('behind pgbouncer', () => {
     );
     expect(new Set(slots.flat()).size).toBe(200);
     await Promise.all(workers.map((database) => database.close()));
+  });
+
+  test('in transaction mode a new ledger is made, and looked at by who only reads', async () => {
+    const { url, drop } = await createFreshDatabase();
+    ends.push(drop);
+    const pooled = await behindPooler(url, 'transaction');
+    const place = { connection: { connectionString: pooled }, shownAs: 'it' };
+    await expect(openDatabase({ ...place, readOnly: true })).rejects.toThrow(/is not made yet/);
+    expect((await migrateDatabase(place)).from).toBeUndefined();
+    await (await openDatabase({ ...place, readOnly: true })).close();
   });
 
   const openQueueAt = (url: string) =>

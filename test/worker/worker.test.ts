@@ -11,6 +11,7 @@ import {
 } from '../../src/worker/index.js';
 import { afterThisTest } from '../e2e/room-reaper.js';
 import { openStage, readDestructions, redisAndPostgres } from '../e2e/stage.js';
+import { createFreshDatabase, withPostgres } from '../support/servers.js';
 
 const log = pino({ level: 'silent' });
 const code = (error: unknown): ErrorCode | undefined =>
@@ -83,6 +84,30 @@ test('a service is told how each destruction ended, with the statistics that cam
   expect(of('gone')).toMatchObject({ outcome: 'already_gone', statistics: undefined });
 });
 
+test('a worker whose ledger becomes newer ends by itself, and says why', async () => {
+  const { env } = await openStage();
+  const stores = await redisAndPostgres(createFreshDatabase);
+  const config = readConfig({ ...env, ...stores });
+  const worker = await startWorker(config, { log });
+  await withPostgres(stores.DATABASE_URL, (client) =>
+    client.query('insert into room_reaper.migrations (version) values (999)'),
+  );
+  expect(await worker.ended).toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringMatching(/schema version 999 now.*start the newer/) as string,
+  });
+  await worker.close();
+  const again = startWorker(config, { log });
+  expect(code(await again.catch((error: unknown) => error))).toBe('UNAVAILABLE');
+});
+
+test('a worker that is closed has ended for no other reason', async () => {
+  const { env } = await openStage();
+  const worker = await startWorker(readConfig({ ...env, ...(await redisAndPostgres()) }), { log });
+  await worker.close();
+  expect(await worker.ended).toBeUndefined();
+});
+
 describe('a worker that cannot start says so by its code', () => {
   test('a configuration that is wrong is INVALID', () => {
     let problem: unknown;
@@ -92,6 +117,16 @@ describe('a worker that cannot start says so by its code', () => {
       problem = error;
     }
     expect(code(problem)).toBe('INVALID');
+  });
+
+  test('a ledger that is not that of the queue is INVALID', async () => {
+    const { env } = await openStage();
+    const [stores, others] = [await redisAndPostgres(), await redisAndPostgres()];
+    const worker = await startWorker(readConfig({ ...env, ...stores }), { log });
+    await worker.close();
+    const mixed = readConfig({ ...env, ...stores, DATABASE_URL: others.DATABASE_URL });
+    const started = startWorker(mixed, { log });
+    expect(code(await started.catch((error: unknown) => error))).toBe('INVALID');
   });
 
   test('stores that cannot be reached are UNAVAILABLE', async () => {
