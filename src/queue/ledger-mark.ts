@@ -13,7 +13,12 @@ export function ledgerMarkOnRedis(redis: RedisClient, queue: DestroyQueue) {
   return {
     read,
     async claim(ledgerId: string): Promise<string> {
-      await redis.hsetnx(queue.toKey('meta'), field, ledgerId);
+      const known = await read();
+      if (known !== undefined) return known;
+      await redis.hsetnx(queue.toKey('meta'), field, ledgerId).catch((error: unknown) => {
+        // A full one takes it later: workers and `cancel` are what makes space in it.
+        if (!/^(OOM|MISCONF)/.test((error as Error).message)) throw error;
+      });
       return (await read()) ?? ledgerId;
     },
     async set(ledgerId: string): Promise<void> {

@@ -2,7 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { adoptQueue, checkQueue, claimQueue, readLedgerId } from '../../src/ledger/identity.js';
 import type { Database } from '../../src/ledger/database.js';
+import { openQueue } from '../../src/queue/open.js';
 import { useLedger } from '../ledger/fixture.js';
+import { afterThisTest } from '../support/clean-up.js';
+import { freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
 import { places, useQueue } from './places.js';
 
 const [first, second] = [useLedger(), useLedger()];
@@ -56,6 +59,28 @@ describe.each(places)('a queue on %s', (_name, open) => {
     await checkQueue(first.database, opened.ledger);
     expect(await opened.ledger.read()).toBeUndefined();
   });
+});
+
+test('a full Redis keeps nobody from the work that empties it', async () => {
+  const server = await startRedisServer();
+  afterThisTest(() => server.stop());
+  const opened = await openQueue({
+    sdkAppId: freshSdkAppId(),
+    connection: { kind: 'redis', url: server.url },
+    onError: () => undefined,
+  });
+  afterThisTest(() => opened.close());
+  const full = (bytes: string) =>
+    withRedis(server.url, (redis) => redis.config('SET', 'maxmemory', bytes));
+
+  await full('1');
+  await claimQueue(first.database, opened.ledger);
+  expect(await opened.ledger.read()).toBeUndefined();
+  await full('0');
+  await claimQueue(first.database, opened.ledger);
+  await full('1');
+  await claimQueue(first.database, opened.ledger);
+  await expect(claimQueue(second.database, opened.ledger)).rejects.toMatchObject(refusal);
 });
 
 describe('the id of a ledger', () => {
