@@ -188,6 +188,13 @@ const rows: readonly Row[] = [
     remedy: 'have its nodes run again; redis-cli --cluster check shows what is missing',
   },
   {
+    pattern: /^None of startup nodes/,
+    of: 'Redis',
+    cause: 'none of its nodes says where it is, or they went away',
+    remedy:
+      'see that they run; a node that is alone in its cluster needs cluster-announce-ip or cluster-announce-hostname',
+  },
+  {
     pattern: /cluster support disabled/i,
     of: 'Redis',
     cause: 'it is no cluster',

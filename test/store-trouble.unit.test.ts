@@ -48,6 +48,7 @@ test.each<[message: string, cause: RegExp, remedy: RegExp]>([
   ['CLUSTER', /cluster/, /redis-cluster:/],
   ['MOVED 3999 127.0.0.1:6381', /cluster/, /redis-cluster:/],
   ['CLUSTERDOWN Hash slot not served', /part of the cluster/, /nodes/],
+  ['None of startup nodes is available', /says where it is/, /cluster-announce-ip/],
   ['ERR This instance has cluster support disabled', /no cluster/, /redis:/],
   ['LOADING Redis is loading the dataset in memory', /starting/, /wait/],
   ['Protocol error, got "H" as reply type byte', /no Redis/, /port/],

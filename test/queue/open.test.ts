@@ -165,5 +165,18 @@ test('so are a replica and a cluster, which could never be written', async () =>
     /READONLY \(it is a read-only replica.*set QUEUE_URL to the primary/,
   );
   await expect(openOn(cluster.url)).rejects.toThrow(/CLUSTER \(it is a cluster/);
+  const url = cluster.url.replace('redis:', 'redis-cluster:');
+  await withRedis(cluster.url, async (redis) => {
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', 1, 2);
+    // It met no other, and so does not know its own address.
+    await expect(openOn(url)).rejects.toThrow(/none of its nodes says where it is/);
+    await redis.config('SET', 'cluster-announce-ip', '127.0.0.1');
+    await expect(openOn(url)).rejects.toThrow(/CLUSTERDOWN/);
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', 0, 0);
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', 3, 16_383);
+    await expect.poll(() => redis.call('CLUSTER', 'INFO')).toContain('cluster_state:ok');
+  });
+  const opened = await openOn(url);
+  await opened.close();
   await Promise.all([primary, replica, cluster].map((server) => server.stop()));
 });
