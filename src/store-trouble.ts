@@ -166,7 +166,8 @@ const rows: readonly Row[] = [
     pattern: /^NOANSWER/,
     of: 'Redis',
     cause: 'none of its servers answers',
-    remedy: 'check hosts and ports in URL, that they run, and the firewalls between',
+    remedy:
+      'check hosts and ports in URL, that they run, whether they speak TLS (rediss…) with a certificate that is trusted here, and the firewalls between',
   },
   {
     pattern: /^NONAME/,

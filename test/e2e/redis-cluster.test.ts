@@ -1,11 +1,15 @@
-/** The queue on a Redis cluster: whatever can be asked of it, and all of its keys on one node. */
+/** The queue on a Redis cluster: whatever can be asked of it, and all of its keys on one node. And TLS there, and of Sentinels. */
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openProducer } from '../../src/producer/index.js';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { startCluster } from '../support/redis-groups.js';
-import { createDatabase, withRedis } from '../support/servers.js';
+import { freePort } from '../support/program.js';
+import type { RedisServerOptions } from '../support/redis.js';
+import { createDatabase, startRedisServer, withRedis } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
-import { afterThisTest, run, start } from './room-reaper.js';
+import { key, valid } from './certificates.js';
+import { afterThisTest, folderWith, run, start } from './room-reaper.js';
 import { lines, openStage, readDestructions, roomIds } from './stage.js';
 
 /** One that a URL must encode, and that none may show. */
@@ -115,3 +119,60 @@ test('rooms are enqueued, destroyed, cancelled, replayed and explained on a clus
     [...(await readDestructions(databaseUrl)).values()].map(({ outcome }) => outcome),
   ).not.toContain(null);
 }, 180_000);
+
+/** Answers with TLS on a port besides its own. */
+async function startWithTls(options: RedisServerOptions) {
+  const folder = folderWith({ 'key.pem': key, 'certificate.pem': valid });
+  const certificate = join(folder, 'certificate.pem');
+  const port = await freePort();
+  const server = await startRedisServer({
+    ...options,
+    settings: {
+      ...{ 'tls-port': String(port), 'tls-auth-clients': 'no', 'tls-replication': 'yes' },
+      ...{ 'tls-cert-file': certificate, 'tls-key-file': join(folder, 'key.pem') },
+      ...{ 'tls-ca-cert-file': certificate, ...options.settings },
+    },
+  });
+  afterThisTest(() => server.stop());
+  return { server, port, certificate };
+}
+
+test.each<[kind: string, open: () => Promise<{ url: string; certificate: string }>]>([
+  [
+    'a cluster',
+    async () => {
+      const alone = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' };
+      const settings = { ...alone, 'tls-cluster': 'yes' };
+      const { server, port, certificate } = await startWithTls({ settings });
+      await withRedis(server.url, async (redis) => {
+        await redis.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+        await expect.poll(() => redis.call('CLUSTER', 'INFO')).toContain('cluster_state:ok');
+      });
+      return { url: `rediss-cluster://127.0.0.1:${port}`, certificate };
+    },
+  ],
+  [
+    'Sentinels',
+    async () => {
+      const primary = await startWithTls({});
+      const sentinel = `sentinel monitor main 127.0.0.1 ${primary.port} 1\n`;
+      const { port, certificate } = await startWithTls({ sentinel });
+      return { url: `rediss-sentinel://127.0.0.1:${port}/0#main`, certificate };
+    },
+  ],
+])('%s with TLS: asked by whoever trusts the certificate', async (_, open) => {
+  const [{ env }, { url, certificate }, database] = await Promise.all([
+    openStage(),
+    open(),
+    createDatabase(),
+  ]);
+  afterThisTest(() => database.drop());
+  const variables = { ...env, QUEUE_URL: url, DATABASE_URL: database.url };
+  const stranger = await start(['enqueue', '--room', 'a'], { env: variables }).ended;
+  expect(stranger.code).toBe(2);
+  expect(stranger.stderr).toMatch(/certificate/);
+  const known = { env: { ...variables, NODE_EXTRA_CA_CERTS: certificate } };
+  const put = await start(['enqueue', '--room', 'a'], known).ended;
+  expect(put.code, put.stderr).toBe(0);
+  expect((await start(['status'], known).ended).stdout).toMatch(/^1 room waiting/m);
+});
