@@ -1,7 +1,7 @@
 /** Whether the quota was kept, from what the workers recorded. */
 import { auditBatch, auditSince, type Audit } from '../ledger/audit.js';
 import { requestsInWindow, type SentRequest, type SentToHost } from '../ledger/sent.js';
-import { rounded } from '../text.js';
+import { isoTime, rounded } from '../text.js';
 import type { Service } from './service.js';
 
 /** The time from the first request of a batch to its last, or from an instant until now. */
@@ -45,6 +45,8 @@ export async function audit(service: Service, time: AuditedTime): Promise<AuditR
 /** With microseconds: `2026-11-23T02:31:07.000123Z`. */
 export function isoMicroseconds(us: number): string {
   const fraction = String(Math.round(us % 1_000_000)).padStart(6, '0');
+  // A forged job of earlier versions could leave a time that no calendar has.
+  if (isoTime(us / 1000) === undefined) return 'no time that a calendar has';
   return `${new Date(Math.floor(us / 1_000_000) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
 }
 

@@ -26,6 +26,12 @@ export function batchDestructionId(
   });
 }
 
+/** Whether this is the id that the room has in the batch. */
+export function isOfBatch(id: string, batchId: string, roomId: string): boolean {
+  const createdAtMs = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  return id === batchDestructionId(batchId, createdAtMs, roomId);
+}
+
 /** What the ids of all destructions of a batch begin with: its time. Batches of one millisecond share it. */
 export function batchIdPrefix(batchCreatedAtMs: number): string {
   const hex = Math.floor(batchCreatedAtMs).toString(16).padStart(12, '0');

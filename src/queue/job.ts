@@ -33,10 +33,16 @@ const id = z.string().regex(/^[0-9a-f-]{36}$/);
 /** The 16 bytes of a UUID as base64url. */
 const shortId = z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/);
 
-const time = z.int().nonnegative();
+/** No time of ours is later: the end of the years that every calendar, database and column writes with four digits. */
+export const latestMs = Date.UTC(9999, 11, 31);
+
+const time = z.int().min(0).max(latestMs);
 
 /** When something was asked for. BullMQ reads a timestamp that lost digits on the way as a small number. */
-const asked = z.int().min(Date.UTC(2020, 0, 1));
+const asked = z
+  .int()
+  .min(Date.UTC(2020, 0, 1))
+  .max(latestMs);
 
 export const jobData = z.object({
   /** RoomId. */
@@ -52,7 +58,7 @@ export const jobData = z.object({
   /** Due at, where it was brought forward, milliseconds since the epoch. */
   d: time.optional(),
   /** A result that the ledger could not take yet (src/worker/unsaved-result.ts). */
-  u: z.string().max(10_000).optional(),
+  u: z.string().max(19_000).optional(),
 });
 
 export type JobData = z.infer<typeof jobData>;

@@ -4,6 +4,7 @@
  */
 import pRetry from 'p-retry';
 import type { Destruction } from '../destruction.js';
+import { isOfBatch } from '../queue/destruction-id.js';
 import { type DestroyJob, readDestruction } from '../queue/job.js';
 import { attemptDestruction, type AttemptsEnd, endUnsent } from './attempt.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
@@ -34,8 +35,9 @@ export async function processJob(
   token: string | undefined,
   context: WorkerContext,
 ): Promise<void> {
-  const destruction = readDestruction(job.id, job.data, job.timestamp);
-  if (destruction === undefined) return settle(unreadable(job, context), job, token);
+  const read = readDestruction(job.id, job.data, job.timestamp);
+  if (read === undefined) return settle(unreadable(job, context), job, token);
+  const destruction = withTrueBatch(read, context);
   context.unreadable.delete(destruction.id);
   if (context.inHand.has(destruction.id)) return settle(inHandAlready, job, token);
 
@@ -48,6 +50,17 @@ export async function processJob(
   } finally {
     context.inHand.delete(destruction.id);
   }
+}
+
+/** A batch that has not asked for the room must not end by it. */
+function withTrueBatch(destruction: Destruction, { log }: WorkerContext): Destruction {
+  const { id, batchId, roomId } = destruction;
+  if (batchId === undefined || isOfBatch(id, batchId, roomId)) return destruction;
+  log.warn(
+    { destructionId: id, batchId },
+    'job is not of the batch that it names; another program wrote it',
+  );
+  return { ...destruction, batchId: undefined };
 }
 
 const inHandAlready: RunEnd = {

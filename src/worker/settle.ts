@@ -55,7 +55,7 @@ export async function settle(
       job.opts.backoff = { type: 'fixed', delay: end.delayMs };
       throw new Error(end.reason);
     case 'unsaved':
-      await keepUnsaved(end.item, job);
+      await keepUnsaved(end.sealed, job);
       return toWait(job, token);
     case 'given_back':
       return toWait(job, token);

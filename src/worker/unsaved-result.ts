@@ -8,14 +8,17 @@ import { z } from 'zod';
 import { outcomes, type Destruction, type Outcome } from '../destruction.js';
 import type { RecordItem } from '../ledger/record.js';
 import { orUndefined } from '../or-undefined.js';
-import type { DestroyJob } from '../queue/job.js';
+import { latestMs, type DestroyJob } from '../queue/job.js';
 import type { LedgerWriter } from './ledger-writer.js';
+import type { Seal } from './seal.js';
 
 /** The ledger did not take it before the worker had to stop. */
 export interface UnsavedResult {
   kind: 'unsaved';
   reason: string;
   item: RecordItem;
+  /** The same, as its job keeps it. */
+  sealed: string;
 }
 
 export interface UnsavedResults {
@@ -33,7 +36,12 @@ export interface UnsavedResults {
 /** A result that the ledger does not take is written into its job after so long, in milliseconds. */
 const keepEveryMs = 500;
 
-export function createUnsavedResults(writer: Pick<LedgerWriter, 'record'>): UnsavedResults {
+/** @param onForged - told of a result in a job that no worker with our key has written. */
+export function createUnsavedResults(
+  writer: Pick<LedgerWriter, 'record'>,
+  seal: Seal,
+  onForged: (destructionId: string) => void,
+): UnsavedResults {
   const unsaved = new Set<string>();
 
   return {
@@ -41,9 +49,10 @@ export function createUnsavedResults(writer: Pick<LedgerWriter, 'record'>): Unsa
 
     async save(item, job) {
       unsaved.add(item.destructionId);
+      const sealed = seal.seal(writeUnsaved(item));
       let kept: Promise<boolean> | undefined;
       const keeping = setInterval(() => {
-        kept ??= keepUnsaved(item, job).then((written) => {
+        kept ??= keepUnsaved(sealed, job).then((written) => {
           if (!written) kept = undefined;
           return written;
         });
@@ -52,7 +61,7 @@ export function createUnsavedResults(writer: Pick<LedgerWriter, 'record'>): Unsa
       try {
         outcome = await writer.record(item);
       } catch {
-        return { kind: 'unsaved', reason: 'the ledger did not take the result', item };
+        return { kind: 'unsaved', reason: 'the ledger did not take the result', item, sealed };
       } finally {
         clearInterval(keeping);
       }
@@ -63,8 +72,12 @@ export function createUnsavedResults(writer: Pick<LedgerWriter, 'record'>): Unsa
 
     async saveEarlier(destruction, job) {
       if (destruction.unsavedResult === undefined) return undefined;
-      const item = readUnsaved(destruction.unsavedResult, destruction.id);
-      if (item === undefined) return undefined;
+      const text = seal.open(destruction.unsavedResult);
+      const item = text === undefined ? undefined : readUnsaved(text, destruction.id);
+      if (item === undefined) {
+        onForged(destruction.id);
+        return undefined;
+      }
       const outcome = await writer.record({ ...item, destruction });
       await keepUnsaved(undefined, job);
       return outcome;
@@ -73,14 +86,14 @@ export function createUnsavedResults(writer: Pick<LedgerWriter, 'record'>): Unsa
 }
 
 /**
- * Writes a result into its job, so that it outlives this process; undefined takes it out.
+ * Writes a sealed result into its job, so that it outlives this process; undefined takes it out.
  *
  * @returns false where the queue did not take it.
  */
-export async function keepUnsaved(item: RecordItem | undefined, job: DestroyJob): Promise<boolean> {
+export async function keepUnsaved(sealed: string | undefined, job: DestroyJob): Promise<boolean> {
   const data = { ...job.data };
   delete data.u;
-  if (item !== undefined) data.u = writeUnsaved(item);
+  if (sealed !== undefined) data.u = sealed;
   return job.updateData(data).then(
     () => true,
     () => false,
@@ -95,14 +108,14 @@ const shortText = z
   .refine((value) => !value.includes('\0'));
 const text = shortText.optional();
 const whole = z.int32().optional();
-const instant = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const instant = z.number().min(0).max(latestMs);
 const total = z
   .string()
   .regex(/^\d{1,19}$/)
   .transform(BigInt)
   .refine((value) => value < 2n ** 63n);
 
-/** Anyone with access to the queue can write a job: what comes back is checked. */
+/** Anyone with access to the queue can write a job: what comes back is checked, although it is sealed. */
 const stored = z.object({
   destructionId: z.string(),
   attempt: z

@@ -52,6 +52,7 @@ import {
   slownessReporter,
   tellSafely,
 } from './reporters.js';
+import { createSeal } from './seal.js';
 import { createUnsavedResults } from './unsaved-result.js';
 import { packageVersion } from './version.js';
 
@@ -202,7 +203,12 @@ async function run(
     answeredAtMs: () => outage.answeredAtMs,
   });
   const writer = createLedgerWriter({ database, sdkAppId, workerId, onDatabase });
-  const unsaved = createUnsavedResults(writer);
+  const unsaved = createUnsavedResults(writer, createSeal(credentials), (destructionId) =>
+    log.warn(
+      { destructionId },
+      'the result in this job was not written with our key and is not believed: another program wrote it, or the key was changed since; the room is asked about again',
+    ),
+  );
   const signer = createSigner(credentials);
   const client = createApiClient({ credentials, endpoint, proxy, signer, requestTimeoutMs });
   const context: WorkerContext = {

@@ -80,6 +80,8 @@ test('forged jobs end as failed with a clear reason, change no record, and the w
       { ...sound, r: 'a\u001b[2J' },
       { ...sound, u: 'x'.repeat(20_000) },
       { ...sound, n: -1 },
+      { ...sound, t: 9e15 },
+      { ...sound, n: 9e15 },
       { ...sound, t: '1' },
     ].map((data: unknown) => ({ id: randomUUID(), data, reason: /no valid/ })),
   ];
@@ -90,6 +92,9 @@ test('forged jobs end as failed with a clear reason, change no record, and the w
     'not JSON',
     madeUp(randomUUID()),
     madeUp('').replace('made up', 'a\\u0000'),
+    // As it should be, but nobody with the key has written it.
+    madeUp(''),
+    `${'A'.repeat(43)}.${madeUp('')}`,
   ];
   const spoiltIds = spoilt.map(() => randomUUID());
   for (const [index, u] of spoilt.entries()) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
+import { batchDestructionId, isOfBatch, newId } from '../../src/queue/destruction-id.js';
 import { readDestruction } from '../../src/queue/job.js';
 
 const batch = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
@@ -37,6 +37,16 @@ describe('the id of a room in a batch', () => {
       ids.add(batchDestructionId(batch, createdAt, `room-${room}`));
     }
     expect(ids.size).toBe(100_000);
+  });
+
+  test('is known as that of its room in its batch, and of no other', () => {
+    const id = batchDestructionId(batch, createdAt, 'room-1');
+    expect(isOfBatch(id, batch, 'room-1')).toBe(true);
+    expect(isOfBatch(id, batch, 'room-2')).toBe(false);
+    expect(isOfBatch(id, newId(), 'room-1')).toBe(false);
+    for (const other of [newId(), '-'.repeat(36), 'f'.repeat(36)]) {
+      expect(isOfBatch(other, batch, 'room-1')).toBe(false);
+    }
   });
 
   test('is a UUIDv7 of the time of its batch, whatever the batch and the room', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lanes, queueName, readDestruction, toJobData } from '../../src/queue/job.js';
+import { latestMs, lanes, queueName, readDestruction, toJobData } from '../../src/queue/job.js';
 
 const id = '019ab3f2-9c00-7000-8000-0123456789ab';
 const batchId = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
@@ -14,8 +14,8 @@ const earlier = { r: 'room-1', t: asked, n: asked + day, b: batchId };
 const roomId = fc
   .string({ minLength: 1, maxLength: 48, unit: 'grapheme-ascii' })
   .filter((text) => /^[\x20-\x7e]+$/.test(text));
-const time = fc.nat(Number.MAX_SAFE_INTEGER);
-const timeOfRequest = fc.integer({ min: Date.UTC(2020, 0, 1), max: Number.MAX_SAFE_INTEGER });
+const time = fc.nat(latestMs);
+const timeOfRequest = fc.integer({ min: Date.UTC(2020, 0, 1), max: latestMs });
 const uuid = fc.uuid();
 
 test('a job holds what it is given, under short names', () => {
@@ -54,7 +54,7 @@ test('whatever is written is read again, through JSON', () => {
       fc.option(uuid, { nil: undefined }),
       (...fields) => {
         const [jobId, room, requestedAtMs, lifeMs, batch] = fields;
-        const notAfterMs = Math.min(requestedAtMs + lifeMs, Number.MAX_SAFE_INTEGER);
+        const notAfterMs = Math.min(requestedAtMs + lifeMs, latestMs);
         const destruction = { roomId: room, batchId: batch, requestedAtMs, notAfterMs };
         const written: unknown = JSON.parse(JSON.stringify(toJobData(destruction)));
         const read = readDestruction(jobId, written, requestedAtMs);
@@ -82,6 +82,10 @@ describe('a job of another program is not one of ours', () => {
     ['a fractional time', { ...data, t: 1.5 }],
     ['a time in text', { ...data, t: '1800000000000' }],
     ['a time beyond 2⁵³', { ...data, t: 2 ** 53 }],
+    ['a time that no calendar has', { ...data, t: 9e15 }],
+    ['a time after the year 9999', { ...data, t: Date.UTC(10_000, 0, 1) }],
+    ['a deadline that no calendar has', { ...data, n: 9e15 }],
+    ['a life that no calendar has', { ...data, l: 9e15 }],
     ['no deadline', { ...data, l: undefined }],
     ['a deadline of null', { ...data, n: null }],
     ['a negative life', { ...data, l: -1 }],
@@ -95,7 +99,7 @@ describe('a job of another program is not one of ours', () => {
   });
 
   // The last one lost a digit on its way.
-  test.each([Number.NaN, -1, 1.5, 2 ** 53, 180_000_000_000])(
+  test.each([Number.NaN, -1, 1.5, 2 ** 53, 9e15, 180_000_000_000])(
     'with the timestamp %s',
     (timestamp) => {
       expect(readDestruction(id, data, timestamp)).toBeUndefined();

@@ -6,11 +6,15 @@ import type { DestroyJob, JobData } from '../../src/queue/job.js';
 import type { Answer } from '../../src/tencent/answer.js';
 import type { WorkerContext } from '../../src/worker/context.js';
 import { Halted } from '../../src/worker/line-guard.js';
+import { createSeal } from '../../src/worker/seal.js';
 import { createUnsavedResults } from '../../src/worker/unsaved-result.js';
 
 export const id = '01a2076b-b5a7-74a2-8486-dbbc21ed06d7';
 
 export const requestedAtMs = Date.UTC(2026, 10, 1);
+
+/** Of the app's key. */
+export const seal = createSeal({ secretKey: 'a key', sdkAppId: 1_400_000_000 });
 
 export const destruction: Destruction = {
   id,
@@ -144,7 +148,7 @@ export function madeUpContext(
       written: () => undefined,
     },
     writer,
-    unsaved: createUnsavedResults(writer),
+    unsaved: createUnsavedResults(writer, seal, () => undefined),
     client: {
       prepareDestroy: () => ({
         ...{ sig, ready: Promise.resolve(), isUsable: () => true, abandon: () => undefined },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { processJob } from '../../src/worker/process-job.js';
 import { writeUnsaved } from '../../src/worker/unsaved-result.js';
-import { answers, id, madeUpContext, madeUpJob } from './made-up.js';
+import { answers, id, madeUpContext, madeUpJob, seal } from './made-up.js';
 
 async function process(
   given: Parameters<typeof madeUpContext>[0] = {},
@@ -33,6 +33,13 @@ describe('a job', () => {
     expect(name).toBe('UnrecoverableError');
     expect(message).toMatch(/^rejected: .*\(100003\)$/);
     expect(logged.at(-1)).toMatchObject({ outcome: 'rejected', roomId: 'room-1' });
+  });
+
+  test('that names a batch which did not ask for the room counts for none, and that is logged', async () => {
+    const batch = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
+    const { name, logged } = await process({ answers: [answers.gone] }, { data: { b: batch } });
+    expect(name).toBe('completed');
+    expect(logged[0]).toMatchObject({ level: 40, destructionId: id, batchId: batch });
   });
 
   test('that cannot be read is read again twice, and then fails for good', async () => {
@@ -71,7 +78,7 @@ describe('a job', () => {
   });
 
   test('with a result of an earlier run saves it before anything else, and sends nothing', async () => {
-    const u = writeUnsaved({
+    const result = writeUnsaved({
       destructionId: id,
       attempt: undefined,
       end: {
@@ -79,6 +86,7 @@ describe('a job', () => {
         ...{ requestId: undefined, statistics: undefined },
       },
     });
+    const u = seal.seal(result);
     const recording = () => Promise.resolve('already_gone');
     const { name, done, moves, recorded } = await process(
       { recording, protects: 'x' },

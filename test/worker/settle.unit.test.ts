@@ -3,7 +3,6 @@ import { outcomes } from '../../src/destruction.js';
 import type { RecordItem } from '../../src/ledger/record.js';
 import { lanes } from '../../src/queue/job.js';
 import { leavesQueue, type RunEnd, settle } from '../../src/worker/settle.js';
-import { readUnsaved } from '../../src/worker/unsaved-result.js';
 import { id, madeUpJob } from './made-up.js';
 
 const item: RecordItem = { destructionId: id, attempt: undefined, end: undefined };
@@ -35,7 +34,7 @@ describe('what BullMQ is told', () => {
     [{ kind: 'given_back', reason: 'halted' }, 'WaitingError', '', ['to wait with token']],
     [{ kind: 'put_off', reason: 'later', delayMs: 5_000 }, 'DelayedError', '', ['delayed by 5 s']],
     [
-      { kind: 'unsaved', reason: 'the ledger is away', item },
+      { kind: 'unsaved', reason: 'the ledger is away', item, sealed: 'sealed' },
       'WaitingError',
       '',
       ['with a result', 'to wait with token'],
@@ -73,14 +72,14 @@ describe('what BullMQ is told', () => {
   });
 
   test('an unsaved result is in its job before that is given back', async () => {
-    const { job } = await told({ kind: 'unsaved', reason: '', item });
-    expect(readUnsaved(job.data.u ?? '', id)).toEqual(item);
+    const { job } = await told({ kind: 'unsaved', reason: '', item, sealed: 'sealed' });
+    expect(job.data.u).toBe('sealed');
   });
 
   test.each<[RunEnd, string]>([
     [{ kind: 'given_back', reason: '' }, 'WaitingError'],
     [{ kind: 'put_off', reason: '', delayMs: 1 }, 'DelayedError'],
-    [{ kind: 'unsaved', reason: '', item }, 'WaitingError'],
+    [{ kind: 'unsaved', reason: '', item, sealed: 'sealed' }, 'WaitingError'],
     [{ kind: 'retry_later', reason: '', delayMs: 1 }, 'Error'],
   ])('where the queue is away %j leaves the job to its lock', async (end, name) => {
     expect((await told(end, { queueIsAway: true })).name).toBe(name);

@@ -6,7 +6,8 @@ import {
   readUnsaved,
   writeUnsaved,
 } from '../../src/worker/unsaved-result.js';
-import { destruction, id, madeUpJob } from './made-up.js';
+import { createSeal } from '../../src/worker/seal.js';
+import { destruction, id, madeUpJob, seal } from './made-up.js';
 
 const item: RecordItem = {
   destructionId: id,
@@ -99,6 +100,7 @@ describe('a result kept in a job', () => {
 
   test('whatever stands there, reading never fails', () => {
     fc.assert(fc.property(fc.string(), (json) => void readUnsaved(json, id)));
+    fc.assert(fc.property(fc.string(), (sealed) => void seal.open(sealed)));
     fc.assert(fc.property(fc.json(), (json) => void readUnsaved(json, id)));
   });
 });
@@ -111,17 +113,17 @@ describe('saving a result', () => {
     const saved: RecordItem[] = [];
     let take: (outcome: 'destroyed') => void = () => undefined;
     let refuse: (error: Error) => void = () => undefined;
-    const results = createUnsavedResults({
-      record: (each) => {
-        saved.push(each);
-        return new Promise((resolve, reject) => {
-          take = resolve;
-          refuse = reject;
-        });
-      },
-    });
+    const forged: string[] = [];
+    const record = (each: RecordItem) => {
+      saved.push(each);
+      return new Promise<'destroyed'>((resolve, reject) => {
+        take = resolve;
+        refuse = reject;
+      });
+    };
+    const results = createUnsavedResults({ record }, seal, (each) => forged.push(each));
     return {
-      results,
+      ...{ results, forged },
       saved,
       take: () => take('destroyed'),
       refuse: () => refuse(new Error('away')),
@@ -148,7 +150,7 @@ describe('saving a result', () => {
     expect(done).toEqual([]);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(done).toEqual(['with a result']);
-    expect(readUnsaved(job.data.u ?? '', id)).toEqual(item);
+    expect(readUnsaved(seal.open(job.data.u ?? '') ?? '', id)).toEqual(item);
     take();
     await saving;
     expect(done).toEqual(['with a result', 'without a result']);
@@ -179,7 +181,10 @@ describe('saving a result', () => {
   test('of an earlier run is saved with its room, and then taken out of its job', async () => {
     const { results, saved, take } = openResults();
     const { job, done } = madeUpJob();
-    const saving = results.saveEarlier({ ...destruction, unsavedResult: writeUnsaved(item) }, job);
+    const saving = results.saveEarlier(
+      { ...destruction, unsavedResult: seal.seal(writeUnsaved(item)) },
+      job,
+    );
     expect(done).toEqual([]);
     take();
     expect(await saving).toBe('destroyed');
@@ -187,13 +192,24 @@ describe('saving a result', () => {
     expect(done).toEqual(['without a result']);
   });
 
-  test.each([undefined, 'made up'])(
-    'of an earlier run that is %j is none',
+  const otherKey = createSeal({ secretKey: 'another key', sdkAppId: 1_400_000_000 });
+  const otherApp = createSeal({ secretKey: 'a key', sdkAppId: 1_400_000_001 });
+  test.each([
+    undefined,
+    'made up',
+    writeUnsaved(item),
+    otherKey.seal(writeUnsaved(item)),
+    otherApp.seal(writeUnsaved(item)),
+    seal.seal(writeUnsaved(item)).replace('9007199254740993', '1'),
+    seal.seal(writeUnsaved(item).replace(id, id.replace('0', '1'))),
+  ])(
+    'of an earlier run that is %j is none, and is told unless there is nothing',
     async (unsavedResult) => {
-      const { results, saved } = openResults();
+      const { results, saved, forged } = openResults();
       const made = unsavedResult === undefined ? destruction : { ...destruction, unsavedResult };
       expect(await results.saveEarlier(made, madeUpJob().job)).toBeUndefined();
       expect(saved).toEqual([]);
+      expect(forged).toEqual(unsavedResult === undefined ? [] : [id]);
     },
   );
 });
