@@ -131,3 +131,33 @@ test('forged jobs end as failed with a clear reason, change no record, and the w
     });
   }
 }, 60_000);
+
+test('times that no calendar has, as a forged job could leave them in the ledger once, break no report', async () => {
+  const { env } = await openStage({ scripts: { gone: [{ kind: 'unknown' }] } });
+  const options = { env: { ...env, ...(await redisAndPostgres()) } };
+  const stdin = lines(['gone', 'done', 'sound']);
+  const done = await run(['destroy', '-', '--batch', 'b', '--json'], { ...options, stdin });
+  expect(done.code, done.stderr).toBe(0);
+  await withPostgres(options.env.DATABASE_URL, async (client) => {
+    const far = 'to_timestamp(9e12)';
+    await client.query(
+      `with those as (
+         update room_reaper.destructions set requested_at = ${far}, finished_at = ${far}, not_after = ${far}
+          where room_id <> 'sound' returning id
+       ), ended as (update room_reaper.batches set finished_at = ${far}, enqueued_at = ${far})
+       update room_reaper.attempts set slot_at = ${far}, sent_at = ${far}, ended_at = ${far}
+        where destruction_id in (select id from those)`,
+    );
+  });
+  const asked = [
+    ...['table', 'json', 'csv', 'ndjson'].map((format) => ['report', 'b', '--format', format]),
+    ...[['explain', 'gone'], ['status'], ['audit'], ['audit', '--batch', 'b']].flatMap((args) => [
+      args,
+      [...args, '--json'],
+    ]),
+  ];
+  for (const args of asked) {
+    const { code, stderr } = await run(args, options);
+    expect(code, `${args.join(' ')}: ${stderr}`).toBe(0);
+  }
+});
