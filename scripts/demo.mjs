@@ -1,8 +1,13 @@
 // The README's first command: builds, starts the simulator, destroys the example rooms.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import './build.mjs';
 
+// The clone may belong to another user than who tries it, root in a container, say.
+const dataDir = mkdtempSync(join(tmpdir(), 'room-reaper-demo-'));
 const destroy = spawn(
   process.execPath,
   [
@@ -13,9 +18,10 @@ const destroy = spawn(
     'examples/faults.txt',
     '--yes',
   ],
-  { stdio: 'inherit' },
+  { stdio: 'inherit', env: { ...process.env, ROOM_REAPER_DATA_DIR: dataDir } },
 );
 const [code] = await once(destroy, 'exit');
+rmSync(dataDir, { recursive: true, force: true });
 
 // One example room is refused, so the exit code that says "some room is not gone" is right.
 if (code !== 1) {
