@@ -29,7 +29,7 @@ export const startPatienceMs = 15_000;
  * How long the embedded database may be away, in milliseconds: the process that ran it has ended,
  * another takes it over, and opens it again from what a killed one left.
  */
-const takeOverMs = 60_000;
+export const takeOverMs = 60_000;
 
 /**
  * For statements on the embedded database. One that was cut off may have been done, as with Redis,

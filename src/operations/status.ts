@@ -4,6 +4,7 @@ import { countsOf, finishedCount, readBatches, type BatchProgress } from '../led
 import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
 import { readRequestsLately } from '../ledger/requests-lately.js';
 import { readWorkers, type SeenWorker } from '../ledger/workers.js';
+import { takeOverMs } from '../passing.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
@@ -86,17 +87,20 @@ export function readStatus(service: Service, batch?: string): Promise<Status> {
 export function createStatusReader(
   sources: StatusSources,
   batch: string | undefined,
-  limitMs = answerLimitMs,
+  limitMs?: number,
 ): () => Promise<Status> {
   const { config, lineKey, intervalMs } = sources;
+  // The embedded database may have to be taken over first.
+  const limitOf = (url: string) =>
+    limitMs ?? (url === 'embedded' ? takeOverMs + answerLimitMs : answerLimitMs);
   const readQueue = lookAt(
     () => queueStatus(sources),
-    limitMs,
+    limitOf(config.queueUrl),
     (error) => describeQueueTrouble(config, error),
   );
   const readLedger = lookAt(
     () => ledgerFacts(sources, batch),
-    limitMs,
+    limitOf(config.databaseUrl),
     (error) => describeLedgerTrouble(config, error),
   );
   return async () => {
