@@ -103,60 +103,58 @@ describe('two processes', () => {
     'the statements of a command go on when the process that runs the database ends by %s',
     async (signal) => {
       const dataDir = await freshDatabase();
-      for (let round = 0; round < 2; round++) {
-        const other = otherProcess(
-          dataDir,
-          `process.once('SIGTERM', async () => { await pool.end(); await db.close(); process.exit(); });`,
-        );
-        expect(await other.said()).toBe('owner');
-        const joined = await openEmbedded(dataDir);
-        expect(joined.role).toBe('joined');
-        const place = {
-          connection: joined.connection,
-          shownAs: 'the embedded database',
-          patience: takeOverPatience,
-          isPatient: true,
-        };
-        const database = await openDatabase(place);
-        const opened = await openQueue({
-          sdkAppId: 1_400_000_001,
-          connection: { kind: 'postgres', ...place },
-          isPatient: true,
-          onError: () => undefined,
-        });
-        let [done, ownDone] = [0, 0];
-        const goOn = async () => {
-          while (ownDone < 20) {
-            const id = newId();
-            const batch = {
-              ...{ id, sdkAppId: 1_400_000_001, name: id, madeUpName: '', fingerprint: id },
-              ...{ total: 1, by: 'ada', note: undefined },
-            };
-            expect(await openBatch(database, batch)).toMatchObject({ id, isNew: true });
-            const times = { requestedAtMs: Date.now(), notAfterMs: Date.now() + 60_000 };
-            const destruction = { id, roomId: id, batchId: id, ...times };
-            const placement = { lane: 'normal', delayMs: 0 } as const;
-            expect(await addDestructions(opened.queue, [destruction], placement)).toEqual([
-              { roomId: id, destructionId: id, status: 'added' },
-            ]);
-            expect(await opened.jobs.existing([id])).toEqual(new Set([id]));
-            expect(await opened.lookUp.ahead(id)).toBeGreaterThanOrEqual(0);
-            done += 1;
-            if (joined.role === 'owner') ownDone += 1;
-            if (done === 50) other.child.kill(signal);
-          }
-        };
-        await Promise.all([goOn(), goOn(), goOn(), goOn()]);
-        const counted = await database.query<{ n: number }>(
-          'count',
-          'select count(*)::int as n from room_reaper.batches',
-          [],
-        );
-        expect(await opened.queue.getPrioritizedCount()).toBe(counted[0]?.n);
-        await opened.close();
-        await database.close();
-        await joined.close();
-      }
+      const other = otherProcess(
+        dataDir,
+        `process.once('SIGTERM', async () => { await pool.end(); await db.close(); process.exit(); });`,
+      );
+      expect(await other.said()).toBe('owner');
+      const joined = await openEmbedded(dataDir);
+      expect(joined.role).toBe('joined');
+      const place = {
+        connection: joined.connection,
+        shownAs: 'the embedded database',
+        patience: takeOverPatience,
+        isPatient: true,
+      };
+      const database = await openDatabase(place);
+      const opened = await openQueue({
+        sdkAppId: 1_400_000_001,
+        connection: { kind: 'postgres', ...place },
+        isPatient: true,
+        onError: () => undefined,
+      });
+      let [done, ownDone] = [0, 0];
+      const goOn = async () => {
+        while (ownDone < 10) {
+          const id = newId();
+          const batch = {
+            ...{ id, sdkAppId: 1_400_000_001, name: id, madeUpName: '', fingerprint: id },
+            ...{ total: 1, by: 'ada', note: undefined },
+          };
+          expect(await openBatch(database, batch)).toMatchObject({ id, isNew: true });
+          const times = { requestedAtMs: Date.now(), notAfterMs: Date.now() + 60_000 };
+          const destruction = { id, roomId: id, batchId: id, ...times };
+          const placement = { lane: 'normal', delayMs: 0 } as const;
+          expect(await addDestructions(opened.queue, [destruction], placement)).toEqual([
+            { roomId: id, destructionId: id, status: 'added' },
+          ]);
+          expect(await opened.jobs.existing([id])).toEqual(new Set([id]));
+          expect(await opened.lookUp.ahead(id)).toBeGreaterThanOrEqual(0);
+          done += 1;
+          if (joined.role === 'owner') ownDone += 1;
+          if (done === 20) other.child.kill(signal);
+        }
+      };
+      await Promise.all([goOn(), goOn(), goOn(), goOn()]);
+      const counted = await database.query<{ n: number }>(
+        'count',
+        'select count(*)::int as n from room_reaper.batches',
+        [],
+      );
+      expect(await opened.queue.getPrioritizedCount()).toBe(counted[0]?.n);
+      await opened.close();
+      await database.close();
+      await joined.close();
     },
   );
 
