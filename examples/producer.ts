@@ -24,6 +24,10 @@ try {
   // One room when its event is over, unless somebody asks for it earlier. `at` takes a Date.
   await producer.destroy('live-room-after-the-event', { delayMs: 30 * 60_000 });
 
+  // Somebody came back: it is taken back for certain, or a worker has it already.
+  const taken = await producer.cancel('live-room-after-the-event');
+  console.log(`${taken.roomId}: ${taken.status}`);
+
   // A user waits for this one: it goes before everything else.
   await producer.destroy('live-room-urgent', { urgent: true });
 

@@ -89,11 +89,15 @@ test(
     expect(producer.said()).toMatch(/^live-room-1: added as [0-9a-f-]{36}$/m);
     expect(producer.said()).toMatch(/^2 more added, 0 were pending already$/m);
 
+    expect(producer.said()).toMatch(/^live-room-after-the-event: cancelled$/m);
+
     const rooms = ['live-room-1', 'live-room-2', 'live: 3', 'live-room-urgent'];
     const states = () => rooms.map((roomId) => simulator.room(roomId));
     await expect
       .poll(states, { timeout: 15_000 })
       .toEqual(rooms.map(() => ({ state: 'destroyed', requests: 1 })));
+    const takenBack = 'live-room-after-the-event: cancelled, unknown viewers';
+    await expect.poll(worker.said, { timeout: 15_000 }).toContain(takenBack);
     expect(simulator.room('live-room-after-the-event').requests).toBe(0);
 
     worker.child.kill('SIGTERM');
@@ -101,7 +105,7 @@ test(
     const [first, ...lines] = worker.said().trim().split('\n');
     expect(first).toBe('working; stop with SIGTERM');
     expect(lines.map((line) => line.replace(/ \d+ viewers$/, '')).sort()).toEqual(
-      rooms.map((room) => `${room}: destroyed,`).sort(),
+      [...rooms.map((room) => `${room}: destroyed,`), takenBack].sort(),
     );
   },
 );

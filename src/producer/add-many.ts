@@ -2,6 +2,7 @@
 import type { Destruction } from '../destruction.js';
 import { lanes } from '../queue/job.js';
 import type { OpenQueue } from '../queue/open.js';
+import { takeBackId } from '../queue/take-back.js';
 import { readFirstTurn, turnOf } from '../queue/turns.js';
 import {
   addChunk,
@@ -102,6 +103,19 @@ export async function addMany(
     };
   }
 
+  /** Of rooms that are on the queue no more, some were taken back: the ledger will know it. */
+  async function withoutTakenBack({ open, waiting }: Awaited<ReturnType<typeof look>>) {
+    const missing = open.filter((_, index) => waiting[index] === undefined);
+    if (stillOpen === undefined || missing.length === 0) return { open, waiting };
+    const notes = await fromQueue(jobs.existing(missing.map(({ id }) => takeBackId(id))));
+    const stays = (index: number) =>
+      waiting[index] !== undefined || !notes.has(takeBackId(open[index]?.id ?? ''));
+    return {
+      open: open.filter((_, index) => stays(index)),
+      waiting: waiting.filter((_, index) => stays(index)),
+    };
+  }
+
   async function put(chunk: readonly string[]): Promise<void> {
     const now = Date.now();
     const delayMs = notBeforeMs === undefined ? 0 : Math.max(1, Math.round(notBeforeMs - now));
@@ -113,7 +127,7 @@ export async function addMany(
       requestedAtMs: now,
       notAfterMs,
     }));
-    const { open, waiting } = await look(all);
+    const { open, waiting } = await withoutTakenBack(await look(all));
     counts.finished += all.length - open.length;
     const position = openBefore;
     openBefore += open.length;

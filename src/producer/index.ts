@@ -8,6 +8,7 @@
  * const producer = await openProducer({ queueUrl: 'redis://localhost', sdkAppId: 1400000001 });
  * await producer.destroy('live-room-42');
  * await producer.destroy('live-room-43', { delayMs: 30 * 60_000 });
+ * await producer.cancel('live-room-43'); // somebody came back
  * await producer.destroyMany(roomIds);
  * await producer.close();
  * ```
@@ -20,6 +21,7 @@ import { readMemory } from '../queue/space.js';
 import { openStores } from '../stores.js';
 import { addChunk, addOrJoin, fromQueue, type Added } from './add.js';
 import { addMany, type AddedCounts } from './add-many.js';
+import { cancelRoom, type Cancelled } from './cancel.js';
 import { roomIdProblem } from '../room-id.js';
 import {
   checkProducerOptions,
@@ -35,6 +37,7 @@ import { createSpaceCheck } from './space-check.js';
 
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { Added } from './add.js';
+export type { Cancelled } from './cancel.js';
 export type { DestroyManyOptions, DestroyOptions, ManyAdded, ProducerOptions } from './options.js';
 
 export interface Producer {
@@ -63,6 +66,18 @@ export interface Producer {
     roomIds: Iterable<string> | AsyncIterable<string>,
     options?: DestroyManyOptions,
   ): Promise<ManyAdded>;
+
+  /**
+   * Takes back what this or another producer, or a list, asked for and was not sent: somebody came
+   * back to the room. The room can be asked for again at once.
+   *
+   * @returns `cancelled` where nothing will be sent, however long it had to wait. `in_hand` where a worker has it:
+   *   one request may be under way, and the ledger says how it ended. `not_pending` where nothing waits for the
+   *   room. A worker records it as `cancelled`, for reports and for a batch that waits for it.
+   * @throws ReaperError `INVALID` where the RoomId is not valid, `UNAVAILABLE` where the queue does not answer: the
+   *   room may be destroyed or not, so ask again until it answers. Asked again, what was taken back is `not_pending`.
+   */
+  cancel(roomId: string): Promise<Cancelled>;
 
   close(): Promise<void>;
 }
@@ -158,6 +173,12 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
           onProgress: (counts) => manyOptions.onProgress?.(withAdded(counts)),
         }),
       );
+    },
+
+    async cancel(roomId) {
+      const problem = problemOf(roomId);
+      if (problem !== undefined) throw invalid(problem);
+      return cancelRoom(opened, roomId);
     },
 
     async close() {

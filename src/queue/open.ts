@@ -23,6 +23,7 @@ import { ledgerMarkOnPostgres, ledgerMarkOnRedis, type LedgerMark } from './ledg
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
 import { prepareTables, queueUnavailable, schema } from './tables.js';
+import { takeOffPostgres, takeOffRedis, type TakeOff } from './take-back.js';
 
 /** Entries kept in BullMQ's event stream; nothing here reads it, people's dashboards do. */
 const eventsKept = 1_000;
@@ -32,6 +33,7 @@ export interface OpenQueue {
   readonly lookUp: QueueLookUp;
   readonly jobs: ManyJobs;
   readonly ledger: LedgerMark;
+  readonly takeOff: TakeOff;
   /** @param processor - called for each job with its lock token. */
   createWorker(
     processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
@@ -107,6 +109,7 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
     lookUp: lookUpOnRedis(redis, queue),
     jobs: manyJobsOnRedis(redis, queue),
     ledger: ledgerMarkOnRedis(redis, queue),
+    takeOff: takeOffRedis(redis, queue),
     createWorker(processor, workerOptions) {
       const connection = connectRedis(url, false);
       connection.on('error', options.onError);
@@ -191,6 +194,7 @@ async function openOnPostgres(
     lookUp: lookUpOnPostgres(pool, queue),
     jobs: manyJobsOnPostgres(pool, queue),
     ledger: ledgerMarkOnPostgres(pool, queue),
+    takeOff: takeOffPostgres(pool, queue),
     createWorker(processor, workerOptions) {
       // BullMQ 6.7 keeps a first connection that failed for good, and its worker would then ask
       // again and again without a pause: one that is not ready is replaced.

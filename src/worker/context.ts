@@ -3,6 +3,7 @@ import type { Destruction, Outcome, Statistics } from '../destruction.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
 import type { DestroyJob } from '../queue/job.js';
+import type { TakeOff } from '../queue/take-back.js';
 import type { ApiClient, SignedRequest } from '../tencent/client.js';
 import type { Signer } from '../tencent/user-sig.js';
 import type { CameBack } from './came-back.js';
@@ -38,6 +39,14 @@ export interface WorkerContext {
   readonly protectedRooms: ProtectedRooms;
   /** Whether the ledger knows a request for this destruction that was, or may have been, sent. */
   readonly sentBefore: (destructionId: string) => Promise<boolean>;
+  /** What a note that takes a destruction back is carried out with. */
+  readonly takeBack: {
+    /** From then on no slot is granted for it. */
+    mark(destructionId: string): Promise<void>;
+    readonly takeOff: TakeOff;
+    /** Its room can be asked for again. */
+    freeRoom(roomId: string, destructionId: string): Promise<unknown>;
+  };
   readonly log: Logger;
   /** Told how each destruction ended. */
   readonly onEnded: (ended: EndedDestruction) => void;

@@ -6,12 +6,14 @@ import pRetry from 'p-retry';
 import type { Destruction } from '../destruction.js';
 import { isOfBatch } from '../queue/destruction-id.js';
 import { type DestroyJob, readDestruction } from '../queue/job.js';
+import { readTakeBack } from '../queue/take-back.js';
 import { attemptDestruction, type AttemptsEnd, endUnsent } from './attempt.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';
 import { Halted } from './line-guard.js';
 import { endProtected } from './protected.js';
 import { leavesQueue, type RunEnd, settle } from './settle.js';
+import { endTakenBack } from './take-back.js';
 import { writeUnsaved } from './unsaved-result.js';
 
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
@@ -35,6 +37,8 @@ export async function processJob(
   token: string | undefined,
   context: WorkerContext,
 ): Promise<void> {
+  const takenBack = readTakeBack(job.id, job.data);
+  if (takenBack !== undefined) return takeBack(takenBack, job, token, context);
   const read = readDestruction(job.id, job.data, job.timestamp);
   if (read === undefined) return settle(unreadable(job, context), job, token);
   const destruction = withTrueBatch(read, context);
@@ -49,6 +53,27 @@ export async function processJob(
     await settle(end, job, token);
   } finally {
     context.inHand.delete(destruction.id);
+  }
+}
+
+/** A note leaves the queue when the ledger knows of it, however its destruction ended. */
+async function takeBack(
+  noted: Destruction,
+  job: DestroyJob,
+  token: string | undefined,
+  context: WorkerContext,
+): Promise<void> {
+  const destruction = withTrueBatch(noted, context);
+  try {
+    const end = await endTakenBack(destruction, context);
+    if (end !== undefined) report(end, destruction, context);
+  } catch (error) {
+    context.log.error(
+      { err: error, destructionId: destruction.id },
+      'unexpected error while a room was taken back; it will be tried again',
+    );
+    const reason = 'a room could not be taken back';
+    return settle({ kind: 'put_off', reason, delayMs: lookAgainMs }, job, token);
   }
 }
 

@@ -13,7 +13,7 @@ import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { finishBatches } from '../ledger/batches.js';
 import { latestMigration } from '../ledger/schema.js';
-import { sentAmong } from '../ledger/cancel.js';
+import { markDestructionsCancelled, sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
 import { claimQueue } from '../ledger/identity.js';
 import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
@@ -225,6 +225,12 @@ async function run(
     protectedRooms: protection,
     sentBefore: async (destructionId) =>
       (await sentAmong(database, [destructionId])).has(destructionId),
+    takeBack: {
+      mark: (destructionId) => markDestructionsCancelled(database, [destructionId], 'a service'),
+      takeOff: opened.takeOff,
+      freeRoom: (roomId, destructionId) =>
+        opened.queue.getBackend().removeDeduplicationKey(roomId, destructionId),
+    },
     log,
     onEnded(ended) {
       progress.ended(ended.outcome);

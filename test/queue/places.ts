@@ -84,6 +84,9 @@ export function useQueue(
     get ledger() {
       return nowOpen(opened).ledger;
     },
+    get takeOff() {
+      return nowOpen(opened).takeOff;
+    },
     createWorker: (processor, options) => nowOpen(opened).createWorker(processor, options),
   };
 }

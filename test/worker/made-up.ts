@@ -101,6 +101,9 @@ export function madeUpContext(
     protects?: string;
     sentBefore?: boolean;
     reopens?: boolean;
+    /** Where a worker finds the job of a destruction that was taken back. */
+    takesOff?: 'taken' | 'in_hand' | 'gone';
+    marking?: () => Promise<void>;
   } = {},
 ) {
   const done: string[] = [];
@@ -189,6 +192,14 @@ export function madeUpContext(
     cameBack: { reopen: () => Promise.resolve(given.reopens ?? false) },
     protectedRooms: { protects: () => given.protects },
     sentBefore: () => Promise.resolve(given.sentBefore ?? false),
+    takeBack: {
+      mark: (marked: string) => {
+        done.push(`${marked} marked`);
+        return given.marking?.() ?? Promise.resolve();
+      },
+      takeOff: () => Promise.resolve(given.takesOff ?? 'gone'),
+      freeRoom: (roomId: string) => tell(`${roomId} freed`),
+    },
     log: pino(
       { level: 'info', base: null },
       { write: (text) => void logged.push(JSON.parse(text) as never) },

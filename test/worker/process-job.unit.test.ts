@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { processJob } from '../../src/worker/process-job.js';
 import { writeUnsaved } from '../../src/worker/unsaved-result.js';
-import { answers, id, madeUpContext, madeUpJob, seal } from './made-up.js';
+import { newId } from '../../src/queue/destruction-id.js';
+import { takeBackId, toTakeBack } from '../../src/queue/take-back.js';
+import { answers, destruction, id, madeUpContext, madeUpJob, seal } from './made-up.js';
 
 async function process(
   given: Parameters<typeof madeUpContext>[0] = {},
@@ -214,5 +216,48 @@ describe('a job whose destruction the ledger knows as ended', () => {
     });
     expect(name).toBe('completed');
     expect(done).not.toContain('sent');
+  });
+});
+
+describe('a note that takes a destruction back', () => {
+  const note = {
+    id: takeBackId(id),
+    data: { ...toTakeBack(destruction), r: undefined, l: undefined },
+  };
+
+  test.each(['taken', 'gone'] as const)(
+    'records it as cancelled and leaves the queue, where its job is %s',
+    async (takesOff) => {
+      const { name, done, recorded } = await process({ takesOff }, note as never);
+      expect(name).toBe('completed');
+      expect(done).toEqual([`${id} marked`, 'cancelled saved', 'ended cancelled']);
+      expect(recorded[0]).toMatchObject({ destructionId: id, destruction: { roomId: 'room-1' } });
+    },
+  );
+
+  test('leaves the end to the worker that has it in hand, and frees the room', async () => {
+    const { name, done } = await process({ takesOff: 'in_hand' }, note as never);
+    expect(name).toBe('completed');
+    expect(done).toEqual([`${id} marked`, 'room-1 freed']);
+  });
+
+  test('leaves the queue also where a request was sent before, which is no "cancelled"', async () => {
+    const { name, done } = await process({ sentBefore: true }, note as never);
+    expect(name).toBe('completed');
+    expect(done).toEqual([`${id} marked`, 'failed saved', 'ended failed']);
+  });
+
+  test('stays on the queue while the ledger does not take it', async () => {
+    const marking = () => Promise.reject(new Error('the ledger is away'));
+    const { name, moves, done } = await process({ marking }, note as never);
+    expect(name).toBe('DelayedError');
+    expect(moves).toEqual(['delayed by 10 s']);
+    expect(done).toEqual([`${id} marked`]);
+  });
+
+  test('under an id that is not of its destruction is no job of ours', async () => {
+    const { name, done } = await process({}, { ...note, id: takeBackId(newId()) } as never);
+    expect(name).toBe('DelayedError');
+    expect(done).toEqual([]);
   });
 });
