@@ -46,11 +46,16 @@ export interface EnqueueRequest extends BatchLabel {
   notBeforeMs: number | undefined;
 }
 
+/** The part of a service that putting a batch on the queue takes. */
+export type EnqueueService = Pick<Service, 'database' | 'queue'> & {
+  config: Pick<Service['config'], 'sdkAppId' | 'deadlineHours'>;
+};
+
 export interface EnqueueOptions {
   /** Told the batch before its first room is added: a new one, or an unfinished one of the same list. */
   onBatch?: (batch: Batch) => void;
   /** Told after each call to the queue how many rooms of the batch need nothing more. */
-  onProgress: (settled: number, total: number) => void;
+  onProgress: (settled: number, total: number, counts: AddedCounts) => void;
   /** Ends it between two calls to the queue. */
   signal: AbortSignal;
 }
@@ -72,7 +77,7 @@ export interface Enqueued {
  *   queue does not take them.
  */
 export async function enqueueRooms(
-  service: Service,
+  service: EnqueueService,
   request: EnqueueRequest,
   options: EnqueueOptions,
 ): Promise<Enqueued> {
@@ -150,7 +155,7 @@ const lookForCancelEveryMs = 1_000;
  *   is forgotten.
  */
 export async function fillBatch(
-  service: Service,
+  service: EnqueueService,
   batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
   rooms: AsyncIterable<readonly string[]>,
   { lane, notBeforeMs }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs'>,
@@ -217,8 +222,8 @@ export async function fillBatch(
       await refuseCancelled();
       await space.beforeAdding(settled);
     },
-    onProgress({ added, pending, finished }) {
-      onProgress(added + pending + finished, batch.total);
+    onProgress(counts) {
+      onProgress(counts.added + counts.pending + counts.finished, batch.total, counts);
       keepHeapSmall();
     },
   });

@@ -1,8 +1,8 @@
 /** The batch that somebody names. */
 import { ReaperError } from '../errors.js';
+import type { Database } from '../ledger/database.js';
 import { readBatches, readEnded, type BatchProgress } from '../ledger/batches.js';
 import { printable } from '../redact.js';
-import type { Service } from './service.js';
 
 export type { BatchProgress } from '../ledger/batches.js';
 
@@ -20,7 +20,7 @@ const mostCandidates = 5;
  * @throws ReaperError `NOT_FOUND` where there is none, `AMBIGUOUS` where more than one is meant.
  */
 export async function findBatch(
-  { database, config: { sdkAppId } }: Pick<Service, 'database' | 'config'>,
+  { database, config: { sdkAppId } }: { database: Database; config: { sdkAppId: number } },
   idOrName: string,
   onNewest?: (newest: BatchProgress) => void,
 ): Promise<BatchProgress> {

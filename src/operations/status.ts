@@ -5,6 +5,7 @@ import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
 import { readRequestsLately } from '../ledger/requests-lately.js';
 import { readWorkers, type SeenWorker } from '../ledger/workers.js';
 import { takeOverMs } from '../passing.js';
+import type { BatchStatus } from '../producer/options.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
@@ -222,7 +223,12 @@ function lineWord({ queue, ledger, standstill }: Status): string {
   return /_(unknown|read_only)$/.test(standstill ?? '') ? 'unavailable' : 'running';
 }
 
-function batchJson(batch: StatusBatch): object {
+/** At its own rate of the last seconds, whatever else is known of the line. */
+export function batchStatus(batch: BatchProgress): BatchStatus {
+  return batchJson(withProgress(batch, undefined));
+}
+
+function batchJson(batch: StatusBatch): BatchStatus {
   return {
     id: batch.id,
     name: batch.name,

@@ -28,6 +28,7 @@ import {
   invalid,
   readDestroyOptions,
   readManyOptions,
+  type BatchStatus,
   type DestroyManyOptions,
   type DestroyOptions,
   type ManyAdded,
@@ -38,7 +39,13 @@ import { createSpaceCheck } from './space-check.js';
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { Added } from './add.js';
 export type { Cancelled } from './cancel.js';
-export type { DestroyManyOptions, DestroyOptions, ManyAdded, ProducerOptions } from './options.js';
+export type {
+  BatchStatus,
+  DestroyManyOptions,
+  DestroyOptions,
+  ManyAdded,
+  ProducerOptions,
+} from './options.js';
 
 export interface Producer {
   /**
@@ -60,7 +67,8 @@ export interface Producer {
    *
    * @param roomIds - any iterable or async iterable; read as fast as the queue takes them.
    * @throws ReaperError as `destroy` does, and `NO_SPACE` where Redis has none. Rooms before the one that failed are queued;
-   *   asking again is safe, for they are recognised while they are pending.
+   *   asking again is safe, for they are recognised while they are pending. With `batch` also `CONFLICT` where
+   *   the batch was cancelled meanwhile, and `UNAVAILABLE` where the ledger cannot be used.
    */
   destroyMany(
     roomIds: Iterable<string> | AsyncIterable<string>,
@@ -79,6 +87,15 @@ export interface Producer {
    */
   cancel(roomId: string): Promise<Cancelled>;
 
+  /**
+   * How a batch stands, of this or another producer or of the command line. Needs a ledger (`databaseUrl`).
+   *
+   * @param idOrName - where several have the name, the one that has not ended.
+   * @throws ReaperError `NOT_FOUND` where there is none, `AMBIGUOUS` where several are meant: give the id; `INVALID`
+   *   without a ledger, `UNAVAILABLE` where that cannot be used.
+   */
+  batch(idOrName: string): Promise<BatchStatus>;
+
   close(): Promise<void>;
 }
 
@@ -90,8 +107,15 @@ export interface Producer {
 export async function openProducer(options: ProducerOptions): Promise<Producer> {
   checkProducerOptions(options);
   const { sdkAppId, deadlineHours = 24, queueUrl, prefix = 'bull' } = options;
-  const places = { queueUrl, databaseUrl: queueUrl, dataDir: options.dataDir ?? '.room-reaper' };
-  const stores = await openStores({ ...places, queuePrefix: prefix }, () => undefined);
+  const { databaseUrl = queueUrl === 'embedded' ? queueUrl : undefined } = options;
+  const stores = await openStores(
+    {
+      // Without a ledger nothing opens one.
+      ...{ queueUrl, queuePrefix: prefix, databaseUrl: databaseUrl ?? queueUrl },
+      dataDir: options.dataDir ?? '.room-reaper',
+    },
+    () => undefined,
+  );
   const opened = await openQueue({
     sdkAppId,
     connection: stores.queue,
@@ -104,6 +128,25 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
   });
 
   const deadlineMs = deadlineHours * 3_600_000;
+
+  let openingBatches: ReturnType<typeof openBatches> | undefined;
+  /** The one look up to the operations, and only when it is first needed: it loads the ledger. */
+  async function openBatches() {
+    const { openBatchesOfService } = await import('../operations/batch-of-service.js');
+    return openBatchesOfService(stores, opened, { sdkAppId, deadlineHours });
+  }
+  function batches() {
+    if (databaseUrl === undefined) {
+      throw invalid(
+        'a batch must have a ledger that keeps it; give openProducer a databaseUrl, the DATABASE_URL of the workers',
+      );
+    }
+    openingBatches ??= openBatches().catch((error: unknown) => {
+      openingBatches = undefined;
+      throw error;
+    });
+    return openingBatches;
+  }
 
   return {
     async destroy(roomId, destroyOptions = {}) {
@@ -135,6 +178,13 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
         throw invalid(`roomIds must be an iterable of RoomIds, got ${typeof roomIds}`);
       }
       const delayMs = readManyOptions(manyOptions);
+      const { batch, by = 'a service', note, onInvalid, onProgress } = manyOptions;
+      const lane = manyOptions.urgent ? 'urgent' : 'bulk';
+      const notBeforeMs = delayMs > 0 ? Date.now() + delayMs : undefined;
+      if (batch !== undefined) {
+        const asked = { rooms: roomIds, name: batch, by, note, lane, notBeforeMs } as const;
+        return (await batches()).add({ ...asked, problemOf, onInvalid, onProgress });
+      }
       let [requested, refused] = [0, 0];
       const space = createSpaceCheck({ readMemory: () => fromQueue(readMemory(opened.queue)) });
 
@@ -148,9 +198,9 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
             if (chunk.length < addChunk) continue;
             yield chunk;
             chunk = [];
-          } else if (manyOptions.onInvalid) {
+          } else if (onInvalid) {
             refused += 1;
-            manyOptions.onInvalid(roomId, problem);
+            onInvalid(roomId, problem);
           } else {
             if (chunk.length > 0) yield chunk;
             throw invalid(problem);
@@ -164,13 +214,11 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
 
       return withAdded(
         await addMany(opened, chunks(), {
-          lane: manyOptions.urgent ? 'urgent' : 'bulk',
-          notBeforeMs: delayMs > 0 ? Date.now() + delayMs : undefined,
-          deadlineMs,
+          ...{ lane, notBeforeMs, deadlineMs },
           batchId: undefined,
           idOf: newId,
           beforeAdding: (settled) => space.beforeAdding(settled),
-          onProgress: (counts) => manyOptions.onProgress?.(withAdded(counts)),
+          onProgress: (counts) => onProgress?.(withAdded(counts)),
         }),
       );
     },
@@ -181,7 +229,15 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       return cancelRoom(opened, roomId);
     },
 
+    async batch(idOrName) {
+      if (typeof idOrName !== 'string' || idOrName === '') {
+        throw invalid('batch must be the id or name of a batch');
+      }
+      return (await batches()).read(idOrName);
+    },
+
     async close() {
+      await (await openingBatches?.catch(() => undefined))?.close();
       await opened.close();
       await stores.close();
     },

@@ -1,7 +1,8 @@
 /** What callers may pass, and the check of it: those without types pass anything, and what is ignored may destroy a room now. */
+import type { OutcomeCounts } from '../destruction.js';
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
-import { keyPrefixProblem, queueSchemes, storeUrlProblem } from '../store-url.js';
+import { keyPrefixProblem, ledgerSchemes, queueSchemes, storeUrlProblem } from '../store-url.js';
 
 export interface ProducerOptions {
   /** A URL of Redis or Postgres, or `embedded`: the QUEUE_URL of the workers. */
@@ -12,6 +13,11 @@ export interface ProducerOptions {
   sdkAppId: number;
   /** How long after it was due a destruction may still be sent, in hours. Default 24. */
   deadlineHours?: number;
+  /**
+   * A URL of Postgres, or `embedded`: the DATABASE_URL of the workers. Only batches need it. Default:
+   * none, or `embedded` where the queue is.
+   */
+  databaseUrl?: string;
   /** Where `embedded` keeps its data. Default `.room-reaper`. */
   dataDir?: string;
   /** Told of errors of the connection, which reconnects by itself. Default: not told. */
@@ -29,6 +35,16 @@ export interface DestroyOptions {
 
 export interface DestroyManyOptions extends DestroyOptions {
   /**
+   * Makes these rooms a batch of this name, which `batch` and the command line know. The list is
+   * read whole, into memory, and checked before its first room is added. The same list under the same name, while the
+   * batch has not ended, goes on with it. Needs a ledger (`databaseUrl`).
+   */
+  batch?: string;
+  /** Kept with the batch. */
+  note?: string;
+  /** Who asks; kept with the batch. Default `a service`. */
+  by?: string;
+  /**
    * A RoomId that is not valid: by default the first one rejects; with this it is told
    * here and skipped.
    */
@@ -45,6 +61,32 @@ export interface ManyAdded {
   pending: number;
   /** RoomIds that are not valid. */
   invalid: number;
+  /** Of a batch: its id. */
+  batchId?: string;
+  /** Of a batch that goes on: rooms that have ended already. */
+  finished?: number;
+}
+
+/** How a batch stands: what `room-reaper status --json` says of it. Times are ISO 8601. */
+export interface BatchStatus {
+  id: string;
+  name: string | undefined;
+  total: number;
+  /** Rooms of it that have ended, however. */
+  finished: number;
+  outcomes: OutcomeCounts;
+  by: string | undefined;
+  note: string | undefined;
+  /** Of a replay: the batch that its rooms came from, where it is one, and what chose them. */
+  parentId: string | undefined;
+  replayOf: string | undefined;
+  createdAt: string | undefined;
+  finishedAt: string | undefined;
+  cancelledAt: string | undefined;
+  cancelledBy: string | undefined;
+  /** Rooms that ended per second, over the last seconds; undefined where it has ended. */
+  ratePerSecond: number | undefined;
+  etaSeconds: number | undefined;
 }
 
 /** As of DESTROY_DEADLINE_HOURS. */
@@ -61,11 +103,15 @@ const ofProducer = [
   'prefix',
   'sdkAppId',
   'deadlineHours',
+  'databaseUrl',
   'dataDir',
   'onError',
 ] as const;
 const ofDestroy = ['delayMs', 'at', 'urgent'] as const;
-const ofDestroyMany = [...ofDestroy, 'onInvalid', 'onProgress'] as const;
+const ofDestroyMany = [...ofDestroy, 'batch', 'note', 'by', 'onInvalid', 'onProgress'] as const;
+
+/** Longest name, asker and note of a batch, in characters, as of the command line. */
+const longest = { batch: 200, by: 200, note: 2_000 } as const;
 
 export function invalid(message: string): ReaperError {
   return new ReaperError('INVALID', message);
@@ -86,6 +132,14 @@ export function checkProducerOptions(options: ProducerOptions): void {
   }
   const problem = storeUrlProblem(typeof queueUrl === 'string' ? queueUrl : '', queueSchemes);
   if (problem !== undefined) throw invalid(`queueUrl ${problem}`);
+  const { databaseUrl } = options;
+  if (databaseUrl !== undefined) {
+    const ofLedger = storeUrlProblem(
+      typeof databaseUrl === 'string' ? databaseUrl : '',
+      ledgerSchemes,
+    );
+    if (ofLedger !== undefined) throw invalid(`databaseUrl ${ofLedger}`);
+  }
   const { prefix = 'bull' } = options;
   const ofPrefix = keyPrefixProblem(typeof prefix === 'string' ? prefix : '');
   if (ofPrefix !== undefined) throw invalid(`prefix ${ofPrefix}, got ${shown(prefix)}`);
@@ -106,6 +160,15 @@ export function readManyOptions(options: DestroyManyOptions): number {
   refuseUnknown(options, ofDestroyMany);
   mustBeFunction('onInvalid', options.onInvalid);
   mustBeFunction('onProgress', options.onProgress);
+  for (const name of ['batch', 'by', 'note'] as const) {
+    const value: unknown = options[name];
+    if (value === undefined) continue;
+    if (typeof value !== 'string' || value === '' || value.length > longest[name]) {
+      throw invalid(`${name} must be 1–${longest[name]} characters, got ${shown(value)}`);
+    }
+    if (options.batch === undefined)
+      throw invalid(`${name} must have a batch; name it, or leave ${name} out`);
+  }
   return readDelay(options);
 }
 
