@@ -15,6 +15,7 @@ import { takeOverPatience } from './passing.js';
 import type { QueueConnection } from './queue/connection.js';
 import { withoutPassword } from './redact.js';
 import { isRedisUrl } from './store-url.js';
+import { copyOfTls, type TlsOptions } from './tls-options.js';
 
 type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience' | 'isEmbedded'>;
 
@@ -35,11 +36,13 @@ export interface Stores {
 /**
  * @param onNotice - told, once, what a user of the embedded default should know, and how far a
  *   migration is.
+ * @param tls - certificates of the user's own, for connections to servers.
  * @throws ReaperError `UNAVAILABLE` where the embedded database cannot be opened.
  */
 export async function openStores(
   config: StoreConfig,
   onNotice: (message: string) => void,
+  tls: { queue?: TlsOptions | undefined; ledger?: TlsOptions | undefined } = {},
 ): Promise<Stores> {
   const needsEmbedded = config.queueUrl === 'embedded' || config.databaseUrl === 'embedded';
   let embedded: EmbeddedDatabase | undefined;
@@ -49,7 +52,7 @@ export async function openStores(
     embedded = await openEmbedded(config.dataDir, { onNotice });
   }
 
-  function place(url: string): Place {
+  function place(url: string, ownTls: TlsOptions | undefined): Place {
     if (url === 'embedded' && embedded) {
       return {
         connection: embedded.connection,
@@ -58,15 +61,16 @@ export async function openStores(
         isEmbedded: true,
       };
     }
-    return { connection: { connectionString: url }, shownAs: withoutPassword(url) };
+    const ssl = ownTls === undefined ? {} : { ssl: copyOfTls(ownTls) };
+    return { connection: { connectionString: url, ...ssl }, shownAs: withoutPassword(url) };
   }
 
   const { queueUrl } = config;
-  const ledger = { ...place(config.databaseUrl), onProgress: onNotice };
+  const ledger = { ...place(config.databaseUrl, tls.ledger), onProgress: onNotice };
   return {
     queue: isRedisUrl(queueUrl)
-      ? { kind: 'redis', url: queueUrl, prefix: config.queuePrefix }
-      : { kind: 'postgres', ...place(queueUrl) },
+      ? { kind: 'redis', url: queueUrl, prefix: config.queuePrefix, tls: tls.queue }
+      : { kind: 'postgres', ...place(queueUrl, tls.queue) },
     areOne: queueUrl === 'embedded' && config.databaseUrl === 'embedded',
     openLedger(onIdleError, options = {}) {
       return openDatabase({ ...ledger, onIdleError, ...options });

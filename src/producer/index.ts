@@ -39,6 +39,7 @@ import { createSpaceCheck } from './space-check.js';
 export { ReaperError, type ErrorCode } from '../errors.js';
 export type { Added } from './add.js';
 export type { Cancelled } from './cancel.js';
+export type { TlsOptions } from '../tls-options.js';
 export type {
   BatchStatus,
   DestroyManyOptions,
@@ -115,6 +116,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       dataDir: options.dataDir ?? '.room-reaper',
     },
     () => undefined,
+    { queue: options.tls, ledger: options.databaseTls },
   );
   const opened = await openQueue({
     sdkAppId,

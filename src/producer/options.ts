@@ -3,6 +3,7 @@ import type { OutcomeCounts } from '../destruction.js';
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
 import { keyPrefixProblem, ledgerSchemes, queueSchemes, storeUrlProblem } from '../store-url.js';
+import { tlsProblem, type TlsOptions } from '../tls-options.js';
 
 export interface ProducerOptions {
   /** A URL of Redis or Postgres, or `embedded`: the QUEUE_URL of the workers. */
@@ -18,6 +19,10 @@ export interface ProducerOptions {
    * none, or `embedded` where the queue is.
    */
   databaseUrl?: string;
+  /** Certificates of the service's own for the queue, where `queueUrl` is `rediss…://` or `postgres://`. */
+  tls?: TlsOptions;
+  /** The same for the ledger. */
+  databaseTls?: TlsOptions;
   /** Where `embedded` keeps its data. Default `.room-reaper`. */
   dataDir?: string;
   /** Told of errors of the connection, which reconnects by itself. Default: not told. */
@@ -104,6 +109,8 @@ const ofProducer = [
   'sdkAppId',
   'deadlineHours',
   'databaseUrl',
+  'tls',
+  'databaseTls',
   'dataDir',
   'onError',
 ] as const;
@@ -140,6 +147,8 @@ export function checkProducerOptions(options: ProducerOptions): void {
     );
     if (ofLedger !== undefined) throw invalid(`databaseUrl ${ofLedger}`);
   }
+  checkTls('tls', options.tls, 'queueUrl', queueUrl);
+  checkTls('databaseTls', options.databaseTls, 'databaseUrl', databaseUrl);
   const { prefix = 'bull' } = options;
   const ofPrefix = keyPrefixProblem(typeof prefix === 'string' ? prefix : '');
   if (ofPrefix !== undefined) throw invalid(`prefix ${ofPrefix}, got ${shown(prefix)}`);
@@ -147,6 +156,21 @@ export function checkProducerOptions(options: ProducerOptions): void {
     throw invalid(`dataDir must be the path of a directory, got ${shown(dataDir)}`);
   }
   mustBeFunction('onError', onError);
+}
+
+/** Certificates beside a URL that leads to no TLS, or to other certificates, would be ignored. */
+function checkTls(name: string, tls: unknown, urlName: string, url: string | undefined): void {
+  if (tls === undefined) return;
+  const problem = tlsProblem(tls);
+  if (problem !== undefined) throw invalid(`${name} ${problem}`);
+  if (url === undefined || !/^(rediss|postgres)/.test(url)) {
+    throw invalid(`${name} must go with a ${urlName} of rediss…:// or postgres://`);
+  }
+  if (/[?&]ssl/.test(url)) {
+    throw invalid(
+      `${name} must go with a ${urlName} that has no ssl… behind its ?; keep one of the two`,
+    );
+  }
 }
 
 /** @returns how long to wait, in milliseconds. @throws ReaperError `INVALID`. */

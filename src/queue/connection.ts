@@ -6,12 +6,15 @@ import type { Patience } from '../passing.js';
 import { withoutPassword } from '../redact.js';
 import { describeStoreTrouble } from '../store-trouble.js';
 import { readRedisUrl } from '../store-url.js';
+import { copyOfTls, type TlsOptions } from '../tls-options.js';
 
 export interface RedisConnection {
   kind: 'redis';
   url: string;
   /** What the names of its keys begin with, as it is configured; default `bull`. See {@link keyPrefix}. */
   prefix?: string | undefined;
+  /** Where its URL says TLS: certificates of the user's own. */
+  tls?: TlsOptions | undefined;
 }
 
 export type QueueConnection =
@@ -72,19 +75,22 @@ export function sampleKey(connection: Omit<RedisConnection, 'kind'>): string {
 
 /** The one place where a connection to a Redis is made, whatever its URL says it is. */
 export function createRedis(url: string, options: ConnectionOptions): RedisClient {
-  const { kind, tls, hosts, name, database, options: ofUrl } = readRedisUrl(url);
+  const { kind, tls: hasTls, hosts, name, database, options: ofUrl } = readRedisUrl(url);
+  const db = database === undefined ? {} : { db: database };
+  const tls = hasTls ? (options.tls ?? {}) : undefined;
   switch (kind) {
     case 'server':
-      return new Redis(url, options);
+      // Of a URL and options ioredis believes the URL, which knows no certificates.
+      if (tls === undefined || options.tls === undefined) return new Redis(url, options);
+      return new Redis({ ...options, ...ofUrl, ...hosts[0], ...db, tls });
     case 'sentinel':
       return new Redis({
         ...options,
         ...ofUrl,
-        ...(database === undefined ? {} : { db: database }),
-        ...{ sentinels: hosts, name },
+        ...{ ...db, sentinels: hosts, name },
         sentinelRetryStrategy: (times) => options.retryStrategy?.(times) ?? null,
         sentinelCommandTimeout: connectTimeoutMs,
-        ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+        ...(tls ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}),
       });
     case 'cluster': {
       const { lazyConnect = false, enableOfflineQueue = true, retryStrategy, ...ofNodes } = options;
@@ -101,12 +107,16 @@ export function createRedis(url: string, options: ConnectionOptions): RedisClien
           : {}),
         // A certificate is one of names, and a name that was looked up is none any more.
         ...(tls ? { dnsLookup: (host, callback) => callback(null, host) } : {}),
-        redisOptions: { ...ofNodes, ...ofUrl, ...(tls ? { tls: {} } : {}) },
+        redisOptions: { ...ofNodes, ...ofUrl, ...(tls ? { tls } : {}) },
       });
     }
     default:
       return kind satisfies never;
   }
+}
+
+function certificatesOf({ tls }: Pick<RedisConnection, 'tls'>): ConnectionOptions {
+  return tls === undefined ? {} : { tls: copyOfTls(tls) };
 }
 
 /** The server that a key is on: of a cluster, one of its nodes. */
@@ -186,7 +196,9 @@ export async function checkRedis(connection: Omit<RedisConnection, 'kind'>): Pro
   // One that takes the connection and then says nothing cannot be used either.
   const limits = { connectTimeout: connectTimeoutMs, socketTimeout: connectTimeoutMs };
   try {
-    await withRedisOnce(url, limits, (redis) => checkKind(redis, connection));
+    await withRedisOnce(url, { ...limits, ...certificatesOf(connection) }, (redis) =>
+      checkKind(redis, connection),
+    );
   } catch (error) {
     throw redisUnavailable(url, error as Error);
   }
@@ -245,8 +257,12 @@ function wordOf({ message }: Error): string | undefined {
 /**
  * @param failFast - for producers: while Redis is down, adding fails at once instead of waiting.
  */
-export function connectRedis(url: string, failFast: boolean): RedisClient {
+export function connectRedis(
+  { url, tls }: Pick<RedisConnection, 'url' | 'tls'>,
+  failFast: boolean,
+): RedisClient {
   const redis = createRedis(url, {
+    ...certificatesOf({ tls }),
     // Workers wait for Redis however long it takes.
     maxRetriesPerRequest: failFast ? 1 : null,
     enableOfflineQueue: !failFast,

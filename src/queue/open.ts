@@ -83,7 +83,7 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
   const prefix = keyPrefix(place);
   const name = queueName(options.sdkAppId);
   const failFast = options.failFast ?? false;
-  const redis = connectRedis(url, failFast);
+  const redis = connectRedis(place, failFast);
   redis.on('error', options.onError);
   const queue: DestroyQueue = new LeanQueue(name, {
     ...{ connection: redis, prefix },
@@ -111,7 +111,7 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
     ledger: ledgerMarkOnRedis(redis, queue),
     takeOff: takeOffRedis(redis, queue),
     createWorker(processor, workerOptions) {
-      const connection = connectRedis(url, false);
+      const connection = connectRedis(place, false);
       connection.on('error', options.onError);
       connections.push(connection);
       const worker: DestroyWorker = new Worker(name, processor, {

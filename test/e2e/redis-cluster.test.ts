@@ -161,7 +161,7 @@ test.each<[kind: string, open: () => Promise<{ url: string; certificate: string 
     },
   ],
 ])('%s with TLS: asked by whoever trusts the certificate', async (_, open) => {
-  const [{ env }, { url, certificate }, database] = await Promise.all([
+  const [{ env, sdkAppId }, { url, certificate }, database] = await Promise.all([
     openStage(),
     open(),
     createDatabase(),
@@ -175,4 +175,10 @@ test.each<[kind: string, open: () => Promise<{ url: string; certificate: string 
   const put = await start(['enqueue', '--room', 'a'], known).ended;
   expect(put.code, put.stderr).toBe(0);
   expect((await start(['status'], known).ended).stdout).toMatch(/^1 room waiting/m);
+
+  // A service brings its own.
+  const producer = await openProducer({ queueUrl: url, sdkAppId, tls: { ca: valid } });
+  afterThisTest(() => producer.close());
+  expect(await producer.destroy('a')).toMatchObject({ status: 'pending' });
+  expect(await producer.cancel('a')).toMatchObject({ status: 'cancelled' });
 });
