@@ -90,6 +90,11 @@ function describeHost(host: AuditedHost, audit: AuditResult): string[] {
     `${host.host ?? 'unknown endpoint'}: ${count(host.requests)} ${host.requests === 1 ? 'request' : 'requests'}${rate}`,
     `  first ${isoMicroseconds(host.firstUs)}, last ${isoMicroseconds(host.lastUs)}`,
     `  fullest 1,000 ms: ${count(worst.requests)} of ${count(audit.allowed)}, from ${isoMicroseconds(worst.fromUs)} to ${isoMicroseconds(worst.toUs)}`,
+    ...(host.overQuota === 0
+      ? []
+      : [
+          `  the API refused ${count(host.overQuota)} as over quota: others may call it for this app (lower RATE_LIMIT_PER_SECOND), or requests are late by more than ARRIVAL_JITTER_MS`,
+        ]),
     ...(host.violated
       ? host.window.map(
           (request) =>

@@ -21,6 +21,8 @@ export interface SentToHost {
   firstUs: number;
   lastUs: number;
   worst: WorstWindow;
+  /** How many of them the API refused, because more arrived than it allows. */
+  overQuota: number;
   /** Requests a second from the first to the last; undefined where there was no time between. */
   meanRatePerSecond: number | undefined;
 }
@@ -66,7 +68,8 @@ const linesSql = `select number, host from room_reaper.lines where sdk_app_id = 
  * attempts that name none, $6 rows. What was sent at one instant stays on one page.
  */
 const pageSql = `
-select ${microseconds('a.sent_at')} as at, coalesce(a.line, $5::int) as line
+select ${microseconds('a.sent_at')} as at, coalesce(a.line, $5::int) as line,
+       coalesce(a.verdict = 'over_quota', false) as over_quota
   from room_reaper.attempts a
  where a.sent_at > ${instant('$1')} and a.sent_at <= ${instant('$2')} and ${isOfApp('a', '$3', '$4')}
  order by a.sent_at
@@ -76,16 +79,17 @@ select ${microseconds('a.sent_at')} as at, coalesce(a.line, $5::int) as line
 export async function overviewOfSent(database: Database, scope: SentScope): Promise<SentToHost[]> {
   const lines = await readLineNumbers(database, scope.sdkAppId);
   const hostFrom = (us: number) => {
-    return { requests: 0, firstUs: us, lastUs: us, window: createSlidingWindow() };
+    return { requests: 0, firstUs: us, lastUs: us, overQuota: 0, window: createSlidingWindow() };
   };
   const found = new Map<number, ReturnType<typeof hostFrom>>();
 
   for await (const page of inOrder(database, scope, lines)) {
-    for (const { line, at } of page) {
+    for (const { line, at, over_quota: refused } of page) {
       const known = found.get(line) ?? hostFrom(at);
       if (known.requests === 0) found.set(line, known);
       known.requests += 1;
       known.lastUs = at;
+      if (refused) known.overQuota += 1;
       known.window.add(at);
     }
   }
@@ -114,14 +118,20 @@ function lineOfOldAttempts(lines: readonly LineNumber[]): number {
   return lines.length === 1 ? (lines[0]?.number ?? 0) : 0;
 }
 
+interface SentRow {
+  at: number;
+  line: number;
+  over_quota: boolean;
+}
+
 async function* inOrder(
   database: Database,
   scope: SentScope,
   lines: readonly LineNumber[],
-): AsyncGenerator<{ at: number; line: number }[]> {
+): AsyncGenerator<SentRow[]> {
   let afterUs = scope.fromUs - 1;
   for (;;) {
-    const page = await database.query<{ at: number; line: number }>('sent-page', pageSql, [
+    const page = await database.query<SentRow>('sent-page', pageSql, [
       afterUs,
       scope.toUs,
       lines.map((line) => line.number),

@@ -85,6 +85,7 @@ export function auditJson(audit: AuditResult): object {
       host: host.host ?? null,
       kept: !host.violated,
       requests: host.requests,
+      overQuota: host.overQuota,
       first: isoMicroseconds(host.firstUs),
       last: isoMicroseconds(host.lastUs),
       meanRatePerSecond: rate === undefined ? null : rounded(rate, 3),

@@ -160,7 +160,8 @@ test('every format has every room once, as the server knows it, and the sums of 
   // And finds what was not kept, with its instants.
   await withPostgres(stores.DATABASE_URL, (client) =>
     client.query(
-      `update room_reaper.attempts set sent_at = '2026-01-01T00:00:00Z'::timestamptz + attempt * interval '400 microseconds'`,
+      `update room_reaper.attempts set sent_at = '2026-01-01T00:00:00Z'::timestamptz + attempt * interval '400 microseconds',
+         verdict = case attempt when 1 then verdict else 'over_quota' end`,
     ),
   );
   const broken = await run(['audit', '--batch', 'evening'], {
@@ -171,6 +172,7 @@ test('every format has every room once, as the server knows it, and the sums of 
   expect(broken.stdout).toContain(
     'fullest 1,000 ms: 54 of 50, from 2026-01-01T00:00:00.000400Z to 2026-01-01T00:00:00.000800Z',
   );
+  expect(broken.stdout).toMatch(/^ {2}the API refused \d+ as over quota: others may call it/m);
   expect(broken.stdout.match(/ attempt [12], worker /g)).toHaveLength(54);
 
   // Old enough to go, by force; the safe form refuses and says why.

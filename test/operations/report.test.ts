@@ -140,6 +140,17 @@ test('the audit of a batch and of its time agree that the quota was kept', async
   expect(violated).toMatchObject({ kept: false, worstWindow: 2 });
 });
 
+test('the audit names what the API refused as over quota, beside the proof', async () => {
+  const batch = await makeBatch(['a', 'b']);
+  await app.sql(
+    `update room_reaper.attempts set verdict = 'over_quota' where destruction_id = (
+       select id from room_reaper.destructions where room_id = 'a' and batch_id = $1)`,
+    [batch.id],
+  );
+  const expected = { kept: true, requests: 2, hosts: [{ requests: 2, overQuota: 1 }] };
+  expect(auditJson(await audit(app.service, { batchId: batch.id }))).toMatchObject(expected);
+});
+
 test('what ended long ago is counted and deleted alike; less long ago than is safe only by force', async () => {
   await makeBatch(['a', 'b']);
   await app.sql(
