@@ -25,6 +25,7 @@ const documents = {
   'README.md': readme,
   'docs/operations.md': operations,
   'docs/architecture.md': architecture,
+  'docs/production.md': read('docs/production.md'),
 };
 const named = Object.entries(documents).map(([name, content]) => ({ name, content }));
 
@@ -81,6 +82,8 @@ describe('configuration', () => {
       ...['HTTPS_PROXY', 'NO_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NODE_EXTRA_CA_CERTS'],
       // Of the tests: "Trying the faults".
       ...['FAULTS_LONG', 'FAULTS_SEED', 'SOAK_ROOMS'],
+      // Of psql.
+      'ON_ERROR_STOP',
     ];
     for (const [name] of content.matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g))
       expect([...known, ...others, ...Object.keys(errorCodes)]).toContain(name);
