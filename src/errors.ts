@@ -49,7 +49,8 @@ export type Remedy =
   | 'list_batches'
   | 'give_the_id'
   | 'keep_more'
-  | 'adopt_queue';
+  | 'adopt_queue'
+  | 'look_elsewhere';
 
 /** One of several that could be meant. */
 export interface Candidate {

@@ -2,6 +2,8 @@
  * Where the queue and the ledger live: reads it from the configuration, and opens the
  * embedded database once where either of them uses it.
  */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { StoreConfig } from './config.js';
 import type { EmbeddedDatabase } from './embedded/open-embedded.js';
 import {
@@ -10,6 +12,7 @@ import {
   type Database,
   type DatabaseOptions,
 } from './ledger/database.js';
+import { ReaperError } from './errors.js';
 import type { Migrated } from './ledger/schema.js';
 import { takeOverPatience } from './passing.js';
 import type { QueueConnection } from './queue/connection.js';
@@ -33,17 +36,30 @@ export interface Stores {
   close(): Promise<void>;
 }
 
+export interface StoresOptions {
+  /** Certificates of the user's own, for connections to servers. */
+  tls?: { queue?: TlsOptions | undefined; ledger?: TlsOptions | undefined };
+  /** Whether an embedded database is made where there is none. Default true. */
+  mayMake?: boolean;
+}
+
+/** Whether the embedded database is there, or one is being made; true also where none is used. */
+export function isMade({ queueUrl, databaseUrl, dataDir }: StoreConfig): boolean {
+  if (queueUrl !== 'embedded' && databaseUrl !== 'embedded') return true;
+  return ['postgres', 'postgres.new'].some((name) => existsSync(join(dataDir, name)));
+}
+
 /**
  * @param onNotice - told, once, what a user of the embedded default should know, and how far a
  *   migration is.
- * @param tls - certificates of the user's own, for connections to servers.
- * @throws ReaperError `UNAVAILABLE` where the embedded database cannot be opened.
+ * @throws ReaperError `UNAVAILABLE` where the embedded database cannot be opened, or is not there.
  */
 export async function openStores(
   config: StoreConfig,
   onNotice: (message: string) => void,
-  tls: { queue?: TlsOptions | undefined; ledger?: TlsOptions | undefined } = {},
+  { tls = {}, mayMake = true }: StoresOptions = {},
 ): Promise<Stores> {
+  if (!mayMake && !isMade(config)) throw notMade(config.dataDir);
   const needsEmbedded = config.queueUrl === 'embedded' || config.databaseUrl === 'embedded';
   let embedded: EmbeddedDatabase | undefined;
   if (needsEmbedded) {
@@ -78,4 +94,12 @@ export async function openStores(
     migrateLedger: () => migrateDatabase(ledger),
     close: async () => embedded?.close(),
   };
+}
+
+function notMade(dataDir: string): ReaperError {
+  return new ReaperError(
+    'UNAVAILABLE',
+    `there is nothing here: the embedded database must be in ${resolve(dataDir)}, got none there`,
+    { remedy: 'look_elsewhere' },
+  );
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readEnvironment } from '../src/cli/environment.js';
+import { readEnvironment } from '../src/environment.js';
 import { nearMisses } from '../src/variable-names.js';
 import {
   inspectConfig,

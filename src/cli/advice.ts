@@ -1,6 +1,9 @@
 /** What the command line says of a remedy: an error itself knows of no flag (src/errors.ts). */
 import type { ReaperError, Remedy } from '../errors.js';
 
+/** What makes the embedded database; everything else only uses one that is there. */
+export const whatMakesIt = 'the first room-reaper destroy, enqueue or worker makes it';
+
 const advices: Readonly<Record<Remedy, string>> = {
   run_again: 'run the same command again',
   run_again_then: 'then run the same command again',
@@ -15,6 +18,7 @@ const advices: Readonly<Record<Remedy, string>> = {
   keep_more: 'keep more, or add --force',
   adopt_queue:
     'If the queue is to go on with this ledger, stop all workers and run `room-reaper migrate --adopt-queue`',
+  look_elsewhere: `Run it where your other commands run, or set ROOM_REAPER_DATA_DIR to their directory; ${whatMakesIt}`,
 };
 
 /** The sentence of an error, what to do (a part of it, or a sentence of its own), and what could be meant. */

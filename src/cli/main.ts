@@ -3,7 +3,7 @@
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { readEnvironment } from './environment.js';
+import { readEnvironment } from '../environment.js';
 import { exitCodes, say, type Io } from './io.js';
 import { runProgram } from './program.js';
 

@@ -50,7 +50,7 @@ export function pruneCommand(io: Io): Command {
         config,
         io,
         (service) => runPrune(service, olderThanMs, flags, io),
-        { readOnly: flags.dryRun === true },
+        { readOnly: flags.dryRun === true, mustBeMade: true },
       );
     });
 }

@@ -93,7 +93,7 @@ export function replayCommand(io: Io): Command {
           };
           return planAndReplay(service, request, flags, io);
         },
-        { readOnly: flags.dryRun === true },
+        { readOnly: flags.dryRun === true, mustBeMade: true },
       );
     });
 }
@@ -109,7 +109,7 @@ async function planAndReplay(
     const which = `batch ${unfinished.id} (${printable(unfinished.name)}) of ${rooms(unfinished.total)}, which was not finished`;
     if (!flags.dryRun) {
       say(io, `going on with ${which}`);
-      await askConsent('replay', unfinished.total, flags, io);
+      await askConsent('replay', unfinished.total, service.config, flags, io);
       return putAndReport(service, request, unfinished, undefined, flags, io);
     }
     say(io, `without --dry-run this goes on with ${which}; what follows would be a new one`);
@@ -133,7 +133,7 @@ async function planAndReplay(
     if (flags.json) print(io, JSON.stringify(replayedToJson(undefined, plan)));
     return exitCodes.ok;
   }
-  await askConsent('replay', plan.forecast.rooms, flags, io);
+  await askConsent('replay', plan.forecast.rooms, service.config, flags, io);
   return putAndReport(service, request, undefined, plan, flags, io);
 }
 

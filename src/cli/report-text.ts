@@ -70,6 +70,7 @@ export function summaryText(report: ReportSummary): string {
       : `, ${summary.meanRatePerSecond.toFixed(1)}/s on average`;
   const open = openRooms(report);
   return [
+    report.app,
     `batch ${name}${report.batchId}`,
     `${rooms(report.total)} asked for, ${count(report.total - open)} ended; ` +
       `${count(summary.attemptsRecorded)} ${summary.attemptsRecorded === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second${rate}`,

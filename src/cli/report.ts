@@ -1,4 +1,6 @@
 /** `room-reaper report`: what became of every room of a batch. */
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { isGone, outcomes } from '../destruction.js';
 import { readWarnings } from '../operations/destroy.js';
@@ -8,6 +10,7 @@ import {
   json,
   ndjson,
   openRooms,
+  reportFileName,
   writeReport,
   type ReportSummary,
 } from '../operations/report.js';
@@ -42,11 +45,13 @@ Examples:
   room-reaper report new-year
   room-reaper report new-year --summary
   room-reaper report new-year --format csv --output new-year.csv
+  room-reaper report new-year --format csv --output .
   room-reaper report 01a2073e-32c4-70d0-899f-5e9c7571380b --format ndjson | jq -r .roomId
 
 Every room that was asked for is in it once, those that still wait too. Of csv and ndjson
 the SHA-256 on stderr is that of the output (sha256sum); of table and json it is that of the
-rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check.
+rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check. Where --output
+is a directory, the file is named for the app, the region and the batch.
 
 In CSV a text that begins with = + - @ or a tab has an apostrophe before it, so that no
 spreadsheet runs it, and control characters are escaped; ndjson has every text as it is.
@@ -58,7 +63,7 @@ export function reportCommand(io: Io): Command {
     .argument('<BATCH>', 'id or name of the batch; of several with one name the newest')
     .option('--format <FORMAT>', 'table, json, csv or ndjson (default: table)')
     .option('--json', 'the same as --format json: one JSON object on stdout')
-    .option('--output <FILE>', 'write to a file instead, which appears when it is whole')
+    .option('--output <FILE>', 'write to a file instead; in a directory it is named by itself')
     .option('--force', 'replace the file where there is one')
     .option('--summary', 'only the sums, without the rooms (table and json)')
     .addHelpText('after', help)
@@ -80,8 +85,9 @@ async function runReport(
   flags: ReportFlags,
   io: Io,
 ): Promise<number> {
-  const { output: file, force = false, summary: summaryOnly = false } = flags;
+  const { force = false, summary: summaryOnly = false } = flags;
   const batch = await findBatch(service, idOrName, sayNewest(io));
+  const file = namedIn(flags.output, reportFileName(service.config, batch, format));
   const output = await openReportOutput(file, force, io);
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
@@ -117,6 +123,13 @@ async function runReport(
     interrupt.dispose();
     await output.close();
   }
+}
+
+/** In a directory that is there, a file of this name. */
+function namedIn(output: string | undefined, name: string): string | undefined {
+  const isDirectory =
+    output !== undefined && lstatSync(output, { throwIfNoEntry: false })?.isDirectory();
+  return isDirectory ? join(output, name) : output;
 }
 
 function exitCode(report: ReportSummary): number {

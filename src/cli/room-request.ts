@@ -11,7 +11,7 @@ import {
   roomCountsToJson,
   type CheckedRooms,
 } from '../operations/rooms.js';
-import type { Service } from '../operations/service.js';
+import { appOf, type Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import {
   joinRoomLists,
@@ -145,6 +145,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
       forecast({ rooms: unique, outlook, nowMs: Date.now(), notBeforeMs, deadlineMs });
     if (flags.dryRun) {
       const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms);
+      if (config.sdkAppId !== 0 && !unseen) say(io, appOf(config));
       const code = printDryRun(checked, planFrom(outlook), flags, io);
       // It ends as the run would.
       refuseUnusable(checked, flags);
@@ -155,7 +156,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
         const outlook = service ? await readOutlook(service, newRooms) : unseenOutlook(config);
         await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
       }
-      await askConsent(verb, unique, flags, io);
+      await askConsent(verb, unique, config, flags, io);
     };
     // Nothing is opened for what nobody agrees to, unless it must be looked at for that.
     const looksFirst = deadlineMs !== undefined && !unseen;
@@ -254,17 +255,23 @@ export function printJoined(
   print(io, `batch ${printable(batch.name)} ${batch.id}`);
 }
 
+/** Empty where no app is named: a simulation, or a preview without configuration. */
+function ofApp(config: Config): string {
+  return config.sdkAppId === 0 ? '' : ` of ${appOf(config)}`;
+}
+
 /** @throws ReaperError `REFUSED` where consent is needed and was not given. */
 export async function askConsent(
   verb: string,
   unique: number,
+  config: Config,
   flags: { yes?: boolean },
   io: Io,
 ): Promise<void> {
   if (unique <= consentAbove || flags.yes) return;
   await confirmNumber(
     unique,
-    `${verb} ${rooms(unique)} for good?`,
+    `${verb} ${rooms(unique)}${ofApp(config)} for good?`,
     `${rooms(unique)} need consent; add --yes to ${verb} them all, or --dry-run to see how long it takes`,
     io,
   );

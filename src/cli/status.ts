@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
+import { describeError, whatMakesIt } from './advice.js';
 import type { Line } from '../operations/line.js';
 import {
   createStatusReader,
@@ -69,7 +70,10 @@ export function statusCommand(io: Io): Command {
 }
 
 function troublesOf({ trouble }: Status): string[] {
-  return [trouble.queue, trouble.ledger].flatMap((error) => error?.message ?? []);
+  const all = [trouble.queue, trouble.ledger].flatMap((error) =>
+    error ? describeError(error) : [],
+  );
+  return [...new Set(all)];
 }
 
 /** How long one look waits for an answer, in milliseconds. */
@@ -118,7 +122,8 @@ async function watch(read: () => Promise<Status>, flags: StatusFlags, io: Io): P
 function toText(status: Status, now: number, before?: Before): string {
   const { queue, ledger, trouble, standstill, etaSeconds = 0 } = status;
   const again = before === undefined ? '' : '; asking again every second';
-  const lines: string[] = [];
+  const lines = [status.app];
+  if (status.nothingIn !== undefined) return describeNothing(status.app, status.nothingIn);
   if (trouble.queue || trouble.ledger) {
     lines.push(...troublesOf(status).map((message) => `${printable(message, 500)}${again}`), '');
   }
@@ -134,6 +139,16 @@ function toText(status: Status, now: number, before?: Before): string {
     lines.push(`line, workers and batches are not known${asBefore(before?.ledger)}`);
   for (const batch of ledger?.batches ?? []) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
+}
+
+function describeNothing(app: string, directory: string): string {
+  return [
+    app,
+    'there is nothing here: no worker has run yet with the embedded database in',
+    `  ${printable(directory, 500)}`,
+    'which is not made. If it is elsewhere, run this there or set ROOM_REAPER_DATA_DIR;',
+    `if not, ${whatMakesIt}.`,
+  ].join('\n');
 }
 
 function asBefore(before: { text: string; atMs: number } | undefined): string {

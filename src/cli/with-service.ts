@@ -7,6 +7,8 @@ export interface OpenOptions {
   onQueueError?: (error: Error) => void;
   /** It only reads. */
   readOnly?: boolean;
+  /** It asks for nothing new, so it makes no database. */
+  mustBeMade?: boolean;
 }
 
 /**
@@ -30,14 +32,14 @@ export async function withService<R>(
   }
 }
 
-/** The same for the service of the environment, for what sends nothing itself and so needs no key. */
+/** The same for the service of the environment, for what only looks after what is there: it needs no key. */
 export function withOwnService<R>(
   io: Io,
   use: (service: Service) => Promise<R>,
   options?: OpenOptions,
 ): Promise<R> {
   const config = readConfig(io.env, { app: true, credentials: false });
-  return withService(config, io, use, options);
+  return withService(config, io, use, { mustBeMade: true, ...options });
 }
 
 /** How often it is said, at most, in milliseconds: each try to connect fails with an error. */

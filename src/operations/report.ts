@@ -5,16 +5,18 @@
  */
 import { createHash } from 'node:crypto';
 import { stringify } from 'lossless-json';
+import type { Config } from '../config.js';
 import type { Outcome } from '../destruction.js';
 import { countsOf, finishedCount, type BatchProgress } from '../ledger/batches.js';
 import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates, type BatchSummary } from '../ledger/report.js';
 import { createTally, type Problem, type TopRoom } from '../ledger/tally.js';
+import { regionOf } from '../tencent/endpoint.js';
 import { meaningOf } from '../tencent/verdicts.js';
 import { printable, printableLines } from '../redact.js';
 import { isoTime, rounded } from '../text.js';
 import { reportedRooms } from './report-rows.js';
-import type { Service } from './service.js';
+import { appOf, type Service } from './service.js';
 
 export type { BatchSummary, Problem, ReportRow, TopRoom };
 
@@ -23,6 +25,8 @@ export interface ReportSummary extends Pick<
   'name' | 'total' | 'createdAtMs' | 'finishedAtMs'
 > {
   batchId: string;
+  /** Whose rooms, and where. */
+  app: string;
   summary: BatchSummary;
   /** Rooms asked for that are in no row: on their way between queue and ledger, or not on the queue yet. */
   unlisted: number;
@@ -90,6 +94,7 @@ export async function* writeReport(
   if (signal?.aborted) return undefined;
   return {
     batchId: batch.id,
+    app: appOf(service.config),
     name: batch.name,
     total: batch.total,
     createdAtMs: batch.createdAtMs,
@@ -98,6 +103,19 @@ export async function* writeReport(
     unlisted: Math.max(0, batch.total - summary.rooms),
     sha256: hash.digest('hex'),
   };
+}
+
+/** `room-reaper-1400000001-china-new-year.csv`: whose rooms, where, and the batch. */
+export function reportFileName(
+  { sdkAppId, endpoint }: Config,
+  { id, name = id }: Pick<BatchProgress, 'id' | 'name'>,
+  format: 'table' | 'json' | 'csv' | 'ndjson',
+): string {
+  const place = regionOf(endpoint) ?? new URL(endpoint).host;
+  const parts = ['room-reaper', sdkAppId, place, name].join('-');
+  // A name may have what no file name has everywhere, and be longer.
+  const safe = parts.replace(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 120);
+  return `${safe}.${format === 'table' ? 'txt' : format}`;
 }
 
 /** The fields of a room: the column in CSV, the key in JSON, the value. */

@@ -7,7 +7,7 @@ import { readNowUs } from '../ledger/sent.js';
 import { slotInterval } from '../limiter/pace.js';
 import { openQueue, type OpenQueue } from '../queue/open.js';
 import { openStores, type Stores } from '../stores.js';
-import { destroyRoomCommand } from '../tencent/endpoint.js';
+import { destroyRoomCommand, regionOf } from '../tencent/endpoint.js';
 
 /** The line that a configuration names. */
 export interface ServiceLine {
@@ -29,6 +29,12 @@ export function lineOf(config: Config): ServiceLine {
     lineId: lineId(lineKey),
     intervalMs: slotInterval(config.rateLimitPerSecond, config.arrivalJitterMs),
   };
+}
+
+/** Whose rooms, and where: `app 1400000001 at console.tim.qq.com (china)`. */
+export function appOf({ sdkAppId, endpoint }: Pick<Config, 'sdkAppId' | 'endpoint'>): string {
+  const region = regionOf(endpoint);
+  return `app ${sdkAppId} at ${new URL(endpoint).host}${region === undefined ? '' : ` (${region})`}`;
 }
 
 export interface Service extends ServiceLine {
@@ -53,12 +59,14 @@ export interface ServiceOptions {
   onQueueError: (error: Error) => void;
   /** For what only reads: nothing is made, changed or migrated, and no right to write is needed. */
   readOnly?: boolean;
+  /** For what asks for nothing new: an embedded database is not made for it. Default: as `readOnly`. */
+  mustBeMade?: boolean;
 }
 
 /** @throws ReaperError `UNAVAILABLE` where the ledger cannot be reached, or is not up to date. */
 export async function openService(config: Config, options: ServiceOptions): Promise<Service> {
-  const { readOnly = false } = options;
-  const stores = await openStores(config, options.onNotice);
+  const { readOnly = false, mustBeMade = readOnly } = options;
+  const stores = await openStores(config, options.onNotice, { mayMake: !mustBeMade });
   let database: Database;
   try {
     database = await stores.openLedger(() => undefined, { isPatient: true, readOnly });

@@ -7,12 +7,14 @@ import { openQueue, type OpenQueue } from '../queue/open.js';
 import { refusalReason } from '../queue/refusal.js';
 import { withoutPassword } from '../redact.js';
 import { describeStoreTrouble } from '../store-trouble.js';
-import { openStores } from '../stores.js';
+import { isMade, openStores } from '../stores.js';
 import { TooSlow, within } from '../time-limit.js';
 import { lineOf, type Service, type ServiceLine } from './service.js';
 
 export interface StatusSources extends ServiceLine {
   config: Config;
+  /** Queue and ledger would both be in a database that is not there: nothing was ever asked for here. */
+  areUnmade(): boolean;
   /** @throws ReaperError `UNAVAILABLE`. */
   ledger(): Promise<Database>;
   /** @throws ReaperError `UNAVAILABLE`. */
@@ -21,7 +23,7 @@ export interface StatusSources extends ServiceLine {
 
 /** Those of a service that is open. */
 export function sourcesOf(service: Service): StatusSources {
-  return { ...service, ledger: () => Promise.resolve(service.database) };
+  return { ...service, areUnmade: () => false, ledger: () => Promise.resolve(service.database) };
 }
 
 export interface OpenSources extends StatusSources {
@@ -42,15 +44,20 @@ export async function openSources(
   config: Config,
   onNotice: (message: string) => void,
 ): Promise<OpenSources> {
-  const stores = await openStores(config, onNotice);
+  const stores = openedOnce(() => openStores(config, onNotice, { mayMake: false }));
+  if (isMade(config)) await stores.open();
+  const areEmbedded = config.queueUrl === 'embedded' && config.databaseUrl === 'embedded';
   const onlyToLook = { readOnly: true, isPatient: true };
-  const ledger = openedOnce(() => stores.openLedger(() => undefined, onlyToLook));
+  const ledger = openedOnce(async () =>
+    (await stores.open()).openLedger(() => undefined, onlyToLook),
+  );
   const queue = openedOnce(async () => {
+    const { areOne, queue: connection } = await stores.open();
     const opened = await openQueue({
-      ...{ sdkAppId: config.sdkAppId, connection: stores.queue },
+      ...{ sdkAppId: config.sdkAppId, connection },
       ...{ ...onlyToLook, failFast: true, onError: () => undefined },
     });
-    if (stores.areOne) return opened;
+    if (areOne) return opened;
     try {
       const database = await ledger.open().catch(() => undefined);
       if (database) await checkQueue(database, opened.ledger);
@@ -63,6 +70,7 @@ export async function openSources(
   return {
     ...lineOf(config),
     config,
+    areUnmade: () => areEmbedded && !isMade(config),
     ledger: () => ledger.open(),
     queue: () => queue.open(),
     async close() {

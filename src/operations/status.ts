@@ -1,4 +1,5 @@
 /** How the service stands: the line, its rate, what waits, how long that takes, the batches. */
+import { resolve } from 'node:path';
 import type { ReaperError } from '../errors.js';
 import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
@@ -12,7 +13,7 @@ import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
 import { paceOf } from './look-ahead.js';
-import type { Service } from './service.js';
+import { appOf, type Service } from './service.js';
 import { standstillOf, type Standstill } from './standstill.js';
 import {
   describeLedgerTrouble,
@@ -45,6 +46,10 @@ export interface QueueStatus extends QueueDepth {
 }
 
 export interface Status {
+  /** Whose rooms, and where. */
+  app: string;
+  /** Where the embedded database should be and is not; undefined: there is no such thing. */
+  nothingIn?: string;
   /** The host that the configuration names. */
   host: string;
   /** undefined: it is away, see `trouble`. */
@@ -105,6 +110,7 @@ export function createStatusReader(
     (error) => describeLedgerTrouble(config, error),
   );
   return async () => {
+    if (sources.areUnmade()) return emptyStatus(sources, batch);
     const [queue, ledger] = await Promise.all([readQueue(), readLedger()]);
     const depth = queue.value;
     const facts = ledger.value;
@@ -123,6 +129,7 @@ export function createStatusReader(
     const pace = facts && paceOf(facts.configured, intervalMs, facts.requestsPerRoom, false);
     const known = standstill === undefined && pace !== undefined && roomsAhead !== undefined;
     return {
+      app: appOf(config),
       host: lineKey.host,
       queue: depth,
       ledger: facts && {
@@ -133,6 +140,18 @@ export function createStatusReader(
       standstill,
       etaSeconds: known ? secondsLeft({ ...pace, roomsAhead }) : undefined,
     };
+  };
+}
+
+/** Of a service that was never used; a batch is none of it. */
+function emptyStatus({ config, lineKey }: StatusSources, batch: string | undefined): Status {
+  if (batch !== undefined) throw noSuchBatch(batch);
+  const lanes = { urgent: 0, retry: 0, normal: 0, bulk: 0 };
+  return {
+    ...{ app: appOf(config), host: lineKey.host, nothingIn: resolve(config.dataDir) },
+    queue: { paused: false, waiting: 0, lanes, active: 0, delayed: 0, failed: 0 },
+    ledger: { lines: [], workers: [], sentPerSecond: 0, batches: [] },
+    ...{ trouble: {}, standstill: undefined, etaSeconds: undefined },
   };
 }
 

@@ -116,7 +116,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       dataDir: options.dataDir ?? '.room-reaper',
     },
     () => undefined,
-    { queue: options.tls, ledger: options.databaseTls },
+    { tls: { queue: options.tls, ledger: options.databaseTls } },
   );
   const opened = await openQueue({
     sdkAppId,

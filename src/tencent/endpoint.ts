@@ -22,6 +22,11 @@ export function regionEndpoint(region: Region): string {
   return `https://${hosts[region]}`;
 }
 
+/** The region whose API is at a base URL; undefined: it is an endpoint of the user's own. */
+export function regionOf(endpoint: string): Region | undefined {
+  return regions.find((region) => regionEndpoint(region) === endpoint);
+}
+
 /** The host of a base URL: a name, or an address without brackets. */
 export function hostOf(endpoint: string): string {
   return new URL(endpoint).hostname.replace(/^\[(.*)\]$/, '$1');

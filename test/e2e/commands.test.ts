@@ -56,6 +56,7 @@ function settled(stdout: string): string {
     .replace(/RequestId \S+/g, 'RequestId REQUEST')
     .replace(/^\{"problems":0,.*\}\n$/, 'FINDINGS')
     .replace(/127\.0\.0\.1:\d+/g, 'HOST')
+    .replace(/^app \d+/gm, 'app APP')
     .replace(/\d+(\.\d+)? s\b/g, 'N s')
     .replace(/ by \S+$/gm, ' by SOMEBODY')
     .replace(/worker \S+:\d+/g, 'worker WORKER')
@@ -82,7 +83,8 @@ test.each<[command: string, args: string[], code: number, stdout: string]>([
     'status',
     ['status', '--batch', 'evening'],
     0,
-    `HOST: running, 196.1 requests/s allowed
+    `app APP at HOST
+HOST: running, 196.1 requests/s allowed
 0 rooms waiting, 0 in hand, 2 delayed, 1 failed
 
 batch evening ID
@@ -117,7 +119,8 @@ line of HOST: running, 196.1 requests/s, last slot TIME
     'report',
     ['report', 'evening', '--summary'],
     1,
-    `batch evening ID
+    `app APP at HOST
+batch evening ID
 2 rooms asked for, 2 ended; 2 requests, at most N in any second, N/s on average
 
   destroyed, statistics saved  1

@@ -1,4 +1,7 @@
 /** Ledgers of another version than the program, and `room-reaper migrate`. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { latestMigration } from '../../src/ledger/schema.js';
 import { createFreshDatabase, withPostgres } from '../support/servers.js';
@@ -43,11 +46,49 @@ test('a ledger that is not made yet: what reads says what to do, migrate makes i
   expect(await run(['status'], options)).toMatchObject({ code: 0 });
 });
 
-test('what reads a new embedded database finds nothing there, and no fault', async () => {
+/** All that look, or work on what was asked for before. */
+const lookers = [
+  ['explain', 'a'],
+  ['report', 'b'],
+  ['audit'],
+  ['replay', '--all', '--yes'],
+  ['replay', '--all', '--dry-run'],
+  ['cancel', 'b'],
+  ['prune', '--older-than', '90d', '--yes'],
+];
+
+test('in a directory where nothing is, looking makes nothing, and says where it looked', async () => {
   const { env } = await openStage();
-  const ended = await run(['status'], { env, cwd: folderWith() });
+  const cwd = folderWith();
+  const ended = await run(['status'], { env, cwd });
   expect(ended.code, ended.stderr).toBe(0);
-  expect(ended.stdout).toContain('no worker has run yet');
+  expect(ended.stdout).toMatch(/^app \d+ at 127\.0\.0\.1:\d+\nthere is nothing here/);
+  expect(ended.stdout).toContain(join(cwd, '.room-reaper'));
+  for (const args of [...lookers, ['pause'], ['resume']]) {
+    expect(await run(args, { env, cwd })).toMatchObject({
+      ...{ code: 2, stdout: '' },
+      stderr: expect.stringMatching(/there is nothing here.*ROOM_REAPER_DATA_DIR/) as string,
+    });
+  }
+  await run(['doctor'], { env, cwd });
+  await run(['destroy', '--room', 'a', '--dry-run'], { env, cwd });
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('of an app that was never used, looking makes nothing on servers either', async () => {
+  const { env } = await openStage();
+  const stores = await redisAndPostgres(createFreshDatabase);
+  const options = { env: { ...env, ...stores } };
+  for (const args of [['status'], ...lookers.slice(0, 3), ['replay', '--all', '--dry-run']])
+    await run(args, options);
+  await run(['doctor'], options);
+  const redis = new Redis(stores.QUEUE_URL);
+  expect(await redis.keys('bull*')).toEqual([]);
+  redis.disconnect();
+  const made = await withPostgres(stores.DATABASE_URL, (client) =>
+    client.query(`select nspname from pg_namespace where nspname in ('room_reaper', 'bullmq')`),
+  );
+  expect(made.rows).toEqual([]);
 });
 
 test('a worker whose ledger becomes newer finishes what is in flight, gives the rest back, and says what to do', async () => {

@@ -54,7 +54,7 @@ test('a dry run says that what waits is not counted where the queue does not ans
   });
   expect(ended.code).toBe(0);
   expect(ended.stderr).toMatch(
-    /^what waits ahead is not counted: Redis at redis:\/\/127\.0\.0\.1:1 cannot be used/,
+    /^app \d+ at 127\.0\.0\.1:\d+\nwhat waits ahead is not counted: Redis at redis:\/\/127\.0\.0\.1:1 cannot be used/,
   );
   expect(ended.stdout).toMatch(/if begun now and nothing else waits\n$/);
 });

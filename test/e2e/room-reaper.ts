@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { readEnvironment } from '../../src/cli/environment.js';
+import { readEnvironment } from '../../src/environment.js';
 import type { Io } from '../../src/cli/io.js';
 import { runProgram } from '../../src/cli/program.js';
 import { afterThisTest } from '../support/clean-up.js';

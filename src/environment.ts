@@ -1,9 +1,8 @@
 /** The environment of a run: the process's variables over those of a `.env` file. */
 import { readFileSync } from 'node:fs';
-import type { ReaperError } from '../errors.js';
-import { withoutPassword } from '../redact.js';
-import { nearMisses } from '../variable-names.js';
-import { invalid } from './invalid.js';
+import { ReaperError } from './errors.js';
+import { withoutPassword } from './redact.js';
+import { nearMisses } from './variable-names.js';
 
 /**
  * @param onNotice - told what may not be meant.
@@ -101,4 +100,8 @@ function notUnderstood(line: number): ReaperError {
 
 function valuesOf(entries: ReadonlyMap<string, Entry>): Record<string, string> {
   return Object.fromEntries([...entries].map(([name, { value }]) => [name, value]));
+}
+
+function invalid(message: string): ReaperError {
+  return new ReaperError('INVALID', message);
 }
