@@ -57,7 +57,8 @@ export function createRateMeter(spanMs = 5_000): (finished: number, now: number)
 }
 
 /**
- * `412 / 1,000 rooms · 196/s · 400 destroyed, 10 already gone · 3 s left, done 02:31:07`
+ * `[####......] 412 / 1,000 rooms · 3 s left, done 02:31:07 UTC · 196/s · 400 destroyed`: a narrow
+ * terminal cuts the end.
  *
  * @param secondsLeft - undefined: nobody knows, because nothing moves.
  */
@@ -69,6 +70,10 @@ export function describeProgress(
 ): string {
   const finished = finishedCount(progress);
   const left = progress.total - finished;
+  const time =
+    secondsLeft === undefined
+      ? `${count(left)} waiting`
+      : `${duration(secondsLeft)} left, done ${clockTime(now + secondsLeft * 1000)}`;
   const counts = [
     [progress.destroyed, 'destroyed'],
     [progress.already_gone, 'already gone'],
@@ -79,17 +84,21 @@ export function describeProgress(
     [progress.cancelled, 'cancelled'],
   ] as const;
   const parts = [
-    `${count(finished)} / ${count(progress.total)} rooms`,
+    `${bar(finished, progress.total)} ${count(finished)} / ${count(progress.total)} rooms`,
+    ...(left > 0 ? [time] : []),
     `${Math.round(ratePerSecond)}/s`,
     counts
       .filter(([value]) => value > 0)
       .map(([value, word]) => `${count(value)} ${word}`)
       .join(', '),
   ];
-  if (left > 0 && secondsLeft !== undefined) {
-    parts.push(`${duration(secondsLeft)} left, done ${clockTime(now + secondsLeft * 1000)}`);
-  } else if (left > 0) {
-    parts.push(`${count(left)} waiting`);
-  }
   return parts.filter((part) => part !== '').join(' · ');
+}
+
+const barWidth = 10;
+
+/** Full when all is done, and not before. */
+function bar(finished: number, total: number): string {
+  const full = total === 0 ? barWidth : Math.floor((barWidth * finished) / total);
+  return `[${'#'.repeat(full)}${'.'.repeat(barWidth - full)}]`;
 }

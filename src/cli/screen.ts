@@ -33,11 +33,11 @@ function createTerminal(io: Io): Screen {
       // 0 where the terminal does not know. A line that wraps, or one too many, would scroll.
       const width = columns || 80;
       const height = (rows || 24) - 1;
-      const all = text.split('\n');
+      const all = text.split('\n').flatMap((line) => wrapped(line, width - 1));
       const hidden = all.length - height;
       const lines =
         hidden > 0 ? [...all.slice(0, height - 1), `… and ${hidden + 1} lines more`] : all;
-      const body = lines.map((line) => `${line.slice(0, width - 1)}${clearToEndOfLine}`);
+      const body = lines.map((line) => `${line}${clearToEndOfLine}`);
       io.stdout.write(
         `${drawn ? '' : hideCursor + clearAll}${home}${body.join('\r\n')}\r\n${clearBelow}`,
       );
@@ -51,6 +51,20 @@ function createTerminal(io: Io): Screen {
       drawn = false;
     },
   };
+}
+
+/** A line in as many as it needs, those after the first indented: what to do must not be cut off. */
+function wrapped(line: string, width: number): string[] {
+  const indent = `${/^ */.exec(line)?.[0] ?? ''}  `;
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(' ', width);
+    const end = space > indent.length ? space : width;
+    lines.push(rest.slice(0, end));
+    rest = indent + rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
 }
 
 /** For files and pipes: a view that says nothing new is not repeated. */

@@ -137,7 +137,12 @@ function toText(status: Status, now: number, before?: Before): string {
   else if (standstill !== undefined) lines.push(...whyNothingMoves(standstill, queue));
   if (ledger === undefined)
     lines.push(`line, workers and batches are not known${asBefore(before?.ledger)}`);
-  for (const batch of ledger?.batches ?? []) lines.push('', ...describeBatch(batch, now));
+  const batches = ledger?.batches ?? [];
+  // What is under way stands above what has ended.
+  const inOrder = [false, true].flatMap((ended) =>
+    batches.filter(({ finishedAtMs }) => (finishedAtMs !== undefined) === ended),
+  );
+  for (const batch of inOrder) lines.push('', ...describeBatch(batch, now));
   return lines.join('\n');
 }
 
@@ -171,7 +176,7 @@ function describeQueue({ lanes, waiting, active, delayed, failed }: QueueStatus)
     .map((lane) => `${count(lanes[lane])} ${lane}`);
   return (
     `${rooms(waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(active)} in hand, ` +
-    `${count(delayed)} delayed, ${count(failed)} failed`
+    `${count(delayed)} delayed, ${count(failed)} kept in BullMQ's failed set`
   );
 }
 

@@ -52,13 +52,29 @@ describe('the progress line', () => {
   test('says how many, how fast, what became of them, and how long', () => {
     const line = describeProgress(progress({ destroyed: 400, already_gone: 10 }), 196, 3, 0);
     expect(line).toMatch(
-      /^410 \/ 1,000 rooms · 196\/s · 400 destroyed, 10 already gone · 3 s left, done 08:00:03 UTC\+8$/,
+      /^\[####\.{6}\] 410 \/ 1,000 rooms · 3 s left, done 08:00:03 UTC\+8 · 196\/s · 400 destroyed, 10 already gone$/,
     );
   });
 
   test('promises no time where nothing moves', () => {
     expect(describeProgress(progress({ destroyed: 400 }), 0, undefined, 0)).toBe(
-      '400 / 1,000 rooms · 0/s · 400 destroyed · 600 waiting',
+      '[####......] 400 / 1,000 rooms · 600 waiting · 0/s · 400 destroyed',
     );
+  });
+
+  test('has a full bar when the last room is done, and not before', () => {
+    const bar = (destroyed: number) =>
+      describeProgress(progress({ destroyed }), 0, undefined, 0).split(' ')[0];
+    expect([bar(0), bar(999), bar(1_000)]).toEqual([
+      '[..........]',
+      '[#########.]',
+      '[##########]',
+    ]);
+  });
+
+  test('shows the time that is left also where 80 columns cut it', () => {
+    const long = { destroyed: 812_345, already_gone: 1_234, failed: 12 };
+    const line = describeProgress({ ...progress(long), total: 1_000_000 }, 196, 956, 0);
+    expect(line.slice(0, 78)).toContain('15 min 56 s left, done 08:15:56 UTC+8');
   });
 });

@@ -25,11 +25,23 @@ describe('on a terminal', () => {
     expect(written()).toBe('\u001b[?25h');
   });
 
-  test('a line that would wrap is cut, and lines too many are counted', () => {
+  test('a long line goes on below, indented, by words where there are any', () => {
+    const { io, written } = streams({ ...terminal, rows: 24 });
+    createScreen(io).show(`  what to do: start a worker\n${'x'.repeat(30)}`);
+    const lines = written().split('\u001b[H')[1]?.split('\u001b[K\r\n');
+    expect(lines).toEqual([
+      ...['  what to do: start', '    a worker', 'x'.repeat(19), `  ${'x'.repeat(11)}`],
+      '\u001b[J',
+    ]);
+  });
+
+  test('lines too many are counted', () => {
     const { io, written } = streams(terminal);
     createScreen(io).show(`${'x'.repeat(30)}\n2\n3\n4\n5\n6`);
     const lines = written().split('\u001b[H')[1]?.split('\u001b[K\r\n');
-    expect(lines).toEqual(['x'.repeat(19), '2', '3', '… and 3 lines more', '\u001b[J']);
+    expect(lines).toEqual([
+      ...['x'.repeat(19), `  ${'x'.repeat(11)}`, '2', '… and 4 lines more', '\u001b[J'],
+    ]);
   });
 });
 

@@ -85,7 +85,7 @@ test.each<[command: string, args: string[], code: number, stdout: string]>([
     0,
     `app APP at HOST
 HOST: running, 196.1 requests/s allowed
-0 rooms waiting, 0 in hand, 2 delayed, 1 failed
+0 rooms waiting, 0 in hand, 2 delayed, 1 kept in BullMQ's failed set
 
 batch evening ID
   asked for TIME by SOMEBODY
