@@ -51,6 +51,17 @@ export function dayAndTime(ms: number): string {
   return `${dayOf(new Date(ms))} ${clockTime(ms)}`;
 }
 
+/** `asked for 2026-11-23 02:31:07 UTC by ada: after the event`. */
+export function describeRequest(batch: {
+  createdAtMs: number;
+  by: string | undefined;
+  note: string | undefined;
+}): string {
+  const by = batch.by === undefined ? '' : ` by ${printable(batch.by)}`;
+  const note = batch.note === undefined ? '' : `: ${printable(batch.note)}`;
+  return `asked for ${dayAndTime(batch.createdAtMs)}${by}${note}`;
+}
+
 function dayOf(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;

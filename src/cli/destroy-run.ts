@@ -18,6 +18,7 @@ import {
   type Enqueued,
   type EnqueueRequest,
 } from '../operations/enqueue.js';
+import { createRateMeter } from '../operations/forecast.js';
 import { followBatch } from '../operations/look-ahead.js';
 import type { Service } from '../operations/service.js';
 import { isPassing } from '../passing.js';
@@ -28,12 +29,7 @@ import { startWorker } from '../worker/worker.js';
 import { describeError } from './advice.js';
 import { describeWarning, toText } from './destroy-report.js';
 import { exitCodes, print, say, type Io } from './io.js';
-import {
-  createProgressLine,
-  createRateMeter,
-  describeProgress,
-  withBatchProgress,
-} from './progress.js';
+import { createProgressLine, describeProgress, withBatchProgress } from './progress.js';
 import { sayGoesOn } from './room-request.js';
 
 /** How often the progress is read, in milliseconds. */

@@ -5,8 +5,13 @@ import { printable } from '../redact.js';
 import { print, say, type Io } from './io.js';
 import { withOwnService } from './with-service.js';
 
+const help = `
+Examples:
+  room-reaper pause      before a key or a server is changed
+  room-reaper resume     also after a line was stopped and its cause mended`;
+
 export function pauseCommand(io: Io): Command {
-  return new Command('pause').action(async () => {
+  return new Command('pause').addHelpText('after', help).action(async () => {
     await withOwnService(io, pause);
     print(
       io,
@@ -16,7 +21,7 @@ export function pauseCommand(io: Io): Command {
 }
 
 export function resumeCommand(io: Io): Command {
-  return new Command('resume').action(async () => {
+  return new Command('resume').addHelpText('after', help).action(async () => {
     const [resumed, limit] = await withOwnService(
       io,
       async (service) => [await resume(service), await readLimitLeft(service)] as const,

@@ -12,7 +12,7 @@ import {
   describeStatistics,
   describeTop,
 } from './summary-text.js';
-import { count, isoTime, rooms } from '../text.js';
+import { count, dayAndTime, describeRequest, duration, isoTime, rooms } from '../text.js';
 
 /** Columns of the table; the rest of a room is in the other formats. */
 const tableColumns: readonly (readonly [
@@ -69,9 +69,15 @@ export function summaryText(report: ReportSummary): string {
       ? ''
       : `, ${summary.meanRatePerSecond.toFixed(1)}/s on average`;
   const open = openRooms(report);
+  const { createdAtMs, finishedAtMs } = report;
+  const ended =
+    finishedAtMs === undefined
+      ? 'not finished'
+      : `finished ${dayAndTime(finishedAtMs)}, after ${duration((finishedAtMs - createdAtMs) / 1_000)}`;
   return [
     report.app,
     `batch ${name}${report.batchId}`,
+    `${describeRequest(report)}; ${ended}`,
     `${rooms(report.total)} asked for, ${count(report.total - open)} ended; ` +
       `${count(summary.attemptsRecorded)} ${summary.attemptsRecorded === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second${rate}`,
     ...(summary.joined > 0
@@ -82,10 +88,10 @@ export function summaryText(report: ReportSummary): string {
       ['waiting', summary.waiting],
       ['waiting, not listed', report.unlisted],
     ]),
+    ...describeProblems(summary.problems),
     ...describeStatistics(summary.statistics),
     ...describeTop('Most viewers', summary.topByViewers),
     ...describeTop('Most gift coins', summary.topByGiftCoins),
-    ...describeProblems(summary.problems),
     '',
     `SHA-256 ${report.sha256}`,
   ].join('\n');

@@ -156,7 +156,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
         const outlook = service ? await readOutlook(service, newRooms) : unseenOutlook(config);
         await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
       }
-      await askConsent(verb, unique, config, flags, io);
+      await askConsent(verb, unique, unseen ? undefined : config, flags, io);
     };
     // Nothing is opened for what nobody agrees to, unless it must be looked at for that.
     const looksFirst = deadlineMs !== undefined && !unseen;
@@ -255,23 +255,22 @@ export function printJoined(
   print(io, `batch ${printable(batch.name)} ${batch.id}`);
 }
 
-/** Empty where no app is named: a simulation, or a preview without configuration. */
-function ofApp(config: Config): string {
-  return config.sdkAppId === 0 ? '' : ` of ${appOf(config)}`;
-}
-
-/** @throws ReaperError `REFUSED` where consent is needed and was not given. */
+/**
+ * @param config - undefined: it is a simulation, and no app's.
+ * @throws ReaperError `REFUSED` where consent is needed and was not given.
+ */
 export async function askConsent(
   verb: string,
   unique: number,
-  config: Config,
+  config: Config | undefined,
   flags: { yes?: boolean },
   io: Io,
 ): Promise<void> {
   if (unique <= consentAbove || flags.yes) return;
+  const ofApp = config === undefined ? '' : ` of ${appOf(config)}`;
   await confirmNumber(
     unique,
-    `${verb} ${rooms(unique)}${ofApp(config)} for good?`,
+    `${verb} ${rooms(unique)}${ofApp} for good?`,
     `${rooms(unique)} need consent; add --yes to ${verb} them all, or --dry-run to see how long it takes`,
     io,
   );

@@ -25,6 +25,7 @@ import {
   clockTime,
   count,
   dayAndTime,
+  describeRequest,
   duration,
   outcomeList,
   rooms,
@@ -291,12 +292,10 @@ function describeBatch(batch: StatusBatch, now: number): string[] {
   if (batch.finishedAtMs !== undefined) parts.push(`finished ${dayAndTime(batch.finishedAtMs)}`);
   if (batch.isMoving) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
   if (batch.etaSeconds !== undefined) parts.push(describeEta(batch.etaSeconds, now));
-  const by = batch.by === undefined ? '' : ` by ${printable(batch.by)}`;
-  const note = batch.note === undefined ? '' : `: ${printable(batch.note)}`;
   const counts = outcomeList(batch);
   return [
     `batch ${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`,
-    `  asked for ${dayAndTime(batch.createdAtMs)}${by}${note}`,
+    `  ${describeRequest(batch)}`,
     ...(batch.origin === undefined ? [] : [`  replay of ${printable(batch.origin)}`]),
     `  ${parts.join(', ')}`,
     ...(counts === '' ? [] : [`  ${counts}`]),

@@ -189,3 +189,17 @@ export function forecastToJson({ outlook, seconds, doneAtMs, deadline }: Forecas
     }),
   };
 }
+
+/** Rooms per second over the last few seconds. */
+export function createRateMeter(spanMs = 5_000): (finished: number, now: number) => number {
+  const samples: { at: number; finished: number }[] = [];
+  return (finished, now) => {
+    // The time before the first room is no work: it would make the rate look low for long.
+    if (samples.length === 1 && samples[0]?.finished === finished) samples.length = 0;
+    samples.push({ at: now, finished });
+    while (samples.length > 2 && now - (samples[1]?.at ?? now) >= spanMs) samples.shift();
+    const first = samples[0];
+    if (first === undefined || now <= first.at) return 0;
+    return ((finished - first.finished) * 1000) / (now - first.at);
+  };
+}

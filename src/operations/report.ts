@@ -22,7 +22,7 @@ export type { BatchSummary, Problem, ReportRow, TopRoom };
 
 export interface ReportSummary extends Pick<
   BatchProgress,
-  'name' | 'total' | 'createdAtMs' | 'finishedAtMs'
+  'name' | 'total' | 'by' | 'note' | 'createdAtMs' | 'finishedAtMs'
 > {
   batchId: string;
   /** Whose rooms, and where. */
@@ -96,6 +96,7 @@ export async function* writeReport(
     batchId: batch.id,
     app: appOf(service.config),
     name: batch.name,
+    ...{ by: batch.by, note: batch.note },
     total: batch.total,
     createdAtMs: batch.createdAtMs,
     finishedAtMs: batch.finishedAtMs,
@@ -221,6 +222,8 @@ function summaryJson(report: ReportSummary): object {
     name: report.name ?? null,
     createdAt: isoTime(report.createdAtMs),
     finishedAt: isoTime(report.finishedAtMs) ?? null,
+    by: report.by ?? null,
+    note: report.note ?? null,
     total: report.total,
     outcomes: countsOf(summary.outcomes),
     open: openRooms(report),

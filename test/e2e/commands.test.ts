@@ -58,7 +58,7 @@ function settled(stdout: string): string {
     .replace(/127\.0\.0\.1:\d+/g, 'HOST')
     .replace(/^app \d+/gm, 'app APP')
     .replace(/\d+(\.\d+)? s\b/g, 'N s')
-    .replace(/ by \S+$/gm, ' by SOMEBODY')
+    .replace(/ by [^\s;]+(?=;|$)/gm, ' by SOMEBODY')
     .replace(/worker \S+:\d+/g, 'worker WORKER')
     .replace(/\d+(\.\d+)?\/s on average/g, 'N/s on average')
     .replace(/\d+(\.\d+)? % of the quota/g, 'N % of the quota')
@@ -121,10 +121,15 @@ line of HOST: running, 196.1 requests/s, last slot TIME
     1,
     `app APP at HOST
 batch evening ID
+asked for TIME by SOMEBODY; finished TIME, after N s
 2 rooms asked for, 2 ended; 2 requests, at most N in any second, N/s on average
 
   destroyed, statistics saved  1
   rejected                     1
+
+Not gone
+  rejected 100006: said code 100006 (1 room, such as refused)
+    no permission, or not a live room; the API will refuse it again: check the RoomId and that it is a live room of this app
 
 ${sums(['2,846', '944,708', '642,296', '366,503', '331,786'])}
 Most viewers
@@ -132,10 +137,6 @@ Most viewers
 
 Most gift coins
   gone  642,296
-
-Not gone
-  rejected 100006: said code 100006 (1 room, such as refused)
-    no permission, or not a live room; the API will refuse it again: check the RoomId and that it is a live room of this app
 
 SHA-256 DIGEST
 `,

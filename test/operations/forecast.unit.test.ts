@@ -7,6 +7,7 @@ import {
   secondsLeft,
   type ForecastOptions,
   type Outlook,
+  createRateMeter,
 } from '../../src/operations/forecast.js';
 
 /** Between slots at the defaults, in milliseconds. */
@@ -208,5 +209,28 @@ describe('a forecast', () => {
       },
     });
     expect(forecastToJson(plan(1, { waitingAhead: 7 }))).toMatchObject({ waitingAhead: 7 });
+  });
+});
+
+describe('the rate', () => {
+  test('is that of the last five seconds', () => {
+    const rate = createRateMeter();
+    for (let second = 0; second <= 10; second++) rate(second * 100, second * 1_000);
+    for (let second = 11; second <= 15; second++) rate(1_000 + (second - 10) * 200, second * 1_000);
+    expect(rate(2_200, 16_000)).toBe(200);
+  });
+
+  test('does not count the time before the first room', () => {
+    const rate = createRateMeter();
+    for (let second = 0; second < 20; second++) expect(rate(0, second * 1_000)).toBe(0);
+    expect(rate(196, 20_000)).toBe(196);
+  });
+
+  test('falls to nothing where nothing ends any more', () => {
+    const rate = createRateMeter();
+    rate(0, 0);
+    rate(100, 1_000);
+    for (let second = 2; second <= 7; second++) rate(100, second * 1_000);
+    expect(rate(100, 8_000)).toBe(0);
   });
 });
