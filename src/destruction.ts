@@ -44,3 +44,12 @@ export interface Statistics {
   totalUniqueGiftSenders: bigint;
   totalLikesReceived: bigint;
 }
+
+/** A destruction that the ledger has the end of. */
+export interface EndedDestruction extends Pick<Destruction, 'id' | 'roomId' | 'batchId'> {
+  outcome: Outcome;
+  /** Why, in words. */
+  reason: string;
+  /** Final statistics, with the outcome `destroyed`; undefined also where an earlier run saved them. */
+  statistics: Statistics | undefined;
+}

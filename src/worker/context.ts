@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Destruction, Outcome, Statistics } from '../destruction.js';
+import type { EndedDestruction } from '../destruction.js';
 import type { Limiter } from '../limiter/limiter.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
 import type { DestroyJob } from '../queue/job.js';
@@ -12,15 +12,6 @@ import type { LineGuard } from './line-guard.js';
 import type { OutageWatch } from './outage-watch.js';
 import type { Rejections } from './rejections.js';
 import type { UnsavedResults } from './unsaved-result.js';
-
-/** A destruction that the ledger has the end of. */
-export interface EndedDestruction extends Pick<Destruction, 'id' | 'roomId' | 'batchId'> {
-  outcome: Outcome;
-  /** Why, in words. */
-  reason: string;
-  /** Final statistics, with the outcome `destroyed`; undefined also where an earlier run saved them. */
-  statistics: Statistics | undefined;
-}
 
 /** What every job of one worker shares. */
 export interface WorkerContext {
