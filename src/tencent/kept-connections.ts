@@ -33,8 +33,11 @@ function close(this: Duplex): void {
 /** So many different ids in a row, and ids tell answers apart: a stand-in for the API may give all answers one. */
 const convincing = 4;
 
-/** Of so many answers the ids are remembered, on one connection and in all. */
-const rememberedOnConnection = 4;
+/**
+ * Of so many answers the ids are remembered: on one connection, where a fast one has dozens behind
+ * it before an answer comes again, and in all, to see whether ids tell answers apart.
+ */
+const rememberedOnConnection = 256;
 const rememberedInAll = 16;
 
 export interface RepeatedAnswers {

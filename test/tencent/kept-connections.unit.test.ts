@@ -147,6 +147,17 @@ describe('an answer that comes once more when the next request was sent', () => 
     expect(server.connections()).toBe(2);
   });
 
+  test('is known by its RequestId also where many others came on the connection since', async () => {
+    const server = await serve(({ socket, room }) => {
+      socket.write(http(bodyOf(room === 201 ? 1 : room)));
+    });
+    const client = server.client();
+    for (let room = 1; room <= 200; room++) await destroy(client, room);
+    expect(server.connections()).toBe(1);
+    expect(await destroy(client, 201)).toEqual(repeated);
+    expect(totalIn(await destroy(client, 202))).toBe(202);
+  });
+
   test('a server that gives all answers one id is believed all the same', async () => {
     const server = await serve(({ socket, room }) => socket.write(http(bodyOf(room, 'Id-1'))));
     const client = server.client();
