@@ -59,10 +59,11 @@ export async function openStores(
   onNotice: (message: string) => void,
   { tls = {}, mayMake = true }: StoresOptions = {},
 ): Promise<Stores> {
-  if (!mayMake && !isMade(config)) throw notMade(config.dataDir);
+  const isMissing = !mayMake && !isMade(config);
+  if (isMissing && config.queueUrl === 'embedded') throw notMade(config.dataDir);
   const needsEmbedded = config.queueUrl === 'embedded' || config.databaseUrl === 'embedded';
   let embedded: EmbeddedDatabase | undefined;
-  if (needsEmbedded) {
+  if (needsEmbedded && !isMissing) {
     // Loaded where it is used: with servers, nobody waits for it.
     const { openEmbedded } = await import('./embedded/open-embedded.js');
     embedded = await openEmbedded(config.dataDir, { onNotice });
@@ -88,7 +89,8 @@ export async function openStores(
       ? { kind: 'redis', url: queueUrl, prefix: config.queuePrefix, tls: tls.queue }
       : { kind: 'postgres', ...place(queueUrl, tls.queue) },
     areOne: queueUrl === 'embedded' && config.databaseUrl === 'embedded',
-    openLedger(onIdleError, options = {}) {
+    async openLedger(onIdleError, options = {}) {
+      if (isMissing) throw notMade(config.dataDir);
       return openDatabase({ ...ledger, onIdleError, ...options });
     },
     migrateLedger: () => migrateDatabase(ledger),

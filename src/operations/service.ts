@@ -5,7 +5,7 @@ import { checkQueue, claimQueue } from '../ledger/identity.js';
 import { lineId, type LineKey } from '../ledger/line.js';
 import { readNowUs } from '../ledger/sent.js';
 import { slotInterval } from '../limiter/pace.js';
-import { openQueue, type OpenQueue } from '../queue/open.js';
+import { openQueue, type OpenQueue, type OpenQueueOptions } from '../queue/open.js';
 import { openStores, type Stores } from '../stores.js';
 import { destroyRoomCommand, regionOf } from '../tencent/endpoint.js';
 
@@ -75,29 +75,16 @@ export async function openService(config: Config, options: ServiceOptions): Prom
     throw error;
   }
   let opening: Promise<OpenQueue> | undefined;
-  async function openOurs(): Promise<OpenQueue> {
-    const opened = await openQueue({
-      sdkAppId: config.sdkAppId,
-      connection: stores.queue,
-      isPatient: true,
-      onError: options.onQueueError,
-      readOnly,
-    });
-    try {
-      if (!stores.areOne) await (readOnly ? checkQueue : claimQueue)(database, opened.ledger);
-      return opened;
-    } catch (error) {
-      await opened.close();
-      throw error;
-    }
-  }
   return {
     ...lineOf(config),
     config,
     database,
     stores,
     queue() {
-      return (opening ??= openOurs());
+      return (opening ??= openQueueOf(stores, database, {
+        ...{ sdkAppId: config.sdkAppId, isPatient: true, readOnly },
+        onError: options.onQueueError,
+      }));
     },
     async close() {
       try {
@@ -108,6 +95,28 @@ export async function openService(config: Config, options: ServiceOptions): Prom
       }
     },
   };
+}
+
+/**
+ * Opens the queue, where it belongs to this ledger.
+ *
+ * @param database - undefined: which ledger it belongs to cannot be looked at.
+ * @throws ReaperError `UNAVAILABLE` where it cannot be reached, `INVALID` where it belongs to another.
+ */
+export async function openQueueOf(
+  stores: Stores,
+  database: Database | undefined,
+  options: Omit<OpenQueueOptions, 'connection'>,
+): Promise<OpenQueue> {
+  const opened = await openQueue({ ...options, connection: stores.queue });
+  if (stores.areOne || database === undefined) return opened;
+  try {
+    await (options.readOnly ? checkQueue : claimQueue)(database, opened.ledger);
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
 }
 
 /**

@@ -2,14 +2,13 @@
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
 import type { Database } from '../ledger/database.js';
-import { checkQueue } from '../ledger/identity.js';
-import { openQueue, type OpenQueue } from '../queue/open.js';
+import type { OpenQueue } from '../queue/open.js';
 import { refusalReason } from '../queue/refusal.js';
 import { withoutPassword } from '../redact.js';
 import { describeStoreTrouble } from '../store-trouble.js';
 import { isMade, openStores } from '../stores.js';
 import { TooSlow, within } from '../time-limit.js';
-import { lineOf, type Service, type ServiceLine } from './service.js';
+import { lineOf, openQueueOf, type Service, type ServiceLine } from './service.js';
 
 export interface StatusSources extends ServiceLine {
   config: Config;
@@ -52,20 +51,12 @@ export async function openSources(
     (await stores.open()).openLedger(() => undefined, onlyToLook),
   );
   const queue = openedOnce(async () => {
-    const { areOne, queue: connection } = await stores.open();
-    const opened = await openQueue({
-      ...{ sdkAppId: config.sdkAppId, connection },
-      ...{ ...onlyToLook, failFast: true, onError: () => undefined },
+    const opened = await stores.open();
+    const database = opened.areOne ? undefined : await ledger.open().catch(() => undefined);
+    return openQueueOf(opened, database, {
+      ...{ sdkAppId: config.sdkAppId, ...onlyToLook },
+      ...{ failFast: true, onError: () => undefined },
     });
-    if (areOne) return opened;
-    try {
-      const database = await ledger.open().catch(() => undefined);
-      if (database) await checkQueue(database, opened.ledger);
-      return opened;
-    } catch (error) {
-      await opened.close();
-      throw error;
-    }
   });
   return {
     ...lineOf(config),

@@ -121,7 +121,8 @@ export async function startWorker(
       connection: stores.queue,
       onError: connectionError,
     });
-    if (!stores.areOne) await claimQueue(database, opened.ledger);
+    const { ledger } = opened;
+    if (!stores.areOne) await patiently(startPatienceMs, () => claimQueue(database, ledger));
     clock = await openLedgerClock(database);
     return await run(config, credentials, protection, { database, opened, clock }, options);
   } catch (error) {

@@ -75,6 +75,21 @@ test('in a directory where nothing is, looking makes nothing, and says where it 
   expect(readdirSync(cwd)).toEqual([]);
 });
 
+test('where only the ledger is not made, the queue on a server is shown all the same', async () => {
+  const { env } = await openStage();
+  const { QUEUE_URL } = await redisAndPostgres(createFreshDatabase);
+  const cwd = folderWith();
+  const ended = await run(['status'], {
+    env: { ...env, QUEUE_URL, DATABASE_URL: 'embedded' },
+    cwd,
+  });
+  expect(ended).toMatchObject({
+    code: 2,
+    stdout: expect.stringMatching(/there is nothing here[^]*^0 rooms waiting/m) as string,
+  });
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
 test('of an app that was never used, looking makes nothing on servers either', async () => {
   const { env } = await openStage();
   const stores = await redisAndPostgres(createFreshDatabase);
