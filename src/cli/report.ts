@@ -15,6 +15,7 @@ import {
   type ReportSummary,
 } from '../operations/report.js';
 import type { Service } from '../operations/service.js';
+import { orUndefined } from '../or-undefined.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
 import { describeWarning } from './destroy-report.js';
@@ -127,8 +128,9 @@ async function runReport(
 
 /** In a directory that is there, a file of this name. */
 function namedIn(output: string | undefined, name: string): string | undefined {
+  // What is wrong with it otherwise is said where it is written.
   const isDirectory =
-    output !== undefined && lstatSync(output, { throwIfNoEntry: false })?.isDirectory();
+    output !== undefined && orUndefined(() => lstatSync(output))?.isDirectory() === true;
   return isDirectory ? join(output, name) : output;
 }
 

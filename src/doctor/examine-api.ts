@@ -45,8 +45,9 @@ export async function examineApi(
     return untried('there is no complete set of credentials', findings);
   }
   try {
+    // The client has a limit of its own, within checkLimitMs but for its last look after a stall.
     const call = await within(
-      checkLimitMs,
+      2 * checkLimitMs,
       callSigned(endpoint, credentials, requestTimeoutMs ?? checkLimitMs, proxy),
     );
     return { endpoint: findings, signature: [judgeCall(call)], clockOffsetMs: call.clockOffsetMs };

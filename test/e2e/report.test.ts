@@ -142,6 +142,18 @@ test('every format has every room once, as the server knows it, and the sums of 
   expect(readFileSync(join(cwd, 'evening.csv'), 'utf8')).toBe(ndjson.stdout);
   expect(readdirSync(cwd).sort()).toEqual(['evening.csv', 'evening.csv.sha256']);
 
+  // In a directory the file is named by itself: whose rooms, where, which batch.
+  const named = `room-reaper-${env.TENCENT_SDK_APP_ID}-${new URL(server.url).host.replace(':', '-')}-evening.csv`;
+  expect((await report('--format', 'csv', '--output', '.')).code).toBe(1);
+  expect(readdirSync(cwd).sort()).toEqual(
+    ['evening.csv', 'evening.csv.sha256', named, `${named}.sha256`].sort(),
+  );
+  for (const path of ['evening.csv/below', 'no/such/directory']) {
+    const refused = await report('--output', path);
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.stderr).toMatch(/--output must name a file/);
+  }
+
   // The audit counts what the server counted.
   const audit = await run(['audit', '--batch', 'evening', '--json'], { env: all });
   expect(audit.code, audit.stderr).toBe(0);
