@@ -15,7 +15,7 @@ export function toText(result: DestroyResult): string {
     ...(list.invalid > 0 ? [`${count(list.invalid)} bad lines were left out`] : []),
     ...(list.protected > 0 ? [`${count(list.protected)} protected rooms were left out`] : []),
     ...describeOutcomes(summary.outcomes),
-    ...describeStatistics(summary.statistics),
+    ...describeStatistics(summary),
     ...describeProblems(summary.problems),
     '',
     `batch ${progress.id}${progress.name === undefined ? '' : ` (${printable(progress.name)})`}`,

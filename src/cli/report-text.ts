@@ -89,7 +89,7 @@ export function summaryText(report: ReportSummary): string {
       ['waiting, not listed', report.unlisted],
     ]),
     ...describeProblems(summary.problems),
-    ...describeStatistics(summary.statistics),
+    ...describeStatistics(summary),
     ...describeTop('Most viewers', summary.topByViewers),
     ...describeTop('Most gift coins', summary.topByGiftCoins),
     '',

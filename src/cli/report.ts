@@ -1,6 +1,4 @@
 /** `room-reaper report`: what became of every room of a batch. */
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { isGone, outcomes } from '../destruction.js';
 import { readWarnings } from '../operations/destroy.js';
@@ -10,12 +8,11 @@ import {
   json,
   ndjson,
   openRooms,
-  reportFileName,
+  reportFile,
   writeReport,
   type ReportSummary,
 } from '../operations/report.js';
 import type { Service } from '../operations/service.js';
-import { orUndefined } from '../or-undefined.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
 import { describeWarning } from './destroy-report.js';
@@ -88,7 +85,7 @@ async function runReport(
 ): Promise<number> {
   const { force = false, summary: summaryOnly = false } = flags;
   const batch = await findBatch(service, idOrName, sayNewest(io));
-  const file = namedIn(flags.output, reportFileName(service.config, batch, format));
+  const file = reportFile(flags.output, service.config, batch, format);
   const output = await openReportOutput(file, force, io);
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
@@ -124,14 +121,6 @@ async function runReport(
     interrupt.dispose();
     await output.close();
   }
-}
-
-/** In a directory that is there, a file of this name. */
-function namedIn(output: string | undefined, name: string): string | undefined {
-  // What is wrong with it otherwise is said where it is written.
-  const isDirectory =
-    output !== undefined && orUndefined(() => lstatSync(output))?.isDirectory() === true;
-  return isDirectory ? join(output, name) : output;
 }
 
 function exitCode(report: ReportSummary): number {

@@ -1,6 +1,11 @@
 /** What a batch came to, in words: the end of `destroy`, and `report`. */
-import { type Outcome, type OutcomeCounts, type Statistics, outcomes } from '../destruction.js';
-import { explainProblem, type Problem, type TopRoom } from '../operations/report.js';
+import { type Outcome, type OutcomeCounts, outcomes } from '../destruction.js';
+import {
+  explainProblem,
+  type BatchSummary,
+  type Problem,
+  type TopRoom,
+} from '../operations/report.js';
 import { printable } from '../redact.js';
 import { count, rooms, table } from '../text.js';
 
@@ -28,7 +33,9 @@ export function describeOutcomes(
     : ['', table(shown.map(([label, value]) => [label, count(value)] as const))];
 }
 
-export function describeStatistics(statistics: Statistics): string[] {
+/** No lines where no room has any: five zeros would look like a result. */
+export function describeStatistics({ statistics, ...summary }: BatchSummary): string[] {
+  if (summary.outcomes.destroyed === 0) return [];
   return [
     '',
     'Statistics of the rooms destroyed',

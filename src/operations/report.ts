@@ -4,6 +4,8 @@
  * of the rows that were written.
  */
 import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
 import { stringify } from 'lossless-json';
 import type { Config } from '../config.js';
 import type { Outcome } from '../destruction.js';
@@ -11,6 +13,7 @@ import { countsOf, finishedCount, type BatchProgress } from '../ledger/batches.j
 import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates, type BatchSummary } from '../ledger/report.js';
 import { createTally, type Problem, type TopRoom } from '../ledger/tally.js';
+import { orUndefined } from '../or-undefined.js';
 import { regionOf } from '../tencent/endpoint.js';
 import { meaningOf } from '../tencent/verdicts.js';
 import { printable, printableLines } from '../redact.js';
@@ -106,17 +109,23 @@ export async function* writeReport(
   };
 }
 
-/** `room-reaper-1400000001-china-new-year.csv`: whose rooms, where, and the batch. */
-export function reportFileName(
+/**
+ * Where a report goes: into a directory that is there under a name of its own, which says whose
+ * rooms, where, and the batch: `room-reaper-1400000001-china-new-year.csv`.
+ */
+export function reportFile(
+  path: string | undefined,
   { sdkAppId, endpoint }: Config,
   { id, name = id }: Pick<BatchProgress, 'id' | 'name'>,
   format: 'table' | 'json' | 'csv' | 'ndjson',
-): string {
+): string | undefined {
+  // What is wrong with the path otherwise is said where it is written.
+  if (path === undefined || !orUndefined(() => lstatSync(path))?.isDirectory()) return path;
   const place = regionOf(endpoint) ?? new URL(endpoint).host;
   const parts = ['room-reaper', sdkAppId, place, name].join('-');
   // A name may have what no file name has everywhere, and be longer.
   const safe = parts.replace(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 120);
-  return `${safe}.${format === 'table' ? 'txt' : format}`;
+  return join(path, `${safe}.${format === 'table' ? 'txt' : format}`);
 }
 
 /** The fields of a room: the column in CSV, the key in JSON, the value. */
