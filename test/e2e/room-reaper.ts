@@ -9,6 +9,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readEnvironment } from '../../src/environment.js';
 import type { Io } from '../../src/cli/io.js';
@@ -46,6 +47,9 @@ export interface Run {
   /** Reads nothing of it any more. */
   closePipes(): void;
 }
+
+/** A little less than a test may take, in milliseconds. */
+const unheardMs = 110_000;
 
 /** An empty folder, gone after the test; `files` are written into it. */
 export function folderWith(files: Record<string, string> = {}): string {
@@ -106,7 +110,12 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
         `ended with ${String(code)} and never said ${String(pattern)}:\n${all[name]}\n${all.stderr}`,
       );
     });
-    await Promise.race([heard, tooLate]);
+    // What it did say tells more than the end of the test's time.
+    const unheard = sleep(unheardMs, undefined, { ref: false }).then(() => {
+      throw new Error(`has not said ${String(pattern)}:\n${output.stdout}\n${output.stderr}`);
+    });
+    unheard.catch(() => undefined);
+    await Promise.race([heard, tooLate, unheard]);
   }
 
   return {

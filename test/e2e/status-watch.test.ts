@@ -55,7 +55,9 @@ test.each<[server: 'queue' | 'ledger', fault: NetworkFault, said: RegExp]>([
 );
 
 async function ownServers() {
-  const [redis, postgres] = [await startRedisServer(), await startPostgresServer()];
+  // Killed the moment after, it must know what it was given.
+  const redis = await startRedisServer({ settings: { appendfsync: 'always' } });
+  const postgres = await startPostgresServer();
   afterThisTest(async () => {
     await Promise.all([redis.stop(), postgres.stop()]);
   });
