@@ -1,4 +1,5 @@
 /** Several Redis servers that are one queue: a cluster, and a primary with a replica and Sentinels. */
+import { busPort } from './redis.js';
 import { startRedisServer, withRedis, type OwnServer } from './servers.js';
 
 export interface RedisGroup {
@@ -39,7 +40,7 @@ export async function startCluster(options: { replicas?: boolean } = {}): Promis
       await redis.call('CLUSTER', 'ADDSLOTSRANGE', first ?? 0, (last ?? 0) - 1);
       for (const other of servers) {
         const port = Number(new URL(other.url).port);
-        await redis.call('CLUSTER', 'MEET', '127.0.0.1', port);
+        await redis.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort(port));
       }
     });
   }

@@ -39,6 +39,9 @@ export function startRedis(source: Source, options: RedisServerOptions = {}): Pr
           join(folder, 'redis.conf'),
           ...(sentinel === undefined ? [] : ['--sentinel']),
           ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
+          ...('cluster-enabled' in (options.settings ?? {})
+            ? ['--cluster-port', String(busPort(port))]
+            : []),
           ...settings,
         ],
         url: (port) => `redis://127.0.0.1:${port}`,
@@ -65,6 +68,14 @@ export function startRedis(source: Source, options: RedisServerOptions = {}): Pr
     case 'install':
       throw new Error(`a Redis of a test's own cannot come from: ${source.kind}`);
   }
+}
+
+/**
+ * Where the nodes of a cluster talk to each other. By default it is 10,000 above the port, where
+ * Linux gives ports to outgoing connections, so that one of these would keep a node from starting.
+ */
+export function busPort(port: number): number {
+  return port - 10_000;
 }
 
 export async function askRedis(url: string): Promise<void> {
