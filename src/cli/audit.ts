@@ -14,7 +14,7 @@ import { count, rounded, rooms } from '../text.js';
 import { invalid } from './invalid.js';
 import { exitCodes, print, type Io } from './io.js';
 import { sayNewest } from './say-newest.js';
-import { readDuration } from './when.js';
+import { readDuration } from '../when.js';
 import { withOwnService } from './with-service.js';
 
 interface AuditFlags {

@@ -15,7 +15,7 @@ import {
   type RoomFlags,
   type UseRooms,
 } from './room-request.js';
-import { readDuration, readTime } from './when.js';
+import { readDuration, readTime } from '../when.js';
 import { withService } from './with-service.js';
 
 interface EnqueueFlags extends RoomFlags {

@@ -9,7 +9,7 @@ import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
-import { readDuration } from './when.js';
+import { readDuration } from '../when.js';
 import { withService } from './with-service.js';
 
 interface PruneFlags {

@@ -4,7 +4,7 @@ import { replayable, type ReplayRequest } from '../operations/replay.js';
 import { printable } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 import { invalid } from './invalid.js';
-import { readDuration } from './when.js';
+import { readDuration } from '../when.js';
 
 export interface ChoiceFlags {
   batch?: string;

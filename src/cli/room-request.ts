@@ -27,7 +27,7 @@ import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { acceptPlan, describePlan } from './plan.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
-import { readTime } from './when.js';
+import { readTime } from '../when.js';
 
 /** More rooms than this need consent. */
 export const consentAbove = 1_000;

@@ -1,5 +1,5 @@
-import { invalid } from './invalid.js';
-import { printable } from '../redact.js';
+import { ReaperError } from './errors.js';
+import { printable } from './redact.js';
 
 const unitMs: Readonly<Record<string, number>> = {
   s: 1000,
@@ -12,7 +12,8 @@ const unitMs: Readonly<Record<string, number>> = {
 export function readDuration(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw invalid(
+    throw new ReaperError(
+      'INVALID',
       `${flag} must be a duration such as 90s, 30m, 2h or 1d, got ${printable(JSON.stringify(text))}`,
     );
   }
@@ -41,27 +42,32 @@ export function readTime(flag: string, text: string, now: number): number {
     ? { ...dayOf(now), hour: Number(clock[1]), minute: Number(clock[2]), second: 0 }
     : date && fieldsOf(date);
   if (!fields || !exists(fields)) {
-    throw invalid(`${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, ${got}`);
+    throw new ReaperError(
+      'INVALID',
+      `${flag} must be a time such as 02:30 or 2026-11-23T02:30:00Z, ${got}`,
+    );
   }
   const offset = date?.[8] === undefined ? undefined : offsetMs(date[8]);
   if (Number.isNaN(offset)) {
-    throw invalid(`${flag} must have an offset such as Z or +08:00, ${got}`);
+    throw new ReaperError('INVALID', `${flag} must have an offset such as Z or +08:00, ${got}`);
   }
   const asUtc = utcOf(fields) + Math.floor(Number(date?.[7] ?? 0) * 1000);
   const times = offset === undefined ? localTimes(asUtc) : [asUtc - offset];
   const [first, second] = clock ? nextTimes(times, asUtc, now) : times;
   if (first === undefined) {
-    throw invalid(
+    throw new ReaperError(
+      'INVALID',
       `${flag} must be a time that clocks here show, ${got}: they are put forward over it; give one with an offset, such as 2026-11-23T02:30:00Z`,
     );
   }
   if (second !== undefined && !clock) {
     const both = [first, second].map((each) => new Date(each).toISOString()).join(' or ');
-    throw invalid(
+    throw new ReaperError(
+      'INVALID',
       `${flag} must be one time, ${got}, which clocks here show twice, because they are put back; give ${both}`,
     );
   }
-  if (first <= now) throw invalid(`${flag} must be in the future, ${got}`);
+  if (first <= now) throw new ReaperError('INVALID', `${flag} must be in the future, ${got}`);
   return first;
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readDuration, readTime } from '../../src/cli/when.js';
+import { readDuration, readTime } from '../src/when.js';
 
 describe('a duration', () => {
   test.each<[text: string, ms: number]>([
