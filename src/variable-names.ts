@@ -1,4 +1,4 @@
-/** The variables of the configuration by name alone: src/config.ts has what they mean. */
+/** The variables of the configuration by name alone: src/variables.ts has what they mean. */
 
 export const variableNames = [
   'TENCENT_SDK_APP_ID',
