@@ -2,19 +2,25 @@
 import { resolve } from 'node:path';
 import type { ReaperError } from '../errors.js';
 import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
-import { haltOf, isMoving, readLines, type Line } from '../ledger/line.js';
-import { readRequestsLately } from '../ledger/requests-lately.js';
-import { readWorkers, type SeenWorker } from '../ledger/workers.js';
+import { isMoving } from '../ledger/line.js';
+import type { SeenWorker } from '../ledger/workers.js';
 import { takeOverMs } from '../passing.js';
 import type { BatchStatus } from '../producer/options.js';
-import { readDepth, type QueueDepth } from '../queue/depth.js';
 import { isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
 import { paceOf } from './look-ahead.js';
+import {
+  readLineFacts,
+  readQueueStatus,
+  standstillIn,
+  type LineFacts,
+  type QueueStatus,
+  type StatusLine,
+} from './movement.js';
 import { appOf, type Service } from './service.js';
-import { standstillOf, type Standstill } from './standstill.js';
+import type { Standstill } from './standstill.js';
 import {
   describeLedgerTrouble,
   describeQueueTrouble,
@@ -23,12 +29,7 @@ import {
   type StatusSources,
 } from './status-sources.js';
 
-export type { SeenWorker, Standstill };
-
-interface StatusLine extends Line {
-  /** It was stopped, or in an outage, and then left: the configured host is another, and runs since. */
-  left: boolean;
-}
+export type { QueueStatus, SeenWorker, Standstill };
 
 /** What the ledger says. */
 export interface LedgerStatus {
@@ -38,11 +39,6 @@ export interface LedgerStatus {
   /** What was sent in the last ten seconds, over all workers. */
   sentPerSecond: number;
   batches: StatusBatch[];
-}
-
-export interface QueueStatus extends QueueDepth {
-  /** Why it can be read and not written, in words. */
-  readOnly?: string;
 }
 
 export interface Status {
@@ -100,7 +96,7 @@ export function createStatusReader(
   const limitOf = (url: string) =>
     limitMs ?? (url === 'embedded' ? takeOverMs + answerLimitMs : answerLimitMs);
   const readQueue = lookAt(
-    () => queueStatus(sources),
+    async () => readQueueStatus(await sources.queue()),
     limitOf(config.queueUrl),
     (error) => describeQueueTrouble(config, error),
   );
@@ -115,17 +111,7 @@ export function createStatusReader(
     const depth = queue.value;
     const facts = ledger.value;
     const roomsAhead = depth && depth.waiting + depth.active;
-    const standstill = standstillOf({
-      queue: depth && {
-        ...{ paused: depth.paused, readOnly: depth.readOnly !== undefined },
-        roomsAhead: depth.waiting + depth.active,
-      },
-      ledger: facts && {
-        ...facts,
-        lines: facts.lines.filter((line) => !line.left),
-        workers: facts.workers.filter(({ lineId }) => lineId === sources.lineId),
-      },
-    });
+    const standstill = standstillIn(depth, facts, sources);
     const pace = facts && paceOf(facts.configured, intervalMs, facts.requestsPerRoom, false);
     const known = standstill === undefined && pace !== undefined && roomsAhead !== undefined;
     return {
@@ -155,35 +141,19 @@ function emptyStatus({ config, lineKey }: StatusSources, batch: string | undefin
   };
 }
 
-async function queueStatus(sources: StatusSources): Promise<QueueStatus> {
-  const { queue, lookUp } = await sources.queue();
-  const depth = await readDepth(queue);
-  const readOnly = await lookUp.refusesWrites();
-  return { ...depth, ...(readOnly === undefined ? {} : { readOnly }) };
-}
-
-async function ledgerFacts(sources: StatusSources, batch: string | undefined) {
+async function ledgerFacts(
+  sources: StatusSources,
+  batch: string | undefined,
+): Promise<LineFacts & { batches: BatchProgress[] }> {
   const { sdkAppId } = sources.config;
   const database = await sources.ledger();
-  const lines = await readLines(database, sdkAppId, sources.intervalMs);
   const batches = await readBatches(
     database,
     sdkAppId,
     batch === undefined ? { limit: batchesShown } : { idOrName: batch, limit: mostOfOneName },
   );
   if (batch !== undefined && batches.length === 0) throw noSuchBatch(batch);
-  const configured = lines.find((line) => line.host === sources.lineKey.host);
-  return {
-    lines: lines.map((line) => ({ ...line, left: isLeft(line, configured) })),
-    ...{ configured, batches, workers: await readWorkers(database, sdkAppId) },
-    ...(await readRequestsLately(database, sdkAppId)),
-  };
-}
-
-function isLeft({ host, state }: Line, configured: Line | undefined): boolean {
-  const sinceMs = haltOf(state)?.sinceMs;
-  if (sinceMs === undefined || configured === undefined || configured.host === host) return false;
-  return configured.state.kind !== 'stopped' && (configured.lastSlotMs ?? 0) > sinceMs;
+  return { ...(await readLineFacts(database, sources)), batches };
 }
 
 function withProgress(batch: BatchProgress, standstill: Standstill | undefined): StatusBatch {
