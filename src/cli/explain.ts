@@ -11,10 +11,12 @@ import {
   type LocatedJob,
 } from '../operations/explain.js';
 import { haltOf } from '../operations/line.js';
+import { whyNothingMoves } from '../operations/standstill.js';
 import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
 import { count, instant, whyItStands } from '../text.js';
 import { print, type Io } from './io.js';
+import { lineStands } from './line-text.js';
 import { withOwnService } from './with-service.js';
 
 const help = `
@@ -152,7 +154,14 @@ function describeStatistics(statistics: Statistics, source: string | undefined):
   );
 }
 
-function describeLine({ line, state, host, nowMs }: Explanation): string {
+function describeLine({
+  line,
+  state,
+  host,
+  nowMs,
+  standstill,
+  queueReadOnly,
+}: Explanation): string {
   if (line === undefined)
     return `line of ${host}: no worker has run yet${state.kind === 'paused' ? '; paused by hand' : ''}`;
   const last =
@@ -165,6 +174,7 @@ function describeLine({ line, state, host, nowMs }: Explanation): string {
       : `line of ${host}: STOPPED ${since}; one room tries again at ${instant(halt.probeAtMs, nowMs)}`;
   }
   const brake = line.brakeReason === undefined ? '' : `, braked: ${printable(line.brakeReason)}`;
-  const runs = state.kind === 'paused' ? 'paused by hand' : 'running';
+  const why = standstill && whyNothingMoves(standstill, queueReadOnly);
+  const runs = `${lineStands(standstill)}${why === undefined ? '' : ` (${why})`}`;
   return `line of ${host}: ${runs}, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${last}`;
 }

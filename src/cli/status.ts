@@ -11,15 +11,16 @@ import {
   type LedgerStatus,
   type QueueStatus,
   type SeenWorker,
-  type Standstill,
   type Status,
   type StatusBatch,
 } from '../operations/status.js';
+import { whyNothingMoves } from '../operations/standstill.js';
 import { openSources } from '../operations/status-sources.js';
 import { describeLimit } from '../operations/pause.js';
 import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { print, say, type Io } from './io.js';
+import { lineStands } from './line-text.js';
 import { createScreen } from './screen.js';
 import {
   clockTime,
@@ -122,6 +123,7 @@ async function watch(read: () => Promise<Status>, flags: StatusFlags, io: Io): P
 /** @param before - where it is watched: what is away now is told as it was. */
 function toText(status: Status, now: number, before?: Before): string {
   const { queue, ledger, trouble, standstill, etaSeconds = 0 } = status;
+  const why = standstill && whyNothingMoves(standstill, queue?.readOnly);
   const again = before === undefined ? '' : '; asking again every second';
   const lines = [status.app];
   if (status.nothingIn !== undefined) return describeNothing(status.app, status.nothingIn);
@@ -135,7 +137,7 @@ function toText(status: Status, now: number, before?: Before): string {
   if (queue !== undefined) lines.push(describeQueue(queue));
   else lines.push(`what waits is not known${asBefore(before?.queue)}`);
   if (etaSeconds > 0) lines.push(describeEta(etaSeconds, now));
-  else if (standstill !== undefined) lines.push(...whyNothingMoves(standstill, queue));
+  else if (why !== undefined) lines.push(`nothing moves: ${why}`);
   if (ledger === undefined)
     lines.push(`line, workers and batches are not known${asBefore(before?.ledger)}`);
   const batches = ledger?.batches ?? [];
@@ -179,33 +181,6 @@ function describeQueue({ lanes, waiting, active, delayed, failed }: QueueStatus)
     `${rooms(waiting)} waiting${byLane.length > 0 ? ` (${byLane.join(', ')})` : ''}, ${count(active)} in hand, ` +
     `${count(delayed)} delayed, ${count(failed)} kept in BullMQ's failed set`
   );
-}
-
-/** What has a line of its own is not said again. */
-function whyNothingMoves(standstill: Standstill, queue: QueueStatus | undefined): string[] {
-  switch (standstill) {
-    case 'no_worker':
-      return ['nothing moves: no worker is at work; start one with `room-reaper worker`'];
-    case 'workers_hold_back':
-      return ['nothing moves: every worker at work holds back or stands'];
-    case 'nothing_sent':
-      return [
-        'nothing moves: nothing was sent in the last 10 s, so no time is told; see the log of the workers',
-      ];
-    case 'queue_read_only':
-      return [`nothing moves: ${queue?.readOnly ?? 'the queue is read-only'}`];
-    case 'ledger_read_only':
-      return [
-        'nothing moves: the ledger is a read-only standby; set DATABASE_URL to the primary, or wait for it',
-      ];
-    case 'queue_unknown':
-    case 'ledger_unknown':
-    case 'paused':
-    case 'line_stands':
-      return [];
-    default:
-      return standstill satisfies never;
-  }
 }
 
 function describeWorkers(workers: readonly SeenWorker[], now: number): string[] {
@@ -257,30 +232,8 @@ function describeLine(
   const isUsed = (ledger?.workers.length ?? 0) > 0 && host === own;
   const sent = isUsed ? `, ${ledger?.sentPerSecond.toFixed(1)} sent in the last 10 s` : '';
   return [
-    `${host}: ${stands(standstill)}, ${ratePerSecond.toFixed(1)} requests/s allowed${sent}${brake}${found}`,
+    `${host}: ${lineStands(standstill)}, ${ratePerSecond.toFixed(1)} requests/s allowed${sent}${brake}${found}`,
   ];
-}
-
-/** What a line does that nothing of its own holds. */
-function stands(standstill: Standstill | undefined): string {
-  switch (standstill) {
-    case undefined:
-      return 'running';
-    case 'paused':
-      return 'paused by hand';
-    case 'queue_unknown':
-    case 'ledger_unknown':
-      return 'not known whether it runs';
-    case 'line_stands':
-    case 'no_worker':
-    case 'workers_hold_back':
-    case 'nothing_sent':
-    case 'queue_read_only':
-    case 'ledger_read_only':
-      return 'NOT RUNNING';
-    default:
-      return standstill satisfies never;
-  }
 }
 
 function describeBatch(batch: StatusBatch, now: number): string[] {

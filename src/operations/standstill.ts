@@ -36,7 +36,7 @@ export interface Movement {
 }
 
 /** Nothing for so long is not a pause between two rooms, in milliseconds. On a slow line, three intervals. */
-const silentForMs = 10_000;
+export const silentForMs = 10_000;
 
 /** undefined: rooms move, or there is none to move. */
 export function standstillOf({ queue, ledger }: Movement): Standstill | undefined {
@@ -65,4 +65,34 @@ function hasFreshSlot(line: Line | undefined): boolean {
   if (line?.lastSlotMs === undefined) return false;
   const limitMs = Math.max(silentForMs, 3_000 / line.ratePerSecond);
   return Math.abs(line.databaseNowMs - line.lastSlotMs) < limitMs;
+}
+
+/**
+ * The same in words, and what to do. undefined where the line says more of itself, or a store is away.
+ *
+ * @param queueReadOnly - why the queue is, in words.
+ */
+export function whyNothingMoves(
+  standstill: Standstill,
+  queueReadOnly: string | undefined,
+): string | undefined {
+  switch (standstill) {
+    case 'no_worker':
+      return 'no worker is at work; start one with `room-reaper worker`';
+    case 'workers_hold_back':
+      return 'every worker at work holds back or stands';
+    case 'nothing_sent':
+      return 'nothing was sent in the last 10 s, so no time is told; see the log of the workers';
+    case 'queue_read_only':
+      return queueReadOnly ?? 'the queue is read-only';
+    case 'ledger_read_only':
+      return 'the ledger is a read-only standby; set DATABASE_URL to the primary, or wait for it';
+    case 'queue_unknown':
+    case 'ledger_unknown':
+    case 'paused':
+    case 'line_stands':
+      return undefined;
+    default:
+      return standstill satisfies never;
+  }
 }

@@ -136,7 +136,7 @@ test(
 
     expect(two.code, two.stderr).toBe(0);
     expect(two.stdout).toMatch(
-      /^two: waiting: 1 room ahead in the normal lane; no worker has run yet, start one$/m,
+      /^two: waiting: 1 room ahead in the normal lane; no worker has run yet; start one with `room-reaper worker`$/m,
     );
     expect(two.stdout).toMatch(
       /^destruction [0-9a-f-]{36}: waiting in the normal lane, never taken up$/m,

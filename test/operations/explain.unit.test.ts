@@ -32,7 +32,8 @@ function explanation({
   const line = 'line' in changes ? changes.line : running;
   return {
     ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
-    ...{ state: stateOf(line, paused), fullRatePerSecond: 196, workersAlive: 1 },
+    ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
+    ...{ standstill: undefined, queueReadOnly: undefined },
     ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
     ...changes,
   };
@@ -121,21 +122,57 @@ describe('the summary', () => {
     ],
     [
       'a line that never ran has no worker',
-      explanation({ pending: job(waiting()), line: undefined }),
-      'waiting: 1,204 rooms ahead in the bulk lane; no worker has run yet, start one',
+      explanation({ pending: job(waiting()), line: undefined, standstill: 'no_worker' }),
+      'waiting: 1,204 rooms ahead in the bulk lane; no worker has run yet; start one with `room-reaper worker`',
     ],
     [
       'a line on which no worker is at work',
-      explanation({ pending: job(waiting()), workersAlive: 0 }),
-      'waiting: 1,204 rooms ahead in the bulk lane; no worker is at work, start one',
+      explanation({ pending: job(waiting()), standstill: 'no_worker' }),
+      'waiting: 1,204 rooms ahead in the bulk lane; no worker is at work; start one with `room-reaper worker`',
+    ],
+    [
+      'the job of a worker that is dead waits for another one',
+      explanation({
+        pending: job({ state: 'in_hand', sinceMs: nowMs - 7_000 }),
+        standstill: 'no_worker',
+      }),
+      'in hand of a worker since 02:31:00 UTC+8; no worker is at work; start one with `room-reaper worker`',
+    ],
+    [
+      'workers that hold back are why a room waits',
+      explanation({ pending: job(waiting(0)), standstill: 'workers_hold_back' }),
+      'waiting: next in the bulk lane; every worker at work holds back or stands',
+    ],
+    [
+      'a queue that takes no writes says why',
+      explanation({
+        ...{ pending: job(waiting(0)), standstill: 'queue_read_only' },
+        queueReadOnly: 'its Postgres is a read-only standby',
+      }),
+      'waiting: next in the bulk lane; its Postgres is a read-only standby',
+    ],
+    [
+      'a line of another host that stands is where to look',
+      explanation({ pending: job(waiting(0)), standstill: 'line_stands' }),
+      'waiting: next in the bulk lane; see `room-reaper status`: another host stands',
     ],
     [
       'a line that is silent while rooms wait',
+      explanation({ pending: job(waiting()), standstill: 'nothing_sent' }),
+      'waiting: 1,204 rooms ahead in the bulk lane; nothing was sent in the last 10 s, so no time is told; see the log of the workers',
+    ],
+    [
+      'a line may be silent until the room that was just asked for is sent',
       explanation({
-        pending: job(waiting()),
-        line: { ...running, lastSlotMs: nowMs - 67_000 },
+        ...{ standstill: 'nothing_sent' },
+        pending: job(waiting(0), {
+          destruction: {
+            ...{ id, roomId: 'live-room-42', batchId: undefined },
+            ...{ requestedAtMs: nowMs - 1_000, notAfterMs: nowMs + hour },
+          },
+        }),
       }),
-      'waiting: 1,204 rooms ahead in the bulk lane, and nothing was sent since 02:30:00 UTC+8: look what the workers do (`room-reaper status`)',
+      'waiting: next in the bulk lane, about 1 s',
     ],
     [
       'a stopped line is the answer, with what to do',
@@ -293,4 +330,15 @@ test('what is not shown is counted', () => {
   });
   expect(shown).toMatch(/^ {2}59 earlier attempts not shown$/m);
   expect(shown).toMatch(/^2 older destructions of it not shown$/m);
+});
+
+test.each<[standstill: Explanation['standstill'], shown: string]>([
+  [undefined, 'running'],
+  ['paused', 'paused by hand'],
+  ['no_worker', 'NOT RUNNING (no worker is at work; start one with `room-reaper worker`)'],
+  ['workers_hold_back', 'NOT RUNNING (every worker at work holds back or stands)'],
+])('the line with the standstill %s is shown as %s', (standstill, shown) => {
+  expect(toText(explanation({ standstill }))).toContain(
+    `\nline of api.example: ${shown}, 196.0 requests/s`,
+  );
 });

@@ -1,0 +1,159 @@
+/** In one sentence, why a room is still alive or what became of it. Pure. */
+import type { KnownDestruction, RoomHistory } from '../ledger/explain.js';
+import type { Line, LineState } from '../ledger/line.js';
+import type { LocatedJob } from '../queue/locate.js';
+import { printable } from '../redact.js';
+import { duration, instant, rooms, whyItStands, withCode } from '../text.js';
+import { silentForMs, whyNothingMoves, type Standstill } from './standstill.js';
+
+export interface Explanation {
+  roomId: string;
+  nowMs: number;
+  /** The endpoint's host of this configuration. */
+  host: string;
+  /** undefined: no worker has run on this host yet. */
+  line: Line | undefined;
+  state: LineState;
+  /** Why nothing moves; undefined: rooms move, or none waits. */
+  standstill: Standstill | undefined;
+  /** Why nothing can be written to the queue, in words. */
+  queueReadOnly: string | undefined;
+  fullRatePerSecond: number;
+  /** The destruction that is still to be done. */
+  pending: LocatedJob | undefined;
+  /** By destruction id: what of it is on the queue. */
+  jobs: ReadonlyMap<string, LocatedJob>;
+  history: RoomHistory;
+}
+
+/** One sentence that answers the question. */
+export function summaryOf(explanation: Explanation): string {
+  const { pending, history } = explanation;
+  if (pending !== undefined) return describePending(explanation, pending);
+  const [newest] = history.destructions;
+  if (newest === undefined) {
+    return 'nothing is known of this room: it was never asked for, or its record was removed';
+  }
+  return describeEnd(explanation, newest);
+}
+
+function describePending(explanation: Explanation, job: LocatedJob): string {
+  const { nowMs } = explanation;
+  const { place, destruction } = job;
+  if (destruction === undefined) {
+    return 'its job on the queue holds no valid destruction; a worker will refuse it';
+  }
+  if (destruction.unsavedResult !== undefined) {
+    return 'it was answered; its result is in the job, until the ledger takes it';
+  }
+  if (place.state === 'in_hand') {
+    const since = place.sinceMs === undefined ? '' : ` since ${instant(place.sinceMs, nowMs)}`;
+    return `in hand of a worker${since}${whyItWaits(explanation, job)}`;
+  }
+  if (destruction.notAfterMs < nowMs) {
+    return `its deadline passed at ${instant(destruction.notAfterMs, nowMs)}; the next worker to take it up ends it unsent`;
+  }
+  switch (place.state) {
+    case 'waiting':
+      return `waiting${holdUp(explanation, ': ') || `: ${queueAhead(explanation, job, place)}`}`;
+    case 'delayed': {
+      const what = job.failedRuns > 0 ? 'waiting for a later retry' : 'not due yet';
+      const held = whyItWaits(explanation, job);
+      if (place.dueAtMs === undefined) return `${what}${held}`;
+      const inMs = place.dueAtMs - nowMs;
+      const due = inMs > 0 ? `in ${duration(inMs / 1000)}` : 'now';
+      return `${what}: due ${due}, at ${instant(place.dueAtMs, nowMs)}${held}`;
+    }
+    case 'failed':
+      return `ended and not gone: ${printable(place.reason)}`;
+    default:
+      return place satisfies never;
+  }
+}
+
+/** What keeps all rooms waiting; empty where nothing does. */
+function holdUp({ state }: Explanation, before: string): string {
+  switch (state.kind) {
+    case 'paused':
+      return `${before}the queue is paused by hand; run \`room-reaper resume\` to go on`;
+    case 'stopped': {
+      const { remedy } = state.halt;
+      return `${before}the line is stopped: ${whyItStands(state.halt)}${remedy === undefined ? '' : `; ${remedy}`}`;
+    }
+    case 'outage':
+      return `${before}the API does not work: ${whyItStands(state.halt)}; it goes on by itself when it does`;
+    case 'running':
+    case 'braked':
+    case 'never_used':
+      return '';
+    default:
+      return state satisfies never;
+  }
+}
+
+/** The same, or why nothing moves otherwise. */
+function whyItWaits(explanation: Explanation, job: LocatedJob): string {
+  const { line, standstill, queueReadOnly, nowMs } = explanation;
+  const held = holdUp(explanation, '; ');
+  if (held !== '' || standstill === undefined) return held;
+  if (line === undefined) return '; no worker has run yet; start one with `room-reaper worker`';
+  // A room that was asked for a moment ago says nothing about the workers yet.
+  const isFresh = nowMs - (job.destruction?.requestedAtMs ?? 0) < silentForMs;
+  if (standstill === 'nothing_sent' && isFresh) return '';
+  if (standstill === 'line_stands') return '; see `room-reaper status`: another host stands';
+  const why = whyNothingMoves(standstill, queueReadOnly);
+  return why === undefined ? '' : `; ${why}`;
+}
+
+function queueAhead(
+  explanation: Explanation,
+  job: LocatedJob,
+  { ahead, exact }: { ahead: number; exact: boolean },
+): string {
+  const { line, fullRatePerSecond } = explanation;
+  const lane = job.lane === undefined ? '' : ` in the ${job.lane} lane`;
+  const who =
+    ahead === 0 ? `next${lane}` : `${exact ? '' : 'at most '}${rooms(ahead)} ahead${lane}`;
+  const why = whyItWaits(explanation, job);
+  if (why !== '') return who + why;
+  const rate = line?.ratePerSecond || fullRatePerSecond;
+  const brake = line?.brakeReason === undefined ? '' : ` (braked: ${printable(line.brakeReason)})`;
+  return `${who}, about ${duration(Math.max(1, ahead / rate))}${brake}`;
+}
+
+function describeEnd(explanation: Explanation, destruction: KnownDestruction): string {
+  const { nowMs } = explanation;
+  const { outcome, errorCode, finishedAtMs, attempts } = destruction;
+  const at = finishedAtMs === undefined ? '' : ` at ${instant(finishedAtMs, nowMs)}`;
+  const last = attempts.at(-1);
+  const acted = attempts.find(({ verdict }) => verdict === 'destroyed');
+  const by = acted === undefined ? '' : ` by attempt ${acted.attempt}`;
+  const perhaps = attempts.some(({ mayHaveActed }) => mayHaveActed)
+    ? '; an attempt may have destroyed it all the same'
+    : '';
+  const why = withCode(last?.reason ?? destruction.errorInfo ?? 'no reason recorded', errorCode);
+  switch (outcome) {
+    case undefined: {
+      const what = 'open in the ledger, and its job is not on the queue';
+      return `${what}: it has just ended, or the job was removed; ask for the room again if this stays`;
+    }
+    case 'destroyed':
+      return `destroyed${at}${by}; statistics saved`;
+    case 'destroyed_statistics_lost':
+      return destruction.statistics === undefined
+        ? `destroyed, known${at}; its statistics were lost on the way`
+        : `destroyed, known${at}; statistics from another source`;
+    case 'already_gone':
+      return `already gone: it did not exist${at}`;
+    case 'rejected':
+      return `not destroyed: the API refused it for good${at}: ${why}`;
+    case 'failed':
+      return `not known to be gone: every attempt was used up${at}, the last with ${why}${perhaps}`;
+    case 'expired':
+      return `not known to be gone: its deadline passed${at}${perhaps}`;
+    case 'cancelled':
+      return `not destroyed: it was taken back${at}, before it was sent`;
+    default:
+      return outcome satisfies never;
+  }
+}
