@@ -38,18 +38,29 @@ export interface RoomHistory {
   total: number;
 }
 
-/** $1 SDKAppID, $2 room, $3 most rows. Newest first. Totals as text: bigints do not fit a double. */
+/**
+ * $1 SDKAppID, $2 room, $3 most rows. Newest first. Beyond these, the newest that destroyed the room
+ * or else found it gone, for what became of the room may be long ago. Totals as text: bigints do not
+ * fit a double.
+ */
 const destructionsSql = `
+with known as (
+  select id, count(*) over ()::int as total,
+         row_number() over (order by requested_at desc, id desc) as recency,
+         row_number() over (order by array_position(
+           array['destroyed', 'destroyed_statistics_lost', 'already_gone'], outcome), requested_at desc, id desc) as place
+    from room_reaper.destructions where sdk_app_id = $1 and room_id = $2
+)
 select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
        extract(epoch from d.not_after)::float8 * 1000 as not_after, d.batch_id, b.name as batch_name,
        d.outcome, d.error_code, d.error_info, d.request_id,
        extract(epoch from d.finished_at)::float8 * 1000 as finished_at,
        d.total_viewers::text, d.total_gifts_sent::text, d.total_gift_coins::text,
-       d.total_unique_gift_senders::text, d.total_likes_received::text, d.statistics_source,
-       count(*) over ()::int as total
-  from room_reaper.destructions d left join room_reaper.batches b on b.id = d.batch_id
- where d.sdk_app_id = $1 and d.room_id = $2
- order by d.requested_at desc, d.id desc limit $3`;
+       d.total_unique_gift_senders::text, d.total_likes_received::text, d.statistics_source, k.total
+  from known k join room_reaper.destructions d on d.id = k.id
+  left join room_reaper.batches b on b.id = d.batch_id
+ where k.recency <= $3 or k.place = 1
+ order by k.recency`;
 
 type DestructionRow = TotalsRow &
   Record<'batch_id' | 'batch_name' | 'error_info' | 'request_id', string | null> &
@@ -83,7 +94,10 @@ type AttemptRow = Record<'sent_at' | 'ended_at' | 'http_status' | 'error_code', 
     may_have_acted: boolean;
   };
 
-/** @param most - of destructions, and of attempts of each: the newest are read. */
+/**
+ * @param most - of destructions, and of attempts of each: the newest are read, and of destructions
+ *   one more where that says most of the room.
+ */
 export async function readRoomHistory(
   database: Database,
   sdkAppId: number,

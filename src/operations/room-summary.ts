@@ -26,15 +26,66 @@ export interface Explanation {
   history: RoomHistory;
 }
 
-/** One sentence that answers the question. */
+/**
+ * One sentence that answers the question. A room that was asked for more than once has more than
+ * one end: the one that says most of the room comes first, then how the others ended.
+ */
 export function summaryOf(explanation: Explanation): string {
-  const { pending, history } = explanation;
-  if (pending !== undefined) return describePending(explanation, pending);
-  const [newest] = history.destructions;
-  if (newest === undefined) {
-    return 'nothing is known of this room: it was never asked for, or its record was removed';
+  const { destructions } = explanation.history;
+  const job = jobToDo(explanation);
+  if (job !== undefined) {
+    const askedAtMs = job.destruction?.requestedAtMs ?? Infinity;
+    return describePending(explanation, job) + describeOthers(explanation, job.id, askedAtMs);
   }
-  return describeEnd(explanation, newest);
+  const leading = leadingOf(destructions);
+  if (leading !== undefined) {
+    const { id, requestedAtMs } = leading;
+    return describeEnd(explanation, leading) + describeOthers(explanation, id, requestedAtMs);
+  }
+  const { pending } = explanation;
+  return pending === undefined
+    ? 'nothing is known of this room: it was never asked for, or its record was removed'
+    : describePending(explanation, pending);
+}
+
+/** The job that decides what becomes of the room; none where its end is recorded, or it is in the failed set. */
+function jobToDo({ pending, jobs, history }: Explanation): LocatedJob | undefined {
+  const ended = history.destructions.filter(({ outcome }) => outcome !== undefined);
+  const recorded = new Set(ended.map(({ id }) => id));
+  return [...(pending ? [pending] : []), ...jobs.values()].find(
+    ({ id, place }) => place.state !== 'failed' && !recorded.has(id),
+  );
+}
+
+/** What says most of a room, in this order. */
+const mostTelling = ['destroyed', 'destroyed_statistics_lost', 'already_gone'] as const;
+
+/**
+ * The destruction that says what is true of the room: the newest where it is open; else one that
+ * destroyed the room or found it gone, whatever became of requests before and after; else the newest.
+ */
+function leadingOf(destructions: readonly KnownDestruction[]): KnownDestruction | undefined {
+  const [newest] = destructions;
+  if (newest?.outcome === undefined) return newest;
+  const gone = mostTelling.flatMap((outcome) => destructions.filter((d) => d.outcome === outcome));
+  return gone[0] ?? newest;
+}
+
+/** `; asked for before: failed at …; asked for again: already_gone at …`. */
+function describeOthers(explanation: Explanation, id: string, askedAtMs: number): string {
+  const others = explanation.history.destructions.filter((each) => each.id !== id);
+  const ends = (those: readonly KnownDestruction[]) =>
+    those.map(({ outcome = 'open', finishedAtMs }) => {
+      const at =
+        finishedAtMs === undefined ? '' : ` at ${instant(finishedAtMs, explanation.nowMs)}`;
+      return outcome + at;
+    });
+  const before = ends(others.filter((each) => each.requestedAtMs <= askedAtMs));
+  const again = ends(others.filter((each) => each.requestedAtMs > askedAtMs));
+  return [
+    ...(before.length === 0 ? [] : [`; asked for before: ${before.join(', ')}`]),
+    ...(again.length === 0 ? [] : [`; asked for again: ${again.join(', ')}`]),
+  ].join('');
 }
 
 function describePending(explanation: Explanation, job: LocatedJob): string {
@@ -126,11 +177,15 @@ function describeEnd(explanation: Explanation, destruction: KnownDestruction): s
   const { outcome, errorCode, finishedAtMs, attempts } = destruction;
   const at = finishedAtMs === undefined ? '' : ` at ${instant(finishedAtMs, nowMs)}`;
   const last = attempts.at(-1);
-  const acted = attempts.find(({ verdict }) => verdict === 'destroyed');
-  const by = acted === undefined ? '' : ` by attempt ${acted.attempt}`;
-  const perhaps = attempts.some(({ mayHaveActed }) => mayHaveActed)
-    ? '; an attempt may have destroyed it all the same'
-    : '';
+  const success = attempts.find(({ verdict }) => verdict === 'destroyed');
+  const by = success === undefined ? '' : ` by attempt ${success.attempt}`;
+  // Under whichever of its destructions; what was sent after it was gone did not do it.
+  const untilMs = outcome === 'already_gone' ? finishedAtMs : undefined;
+  const acted = explanation.history.destructions.some((each) =>
+    each.attempts.some((one) => one.mayHaveActed && one.slotAtMs < (untilMs ?? Infinity)),
+  );
+  const perhaps = acted ? '; an attempt may have destroyed it all the same' : '';
+  const unlike = acted ? 'not known to be gone' : 'not destroyed';
   const why = withCode(last?.reason ?? destruction.errorInfo ?? 'no reason recorded', errorCode);
   switch (outcome) {
     case undefined: {
@@ -144,15 +199,15 @@ function describeEnd(explanation: Explanation, destruction: KnownDestruction): s
         ? `destroyed, known${at}; its statistics were lost on the way`
         : `destroyed, known${at}; statistics from another source`;
     case 'already_gone':
-      return `already gone: it did not exist${at}`;
+      return `already gone: it did not exist${at}${acted ? '; an earlier attempt may have destroyed it' : ''}`;
     case 'rejected':
-      return `not destroyed: the API refused it for good${at}: ${why}`;
+      return `${unlike}: the API refused it for good${at}: ${why}${perhaps}`;
     case 'failed':
       return `not known to be gone: every attempt was used up${at}, the last with ${why}${perhaps}`;
     case 'expired':
       return `not known to be gone: its deadline passed${at}${perhaps}`;
     case 'cancelled':
-      return `not destroyed: it was taken back${at}, before it was sent`;
+      return `${unlike}: it was taken back${at}, before it was sent${perhaps}`;
     default:
       return outcome satisfies never;
   }

@@ -104,6 +104,36 @@ describe('what the ledger knows of a room', () => {
     expect(history.destructions[0]?.attemptCount).toBe(3);
   });
 
+  test('the destruction that says most of the room is given too, however many came after it', async () => {
+    const line = await makeLine(ledger);
+    const now = Date.now();
+    const wishes = [6, 5, 4, 3, 2, 1].map((age) => request({ requestedAtMs: now - age * 1_000 }));
+    const ends = [
+      'already_gone',
+      'destroyed',
+      'already_gone',
+      'failed',
+      'failed',
+      'failed',
+    ] as const;
+    for (const [index, wish] of wishes.entries()) {
+      await line.grant(wish);
+      const end = destructionEnd(ends[index] ?? 'failed');
+      await recordEnds(ledger.database, line.sdkAppId, [
+        { destructionId: wish.id, attempt: attemptEnd(), end },
+      ]);
+    }
+    const read = async (destructions: number) => {
+      const { database } = ledger;
+      const few = { ...most, destructions };
+      const history = await readRoomHistory(database, line.sdkAppId, 'live-room-42', few);
+      expect(history.total).toBe(6);
+      return history.destructions.map(({ outcome }) => outcome);
+    };
+    expect(await read(2)).toEqual(['failed', 'failed', 'destroyed']);
+    expect(await read(5)).toEqual(['failed', 'failed', 'failed', 'already_gone', 'destroyed']);
+  });
+
   test('rooms of another app by the same name are another matter', async () => {
     const line = await makeLine(ledger);
     await line.grant(request());

@@ -14,6 +14,7 @@ import {
   readBatches,
 } from '../../src/ledger/batches.js';
 import type { Database } from '../../src/ledger/database.js';
+import { readRoomHistory } from '../../src/ledger/explain.js';
 import { prune } from '../../src/ledger/prune.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
@@ -194,6 +195,21 @@ describe('no table of attempts or destructions is read whole', () => {
         ...['batch-open', 'finished-among', 'batch-join', 'joined-finished'],
         ...['batch-finish', 'batch-progress'],
       ],
+    );
+  });
+
+  test('to explain a room', async () => {
+    const [room] = await ledger.sql<{ room_id: string }>(
+      'select room_id from room_reaper.destructions where sdk_app_id = $1 limit 1',
+      [line.sdkAppId],
+    );
+    await expectNoScan(
+      async (database) => {
+        const most = { destructions: 5, attempts: 50 };
+        const { total } = await readRoomHistory(database, line.sdkAppId, room?.room_id ?? '', most);
+        expect(total).toBeGreaterThan(0);
+      },
+      ['explain-destructions', 'explain-attempts'],
     );
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { toText } from '../../src/cli/explain.js';
+import { isGone, outcomes } from '../../src/destruction.js';
 import type { KnownAttempt, KnownDestruction } from '../../src/ledger/explain.js';
 import { stateOf, type Line } from '../../src/ledger/line.js';
 import { explanationJson, summaryOf, type Explanation } from '../../src/operations/explain.js';
@@ -86,6 +87,17 @@ function destruction(changes: Partial<KnownDestruction> = {}): KnownDestruction 
 
 const ended = (changes: Partial<KnownDestruction>) =>
   explanation({ history: { destructions: [destruction(changes)], total: 1 } });
+
+type Ending = Partial<KnownDestruction>;
+
+/** A room that was asked for twice: a minute ago the first one ended. */
+function pair(before: Ending, after: Ending): Explanation {
+  const first = destruction({
+    ...{ id: 'first', requestedAtMs: nowMs - 2 * hour, finishedAtMs: nowMs - 60_000 },
+    ...before,
+  });
+  return explanation({ history: { destructions: [destruction(after), first], total: 2 } });
+}
 
 describe('the summary', () => {
   test.each<[rule: string, of: Explanation, summary: string]>([
@@ -232,9 +244,56 @@ describe('the summary', () => {
       'its job on the queue holds no valid destruction; a worker will refuse it',
     ],
     [
-      'a room that was asked for again is pending, whatever became of it before',
-      { ...ended({}), pending: job(waiting(0)) },
+      'a room that was asked for again is pending, and what became of it before is said too',
+      {
+        ...ended({ id: 'before', requestedAtMs: nowMs - 2 * hour }),
+        pending: job(waiting(0)),
+      },
+      'waiting: next in the bulk lane, about 1 s; asked for before: destroyed at 02:31:07 UTC+8',
+    ],
+    [
+      'a job whose end is recorded is not waited for',
+      { ...ended({}), pending: job({ state: 'in_hand', sinceMs: nowMs }) },
+      'destroyed at 02:31:07 UTC+8 by attempt 1; statistics saved',
+    ],
+    [
+      'a job in the failed set says less than the ledger',
+      { ...ended({ id: 'other' }), pending: job({ state: 'failed', reason: 'x', atMs: nowMs }) },
+      'destroyed at 02:31:07 UTC+8 by attempt 1; statistics saved',
+    ],
+    [
+      'a job in the failed set alone is what is known',
+      explanation({ pending: job({ state: 'failed', reason: 'no valid data', atMs: nowMs }) }),
+      'ended and not gone: no valid data',
+    ],
+    [
+      'an open destruction whose key the queue has lost has its job all the same',
+      {
+        ...ended({ outcome: undefined, finishedAtMs: undefined, attempts: [] }),
+        jobs: new Map([[id, job(waiting(0))]]),
+      },
       'waiting: next in the bulk lane, about 1 s',
+    ],
+    [
+      'a room that was found gone may have been destroyed by a request before',
+      pair(
+        { outcome: 'failed', attempts: [lost] },
+        { outcome: 'already_gone', attempts: [attempt({ verdict: 'gone' })] },
+      ),
+      'already gone: it did not exist at 02:31:07 UTC+8; an earlier attempt may have destroyed it; asked for before: failed at 02:30:07 UTC+8',
+    ],
+    [
+      'a request after it was found gone did not destroy it',
+      pair(
+        { outcome: 'already_gone', attempts: [] },
+        { outcome: 'failed', attempts: [{ ...lost, slotAtMs: nowMs - 1_000 }] },
+      ),
+      'already gone: it did not exist at 02:30:07 UTC+8; asked for again: failed at 02:31:07 UTC+8',
+    ],
+    [
+      'a room that was taken back may have been destroyed by a request before',
+      pair({ outcome: 'failed', attempts: [lost] }, { outcome: 'cancelled', attempts: [] }),
+      'not known to be gone: it was taken back at 02:31:07 UTC+8, before it was sent; an attempt may have destroyed it all the same; asked for before: failed at 02:30:07 UTC+8',
     ],
     [
       'destroyed has the attempt that did it, also where a later one was told "gone"',
@@ -287,6 +346,68 @@ describe('the summary', () => {
     ],
   ])('%s', (_rule, of, summary) => {
     expect(summaryOf(of)).toBe(summary);
+  });
+});
+
+describe('of a room that was asked for twice', () => {
+  const states = [...outcomes, 'open'] as const;
+  type State = (typeof states)[number];
+  const endOf = (state: State): Ending =>
+    state === 'open'
+      ? { outcome: undefined, finishedAtMs: undefined, attempts: [] }
+      : { outcome: state, attempts: [] };
+  const word = (state: State, at: string) => (state === 'open' ? state : `${state} at ${at}`);
+
+  /** Which of the two says more of the room, by the first and, in the order of `states`, the second. */
+  const leading: Readonly<Record<State, string>> = {
+    destroyed: '21111112',
+    destroyed_statistics_lost: '22111112',
+    already_gone: '22211112',
+    rejected: '22222222',
+    failed: '22222222',
+    expired: '22222222',
+    cancelled: '22222222',
+    open: '22222222',
+  };
+  const pairs = states.flatMap((first) =>
+    states.map((second, index) => [first, second, leading[first][index]] as const),
+  );
+
+  test.each(pairs)('first %s, then %s: number %s leads, and the other is told', (...of) => {
+    const [first, second, number] = of;
+    const summary = summaryOf(pair(endOf(first), endOf(second)));
+    const alone = number === '1' ? endOf(first) : endOf(second);
+    const finishedAtMs = number === '1' ? nowMs - 60_000 : nowMs;
+    const leads = summaryOf(ended({ finishedAtMs, ...alone }));
+    const told =
+      number === '1'
+        ? `asked for again: ${word(second, '02:31:07 UTC+8')}`
+        : `asked for before: ${word(first, '02:30:07 UTC+8')}`;
+    expect(summary).toBe(`${leads}; ${told}`);
+    const gone = [first, second].some((state) => state !== 'open' && isGone(state));
+    if (second !== 'open') expect(/^(destroyed|already gone)/.test(summary)).toBe(gone);
+  });
+
+  const places: JobPlace[] = [
+    waiting(0),
+    { state: 'delayed', dueAtMs: nowMs + 53_000 },
+    { state: 'in_hand', sinceMs: nowMs - 7_000 },
+  ];
+  const again = places.flatMap((place) =>
+    states.map((state) => [state, place.state, place] as const),
+  );
+
+  test.each(again)('first %s, and now %s: what it is now leads', (first, _now, place) => {
+    const before = destruction({ id: 'first', requestedAtMs: nowMs - 2 * hour, ...endOf(first) });
+    const pending = job(place);
+    const known = { destructions: [before], total: 1 };
+    // Never taken up, or open in the ledger for a later retry.
+    const open = destruction(endOf('open'));
+    for (const history of [known, { destructions: [open, before], total: 2 }]) {
+      expect(summaryOf(explanation({ pending, history }))).toBe(
+        `${summaryOf(explanation({ pending }))}; asked for before: ${word(first, '02:31:07 UTC+8')}`,
+      );
+    }
   });
 });
 
