@@ -22,6 +22,22 @@ interface Row {
   remedy: string;
 }
 
+/**
+ * What a Redis user needs for a queue, beside the keys `~bull:*`; in a cluster these are `~{bull}:*`,
+ * and the second list comes on top. docs/production.md has the same; a test holds them together.
+ */
+export const queueRights =
+  '-@all +@read +@write +@scripting +@connection +@blocking +@transaction -@dangerous +info';
+export const clusterRights =
+  '+cluster|slots +cluster|info +cluster|nodes +cluster|shards +cluster|keyslot';
+
+const lacksRights = /^NOPERM|The user executing the script|ACL failure in script/;
+
+/** Whether a Redis refused something because of what its user may do. */
+export function isRefusedByAcl(error: unknown): boolean {
+  return lacksRights.test(String((error as { message?: unknown } | undefined)?.message));
+}
+
 const certificate =
   'have its authority trusted: NODE_EXTRA_CA_CERTS=FILE, or for Postgres sslrootcert=FILE in URL';
 
@@ -108,11 +124,10 @@ const rows: readonly Row[] = [
     remedy: 'check user and password in URL',
   },
   {
-    pattern: /^NOPERM/,
+    pattern: lacksRights,
     of: 'Redis',
     cause: 'its ACL does not allow this user what a queue needs',
-    remedy:
-      'give the user in URL the rights of a queue: ~bull:* (or its QUEUE_PREFIX) +@all -@admin -@dangerous +info',
+    remedy: `give the user in URL the rights of a queue: ~bull:* (or its QUEUE_PREFIX) ${queueRights}; on a cluster ~{bull}:* and besides ${clusterRights}`,
   },
   {
     pattern: /^DENIED/,

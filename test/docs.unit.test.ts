@@ -12,6 +12,7 @@ import { runProgram } from '../src/cli/program.js';
 import { variableTable } from '../src/config.js';
 import { outcomes } from '../src/destruction.js';
 import { errorCodes } from '../src/errors.js';
+import { clusterRights, queueRights } from '../src/store-trouble.js';
 import type { Answer } from '../src/tencent/answer.js';
 import { documentedCodes, judge, type VerdictWord } from '../src/tencent/verdicts.js';
 
@@ -49,6 +50,12 @@ test('the table of error codes in docs/operations.md is the registry of the prog
   const [, body = ''] = operations.split('### Error codes');
   const [table = ''] = body.split('\n### ');
   expect(table.split('\n').filter((line) => line.startsWith('| `'))).toEqual(rows);
+});
+
+test('the ACL of docs/production.md is the one that an error tells', () => {
+  const acl = section(documents['docs/production.md'], 'A Redis ACL');
+  expect(acl).toContain(`user reaper on >PASSWORD ~bull:* ${queueRights}\n`);
+  expect(acl).toContain(`\`~{bull}:*\`, and \`${clusterRights}\` besides`);
 });
 
 describe('configuration', () => {

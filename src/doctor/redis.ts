@@ -23,6 +23,7 @@ export function readRedis(connection: Omit<RedisConnection, 'kind'>): Promise<Re
   return withRedisOnce(connection.url, limits, async (client) => {
     const key = sampleKey(connection);
     const redis = await serverOf(client, key);
+    if (redis !== client) await client.cluster('INFO');
     let roundTripMs = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < 3; tries++) {
       const from = performance.now();

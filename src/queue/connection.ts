@@ -215,6 +215,8 @@ async function checkKind(
   const key = sampleKey(connection);
   const server = await serverOf(redis, key);
   await server.ping();
+  // A connection to a cluster is ready once it was answered this. Refused, it would ask for ever.
+  if (server !== redis) await redis.cluster('INFO');
   const info = await server.info().catch(() => '');
   if (/^redis_mode:sentinel/m.test(info)) throw new Error('SENTINEL');
   if (/^cluster_enabled:1/m.test(info) && server === redis) throw new Error('CLUSTER');

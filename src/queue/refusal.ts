@@ -5,6 +5,7 @@
  * false") is about themselves.
  */
 import { printable } from '../redact.js';
+import { describeStoreTrouble, isRefusedByAcl } from '../store-trouble.js';
 
 const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
@@ -22,6 +23,7 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
 
 /** @param error - what BullMQ or its driver threw. */
 export function refusalReason(error: unknown): string {
+  if (isRefusedByAcl(error)) return describeStoreTrouble(error, undefined, 'Redis', 'QUEUE_URL');
   const { code, message } = error as { code?: unknown; message?: unknown };
   const texts = [code, message].filter((text) => typeof text === 'string');
   for (const [pattern, reason] of reasons) {

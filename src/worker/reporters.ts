@@ -2,18 +2,24 @@
 import type { Logger } from 'pino';
 import type { Outcome, OutcomeCounts } from '../destruction.js';
 import { remedyFor } from '../ledger/database.js';
+import { isRefusedByAcl, storeTrouble } from '../store-trouble.js';
 
 /** Reports an error of a connection once, until a minute has passed: reconnecting repeats it. */
 export function errorReporter(log: Logger, message: string): (error: Error) => void {
   const reported = new Map<string, number>();
   return (error) => {
     const { code } = error as NodeJS.ErrnoException;
-    // One message, whichever job it names.
-    const key = code ?? error.message.replace(/[0-9a-f-]{36}/g, '');
+    const isRefused = isRefusedByAcl(error);
+    // One message, whichever job or script it names.
+    const key = isRefused ? 'acl' : (code ?? error.message.replace(/[0-9a-f-]{36}/g, ''));
     if (Date.now() - (reported.get(key) ?? 0) < 60_000) return;
     if (reported.size > 100) reported.clear();
     reported.set(key, Date.now());
-    log.warn({ code, reason: error.message }, message);
+    if (isRefused) {
+      // It does not pass by itself, and whoever waits for rooms must not wait for a log to be read.
+      const { remedy } = storeTrouble(error, 'Redis', 'QUEUE_URL');
+      log.error({ reason: error.message, remedy }, 'Redis refuses this worker: rooms wait');
+    } else log.warn({ code, reason: error.message }, message);
   };
 }
 

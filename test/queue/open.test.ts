@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openQueue } from '../../src/queue/open.js';
+import { clusterRights, queueRights } from '../../src/store-trouble.js';
 import { freshRedis, freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
 import { places } from './places.js';
 
@@ -92,6 +93,31 @@ const openOn = (url: string) =>
     connection: { kind: 'redis', url },
     onError: () => undefined,
   });
+
+test('what a Redis ACL must allow of a cluster is told at the start; what the remedy says is enough', async () => {
+  const server = await startRedisServer({
+    settings: { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' },
+  });
+  const of = (user: string) =>
+    server.url.replace('redis://', `redis-cluster://${user}:pw@`).replace(/\/$/, '');
+  await withRedis(server.url, async (redis) => {
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+    await expect.poll(() => redis.call('CLUSTER', 'INFO'), { timeout: 30_000 }).toMatch(/state:ok/);
+    const rights = ['on', '>pw', '~{bull}:*', ...queueRights.split(' ')];
+    const all = clusterRights.split(' ');
+    await redis.call('ACL', 'SETUSER', 'whole', ...rights, ...all);
+    for (const [index, right] of ['+cluster|slots', '+cluster|info'].entries()) {
+      const others = all.filter((each) => each !== right);
+      await redis.call('ACL', 'SETUSER', `narrow${index}`, ...rights, ...others);
+    }
+  });
+  const opened = await openOn(of('whole'));
+  await opened.queue.pause();
+  await opened.close();
+  for (const user of ['narrow0', 'narrow1'])
+    await expect(openOn(of(user))).rejects.toThrow(/NOPERM .*on a cluster ~\{bull\}:\*/);
+  await server.stop();
+});
 
 test('a Redis whose ACL allows no scripts is told at the start', async () => {
   const server = await startRedisServer();

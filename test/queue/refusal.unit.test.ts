@@ -13,6 +13,10 @@ describe('why a queue did not take something, in words that say what to do', () 
     ["OOM command not allowed when used memory > 'maxmemory'. script: 29", /full \(OOM\); raise/],
     ["READONLY You can't write against a read only replica.", /read-only/],
     ['LOADING Redis is loading the dataset in memory', /loading/],
+    [
+      "ERR The user executing the script can't run this command or subcommand script: 29, on @user_script:8.",
+      /ACL does not allow .*; give the user in QUEUE_URL the rights of a queue: ~bull:/,
+    ],
     ['MISCONF Redis is configured to save RDB snapshots', /write to its disk/],
   ])('%s', (said, reason) => {
     expect(refusalReason(new Error(said))).toMatch(reason);

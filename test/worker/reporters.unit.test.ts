@@ -29,6 +29,16 @@ test('an error that reconnecting repeats is said once a minute', () => {
   expect(said).toHaveLength(3);
 });
 
+test('what an ACL refuses is an error with a remedy: it does not pass by itself', () => {
+  const { log, said } = openLog();
+  const report = errorReporter(log, 'trouble');
+  report(new Error("NOPERM this user has no permissions to run the 'bzpopmin' command"));
+  report(new Error("ERR The user executing the script can't run this command script: d96ca626"));
+  expect(said).toMatchObject([
+    { level: 50, remedy: expect.stringContaining('+@blocking') as string },
+  ]);
+});
+
 test('that the ledger is away, and is back, is said once each, and not every time where it comes and goes', () => {
   const { log, messages } = openLog();
   const report = databaseReporter(log);
