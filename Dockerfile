@@ -31,5 +31,7 @@ RUN ln -s /app/dist/cli/main.js /usr/local/bin/room-reaper \
 #   docker run --rm -v "$PWD:/data:ro" room-reaper destroy --dry-run rooms.txt
 WORKDIR /data
 USER node
+# Where METRICS_PORT is set, whether the process answers there.
+HEALTHCHECK --start-period=30s CMD ["node", "-e", "const port = process.env.METRICS_PORT; if (port) fetch(`http://127.0.0.1:${port}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["room-reaper"]
 CMD ["worker"]

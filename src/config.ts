@@ -36,7 +36,7 @@ export type InspectedConfig = ReturnType<typeof inspectConfig>;
 type Inspected = InspectedConfig['config'];
 
 /** What a command may do without. */
-type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile';
+type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile' | 'metricsPort';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
@@ -68,7 +68,7 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  const { credentials, proxy, protectedRoomsFile, ...rest } = config;
+  const { credentials, proxy, protectedRoomsFile, metricsPort, ...rest } = config;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
   if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
@@ -77,7 +77,7 @@ export function readConfig(
         problems.map((problem) => `  ${problem}`).join('\n'),
     );
   }
-  return Object.freeze({ ...required, credentials, proxy, protectedRoomsFile });
+  return Object.freeze({ ...required, credentials, proxy, protectedRoomsFile, metricsPort });
 }
 
 /** The same for whoever goes on with what is right (`doctor`). */
@@ -178,6 +178,8 @@ export function inspectConfig(
     failedJobsDays: read('FAILED_JOBS_DAYS'),
     /** Path of the list of rooms that are never destroyed. */
     protectedRoomsFile: read('PROTECTED_ROOMS_FILE'),
+    /** Undefined: metrics and health are not served. */
+    metricsPort: read('METRICS_PORT'),
     logLevel: read('LOG_LEVEL'),
   };
   const saysLedger = environment['DATABASE_URL'] || environment['DATABASE_URL_FILE'];

@@ -21,6 +21,7 @@ export const variableNames = [
   'LATER_RETRIES',
   'FAILED_JOBS_DAYS',
   'PROTECTED_ROOMS_FILE',
+  'METRICS_PORT',
   'LOG_LEVEL',
 ] as const;
 

@@ -157,6 +157,10 @@ export const variables = {
     schema: z.string(),
     meaning: 'file of rooms that are never destroyed: one RoomId or `*` pattern a line',
   },
+  METRICS_PORT: {
+    schema: integer(1, 65_535),
+    meaning: 'port of `/metrics`, `/livez` and `/readyz`, of `worker` and `serve`',
+  },
   LOG_LEVEL: {
     schema: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }),
     fallback: 'info',

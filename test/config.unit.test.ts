@@ -83,6 +83,7 @@ const defaults: Config = {
   laterRetries: 8,
   failedJobsDays: 14,
   protectedRoomsFile: undefined,
+  metricsPort: undefined,
   logLevel: 'info',
 };
 

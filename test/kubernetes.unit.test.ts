@@ -25,7 +25,7 @@ const selector = z.strictObject({ matchLabels: labels });
 const metadata = z.strictObject({ name, labels: labels.optional() });
 const quantity = z.string().regex(/^\d+(m|Mi)?$/);
 const probe = z.strictObject({
-  exec: z.strictObject({ command: z.array(z.string()).min(1) }),
+  httpGet: z.strictObject({ path: z.enum(['/livez', '/readyz']), port: z.literal('metrics') }),
   initialDelaySeconds: z.int().optional(),
   periodSeconds: z.int().min(1),
   timeoutSeconds: z.int().min(1),
@@ -44,13 +44,17 @@ const container = z.strictObject({
     requests: z.strictObject({ cpu: quantity, memory: quantity }),
     limits: z.strictObject({ memory: quantity }),
   }),
+  ports: z
+    .array(z.strictObject({ name: z.literal('metrics'), containerPort: z.int().max(65_535) }))
+    .optional(),
+  livenessProbe: probe.optional(),
   readinessProbe: probe.optional(),
   volumeMounts: z.array(
     z.strictObject({ name, mountPath: z.string(), readOnly: z.boolean().optional() }),
   ),
 });
 const pod = z.strictObject({
-  metadata: z.strictObject({ labels }),
+  metadata: z.strictObject({ labels, annotations: labels.optional() }),
   spec: z.strictObject({
     restartPolicy: z.enum(['Never', 'OnFailure']).optional(),
     automountServiceAccountToken: z.literal(false),
@@ -102,7 +106,7 @@ const schemas = [
     spec: z.strictObject({
       podSelector: selector,
       policyTypes: z.array(z.enum(['Ingress', 'Egress'])),
-      ingress: z.array(z.never()),
+      ingress: z.array(z.strictObject({ ports: z.array(port) })),
       egress: z.array(z.strictObject({ ports: z.array(port) })),
     }),
   }),
@@ -164,6 +168,21 @@ test('a selector finds the pods of its own', () => {
 test('a worker may take the 15 s that it needs to end', () => {
   const worker = pods.find(({ spec }) => spec.containers[0]?.name === 'worker');
   expect(worker?.spec.terminationGracePeriodSeconds).toBeGreaterThan(15);
+});
+
+test('a worker is asked on the port that it is told to listen on, and nobody reaches another', () => {
+  const map = objects.find(({ kind }) => kind === 'ConfigMap') as unknown as {
+    data: Record<string, string>;
+  };
+  const policy = objects.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
+    spec: { ingress: { ports: { port: number }[] }[] };
+  };
+  const worker = pods.find(({ spec }) => spec.containers[0]?.name === 'worker');
+  const told = Number(map.data['METRICS_PORT']);
+  expect(worker?.spec.containers[0]?.ports).toEqual([{ name: 'metrics', containerPort: told }]);
+  expect(worker?.metadata.annotations?.['prometheus.io/port']).toBe(String(told));
+  const reached = policy.spec.ingress.flatMap(({ ports }) => ports.map((each) => each.port));
+  expect(reached).toEqual([told]);
 });
 
 test('the ConfigMap has variables that exist, and no secret', () => {

@@ -29,7 +29,8 @@ export function workerCommand(io: Io): Command {
     const interrupt = onInterrupt();
     const stores = await openStores(config, (message) => say(io, message));
     try {
-      const worker = await startWorker(config, { stores, log });
+      const { metricsPort } = config;
+      const worker = await startWorker(config, { stores, log, metricsPort });
       const reason = await Promise.race([
         interrupt.interrupted.then(() => undefined),
         worker.ended,

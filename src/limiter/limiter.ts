@@ -97,6 +97,8 @@ export interface LimiterOptions {
   onLead: (lead: Lead) => void;
   /** Told when the database cannot be used (an error), and when it can again (undefined). */
   onDatabase: (error: Error | undefined) => void;
+  /** Told how long the ledger took to answer, in milliseconds. */
+  onAnswer: (answerMs: number) => void;
   /** Told how long the ledger takes to answer, in milliseconds, where that is too long for slots to come in time. */
   onSlowLedger: (answerMs: number) => void;
   /** Told, with each reservation, whether the line is in an outage. */
@@ -133,8 +135,17 @@ export interface Limiter {
   written(slotAtMs: number): void;
   /** Whether a slot is over: it must be given up. */
   isLate(slotAtMs: number, probe: Probe | undefined): boolean;
-  /** Slots granted to this process, and those of them given up. */
-  counts(): { granted: number; givenUp: number };
+  counts(): SlotCounts;
+}
+
+/** What became of the slots that were granted to one process. */
+export interface SlotCounts {
+  granted: number;
+  /** Used for a request, in time or late. */
+  used: number;
+  /** Of these, later than the interval between slots allows for: the line's row was told. */
+  late: number;
+  givenUp: number;
 }
 
 /** @throws the driver's error where the database cannot be used at the start, after fifteen seconds. */
@@ -143,8 +154,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
   const monotonic = () => clock.monotonic();
   const id = lineId(line);
   let waiting = 0;
-  let granted = 0;
-  let givenUp = 0;
+  const counts: SlotCounts = { granted: 0, used: 0, late: 0, givenUp: 0 };
   let firstSlotFrom: number | undefined;
   /** How long the last reservations took, in milliseconds. */
   let answers: number[] = [];
@@ -202,14 +212,16 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       },
       wishes,
     );
-    answers = [monotonic() - askedAt, ...answers].slice(0, answersKept);
+    const tookMs = monotonic() - askedAt;
+    options.onAnswer(tookMs);
+    answers = [tookMs, ...answers].slice(0, answersKept);
     if (answers.length === answersKept && answerMs() > firstLeadMs)
       options.onSlowLedger(answerMs());
     if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
     for (const reservation of result.reservations) {
       if (reservation?.kind !== 'granted') continue;
-      granted += 1;
+      counts.granted += 1;
       held.push(reservation.slotAtMs);
       // A probe says nothing about how many jobs keep a running line busy.
       if (reservation.probe !== undefined) continue;
@@ -263,6 +275,11 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     } while (clock.now() < slotAtMs - 1 && slotAtMs - clock.now() < aheadAtMostMs);
   }
 
+  function noteLate(slot: MovedSlot): void {
+    counts.late += 1;
+    moved.push(slot);
+  }
+
   /** Nothing was sent: another may try, which otherwise had to wait for up to an hour. */
   async function passProbeOn(): Promise<void> {
     await probeNow(database, id).catch(() => undefined);
@@ -284,7 +301,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
             throw error;
           }
           if (!isLate(reservation.slotAtMs, reservation.probe)) return reservation;
-          givenUp += 1;
+          counts.givenUp += 1;
           if (reservation.probe === 'stop') await passProbeOn();
           // A stall beyond what the interval allows for disturbs the arrivals around it too: its
           // slots stay lost, and the gap they leave is a margin.
@@ -298,7 +315,8 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
 
     use(slotAtMs) {
       const usedAtMs = clock.now();
-      if (usedAtMs - slotAtMs > latenessToleranceMs) moved.push({ slotAtMs, usedAtMs });
+      counts.used += 1;
+      if (usedAtMs - slotAtMs > latenessToleranceMs) noteLate({ slotAtMs, usedAtMs });
       return usedAtMs;
     },
 
@@ -306,11 +324,11 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       const writtenAtMs = clock.now();
       if (writtenAtMs - slotAtMs <= latestMs) return;
       const known = moved.find((each) => each.slotAtMs === slotAtMs);
-      if (known === undefined) moved.push({ slotAtMs, usedAtMs: writtenAtMs });
+      if (known === undefined) noteLate({ slotAtMs, usedAtMs: writtenAtMs });
       else known.usedAtMs = writtenAtMs;
     },
 
     isLate,
-    counts: () => ({ granted, givenUp }),
+    counts: () => ({ ...counts }),
   };
 }

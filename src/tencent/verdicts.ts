@@ -8,8 +8,17 @@
 import { proxyRefused, type Answer } from './answer.js';
 import type { Statistics } from '../destruction.js';
 
-export type VerdictWord =
-  'destroyed' | 'gone' | 'transient' | 'over_quota' | 'stale_signature' | 'stop_line' | 'rejected';
+export const verdictWords = [
+  'destroyed',
+  'gone',
+  'transient',
+  'over_quota',
+  'stale_signature',
+  'stop_line',
+  'rejected',
+] as const;
+
+export type VerdictWord = (typeof verdictWords)[number];
 
 export interface Verdict {
   word: VerdictWord;

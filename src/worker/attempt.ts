@@ -48,6 +48,10 @@ export async function attemptDestruction(
 
     const judged = judgeAnswer(sent);
     const { verdict, reason, details } = judged;
+    context.metrics.attempted(
+      verdict.word,
+      neverLeft(sent) ? undefined : sent.endedAtMs - sent.sentAtMs,
+    );
     if (verdict.word !== 'transient') outage.worked(sent);
     // What an earlier attempt may have done must not be forgotten.
     const unsavedBefore = context.unsaved.has(destruction.id);

@@ -9,6 +9,7 @@ import type { Signer } from '../tencent/user-sig.js';
 import type { CameBack } from './came-back.js';
 import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
+import type { WorkerMetrics } from './metrics.js';
 import type { OutageWatch } from './outage-watch.js';
 import type { Rejections } from './rejections.js';
 import type { UnsavedResults } from './unsaved-result.js';
@@ -38,6 +39,7 @@ export interface WorkerContext {
     /** Its room can be asked for again. */
     freeRoom(roomId: string, destructionId: string): Promise<unknown>;
   };
+  readonly metrics: WorkerMetrics;
   readonly log: Logger;
   /** Told how each destruction ended. */
   readonly onEnded: (ended: EndedDestruction) => void;

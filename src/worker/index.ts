@@ -60,7 +60,10 @@ export async function startWorker(
   const log = options.log ?? createLog({ level: config.logLevel, readable: false, colour: false });
   const stores = await openStores(config, (message) => log.info(message));
   try {
-    const worker = await startOnStores(config, { ...options, stores, log });
+    const worker = await startOnStores(config, {
+      ...options,
+      ...{ stores, log, metricsPort: config.metricsPort },
+    });
     const ended = worker.ended.then(async (reason) => {
       await stores.close();
       return reason;

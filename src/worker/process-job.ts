@@ -233,9 +233,11 @@ function report(end: RunEnd, destruction: Destruction, context: WorkerContext): 
       { destructionId: id, result: writeUnsaved(end.item) },
       'result not saved to the ledger; it goes into the job',
     );
+    context.metrics.unsaved();
   }
   if (end.kind !== 'ended') return;
-  const { outcome, reason, statistics } = end;
+  const { outcome, reason, statistics, known } = end;
+  if (!known) context.metrics.ended(outcome);
   context.onEnded({ id, roomId, batchId, outcome, reason, statistics });
   if (leavesQueue(outcome)) return;
   context.log.warn(

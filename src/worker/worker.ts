@@ -42,6 +42,7 @@ import { startHeartbeat } from './heartbeat.js';
 import { createIntake } from './intake.js';
 import { createLedgerWriter } from './ledger-writer.js';
 import { createLineGuard } from './line-guard.js';
+import { openMetrics, type OpenMetrics } from './metrics.js';
 import { createOutageWatch } from './outage-watch.js';
 import { processJob } from './process-job.js';
 import { watchQueue } from './queue-watch.js';
@@ -77,6 +78,8 @@ export interface StartWorkerOptions {
   onEnded?: (ended: EndedDestruction) => void;
   /** Told why attempts fail. */
   onTrouble?: (reason: string) => void;
+  /** Where its metrics and its health can be asked for; undefined: nowhere. */
+  metricsPort?: number | undefined;
   /** A person asks for this work: also where the line was stopped for its many rejections. */
   startedByPerson?: boolean;
 }
@@ -95,7 +98,7 @@ export interface RunningWorker {
  * Starts a worker.
  *
  * @throws ReaperError `UNAVAILABLE` where the queue or the ledger cannot be reached, `INVALID` where
- *   the queue belongs to another ledger.
+ *   the queue belongs to another ledger, or the port of its metrics is not free.
  */
 export async function startWorker(
   config: Config,
@@ -115,6 +118,7 @@ export async function startWorker(
   const database = await stores.openLedger(connectionError);
   let clock: LedgerClock | undefined;
   let opened: OpenQueue | undefined;
+  let metrics: OpenMetrics | undefined;
   try {
     opened = await openQueue({
       sdkAppId: config.sdkAppId,
@@ -124,8 +128,14 @@ export async function startWorker(
     const { ledger } = opened;
     if (!stores.areOne) await patiently(startPatienceMs, () => claimQueue(database, ledger));
     clock = await openLedgerClock(database);
-    return await run(config, credentials, protection, { database, opened, clock }, options);
+    metrics = await openMetrics(options.metricsPort, {
+      queue: () => ledger.read(),
+      ledger: () => database.query('ready', 'select 1', []),
+    });
+    const open = { database, opened, clock, metrics };
+    return await run(config, credentials, protection, open, options);
   } catch (error) {
+    await metrics?.close();
     clock?.close();
     await opened?.close();
     await database.close();
@@ -133,11 +143,19 @@ export async function startWorker(
   }
 }
 
+/** What a worker holds open from its start to its end. */
+interface Opened {
+  database: Database;
+  opened: OpenQueue;
+  clock: LedgerClock;
+  metrics: OpenMetrics;
+}
+
 async function run(
   config: Config,
   credentials: Credentials,
   protection: ProtectedRooms,
-  { database, opened, clock }: { database: Database; opened: OpenQueue; clock: LedgerClock },
+  { database, opened, clock, metrics }: Opened,
   options: StartWorkerOptions,
 ): Promise<RunningWorker> {
   const { log } = options;
@@ -200,6 +218,7 @@ async function run(
     workerId,
     onLead: (lead) => intake.adjust(lead),
     onDatabase,
+    onAnswer: (answerMs) => metrics.ledgerAnswered(answerMs),
     onSlowLedger: slownessReporter(log),
     onOutage: (found) => outage.found(found),
     answeredAtMs: () => outage.answeredAtMs,
@@ -233,6 +252,7 @@ async function run(
       freeRoom: (roomId, destructionId) =>
         opened.queue.getBackend().removeDeduplicationKey(roomId, destructionId),
     },
+    metrics,
     log,
     onEnded(ended) {
       progress.ended(ended.outcome);
@@ -279,8 +299,10 @@ async function run(
     ? undefined
     : watchQueue(() => claimQueue(database, opened.ledger), endBecause);
   progress.begin(() => ({ inHand: inHand.size, ...limiter.counts() }));
+  metrics.begin(() => ({ inHand: inHand.size, slots: limiter.counts() }));
 
   async function closeOnce(): Promise<void> {
+    metrics.drain();
     clearInterval(noting);
     watching?.stop();
     heartbeat.stop();
@@ -305,6 +327,7 @@ async function run(
     await Promise.race([opened.close(), last]);
     await Promise.race([heartbeat.end(), last]);
     await Promise.race([database.close(), last]);
+    await metrics.close();
     log.info({ workerId, ...limiter.counts() }, 'worker stopped');
   }
   let closing: Promise<void> | undefined;

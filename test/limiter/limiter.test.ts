@@ -50,6 +50,7 @@ async function limiterOf(line: Line, options: Partial<LimiterOptions> = {}): Pro
     workerId: 'worker-1',
     onLead: () => undefined,
     onDatabase: () => undefined,
+    onAnswer: () => undefined,
     onSlowLedger: () => undefined,
     onOutage: () => undefined,
     answeredAtMs: () => undefined,

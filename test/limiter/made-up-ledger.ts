@@ -148,6 +148,7 @@ export function madeUpLedger() {
         workerId: 'worker-1',
         onLead: () => undefined,
         onDatabase: () => undefined,
+        onAnswer: () => undefined,
         onSlowLedger: () => undefined,
         onOutage: () => undefined,
         answeredAtMs: () => undefined,

@@ -39,6 +39,12 @@ export function findPgbouncer(): string | undefined {
   return candidates.find((path) => path !== undefined && isProgram(path));
 }
 
+/** The checker of Prometheus for what it is shown and for its rules. */
+export function findPromtool(): string | undefined {
+  const candidates = [process.env.TEST_PROMTOOL, onPath('promtool')];
+  return candidates.find((path) => path !== undefined && isProgram(path));
+}
+
 /** `postgres` with `initdb` beside it: on the PATH, or where Debian keeps it off the PATH. */
 export function findPostgres(): string | undefined {
   const root = '/usr/lib/postgresql';

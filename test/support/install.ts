@@ -9,7 +9,7 @@ let listsAreFresh = false;
 
 /** Installs a Debian package, as root, without letting it start a service of its own. */
 export function installPackage(name: string): void {
-  say(`installing the package ${name} with apt-get, since no server for the tests was found`);
+  say(`installing the package ${name} with apt-get, since the tests did not find it`);
   const ownPolicy = !existsSync(policy);
   if (ownPolicy) {
     // Debian's way to say "start nothing": the tests run their own instance on a port of its own.

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Source, chooseSources, ownable } from './choose.js';
 import {
   findPgbouncer,
+  findPromtool,
   findPostgres,
   findRedis,
   isRootOnDebian,
@@ -30,6 +31,8 @@ export interface SharedServers {
   embeddedFolder: string;
   /** The program of the pooler; undefined: it cannot be had here, and its tests are left out. */
   pgbouncer: string | undefined;
+  /** The same of the checker of Prometheus. */
+  promtool: string | undefined;
 }
 
 interface Started {
@@ -59,7 +62,8 @@ export async function startSharedServers(): Promise<SharedServers & { stop: () =
       redisSources: ownable(await redisFacts(), redis.failed),
       postgresSources: ownable(await postgresFacts(), postgres.failed),
       embeddedFolder,
-      pgbouncer: pooler(),
+      pgbouncer: optional('pgbouncer', 'pgbouncer', findPgbouncer),
+      promtool: optional('promtool', 'prometheus', findPromtool),
       async stop() {
         // Ours goes as a whole.
         if (postgres.source.kind === 'url') await dropDatabases(postgres.url, databasePrefix);
@@ -109,17 +113,22 @@ async function dropDatabases(url: string, prefix: string): Promise<void> {
   });
 }
 
-function pooler(): string | undefined {
-  if (findPgbouncer() === undefined && isRootOnDebian()) {
+/** A program that a few tests are about; where it cannot be had they are left out, and it is said. */
+function optional(
+  name: string,
+  debianPackage: string,
+  find: () => string | undefined,
+): string | undefined {
+  if (find() === undefined && isRootOnDebian()) {
     try {
-      installPackage('pgbouncer');
+      installPackage(debianPackage);
     } catch (error) {
-      say(`no pgbouncer: ${(error as Error).message}`);
+      say(`no ${name}: ${(error as Error).message}`);
     }
   }
-  const program = findPgbouncer();
+  const program = find();
   if (program === undefined)
-    say('the tests behind pgbouncer are left out; install it, or set TEST_PGBOUNCER');
+    say(`the tests with ${name} are left out; install it, or set TEST_${name.toUpperCase()}`);
   return program;
 }
 
