@@ -23,14 +23,18 @@ const help = `
 Examples:
   room-reaper explain live-room-42
   room-reaper explain -- '-a room id that begins with a dash'
+  room-reaper explain 01a2073e-32c4-70d0-899f-5e9c7571380b
   room-reaper explain live-room-42 --json
+
+The id of a destruction shows its room. Where a room of that name was asked for, the room is
+shown, and the other one named.
 
 It asks the queue and the ledger and sends nothing. The exit code is 0 whatever became of
 the room, also where it was never asked for.`;
 
 export function explainCommand(io: Io): Command {
   return new Command('explain')
-    .argument('<ROOM_ID>', 'the room')
+    .argument('<ROOM_ID>', 'the room, or the id of a destruction of it')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', help)
     .action(async (roomId: string, flags: { json?: boolean }) => {
@@ -48,7 +52,11 @@ export function explainCommand(io: Io): Command {
 
 export function toText(explanation: Explanation): string {
   const { roomId, nowMs, pending, history, jobs } = explanation;
+  const { destructionId, namesake } = explanation;
   const lines = [`${printable(roomId)}: ${summaryOf(explanation)}`];
+  if (destructionId !== undefined) lines.push(`found by the id of its destruction ${destructionId}`);
+  if (namesake !== undefined)
+    lines.push(`this is also the id of a destruction, of the room ${printable(namesake)}`);
   const known = history.destructions.some(({ id }) => id === pending?.id);
   if (pending !== undefined && !known) lines.push('', ...describeUnstarted(pending, nowMs));
   for (const destruction of history.destructions) {

@@ -1,6 +1,6 @@
 /** What the ledger knows of one room. */
 import type { Destruction, Outcome, Statistics } from '../destruction.js';
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 import type { AttemptEnd, DestructionEnd } from './record.js';
 import { readTotals, type TotalsRow } from './report-rows.js';
 
@@ -39,8 +39,8 @@ export interface RoomHistory {
 }
 
 /**
- * $1 SDKAppID, $2 room, $3 most rows. Newest first. Beyond these, the newest that destroyed the room
- * or else found it gone, for what became of the room may be long ago. Totals as text: bigints do not
+ * $1 SDKAppID, $2 room, $3 most rows, $4 an id or null. Newest first. Beyond these, the one of that
+ * id, and the newest that destroyed the room or else found it gone, for that may be long ago. Totals as text: bigints do not
  * fit a double.
  */
 const destructionsSql = `
@@ -59,7 +59,7 @@ select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
        d.total_unique_gift_senders::text, d.total_likes_received::text, d.statistics_source, k.total
   from known k join room_reaper.destructions d on d.id = k.id
   left join room_reaper.batches b on b.id = d.batch_id
- where k.recency <= $3 or k.place = 1
+ where k.recency <= $3 or k.place = 1 or k.id = $4
  order by k.recency`;
 
 type DestructionRow = TotalsRow &
@@ -97,17 +97,20 @@ type AttemptRow = Record<'sent_at' | 'ended_at' | 'http_status' | 'error_code', 
 /**
  * @param most - of destructions, and of attempts of each: the newest are read, and of destructions
  *   one more where that says most of the room.
+ * @param destructionId - is read whatever its age.
  */
 export async function readRoomHistory(
   database: Database,
   sdkAppId: number,
   roomId: string,
   most: { destructions: number; attempts: number },
+  destructionId?: string,
 ): Promise<RoomHistory> {
   const rows = await database.query<DestructionRow>('explain-destructions', destructionsSql, [
     sdkAppId,
     roomId,
     most.destructions,
+    destructionId ?? null,
   ]);
   const attempts = await database.query<AttemptRow>('explain-attempts', attemptsSql, [
     rows.map((row) => row.id),
@@ -120,6 +123,19 @@ export async function readRoomHistory(
     }),
     total: rows[0]?.total ?? 0,
   };
+}
+
+/** $1 SDKAppID, $2 destruction id. */
+const roomSql = `select room_id from room_reaper.destructions where sdk_app_id = $1 and id = $2`;
+
+/** The room of a destruction; undefined: no worker has taken up such a one. */
+export async function roomOf(
+  database: Database,
+  sdkAppId: number,
+  destructionId: string,
+): Promise<string | undefined> {
+  const parameters = [sdkAppId, destructionId];
+  return (await readColumn<string>(database, 'explain-room', roomSql, parameters))[0];
 }
 
 function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): KnownDestruction {

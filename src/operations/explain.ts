@@ -1,8 +1,15 @@
 /** Why a room is still alive, or what became of it. It asks queue and ledger, and sends nothing. */
 import { stringify } from 'lossless-json';
-import { readRoomHistory, type KnownAttempt, type KnownDestruction } from '../ledger/explain.js';
+import {
+  readRoomHistory,
+  roomOf,
+  type KnownAttempt,
+  type KnownDestruction,
+} from '../ledger/explain.js';
 import { stateOf } from '../ledger/line.js';
+import { isDestructionId } from '../queue/destruction-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../queue/locate.js';
+import type { OpenQueue } from '../queue/open.js';
 import { checkRoomId } from '../room-id.js';
 import { isoTime, rounded } from '../text.js';
 import { haltJson, lineWords } from './line.js';
@@ -15,26 +22,34 @@ export { summaryOf, type Explanation, type KnownAttempt, type KnownDestruction, 
 /** What is shown of a room that was asked for again and again: the newest. */
 const most = { destructions: 5, attempts: 50 };
 
-/** @throws ReaperError `INVALID` where it is no RoomId. */
-export async function explain(service: Service, roomId: string): Promise<Explanation> {
-  checkRoomId(roomId);
-  const { database, config } = service;
+/**
+ * @param asked - a RoomId, or the id of a destruction. Where it is both, the room is meant.
+ * @throws ReaperError `INVALID` where it can be neither.
+ */
+export async function explain(service: Service, asked: string): Promise<Explanation> {
+  checkRoomId(asked);
   const opened = await service.queue();
-  const { queue, lookUp } = opened;
-  // The queue first: a job that ends between the two is in the ledger by then.
-  const pending = await locateRoom(queue, lookUp, roomId);
-  const [history, facts, depth] = await Promise.all([
-    readRoomHistory(database, config.sdkAppId, roomId, most),
-    readLineFacts(database, service),
-    readQueueStatus(opened),
-  ]);
+  const named = isDestructionId(asked)
+    ? await locateDestruction(service, opened, asked)
+    : undefined;
+  let room = await readRoom(service, opened, asked);
+  const isRoom = room.pending !== undefined || room.history.total > 0;
+  const byId = named !== undefined && !isRoom;
+  if (byId) room = await readRoom(service, opened, named.roomId, asked);
+  const pending = room.pending ?? (byId ? named.job : undefined);
   const jobs = new Map<string, LocatedJob>(pending && [[pending.id, pending]]);
-  for (const { id } of history.destructions) {
-    const job = jobs.get(id) ?? (await locateJob(queue, lookUp, id));
+  for (const { id } of room.history.destructions) {
+    const job = jobs.get(id) ?? (await locateJob(opened.queue, opened.lookUp, id));
     if (job !== undefined) jobs.set(id, job);
   }
+  const [facts, depth] = await Promise.all([
+    readLineFacts(service.database, service),
+    readQueueStatus(opened),
+  ]);
   return {
-    roomId,
+    roomId: byId ? named.roomId : asked,
+    destructionId: byId ? asked : undefined,
+    namesake: isRoom ? named?.roomId : undefined,
     nowMs: Date.now(),
     host: service.lineKey.host,
     line: facts.configured,
@@ -42,10 +57,36 @@ export async function explain(service: Service, roomId: string): Promise<Explana
     standstill: standstillIn(depth, facts, service),
     queueReadOnly: depth.readOnly,
     fullRatePerSecond: 1000 / service.intervalMs,
-    pending,
-    jobs,
-    history,
+    ...{ pending, jobs, history: room.history },
   };
+}
+
+/** @param destructionId - is shown whatever its age. */
+async function readRoom(
+  { database, config }: Service,
+  { queue, lookUp }: OpenQueue,
+  roomId: string,
+  destructionId?: string,
+): Promise<Pick<Explanation, 'pending' | 'history'>> {
+  // The queue first: a job that ends between the two is in the ledger by then.
+  const pending = await locateRoom(queue, lookUp, roomId);
+  const { sdkAppId } = config;
+  return {
+    pending,
+    history: await readRoomHistory(database, sdkAppId, roomId, most, destructionId),
+  };
+}
+
+/** The room of a destruction, and its job where the ledger does not know it yet. */
+async function locateDestruction(
+  { database, config }: Service,
+  { queue, lookUp }: OpenQueue,
+  id: string,
+): Promise<{ roomId: string; job?: LocatedJob } | undefined> {
+  const job = await locateJob(queue, lookUp, id);
+  const known = await roomOf(database, config.sdkAppId, id);
+  if (known !== undefined) return { roomId: known };
+  return job?.destruction && { roomId: job.destruction.roomId, job };
 }
 
 /** The shape is a contract. Times are ISO 8601; statistics are exact, also beyond 2⁵³. */
@@ -55,6 +96,8 @@ export function explanationJson(explanation: Explanation): string {
   return (
     stringify({
       roomId,
+      destructionId: explanation.destructionId,
+      namesake: explanation.namesake,
       summary: summaryOf(explanation),
       line: {
         host,

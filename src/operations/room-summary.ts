@@ -8,6 +8,10 @@ import { silentForMs, whyNothingMoves, type Standstill } from './standstill.js';
 
 export interface Explanation {
   roomId: string;
+  /** The destruction by whose id the room was asked for. */
+  destructionId: string | undefined;
+  /** Another room, where the RoomId is the id of a destruction of that one too. */
+  namesake: string | undefined;
   nowMs: number;
   /** The endpoint's host of this configuration. */
   host: string;

@@ -1,10 +1,15 @@
 /** Ids of destructions: UUIDv7 texts, which are also the BullMQ job ids. */
 import { hash } from 'node:crypto';
-import { v7 } from 'uuid';
+import { v7, validate, version } from 'uuid';
 
 /** An id that was never used before. */
 export function newId(): string {
   return v7();
+}
+
+/** Whether a text has the form of such an id; a RoomId can have it too. */
+export function isDestructionId(text: string): boolean {
+  return validate(text) && version(text) === 7;
 }
 
 /**

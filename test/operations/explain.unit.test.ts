@@ -35,6 +35,7 @@ function explanation({
     ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
     ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
     ...{ standstill: undefined, queueReadOnly: undefined },
+    ...{ destructionId: undefined, namesake: undefined },
     ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
     ...changes,
   };
@@ -441,6 +442,16 @@ test('a time in a job that no calendar has is no crash', () => {
   expect(toText(of)).toMatch(/asked for no time that a calendar has/);
   expect(JSON.parse(explanationJson(of))).toMatchObject({
     pending: { state: 'waiting', ahead: 1_204 },
+  });
+});
+
+test('by what the room was found is said, and which other room is meant by it', () => {
+  const shown = { ...ended({}), destructionId: id, namesake: 'live\u0007' };
+  const [, byId, other] = toText(shown).split('\n');
+  expect(byId).toBe(`found by the id of its destruction ${id}`);
+  expect(other).toBe('this is also the id of a destruction, of the room live\\u0007');
+  expect(JSON.parse(explanationJson(shown))).toMatchObject({
+    ...{ roomId: 'live-room-42', destructionId: id, namesake: 'live\u0007' },
   });
 });
 

@@ -5,6 +5,7 @@ import { ensureLine } from '../../src/ledger/line.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { reserveSlots } from '../../src/ledger/reserve.js';
 import { audit, auditJson } from '../../src/operations/audit.js';
+import { explain, summaryOf } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
 import { prune, pruneJson } from '../../src/operations/prune.js';
 import {
@@ -16,7 +17,7 @@ import {
   type RowFormat,
 } from '../../src/operations/report.js';
 import { ledgerNowMs } from '../../src/operations/service.js';
-import { newId } from '../../src/queue/destruction-id.js';
+import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
 import { attemptEnd, destructionEnd } from '../ledger/fixture.js';
 import { useService } from './service.js';
 
@@ -182,4 +183,36 @@ test('what ended long ago is counted and deleted alike; less long ago than is sa
     expect(pruned).toEqual({ dryRun, before, ...all });
   }
   expect(pruneJson(await prune(app.service, { ...options, dryRun: false }))).toMatchObject(none);
+});
+
+test('a room is explained by the id of its destruction too, on the queue or ended, whatever came after it', async () => {
+  const { id: batchId, createdAtMs } = await makeBatch(['gone'], ['waits']);
+  const waiting = batchDestructionId(batchId, createdAtMs, 'waits');
+  // So long ago, with so many requests since, that it is none of the newest.
+  const id = newId();
+  await app.sql(
+    `insert into room_reaper.destructions (id, room_id, sdk_app_id, requested_at, not_after, outcome, finished_at)
+     select case when n = 0 then $2 else gen_random_uuid()::text end, 'gone', $1,
+            now() + (n * 2 - 1) * interval '1 minute', now(), 'failed', now()
+       from generate_series(0, 6) n`,
+    [app.service.config.sdkAppId, id],
+  );
+  expect(await explain(app.service, waiting)).toMatchObject({
+    ...{ roomId: 'waits', destructionId: waiting, namesake: undefined },
+    pending: { id: waiting, place: { state: 'waiting' } },
+  });
+  const explained = await explain(app.service, id);
+  expect(explained).toMatchObject({ roomId: 'gone', destructionId: id });
+  expect(explained.history.destructions.map((each) => each.id)).toContain(id);
+  expect(explained.history).toMatchObject({ total: 8, destructions: { length: 7 } });
+
+  // A room may be called like it: then that room is meant, and the other one named.
+  await app.add([id]);
+  expect(await explain(app.service, id)).toMatchObject({
+    ...{ roomId: id, destructionId: undefined, namesake: 'gone' },
+    ...{ pending: { place: { state: 'waiting' } }, history: { total: 0 } },
+  });
+  const unknown = await explain(app.service, newId());
+  expect(unknown).toMatchObject({ destructionId: undefined, namesake: undefined });
+  expect(summaryOf(unknown)).toMatch(/^nothing is known of this room/);
 });

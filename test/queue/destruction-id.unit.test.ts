@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { batchDestructionId, isOfBatch, newId } from '../../src/queue/destruction-id.js';
+import {
+  batchDestructionId,
+  isDestructionId,
+  isOfBatch,
+  newId,
+} from '../../src/queue/destruction-id.js';
 import { readDestruction } from '../../src/queue/job.js';
 
 const batch = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
@@ -88,4 +93,11 @@ test('both are ids that the worker takes', () => {
   for (const id of [newId(), batchDestructionId(batch, createdAt, 'room-1')]) {
     expect(readDestruction(id, { r: 'room-1', l: 1 }, createdAt)?.id).toBe(id);
   }
+});
+
+test('a text is the id of a destruction by its form alone', () => {
+  for (const id of [newId(), batchDestructionId(batch, createdAt, 'room-1')])
+    expect(isDestructionId(id)).toBe(true);
+  for (const text of ['room-1', '9b2f7a51-3c8e-4d5f-8a6b-1c2d3e4f5a6b', `${batch} `])
+    expect(isDestructionId(text)).toBe(false);
 });
