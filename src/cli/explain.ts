@@ -54,7 +54,8 @@ export function toText(explanation: Explanation): string {
   const { roomId, nowMs, pending, history, jobs } = explanation;
   const { destructionId, namesake } = explanation;
   const lines = [`${printable(roomId)}: ${summaryOf(explanation)}`];
-  if (destructionId !== undefined) lines.push(`found by the id of its destruction ${destructionId}`);
+  if (destructionId !== undefined)
+    lines.push(`found by the id of its destruction ${destructionId}`);
   if (namesake !== undefined)
     lines.push(`this is also the id of a destruction, of the room ${printable(namesake)}`);
   const known = history.destructions.some(({ id }) => id === pending?.id);

@@ -15,6 +15,20 @@ const clearAll = '\u001b[2J';
 const clearToEndOfLine = '\u001b[K';
 const clearBelow = '\u001b[J';
 
+/** How wide a line may be, in columns; undefined: a file or a pipe takes any. */
+export function widthOf({ stdout }: Io): number | undefined {
+  if (stdout.isTTY !== true) return undefined;
+  // 0 where the terminal does not know.
+  return (stdout as { columns?: number }).columns || 80;
+}
+
+/** A text of which no line is too long. */
+export function fitted(text: string, width: number | undefined): string {
+  if (width === undefined) return text;
+  const lines = text.split('\n').flatMap((line) => wrapped(line, width));
+  return lines.join('\n');
+}
+
 export function createScreen(io: Io): Screen {
   return io.stdout.isTTY ? createTerminal(io) : createLog(io);
 }
@@ -29,11 +43,11 @@ function createTerminal(io: Io): Screen {
   const restore = () => io.stdout.write(showCursor);
   return {
     show(text) {
-      const { columns, rows } = io.stdout as { columns?: number; rows?: number };
-      // 0 where the terminal does not know. A line that wraps, or one too many, would scroll.
-      const width = columns || 80;
+      const { rows } = io.stdout as { rows?: number };
+      // A line that wraps, or one too many, would scroll.
+      const width = widthOf(io) ?? 80;
       const height = (rows || 24) - 1;
-      const all = text.split('\n').flatMap((line) => wrapped(line, width - 1));
+      const all = text.split('\n').flatMap((line) => wrapped(line, Math.max(1, width - 1)));
       const hidden = all.length - height;
       const lines =
         hidden > 0 ? [...all.slice(0, height - 1), `… and ${hidden + 1} lines more`] : all;
@@ -55,7 +69,8 @@ function createTerminal(io: Io): Screen {
 
 /** A line in as many as it needs, those after the first indented: what to do must not be cut off. */
 function wrapped(line: string, width: number): string[] {
-  const indent = `${/^ */.exec(line)?.[0] ?? ''}  `;
+  // So that there is room for the text, however narrow it is.
+  const indent = `${/^ */.exec(line)?.[0] ?? ''}  `.slice(0, width / 2);
   const lines: string[] = [];
   let rest = line;
   while (rest.length > width) {

@@ -22,16 +22,8 @@ import { onInterrupt } from './interrupt.js';
 import { print, say, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { createScreen } from './screen.js';
-import {
-  clockTime,
-  count,
-  dayAndTime,
-  describeRequest,
-  duration,
-  outcomeList,
-  rooms,
-  whyItStands,
-} from '../text.js';
+import { batchEnds, batchHead } from './summary-text.js';
+import { clockTime, count, duration, outcomeList, rooms, whyItStands } from '../text.js';
 
 interface StatusFlags {
   batch?: string;
@@ -237,20 +229,9 @@ function describeLine(
 }
 
 function describeBatch(batch: StatusBatch, now: number): string[] {
-  const parts = [`${count(batch.finished)} of ${rooms(batch.total)}`];
-  if (batch.cancelledAtMs !== undefined) {
-    const by = batch.cancelledBy === undefined ? '' : ` by ${printable(batch.cancelledBy)}`;
-    parts.push(`cancelled ${dayAndTime(batch.cancelledAtMs)}${by}`);
-  }
-  if (batch.finishedAtMs !== undefined) parts.push(`finished ${dayAndTime(batch.finishedAtMs)}`);
+  const parts = [`${count(batch.finished)} of ${rooms(batch.total)}`, ...batchEnds(batch)];
   if (batch.isMoving) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
   if (batch.etaSeconds !== undefined) parts.push(describeEta(batch.etaSeconds, now));
   const counts = outcomeList(batch);
-  return [
-    `batch ${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`,
-    `  ${describeRequest(batch)}`,
-    ...(batch.origin === undefined ? [] : [`  replay of ${printable(batch.origin)}`]),
-    `  ${parts.join(', ')}`,
-    ...(counts === '' ? [] : [`  ${counts}`]),
-  ];
+  return [...batchHead(batch), `  ${parts.join(', ')}`, ...(counts === '' ? [] : [`  ${counts}`])];
 }

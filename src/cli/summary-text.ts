@@ -1,5 +1,6 @@
-/** What a batch came to, in words: the end of `destroy`, and `report`. */
+/** A batch and what it came to, in words: `destroy` at its end, `report`, `status`, `batches`. */
 import { type Outcome, type OutcomeCounts, outcomes } from '../destruction.js';
+import type { BatchProgress } from '../operations/find-batch.js';
 import {
   explainProblem,
   type BatchSummary,
@@ -7,7 +8,25 @@ import {
   type TopRoom,
 } from '../operations/report.js';
 import { printable } from '../redact.js';
-import { count, rooms, table } from '../text.js';
+import { count, dayAndTime, describeRequest, rooms, table } from '../text.js';
+
+/** Which batch, who asked for it, and what it is a replay of. */
+export function batchHead(batch: BatchProgress): string[] {
+  return [
+    `batch ${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`,
+    `  ${describeRequest(batch)}`,
+    ...(batch.origin === undefined ? [] : [`  replay of ${printable(batch.origin)}`]),
+  ];
+}
+
+/** When it was cancelled and when it finished, where it was. */
+export function batchEnds({ cancelledAtMs, cancelledBy, finishedAtMs }: BatchProgress): string[] {
+  const by = cancelledBy === undefined ? '' : ` by ${printable(cancelledBy)}`;
+  return [
+    ...(cancelledAtMs === undefined ? [] : [`cancelled ${dayAndTime(cancelledAtMs)}${by}`]),
+    ...(finishedAtMs === undefined ? [] : [`finished ${dayAndTime(finishedAtMs)}`]),
+  ];
+}
 
 const outcomeWords: Readonly<Record<Outcome, string>> = {
   destroyed: 'destroyed, statistics saved',
