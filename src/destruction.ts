@@ -33,6 +33,13 @@ export function isGone(outcome: Outcome): boolean {
   );
 }
 
+/** Of the rooms that ended: how many are gone, and how many are not. */
+export function goneAndNot(counts: OutcomeCounts): { gone: number; notGone: number } {
+  const sum = (those: readonly Outcome[]) =>
+    those.reduce((before, outcome) => before + counts[outcome], 0);
+  return { gone: sum(outcomes.filter(isGone)), notGone: sum(outcomes.filter((o) => !isGone(o))) };
+}
+
 /**
  * The final statistics of a room, given once, by the answer that destroyed it.
  * bigint: coins can exceed 2³¹, and nothing promises that sums stay below 2⁵³.

@@ -13,7 +13,7 @@ const advices: Readonly<Record<Remedy, string>> = {
   skip_invalid: 'Correct it, or leave such lines out with --skip-invalid',
   skip_protected: 'Take them out, or leave them out with --skip-protected',
   force: 'add --force to ask all the same',
-  list_batches: 'room-reaper status lists them',
+  list_batches: 'room-reaper batches lists them',
   give_the_id: 'give the id',
   keep_more: 'keep more, or add --force',
   adopt_queue:

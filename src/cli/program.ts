@@ -52,6 +52,11 @@ export const commands: Record<string, Listed> = {
     does: 'check everything, and say what to do about what is wrong',
     load: async () => (await import('./doctor.js')).doctorCommand,
   },
+  batches: {
+    takes: '[options] [NAME]',
+    does: 'the batches that were asked for, newest first',
+    load: async () => (await import('./batches.js')).batchesCommand,
+  },
   report: {
     takes: '[options] <BATCH>',
     does: 'what became of every room of a batch',

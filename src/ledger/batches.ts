@@ -1,6 +1,7 @@
 /** Batches: destructions asked for together. */
 import { readColumn, type Database } from './database.js';
 import { outcomes, type OutcomeCounts } from '../destruction.js';
+import { instant } from './sent.js';
 
 export interface Batch {
   id: string;
@@ -231,7 +232,10 @@ export interface BatchProgress extends OutcomeCounts {
 const rateSpanSeconds = 10;
 
 /**
- * $1 SDKAppID, $2 id or name, or null for all; $3 most rows. Newest first.
+ * $1 SDKAppID, $3 most rows; each of the others may be null: $2 id or name, $4 part of the name, or
+ * beginning of the id, $5 who asked, $6 asked for since then (epoch ms), $7 whether only those that
+ * have not ended, $8 when (epoch µs) and $9 which was the last that is known: those behind it.
+ * Newest first. What costs a look at each batch is done for the rows of the page alone.
  *
  * The rate is that of destructions whose attempts were sent in the last seconds: an index on
  * attempts finds them, and what was cancelled does not count. It is taken from the first of
@@ -246,6 +250,16 @@ with moving as materialized (
    where a.sent_at > now() - ${rateSpanSeconds} * interval '1 second'
      and a.sent_at < now() + ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
    group by d.batch_id
+),
+page as (
+  select b.* from room_reaper.batches b
+   where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
+     and ($4::text is null or position(lower($4) in lower(b.name)) > 0 or starts_with(b.id, lower($4)))
+     and ($5::text is null or b.asked_by = $5)
+     and ($6::float8 is null or b.created_at >= to_timestamp($6 / 1000))
+     and ($7::bool is not true or b.finished_at is null and (${hasEnded}) is not true)
+     and ($8::float8 is null or (b.created_at, b.id) < (${instant('$8')}, $9::text))
+   order by b.created_at desc, b.id desc limit $3
 )
 select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
@@ -253,30 +267,50 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
        extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
        coalesce(m.ended / m.seconds, 0) as rate,
        ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
-  from room_reaper.batches b
+  from page b
   left join moving m on m.batch_id = b.id
   left join lateral (
     select ${outcomes.map((outcome) => `count(*) filter (where d.outcome = '${outcome}') as ${outcome}`).join(', ')}
       from room_reaper.batch_joins x join room_reaper.destructions d on d.id = x.destruction_id
      where x.batch_id = b.id
   ) j on true
- where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
- order by b.created_at desc limit $3`;
+ order by b.created_at desc, b.id desc`;
 
 type ProgressRow = OutcomeCounts &
   Record<'name' | 'asked_by' | 'note' | 'parent_id' | 'origin' | 'cancelled_by', string | null> &
   Record<'finished_at' | 'cancelled_at', number | null> &
   Record<'total' | 'created_at' | 'rate', number> & { id: string };
 
+/** Which batches; all of them where nothing is said. */
+export interface BatchFilter {
+  idOrName?: string;
+  /** Part of the name, in whatever case, or the beginning of the id. */
+  like?: string | undefined;
+  by?: string | undefined;
+  /** Asked for then or later, in milliseconds since the epoch. */
+  createdFromMs?: number | undefined;
+  /** Only those that have not ended. */
+  unfinished?: boolean | undefined;
+  /** Only those behind this one, in the order in which they are read. */
+  after?: { createdAtUs: number; id: string } | undefined;
+  limit: number;
+}
+
 export async function readBatches(
   database: Database,
   sdkAppId: number,
-  options: { idOrName?: string; limit: number },
+  options: BatchFilter,
 ): Promise<BatchProgress[]> {
   const rows = await database.query<ProgressRow>('batch-progress', progressSql, [
     sdkAppId,
     options.idOrName ?? null,
     options.limit,
+    options.like ?? null,
+    options.by ?? null,
+    options.createdFromMs ?? null,
+    options.unfinished ?? null,
+    options.after?.createdAtUs ?? null,
+    options.after?.id ?? null,
   ]);
   return rows.map((row) => ({
     ...countsOf(row),

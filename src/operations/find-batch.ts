@@ -1,7 +1,7 @@
 /** The batch that somebody names. */
 import { ReaperError } from '../errors.js';
 import type { Database } from '../ledger/database.js';
-import { readBatches, readEnded, type BatchProgress } from '../ledger/batches.js';
+import { readBatches, readEnded, type BatchFilter, type BatchProgress } from '../ledger/batches.js';
 import { printable } from '../redact.js';
 
 export type { BatchProgress } from '../ledger/batches.js';
@@ -24,13 +24,7 @@ export async function findBatch(
   idOrName: string,
   onNewest?: (newest: BatchProgress) => void,
 ): Promise<BatchProgress> {
-  // Workers note the end of a batch a moment later than it ends.
-  const ended = await readEnded(database, sdkAppId);
-  const read = await readBatches(database, sdkAppId, { idOrName, limit: mostOfOneName });
-  const found = read.map((batch) => ({
-    ...batch,
-    finishedAtMs: batch.finishedAtMs ?? ended.get(batch.id),
-  }));
+  const found = await batchesWithEnds(database, sdkAppId, { idOrName, limit: mostOfOneName });
   const byId = found.find((batch) => batch.id === idOrName);
   if (byId !== undefined) return byId;
   const open = found.filter((batch) => batch.finishedAtMs === undefined);
@@ -48,6 +42,20 @@ export async function findBatch(
     `batch must name one batch, got ${shown(idOrName)}, the name of ${meant.length}`,
     { remedy: 'give_the_id', candidates: meant.slice(0, mostCandidates) },
   );
+}
+
+/** Newest first. Workers note the end of a batch a moment later than it ends. */
+export async function batchesWithEnds(
+  database: Database,
+  sdkAppId: number,
+  filter: BatchFilter,
+): Promise<BatchProgress[]> {
+  const ended = await readEnded(database, sdkAppId);
+  const read = await readBatches(database, sdkAppId, filter);
+  return read.map((batch) => ({
+    ...batch,
+    finishedAtMs: batch.finishedAtMs ?? ended.get(batch.id),
+  }));
 }
 
 export function noSuchBatch(idOrName: string): ReaperError {

@@ -302,7 +302,7 @@ test('a batch that does not exist is refused', async () => {
   });
   expect(ended.code).toBe(2);
   expect(ended.stderr).toMatch(
-    /batch must be the id or name of a batch, got "no.*; room-reaper status lists them/,
+    /batch must be the id or name of a batch, got "no.*; room-reaper batches lists them/,
   );
   expect(ended.stderr).not.toContain('\u001b');
 });

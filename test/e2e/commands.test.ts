@@ -116,6 +116,18 @@ line of HOST: running, 196.1 requests/s, last slot TIME
     'FINDINGS',
   ],
   [
+    'batches',
+    ['batches', '--limit', '2'],
+    0,
+    `batch later ID
+  asked for TIME by SOMEBODY
+  2 rooms: 0 gone, 2 open
+batch evening ID
+  asked for TIME by SOMEBODY
+  2 rooms: 1 gone, 1 not gone, finished TIME
+`,
+  ],
+  [
     'report',
     ['report', 'evening', '--summary'],
     1,

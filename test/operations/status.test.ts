@@ -1,8 +1,14 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openBatch } from '../../src/ledger/batches.js';
 import { beginOutage, brakeLine, ensureLine, stopLine } from '../../src/ledger/line.js';
 import { ReaperError } from '../../src/errors.js';
 import { beat, type WorkerBeat } from '../../src/ledger/workers.js';
+import {
+  batchesJson,
+  listBatches,
+  readLimit,
+  type BatchesWish,
+} from '../../src/operations/batches.js';
 import { explain, explanationJson } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
 import { pause, readLimitLeft, resume } from '../../src/operations/pause.js';
@@ -231,4 +237,84 @@ test('explain says of a waiting room what stands before it, also behind a pause'
   });
   expect((await explain(app.service, 'never')).pending).toBeUndefined();
   expect(await refusal(explain(app.service, 'café'))).toMatchObject({ code: 'INVALID' });
+});
+
+describe('the batches', () => {
+  const list = (wish: Partial<BatchesWish> = {}) =>
+    listBatches(app.service, { limit: 20, ...wish });
+  const namesOf = async (wish: Partial<BatchesWish> = {}) =>
+    (await list(wish)).batches.map(({ name }) => name);
+  const change = (columns: string, id: string) =>
+    app.sql(`update room_reaper.batches set ${columns} where id = $1`, [id]);
+
+  test('are listed newest first, and found by name, id, who, when and whether they have ended', async () => {
+    expect(batchesJson(await list())).toEqual({ batches: [], next: null });
+    const [old, evening, late] = [
+      await makeBatch('Neujahr, früh', 300),
+      await makeBatch('evening'),
+      await makeBatch('late evening'),
+    ];
+    await change(`created_at = now() - interval '3 days', asked_by = 'grace'`, old.id);
+    await change(
+      `created_at = now() - interval '1 hour', enqueued_at = now(), destroyed = 3`,
+      evening.id,
+    );
+    await change(
+      `created_at = now() - interval '1 minute', enqueued_at = now(), destroyed = 1, failed = 1`,
+      late.id,
+    );
+    expect(await namesOf()).toEqual(['late evening', 'evening', 'Neujahr, früh']);
+    expect(await namesOf({ like: 'EVENING' })).toEqual(['late evening', 'evening']);
+    expect(await namesOf({ like: '%' })).toEqual([]);
+    expect(await namesOf({ like: old.id.slice(0, -1) })).toEqual(['Neujahr, früh']);
+    expect(await namesOf({ by: 'grace' })).toEqual(['Neujahr, früh']);
+    expect(await namesOf({ createdFromMs: Date.now() - 7_200_000 })).toEqual([
+      'late evening',
+      'evening',
+    ]);
+    // Nobody noted yet that all rooms of the evening have ended.
+    expect(await namesOf({ unfinished: true })).toEqual(['late evening', 'Neujahr, früh']);
+    expect(await namesOf({ unfinished: true, like: 'evening', by: 'ada' })).toEqual([
+      'late evening',
+    ]);
+    const same = (await status()) as { batches: { id: string }[] };
+    const listed = batchesJson(await list({ like: 'late' })) as { batches: unknown[] };
+    expect(listed.batches).toMatchObject([
+      { id: late.id, total: 3, finished: 2, by: 'ada', outcomes: { destroyed: 1, failed: 1 } },
+    ]);
+    expect(Object.keys(listed.batches[0] ?? {})).toEqual(Object.keys(same.batches[0] ?? {}));
+    const [ended] = (await list({ like: evening.id })).batches;
+    expect(ended?.finishedAtMs).toEqual(expect.any(Number));
+  });
+
+  test('come page by page, each once, also those of one instant and while new ones are made', async () => {
+    const ids: string[] = [];
+    for (const name of ['a', 'b', 'c', 'd', 'e']) ids.push((await makeBatch(name)).id);
+    await app.sql(
+      `update room_reaper.batches set created_at = '2026-11-23T02:30:00.123457Z' where id = any ($1)`,
+      [ids],
+    );
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await list({ limit: 2, cursor });
+      seen.push(...page.batches.map(({ id }) => id));
+      cursor = page.next;
+      await makeBatch('new');
+    } while (cursor !== undefined);
+    expect(seen).toEqual([...ids].sort().reverse());
+  });
+
+  test.each([
+    ...['', 'x', '!', 'bnVsbA', Buffer.from('[1]').toString('base64url')],
+    ...[Buffer.from('["1","a"]').toString('base64url'), 'W10'],
+  ])('a cursor that no page gave is refused: %j', async (cursor) => {
+    expect(await refusal(list({ cursor }))).toMatchObject({
+      ...{ code: 'INVALID', message: expect.stringMatching(/^cursor must be one that/) as string },
+    });
+  });
+
+  test.each(['0', '501', '-1', '1.5', 'all', '', '1e2'])('%j is no limit', (text) => {
+    expect(() => readLimit(text)).toThrow(/^limit must be a whole number from 1 to 500, got "/);
+  });
 });
