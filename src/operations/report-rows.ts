@@ -14,15 +14,14 @@ import {
   type ReportRow,
 } from '../ledger/report-rows.js';
 import { createRoomSet } from '../room-list/room-set.js';
-import { openQueue } from '../queue/open.js';
 import { waitingOfBatch } from '../queue/rooms-of-batch.js';
-import type { Service } from './service.js';
+import { openQueueOf, type Service } from './service.js';
 
 /**
  * The rooms of the batch, each once.
  *
  * @param onNotListed - told why the rooms that wait are not among them: the queue, which is
- *   opened only where rooms wait, cannot be read.
+ *   opened only where rooms wait, cannot be read, or belongs to another ledger.
  */
 export async function* reportedRooms(
   service: Service,
@@ -53,12 +52,8 @@ async function* waitingRows(
   { config, stores, database }: Service,
   batchId: string,
 ): AsyncGenerator<ReportRow[]> {
-  const opened = await openQueue({
-    sdkAppId: config.sdkAppId,
-    connection: stores.queue,
-    failFast: true,
-    isPatient: true,
-    readOnly: true,
+  const opened = await openQueueOf(stores, database, {
+    ...{ sdkAppId: config.sdkAppId, failFast: true, isPatient: true, readOnly: true },
     onError: () => undefined,
   });
   try {

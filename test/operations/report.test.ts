@@ -123,6 +123,18 @@ test('where the queue is away the report says so, and counts what it could not l
   expect(told).toEqual([expect.stringMatching(/^Redis at/) as string]);
 });
 
+test('what waits on the queue of another ledger is not this batch', async () => {
+  const batch = await makeBatch(['a'], ['waits']);
+  const { ledger } = await app.service.queue();
+  await ledger.set('01a2073e-0000-7000-8000-000000000000');
+  const told: string[] = [];
+  const { report } = await written(batch, ndjson, { onNotListed: (why) => told.push(why) });
+  expect(report).toMatchObject({ total: 2, unlisted: 1 });
+  expect(told).toEqual([
+    expect.stringMatching(/^DATABASE_URL must lead to the ledger that the queue/) as string,
+  ]);
+});
+
 test('the audit of a batch and of its time agree that the quota was kept', async () => {
   const batch = await makeBatch(['a', 'b']);
   const { rateLimitPerSecond } = app.service.config;
