@@ -1,7 +1,6 @@
 /** What a replay chooses: its flags, checked, and the same in words. */
-import type { Outcome } from '../destruction.js';
+import { readCodes, readOutcomes } from '../operations/ends.js';
 import { replayable, type ReplayRequest } from '../operations/replay.js';
-import { printable } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 import { invalid } from './invalid.js';
 import { readDuration } from '../when.js';
@@ -15,6 +14,8 @@ export interface ChoiceFlags {
   all?: boolean;
   force?: boolean;
 }
+
+const goneIsNot = '; rooms that are gone are not replayed';
 
 export type Choice = Pick<ReplayRequest, 'codes' | 'outcomes' | 'endedFromMs' | 'roomIds'>;
 
@@ -31,8 +32,8 @@ export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
     throw invalid('--all must stand alone; leave it out, or the other flags');
   }
   return {
-    codes: flags.code?.map(readCode),
-    outcomes: flags.outcome?.map(readOutcome),
+    codes: readCodes('--code', flags.code),
+    outcomes: readOutcomes('--outcome', flags.outcome, replayable, goneIsNot),
     endedFromMs:
       flags.since === undefined ? undefined : nowMs - readDuration('--since', flags.since),
     roomIds: flags.room?.map((room) => {
@@ -41,21 +42,6 @@ export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
       return room;
     }),
   };
-}
-
-function readCode(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw invalid(
-    `--code must be an ErrorCode such as 100001, got ${JSON.stringify(printable(text))}`,
-  );
-}
-
-function readOutcome(text: string): Outcome {
-  const outcome = replayable.find((each) => each === text);
-  if (outcome !== undefined) return outcome;
-  throw invalid(
-    `--outcome must be ${replayable.join(', ')}, got ${JSON.stringify(printable(text))}; rooms that are gone are not replayed`,
-  );
 }
 
 /** Most rooms that are named in words. */

@@ -57,10 +57,14 @@ again goes on and adds nothing twice.`;
 export function replayCommand(io: Io): Command {
   const command = new Command('replay')
     .option('--batch <BATCH>', 'of this batch, by id or name')
-    .option('--code <CODE>', 'that ended with this ErrorCode; may be given again', collect)
+    .option(
+      '--code <CODE>',
+      'that ended with this ErrorCode; may be given again, or a list',
+      collect,
+    )
     .option(
       '--outcome <OUTCOME>',
-      'failed, expired, rejected or cancelled; may be given again',
+      'failed, expired, rejected or cancelled; may be given again, or a list',
       collect,
     )
     .option('--since <TIME>', 'that ended in the last 90s, 30m, 2h, 1d')
