@@ -61,11 +61,13 @@ export interface ServiceOptions {
   readOnly?: boolean;
   /** For what asks for nothing new: an embedded database is not made for it. Default: as `readOnly`. */
   mustBeMade?: boolean;
+  /** For what others wait for: while Redis is away it fails at once. */
+  failFast?: boolean;
 }
 
 /** @throws ReaperError `UNAVAILABLE` where the ledger cannot be reached, or is not up to date. */
 export async function openService(config: Config, options: ServiceOptions): Promise<Service> {
-  const { readOnly = false, mustBeMade = readOnly } = options;
+  const { readOnly = false, mustBeMade = readOnly, failFast = false } = options;
   const stores = await openStores(config, options.onNotice, { mayMake: !mustBeMade });
   let database: Database;
   try {
@@ -81,10 +83,15 @@ export async function openService(config: Config, options: ServiceOptions): Prom
     database,
     stores,
     queue() {
-      return (opening ??= openQueueOf(stores, database, {
-        ...{ sdkAppId: config.sdkAppId, isPatient: true, readOnly },
+      opening ??= openQueueOf(stores, database, {
+        ...{ sdkAppId: config.sdkAppId, isPatient: true, readOnly, failFast },
         onError: options.onQueueError,
-      }));
+      }).catch((error: unknown) => {
+        // It may be there the next time.
+        opening = undefined;
+        throw error;
+      });
+      return opening;
     },
     async close() {
       try {
