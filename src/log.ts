@@ -25,6 +25,16 @@ export function createLog({
   return readable ? forPeople(level, colour, destination) : forMachines(level, destination);
 }
 
+/** The log of a program, on a stream that is a terminal or not: `NO_COLOR` takes the colour out of it. */
+export function logOn(
+  stream: Destination & { isTTY?: boolean },
+  level: string,
+  env: NodeJS.ProcessEnv,
+): Logger {
+  const readable = stream.isTTY === true;
+  return createLog({ level, readable, colour: !env['NO_COLOR'], destination: stream });
+}
+
 type Destination = NonNullable<LogOptions['destination']>;
 
 function forMachines(level: string, destination: Destination): Logger {

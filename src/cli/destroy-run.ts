@@ -1,7 +1,7 @@
 /** One run of `destroy`: put the rooms on the queue, work, show progress, print what became of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGone, outcomes } from '../destruction.js';
-import { createLog } from '../log.js';
+import { logOn } from '../log.js';
 import { ReaperError } from '../errors.js';
 import {
   createLostWatch,
@@ -107,13 +107,9 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
     outage?: StoppedLine | undefined;
     trouble?: { reason: string; at: number };
   } = {};
-  const log = createLog({
-    // The progress line and the report say what there is to say, unless more is asked for.
-    level: io.env['LOG_LEVEL'] ? config.logLevel : 'error',
-    readable: io.stderr.isTTY === true,
-    colour: !io.env['NO_COLOR'],
-    destination: io.stderr,
-  });
+  // The progress line and the report say what there is to say, unless more is asked for.
+  const level = io.env['LOG_LEVEL'] ? config.logLevel : 'error';
+  const log = logOn(io.stderr, level, io.env);
   const worker = await startWorker(config, {
     stores,
     log,

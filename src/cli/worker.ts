@@ -1,7 +1,7 @@
 /** `room-reaper worker`. */
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
-import { createLog } from '../log.js';
+import { logOn } from '../log.js';
 import { openStores } from '../stores.js';
 import { onInterrupt } from './interrupt.js';
 import { say, type Io } from './io.js';
@@ -20,12 +20,7 @@ export function workerCommand(io: Io): Command {
     const config = readConfig(io.env, { app: true, credentials: true });
     // With its HTTP client: other commands go without its memory.
     const { startWorker } = await import('../worker/worker.js');
-    const log = createLog({
-      level: config.logLevel,
-      readable: io.stderr.isTTY === true,
-      colour: !io.env['NO_COLOR'],
-      destination: io.stderr,
-    });
+    const log = logOn(io.stderr, config.logLevel, io.env);
     const interrupt = onInterrupt();
     const stores = await openStores(config, (message) => say(io, message));
     try {
