@@ -36,7 +36,7 @@ export type InspectedConfig = ReturnType<typeof inspectConfig>;
 type Inspected = InspectedConfig['config'];
 
 /** What a command may do without. */
-type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile' | 'metricsPort';
+type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile' | 'serveTokensFile' | 'metricsPort';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
@@ -68,7 +68,7 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  const { credentials, proxy, protectedRoomsFile, metricsPort, ...rest } = config;
+  const { credentials, proxy, protectedRoomsFile, serveTokensFile, metricsPort, ...rest } = config;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
   if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
@@ -77,7 +77,10 @@ export function readConfig(
         problems.map((problem) => `  ${problem}`).join('\n'),
     );
   }
-  return Object.freeze({ ...required, credentials, proxy, protectedRoomsFile, metricsPort });
+  return Object.freeze({
+    ...required,
+    ...{ credentials, proxy, protectedRoomsFile, serveTokensFile, metricsPort },
+  });
 }
 
 /** The same for whoever goes on with what is right (`doctor`). */
@@ -178,6 +181,13 @@ export function inspectConfig(
     failedJobsDays: read('FAILED_JOBS_DAYS'),
     /** Path of the list of rooms that are never destroyed. */
     protectedRoomsFile: read('PROTECTED_ROOMS_FILE'),
+    serveHost: read('SERVE_HOST'),
+    servePort: read('SERVE_PORT'),
+    /** Begins with a slash. */
+    serveBasePath: read('SERVE_BASE_PATH'),
+    serveAllowedHosts: read('SERVE_ALLOWED_HOSTS') ?? [],
+    /** Path of the tokens of the HTTP API; undefined: they are in the ledger. */
+    serveTokensFile: read('SERVE_TOKENS_FILE'),
     /** Undefined: metrics and health are not served. */
     metricsPort: read('METRICS_PORT'),
     logLevel: read('LOG_LEVEL'),

@@ -21,6 +21,11 @@ export const variableNames = [
   'LATER_RETRIES',
   'FAILED_JOBS_DAYS',
   'PROTECTED_ROOMS_FILE',
+  'SERVE_HOST',
+  'SERVE_PORT',
+  'SERVE_BASE_PATH',
+  'SERVE_ALLOWED_HOSTS',
+  'SERVE_TOKENS_FILE',
   'METRICS_PORT',
   'LOG_LEVEL',
 ] as const;

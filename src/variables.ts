@@ -157,6 +157,44 @@ export const variables = {
     schema: z.string(),
     meaning: 'file of rooms that are never destroyed: one RoomId or `*` pattern a line',
   },
+  SERVE_HOST: {
+    schema: z.string().regex(/^[\w.:-]+$/, 'must be an address or a name of this machine'),
+    fallback: '127.0.0.1',
+    meaning: 'where `serve` listens; beyond this machine it wants a token',
+  },
+  SERVE_PORT: {
+    schema: integer(0, 65_535),
+    fallback: '8700',
+    meaning: 'its port; 0 takes a free one',
+  },
+  SERVE_BASE_PATH: {
+    schema: z
+      .string()
+      .regex(/^\/(?:[\w.~-]+\/?)*$/, 'must be a path such as /reaper')
+      .refine((value) => !value.split('/').some((part) => /^\.+$/.test(part)), {
+        error: 'must be a path such as /reaper',
+      }),
+    fallback: '/',
+    meaning: 'what its paths begin with behind a proxy',
+  },
+  SERVE_ALLOWED_HOSTS: {
+    schema: z
+      .string()
+      .transform((value) =>
+        value
+          .toLowerCase()
+          .split(/[\s,]+/)
+          .filter(Boolean),
+      )
+      .refine((names) => names.every((name) => /^[a-z0-9_.-]+$/.test(name)), {
+        error: 'must be names of hosts, without ports, separated by commas',
+      }),
+    meaning: 'names in the `Host` header that it serves, besides addresses and localhost',
+  },
+  SERVE_TOKENS_FILE: {
+    schema: z.string(),
+    meaning: 'file of tokens, instead of those in the ledger: lines of `NAME ROLE TOKEN`',
+  },
   METRICS_PORT: {
     schema: integer(1, 65_535),
     meaning: 'port of `/metrics`, `/livez` and `/readyz`, of `worker` and `serve`',

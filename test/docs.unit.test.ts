@@ -12,6 +12,8 @@ import { runProgram } from '../src/cli/program.js';
 import { variableTable } from '../src/config.js';
 import { outcomes } from '../src/destruction.js';
 import { errorCodes } from '../src/errors.js';
+import { httpCodes } from '../src/server/problem.js';
+import { allRoutes } from '../src/server/routes.js';
 import { clusterRights, queueRights } from '../src/store-trouble.js';
 import type { Answer } from '../src/tencent/answer.js';
 import { documentedCodes, judge, type VerdictWord } from '../src/tencent/verdicts.js';
@@ -21,12 +23,14 @@ const read = (name: string) => readFileSync(new URL(`../${name}`, import.meta.ur
 const readme = read('README.md');
 const operations = read('docs/operations.md');
 const architecture = read('docs/architecture.md');
+const api = read('docs/api.md');
 const example = read('.env.example');
 const documents = {
   'README.md': readme,
   'docs/operations.md': operations,
   'docs/architecture.md': architecture,
   'docs/production.md': read('docs/production.md'),
+  'docs/api.md': api,
 };
 const named = Object.entries(documents).map(([name, content]) => ({ name, content }));
 
@@ -56,6 +60,22 @@ test('the ACL of docs/production.md is the one that an error tells', () => {
   const acl = section(documents['docs/production.md'], 'A Redis ACL');
   expect(acl).toContain(`user reaper on >PASSWORD ~bull:* ${queueRights}\n`);
   expect(acl).toContain(`\`~{bull}:*\`, and \`${clusterRights}\` besides`);
+});
+
+test('the table of codes in docs/api.md is what the server answers with before an operation is asked', () => {
+  const rows = Object.entries(httpCodes).map(
+    ([code, { httpStatus, meaning }]) => `| \`${code}\` | ${httpStatus} | ${meaning} |`,
+  );
+  expect(section(api, 'Problems').match(/^\| `.*$/gm)).toEqual(rows);
+});
+
+test('the table of routes in docs/api.md is that of the server', () => {
+  const rows = section(api, 'Routes').matchAll(/^\| `([A-Z]+) ([^`?]*)[^|]*\| ([a-z ]+) \|/gm);
+  const told = [...rows].map(([, method, path, role]) => `${method} ${path} ${role}`);
+  const routes = allRoutes({ version: '', basePath: '' }).map(
+    ({ method, path, role }) => `${method.toUpperCase()} ${path} ${role}`,
+  );
+  expect(told.sort()).toEqual(routes.sort());
 });
 
 describe('configuration', () => {
@@ -93,7 +113,9 @@ describe('configuration', () => {
       'ON_ERROR_STOP',
     ];
     for (const [name] of content.matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g))
-      expect([...known, ...others, ...Object.keys(errorCodes)]).toContain(name);
+      expect([...known, ...others, ...Object.keys({ ...errorCodes, ...httpCodes })]).toContain(
+        name,
+      );
   });
 });
 

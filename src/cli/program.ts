@@ -97,6 +97,16 @@ export const commands: Record<string, Listed> = {
     does: 'bring the tables of the ledger up to date, after an upgrade',
     load: async () => (await import('./migrate.js')).migrateCommand,
   },
+  serve: {
+    takes: '[options]',
+    does: 'answer the same over HTTP, for services and a browser',
+    load: async () => (await import('./serve.js')).serveCommand,
+  },
+  token: {
+    takes: '',
+    does: 'who may ask over HTTP, and as what: create, list, revoke',
+    load: async () => (await import('./token.js')).tokenCommand,
+  },
   simulator: {
     takes: '[options]',
     does: "run a stand-in for Tencent's API that keeps its documented rules",
@@ -143,6 +153,7 @@ export async function runProgram(
   for (const [name, listed] of Object.entries(commands)) {
     const command = name === asked ? (await listed.load())(io) : inTheHelp(name, listed.takes);
     program.addCommand(command.description(listed.does).copyInheritedSettings(program));
+    for (const part of command.commands) part.copyInheritedSettings(command);
   }
   try {
     io.env = readEnv((message) => say(io, message));

@@ -51,4 +51,5 @@ test('a command loads the packages that it needs, and not those of the others', 
   expect(loaded).toContain('commander');
   expect(loaded).not.toContain('bullmq');
   expect(loaded).not.toContain('pg');
+  expect(packagesLoadedBy('serve', '--help').filter((name) => /hono/.test(name))).toEqual([]);
 });

@@ -52,6 +52,7 @@ describe('bringing the schema up to date', () => {
       'lines',
       'migrations',
       'replays',
+      'tokens',
       'workers',
     ]);
     const others = await sql(
@@ -179,7 +180,7 @@ const versions = async () =>
 /** As the version before had it, as far as its number tells. */
 const makeOlder = () =>
   sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       drop table room_reaper.ledger_id`);
+       drop table room_reaper.tokens`);
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({

@@ -1,0 +1,184 @@
+/**
+ * Tokens of the HTTP API: 256 random bits, shown once and kept as their SHA-256. With so many bits
+ * there is nothing to guess, so the hash needs no salt and no work factor.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { ReaperError } from '../errors.js';
+import {
+  addToken,
+  deleteToken,
+  readTokens,
+  roles,
+  type Role,
+  type StoredToken,
+} from '../ledger/tokens.js';
+import { printable } from '../redact.js';
+import { isoTime } from '../text.js';
+import type { Service } from './service.js';
+
+export { roles, type Role, type StoredToken };
+
+/** Who asks, and what they may. */
+export interface Principal {
+  name: string;
+  role: Role;
+}
+
+type KnownToken = Principal & Pick<StoredToken, 'sha256' | 'expiresAtMs'>;
+
+export interface TokenRequest extends Principal {
+  by: string;
+  /** undefined: it never expires. */
+  expiresAtMs: number | undefined;
+}
+
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
+
+/**
+ * Makes a token.
+ *
+ * @returns the token, which nobody can read again.
+ * @throws ReaperError `INVALID` where the name cannot be one, `CONFLICT` where there is one of it.
+ */
+export async function createToken(
+  { database, config }: Service,
+  { name, role, by, expiresAtMs }: TokenRequest,
+): Promise<string> {
+  if (!nameForm.test(name)) throw wrongName(name);
+  const token = `rr_${randomBytes(32).toString('base64url')}`;
+  const sha256 = hashOf(token);
+  if (await addToken(database, config.sdkAppId, { name, role, sha256, by, expiresAtMs }))
+    return token;
+  throw new ReaperError(
+    'CONFLICT',
+    `a token's name must be its own, got ${shown(name)}, which there is already; take another, or revoke that one first`,
+  );
+}
+
+function wrongName(name: string): ReaperError {
+  return new ReaperError(
+    'INVALID',
+    `a token's name must be 1–64 letters, digits, dots, dashes, @ or underscores, beginning with a letter or digit, got ${shown(name)}; take another`,
+  );
+}
+
+/** All of the app, also those that have expired. */
+export function listTokens({ database, config }: Service): Promise<StoredToken[]> {
+  return readTokens(database, config.sdkAppId);
+}
+
+/** The shape is a contract with scripts. The hash stays where it is. */
+export function tokenJson(token: StoredToken): object {
+  const { name, role, by } = token;
+  const times = { createdAt: isoTime(token.createdAtMs), expiresAt: isoTime(token.expiresAtMs) };
+  return { name, role, by, ...times };
+}
+
+/** @throws ReaperError `NOT_FOUND` where there is none of that name. */
+export async function revokeToken({ database, config }: Service, name: string): Promise<void> {
+  if (await deleteToken(database, config.sdkAppId, name)) return;
+  throw new ReaperError(
+    'NOT_FOUND',
+    `a token must be named by its name, got ${shown(name)}, which is none's`,
+  );
+}
+
+export interface TokenBook {
+  /**
+   * Whose token it is; undefined where it is nobody's, was revoked or has expired.
+   *
+   * @throws ReaperError `UNAVAILABLE` where that cannot be known.
+   */
+  find(token: string): Promise<Principal | undefined>;
+  /** Whether there is no token that counts. */
+  isEmpty(): Promise<boolean>;
+}
+
+/** How long what was read counts, in milliseconds: so soon a revoked token is refused. */
+const freshMs = 1_000;
+
+/** How long it counts while it cannot be read again, in milliseconds. */
+const staleMs = 300_000;
+
+/** The tokens of the ledger, or of `file` where they are given in one. */
+export function openTokenBook(service: Service, file: string | undefined): TokenBook {
+  let known: { tokens: readonly KnownToken[]; readAtMs: number } | undefined;
+  let reading: Promise<void> | undefined;
+
+  async function read(): Promise<void> {
+    const readAtMs = performance.now();
+    const tokens = file === undefined ? await listTokens(service) : readTokensFile(file);
+    known = { tokens, readAtMs };
+  }
+  async function valid(): Promise<readonly KnownToken[]> {
+    const ageMs = performance.now() - (known?.readAtMs ?? Number.NEGATIVE_INFINITY);
+    if (ageMs >= freshMs) {
+      reading ??= read().finally(() => {
+        reading = undefined;
+      });
+      // While the ledger is away nobody can revoke one either.
+      await reading.catch((error: unknown) => {
+        if (ageMs >= staleMs) throw error;
+      });
+    }
+    const now = Date.now();
+    return (known?.tokens ?? []).filter(({ expiresAtMs = Infinity }) => expiresAtMs > now);
+  }
+  return {
+    async find(token) {
+      const sha256 = hashOf(token);
+      let found: Principal | undefined;
+      // All of them are looked at, so that the time tells nothing of which.
+      for (const { name, role, sha256: each } of await valid()) {
+        if (timingSafeEqual(each, sha256)) found = { name, role };
+      }
+      return found;
+    },
+    isEmpty: async () => (await valid()).length === 0,
+  };
+}
+
+/** Of a token that somebody else chose, shortest, in characters. */
+const shortestToken = 32;
+
+/**
+ * Reads lines of `NAME ROLE TOKEN`; empty lines and those that begin with `#` say nothing.
+ *
+ * @throws ReaperError `INVALID` with the number of the line, and never with what it says.
+ */
+function readTokensFile(path: string): KnownToken[] {
+  const shownAs = `SERVE_TOKENS_FILE (${JSON.stringify(path)})`;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const { code = 'unreadable' } = cause as NodeJS.ErrnoException;
+    throw new ReaperError('INVALID', `${shownAs} must be a readable file, got ${code}`, { cause });
+  }
+  const tokens = new Map<string, KnownToken>();
+  for (const [index, line] of text.split('\n').entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const [name = '', role = '', token = '', ...rest] = line.trim().split(/\s+/);
+    const isRole = (value: string): value is Role => roles.some((each) => each === value);
+    const at = `${shownAs}: line ${index + 1}`;
+    if (!nameForm.test(name) || !isRole(role) || rest.length > 0 || token.length < shortestToken) {
+      throw new ReaperError(
+        'INVALID',
+        `${at} must be NAME ROLE TOKEN, with a role of ${roles.join(', ')} and a token of at least ${shortestToken} characters; correct it`,
+      );
+    }
+    if (tokens.has(name))
+      throw new ReaperError('INVALID', `${at} must have a name of its own; correct it`);
+    tokens.set(name, { name, role, sha256: hashOf(token), expiresAtMs: undefined });
+  }
+  return [...tokens.values()];
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+function shown(name: string): string {
+  return JSON.stringify(printable(name));
+}

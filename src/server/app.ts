@@ -1,0 +1,95 @@
+/**
+ * The HTTP application: routes of the table, and what holds for all of them. A request is looked at
+ * in this order: host, path and method, token, role, and only then what it carries.
+ */
+import { Hono, type Context } from 'hono';
+import { problemResponse, HttpProblem } from './problem.js';
+import { authenticate, checkHost } from './guard.js';
+import { toResponse } from './answer.js';
+import { mayUse, type Route } from './route.js';
+import { readJson, readQuery, check } from './read-request.js';
+import type { ServerContext } from './context.js';
+
+export interface AppOptions {
+  /** Begins and does not end with a slash, or is empty. */
+  basePath: string;
+  allowedHosts: readonly string[];
+  routes: readonly Route[];
+}
+
+const headersOfAll = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+} as const;
+
+const nobody = { name: '', role: 'viewer' } as const;
+
+/** @returns what answers a request. */
+export function createApp(
+  context: ServerContext,
+  options: AppOptions,
+): (request: Request, env?: object) => Promise<Response> {
+  const { basePath, allowedHosts, routes } = options;
+  const app = new Hono();
+  app.use((c, next) => {
+    checkHost(c.req.header('Host'), allowedHosts);
+    return next();
+  });
+  app.onError((error) => {
+    const response = problemResponse(error);
+    if (response.status === 500) context.log.error({ err: error }, 'a request ended with a bug');
+    return response;
+  });
+  app.notFound(() => {
+    throw new HttpProblem('NO_SUCH_PATH', 'there is nothing under this path', {
+      remedy: `GET ${basePath}/v1/openapi.json lists all`,
+    });
+  });
+  for (const [path, methods] of byPath(routes)) {
+    const pattern = path.replace(/\{(\w+)\}/g, ':$1');
+    // Probes of a platform ask the process itself, and know no base path.
+    const places = path.startsWith('/v1') || basePath === '' ? [basePath] : ['', basePath];
+    for (const place of places) {
+      for (const each of methods) {
+        app.on(each.method.toUpperCase(), place + pattern, (c) => answerRoute(each, context, c));
+      }
+      app.all(place + pattern, () => {
+        const allow = methods.map(({ method }) => method.toUpperCase());
+        if (allow.includes('GET')) allow.push('HEAD');
+        throw new HttpProblem('WRONG_METHOD', `the method must be ${allow.join(' or ')}`, {
+          headers: { Allow: allow.join(', ') },
+        });
+      });
+    }
+  }
+  return async (request, env) => {
+    const response = await app.fetch(request, env);
+    for (const [name, value] of Object.entries(headersOfAll)) {
+      if (!response.headers.has(name)) response.headers.set(name, value);
+    }
+    if (context.closing.aborted) response.headers.set('Connection', 'close');
+    return response;
+  };
+}
+
+async function answerRoute(each: Route, context: ServerContext, c: Context): Promise<Response> {
+  const request = c.req.raw;
+  const principal = each.role === 'none' ? nobody : await authenticate(request, context.tokens);
+  if (!mayUse(each, principal)) {
+    throw new HttpProblem('FORBIDDEN', `the token must have another role than ${principal.role}`);
+  }
+  const query = readQuery(new URL(request.url), each.query);
+  const path = each.parameters && check(each.parameters, c.req.param());
+  const body = each.body && (await readJson(request, each.body));
+  return toResponse(await each.handle({ context, principal, path, query, body, request }));
+}
+
+function byPath(routes: readonly Route[]): Map<string, Route[]> {
+  const found = new Map<string, Route[]>();
+  for (const each of routes) found.set(each.path, [...(found.get(each.path) ?? []), each]);
+  return found;
+}

@@ -1,0 +1,15 @@
+/** What all requests of a server share. */
+import type { Logger } from 'pino';
+import type { Service } from '../operations/service.js';
+import type { TokenBook } from '../operations/tokens.js';
+import type { Snapshot } from './snapshot.js';
+
+export interface ServerContext {
+  service: Service;
+  tokens: TokenBook;
+  log: Logger;
+  /** How the service stands, as JSON: one for all who look. */
+  status: Snapshot;
+  /** Aborts when the server is told to stop. */
+  closing: AbortSignal;
+}

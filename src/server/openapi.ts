@@ -1,0 +1,78 @@
+/** The OpenAPI 3.1 document, made from the schemas that check the requests. */
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Route } from './route.js';
+
+const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'what is wrong, in a sentence' }),
+    code: z.string().meta({ description: 'stable: see docs/api.md', example: 'NOT_FOUND' }),
+    remedy: z.string().optional().meta({ description: 'what mends it' }),
+    errors: z.array(z.object({ line: z.int().optional(), detail: z.string() })).optional(),
+  })
+  .meta({ description: 'RFC 9457' });
+
+/** What the document says of the server. */
+export interface ApiFacts {
+  version: string;
+  /** Where the paths begin. */
+  basePath: string;
+}
+
+export function describeApi(routes: readonly Route[], { version, basePath }: ApiFacts): object {
+  const app = new OpenAPIHono();
+  app.openAPIRegistry.register('Problem', problem);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    ...{ type: 'http', scheme: 'bearer' },
+    description: 'rr_…, made by `room-reaper token create`',
+  });
+  for (const each of routes) app.openAPIRegistry.registerPath(describeRoute(each));
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'room-reaper',
+      version,
+      description: 'Destroys Tencent live rooms in bulk, within the quota of the API.',
+      license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
+    },
+    servers: [{ url: basePath === '' ? '/' : basePath }],
+  });
+}
+
+type RouteConfig = Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0];
+
+function describeRoute(each: Route): RouteConfig {
+  const { method, path, role, summary, parameters, query, body, answers } = each;
+  const succeeded = Object.fromEntries(
+    Object.entries(answers).map(([status, { means, schema }]) => {
+      const content = schema && { content: { 'application/json': { schema } } };
+      return [status, { description: means, ...content }] as const;
+    }),
+  );
+  const failed = {
+    description: 'a problem; its code says which',
+    content: { 'application/problem+json': { schema: problem } },
+  };
+  const request = {
+    ...(parameters === undefined ? {} : { params: parameters as z.ZodObject }),
+    ...(query === undefined ? {} : { query: query as z.ZodObject }),
+    ...(body === undefined
+      ? {}
+      : { body: { required: true, content: { 'application/json': { schema: body } } } }),
+  };
+  return {
+    ...{ method, path, summary, request },
+    operationId: operationId(each),
+    description: role === 'none' ? 'Needs no token.' : `Needs the role ${role}, or operator.`,
+    security: role === 'none' ? [] : [{ token: [] }],
+    responses: { ...succeeded, '4XX': failed, '5XX': failed },
+  };
+}
+
+/** `getBatchesRooms` of `GET /v1/batches/{id}/rooms`. */
+function operationId({ method, path }: Route): string {
+  const words = path.replace(/^\/v1\//, '/').match(/[a-z]+/gi) ?? [];
+  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}

@@ -1,0 +1,86 @@
+/** What a request asks for, checked by the schemas of its route. */
+import type { z } from '@hono/zod-openapi';
+import { ReaperError } from '../errors.js';
+import { printable } from '../redact.js';
+import { TooSlow, within } from '../time-limit.js';
+import { HttpProblem } from './problem.js';
+
+/** Largest JSON body, in bytes. A thousand RoomIds of any form are less. */
+const largestJson = 1024 ** 2;
+
+/** How long a JSON body may take to come, in milliseconds. */
+const bodyLimitMs = 30_000;
+
+/** @throws ReaperError `INVALID` where a parameter is wrong, unknown or given twice. */
+export function readQuery<Query>(url: URL, schema: z.ZodType<Query> | undefined): Query {
+  const values: Record<string, string> = {};
+  for (const [name, value] of url.searchParams) {
+    if (Object.hasOwn(values, name)) throw wrong(`${printable(name)} must be given once`);
+    values[name] = value;
+  }
+  if (schema === undefined) {
+    const [name] = Object.keys(values);
+    if (name === undefined) return undefined as Query;
+    throw wrong(`the request must have no query parameters, got ${printable(name)}; leave it out`);
+  }
+  return check(schema, values);
+}
+
+/**
+ * @throws HttpProblem where the body is no JSON, too large or too slow; ReaperError `INVALID` where
+ *   it is another JSON than is asked for.
+ */
+export async function readJson<Body>(request: Request, schema: z.ZodType<Body>): Promise<Body> {
+  const type = request.headers.get('Content-Type') ?? '';
+  const isJson = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
+  if (!isJson || request.headers.has('Content-Encoding')) {
+    throw new HttpProblem('WRONG_MEDIA_TYPE', 'the body must be JSON, not compressed', {
+      remedy: 'send it with Content-Type: application/json',
+    });
+  }
+  const text = await within(bodyLimitMs, readText(request)).catch((error: unknown) => {
+    if (!(error instanceof TooSlow)) throw error;
+    throw new HttpProblem('TOO_SLOW', `the body must come within ${error.seconds} s`);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new HttpProblem('MALFORMED', 'the body must be JSON, and cannot be read as such');
+  }
+  return check(schema, value);
+}
+
+async function readText(request: Request): Promise<string> {
+  const tooLarge = new HttpProblem(
+    'TOO_LARGE',
+    `the body must have at most ${largestJson} bytes; send a long list as text/plain, text/csv or application/x-ndjson`,
+    { headers: { Connection: 'close' } },
+  );
+  if (Number(request.headers.get('Content-Length') ?? 0) > largestJson) throw tooLarge;
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += (chunk as Uint8Array).length;
+    if (bytes > largestJson) throw tooLarge;
+    chunks.push(chunk as Uint8Array);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new HttpProblem('MALFORMED', 'the body must be UTF-8');
+  }
+}
+
+/** @throws ReaperError `INVALID` that names the first field that is wrong. */
+export function check<Value>(schema: z.ZodType<Value>, value: unknown): Value {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const name = printable(issue?.path.join('.') ?? '') || 'the request';
+  throw wrong(`${name}: ${printable(issue?.message ?? 'is not valid')}`);
+}
+
+function wrong(message: string): ReaperError {
+  return new ReaperError('INVALID', message);
+}

@@ -1,0 +1,184 @@
+/**
+ * The HTTP server: opens the stores, listens, and ends in order.
+ *
+ * Told to stop, it answers `/readyz` with 503 and refuses new requests with 503, while those under
+ * way come to their end: long polls at once, the others within ten seconds. Then it closes its
+ * connections and the stores.
+ */
+import { getRequestListener } from '@hono/node-server';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIPv6, type AddressInfo, type Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { Config } from '../config.js';
+import { ReaperError } from '../errors.js';
+import { openService, type Service } from '../operations/service.js';
+import { createStatusReader, statusJson } from '../operations/status.js';
+import { sourcesOf } from '../operations/status-sources.js';
+import { openTokenBook } from '../operations/tokens.js';
+import { within } from '../time-limit.js';
+import { createApp } from './app.js';
+import type { ServerContext } from './context.js';
+import { HttpProblem, problemResponse } from './problem.js';
+import { allRoutes } from './routes.js';
+import { createSnapshot } from './snapshot.js';
+
+export interface HttpServer {
+  /** Where it listens, with the base path and without a slash at the end. */
+  readonly url: string;
+  /** Ends in order. */
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** Of this package. */
+  version: string;
+  log: Logger;
+  /** Told, once, what a user of the embedded default should know. */
+  onNotice: (message: string) => void;
+}
+
+/** Proxies keep connections for 60 s: one that we closed first would be a 502 of theirs. */
+const keepAliveMs = 75_000;
+
+/** How long the headers of a request may take, and a connection on which nothing moves may stay. */
+const headersMs = 20_000;
+const idleMs = 120_000;
+
+const mostConnections = 2_000;
+
+/** How long what is under way may take after the server was told to stop, in milliseconds. */
+const graceMs = 10_000;
+
+/** How long one look at the status counts, in milliseconds. */
+const statusMs = { servers: 1_000, embedded: 5_000 };
+
+/** How long a server is waited for in a status, in milliseconds. */
+const storeLimitMs = 3_000;
+
+/**
+ * @throws ReaperError `UNAVAILABLE` where the stores cannot be reached, `REFUSED` where there is no
+ *   token and others than this machine could ask, `INVALID` where it cannot listen.
+ */
+export async function startServer(config: Config, options: ServerOptions): Promise<HttpServer> {
+  const { log, onNotice } = options;
+  const service = await openService(config, {
+    ...{ onNotice, failFast: true },
+    onQueueError: (error) => log.warn({ err: error }, 'trouble with the queue'),
+  });
+  try {
+    const tokens = openTokenBook(service, config.serveTokensFile);
+    if (await tokens.isEmpty()) {
+      if (!isLoopback(config.serveHost)) throw tokenless(config);
+      onNotice(`nobody has a token yet, so nobody can ask; ${makeOne}`);
+    }
+    const closing = new AbortController();
+    const status = createSnapshot(
+      config.databaseUrl === 'embedded' ? statusMs.embedded : statusMs.servers,
+      lookAtStatus(service),
+    );
+    const context = { service, tokens, log, status, closing: closing.signal };
+    const server = await listen(config, createListener(context, config, options.version));
+    return {
+      url: urlOf(server, config),
+      async close() {
+        closing.abort();
+        await closeServer(server);
+        await service.close();
+      },
+    };
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+}
+
+const makeOne = 'make one: room-reaper token create --name NAME --role operator';
+
+function tokenless({ serveHost }: Config): ReaperError {
+  return new ReaperError(
+    'REFUSED',
+    `there must be a token where others than this machine can ask (SERVE_HOST is ${serveHost}), got none; ${makeOne}`,
+  );
+}
+
+function lookAtStatus(service: Service): () => Promise<object> {
+  const isEmbedded = service.config.databaseUrl === 'embedded';
+  const read = createStatusReader(
+    sourcesOf(service),
+    undefined,
+    isEmbedded ? undefined : storeLimitMs,
+  );
+  return async () => statusJson(await read());
+}
+
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+
+function createListener(context: ServerContext, config: Config, version: string): Listener {
+  const basePath = config.serveBasePath.replace(/\/$/, '');
+  const answer = createApp(context, {
+    ...{ basePath, allowedHosts: config.serveAllowedHosts },
+    routes: allRoutes({ version, basePath }),
+  });
+  const listener = getRequestListener((request, env) => answer(request, env), {
+    // What it cannot make a URL of.
+    errorHandler: () =>
+      problemResponse(new HttpProblem('MALFORMED', 'the request must have a URL')),
+    overrideGlobalObjects: false,
+  });
+  return (incoming, outgoing) => void listener(incoming, outgoing);
+}
+
+async function listen(config: Config, listener: Listener): Promise<Server> {
+  const server = createServer(
+    { keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0 },
+    listener,
+  );
+  server.maxConnections = mostConnections;
+  server.setTimeout(idleMs);
+  server.on('clientError', refuseUnread);
+  server.listen(config.servePort, config.serveHost);
+  try {
+    await once(server, 'listening');
+    return server;
+  } catch (cause) {
+    const { code = 'an error' } = cause as NodeJS.ErrnoException;
+    throw new ReaperError(
+      'INVALID',
+      `SERVE_HOST and SERVE_PORT must be where this machine can listen, got ${code} for ${config.serveHost}, ${config.servePort}; take another`,
+      { cause },
+    );
+  }
+}
+
+/** Node could not read it as HTTP, and has no request of it. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const [status, title] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [431, 'Request Header Fields Too Large']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? [408, 'Request Timeout']
+        : [400, 'Bad Request'];
+  const body = JSON.stringify({ type: 'about:blank', title, status, code: 'MALFORMED' });
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+}
+
+function urlOf(server: Server, { serveHost, serveBasePath }: Config): string {
+  const { port } = server.address() as AddressInfo;
+  const host = isIPv6(serveHost) ? `[${serveHost}]` : serveHost;
+  return `http://${host}:${port}${serveBasePath.replace(/\/$/, '')}`;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  await within(graceMs, closed).catch(() => server.closeAllConnections());
+}

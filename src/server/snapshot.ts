@@ -1,0 +1,36 @@
+/** One look for all who want to see the same: taken only while somebody asks. */
+import { createHash } from 'node:crypto';
+
+export interface Seen {
+  json: string;
+  /** A strong ETag: equal where the JSON is. */
+  etag: string;
+}
+
+export type Snapshot = () => Promise<Seen>;
+
+/**
+ * @param freshMs - how long one look counts, in milliseconds from its end.
+ * @param look - its failure is told to those who waited for it, and kept for nobody else.
+ */
+export function createSnapshot(freshMs: number, look: () => Promise<object>): Snapshot {
+  let taken: { seen: Seen; atMs: number } | undefined;
+  let taking: Promise<Seen> | undefined;
+  async function take(): Promise<Seen> {
+    const seen = seenAs(JSON.stringify(await look()));
+    taken = { seen, atMs: performance.now() };
+    return seen;
+  }
+  return async () => {
+    if (taken !== undefined && performance.now() - taken.atMs < freshMs) return taken.seen;
+    taking ??= take().finally(() => {
+      taking = undefined;
+    });
+    return taking;
+  };
+}
+
+export function seenAs(json: string): Seen {
+  const hash = createHash('sha256').update(json).digest('base64url').slice(0, 22);
+  return { json, etag: `"${hash}"` };
+}
