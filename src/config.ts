@@ -21,6 +21,7 @@ const secrets = {
   TENCENT_SECRET_KEY: 'the secret key of the app',
   QUEUE_URL: 'the URL of the queue',
   DATABASE_URL: 'the URL of the ledger',
+  NOTIFY_SECRET: 'the secret that signs events',
 } as const satisfies Partial<Record<VariableName, string>>;
 
 type Values = { [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> };
@@ -36,7 +37,8 @@ export type InspectedConfig = ReturnType<typeof inspectConfig>;
 type Inspected = InspectedConfig['config'];
 
 /** What a command may do without. */
-type Optional = 'credentials' | 'proxy' | 'protectedRoomsFile' | 'serveTokensFile' | 'metricsPort';
+type Optional =
+  'credentials' | 'proxy' | 'protectedRoomsFile' | 'serveTokensFile' | 'notify' | 'metricsPort';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
@@ -68,7 +70,8 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  const { credentials, proxy, protectedRoomsFile, serveTokensFile, metricsPort, ...rest } = config;
+  const { credentials, proxy, protectedRoomsFile, serveTokensFile, notify, metricsPort, ...rest } =
+    config;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
   if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
@@ -79,7 +82,7 @@ export function readConfig(
   }
   return Object.freeze({
     ...required,
-    ...{ credentials, proxy, protectedRoomsFile, serveTokensFile, metricsPort },
+    ...{ credentials, proxy, protectedRoomsFile, serveTokensFile, notify, metricsPort },
   });
 }
 
@@ -102,10 +105,15 @@ export function inspectConfig(
     const rule = result.error.issues[0]?.message ?? 'is not valid';
     // A key must not be shown, not even a wrong one.
     const shown =
-      name === 'TENCENT_SECRET_KEY' ? '' : `, got ${JSON.stringify(withoutPassword(text))}`;
+      name === 'TENCENT_SECRET_KEY' || name === 'NOTIFY_SECRET'
+        ? ''
+        : `, got ${JSON.stringify(withoutPassword(text))}`;
     problems.push(`${name} ${rule}${shown}`);
     return undefined;
   }
+
+  const hasProblemWith = (name: VariableName) =>
+    problems.some((problem) => problem.startsWith(name));
 
   const sdkAppId = read('TENCENT_SDK_APP_ID');
   if (needs.app && sdkAppId === undefined && !environment['TENCENT_SDK_APP_ID']) {
@@ -161,6 +169,16 @@ export function inspectConfig(
     : (ownEndpoint ?? regionEndpoint(region)).replace(/\/$/, '');
   const { proxy, problem } = chooseProxy(environment, needs.credentials ? base : undefined);
   if (problem !== undefined) problems.push(problem);
+  const notifyUrl = read('NOTIFY_URL');
+  const notifySecret = readSecret('NOTIFY_SECRET');
+  if (notifyUrl !== undefined && notifySecret === undefined && !hasProblemWith('NOTIFY_SECRET'))
+    problems.push(
+      'NOTIFY_SECRET (or NOTIFY_SECRET_FILE) must be set where NOTIFY_URL is: echo "whsec_$(openssl rand -base64 32)"',
+    );
+  const notify =
+    notifyUrl === undefined || notifySecret === undefined
+      ? undefined
+      : Object.freeze({ url: notifyUrl, secret: notifySecret });
   const config = {
     sdkAppId,
     credentials,
@@ -188,6 +206,8 @@ export function inspectConfig(
     serveAllowedHosts: read('SERVE_ALLOWED_HOSTS') ?? [],
     /** Path of the tokens of the HTTP API; undefined: they are in the ledger. */
     serveTokensFile: read('SERVE_TOKENS_FILE'),
+    /** Where events go, and what signs them; undefined: nobody is told. */
+    notify,
     /** Undefined: metrics and health are not served. */
     metricsPort: read('METRICS_PORT'),
     logLevel: read('LOG_LEVEL'),

@@ -26,6 +26,9 @@ export const variableNames = [
   'SERVE_BASE_PATH',
   'SERVE_ALLOWED_HOSTS',
   'SERVE_TOKENS_FILE',
+  'NOTIFY_URL',
+  'NOTIFY_SECRET',
+  'NOTIFY_SECRET_FILE',
   'METRICS_PORT',
   'LOG_LEVEL',
 ] as const;

@@ -195,6 +195,30 @@ export const variables = {
     schema: z.string(),
     meaning: 'file of tokens, instead of those in the ledger: lines of `NAME ROLE TOKEN`',
   },
+  NOTIFY_URL: {
+    schema: z
+      .string()
+      .refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
+        error: 'must be a URL such as https://host/path',
+      })
+      .refine((value) => !URL.canParse(value) || new URL(value).username === '', {
+        error: 'must be without a user and a password; the receiver knows us by the signature',
+      }),
+    meaning: 'where `serve` sends events (Standard Webhooks)',
+  },
+  NOTIFY_SECRET: {
+    schema: z
+      .string()
+      .regex(
+        /^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/,
+        'must be whsec_ with 24 to 64 random bytes as base64 behind it: echo "whsec_$(openssl rand -base64 32)"',
+      ),
+    meaning: 'secret that signs them: `whsec_` and 24 to 64 bytes as base64',
+  },
+  NOTIFY_SECRET_FILE: {
+    schema: z.string(),
+    meaning: 'file that holds it, instead of NOTIFY_SECRET',
+  },
   METRICS_PORT: {
     schema: integer(1, 65_535),
     meaning: 'port of `/metrics`, `/livez` and `/readyz`, of `worker` and `serve`',

@@ -93,6 +93,7 @@ const defaults: Config = {
   serveBasePath: '/',
   serveAllowedHosts: [],
   serveTokensFile: undefined,
+  notify: undefined,
   metricsPort: undefined,
   logLevel: 'info',
 };

@@ -182,8 +182,13 @@ delete from room_reaper.batches b
  where b.id = $1 and not exists (select from room_reaper.destructions d where d.batch_id = b.id)
 returning b.id`;
 
+/** $1 cutoff (µs), $2 SDKAppID. Few: a batch has two of them. */
+const eventsSql = `
+delete from room_reaper.events where sdk_app_id = $2 and created_at < ${instant('$1')}`;
+
 /**
- * Deletes, or counts, what ended before a time.
+ * Deletes, or counts, what ended before a time. Events that others were told of then go with it,
+ * uncounted.
  *
  * @throws the driver's error where the database cannot be used; what was deleted by then stays so.
  */
@@ -211,7 +216,10 @@ export async function prune(database: Database, options: PruneOptions): Promise<
   await pruneDestructions(database, options, held, pruned);
   await pruneOrphans(database, options, pruned);
   if (options.dryRun) pruned.batches = batches.length;
-  else await pruneBatches(database, options, pruned, batches);
+  else {
+    await pruneBatches(database, options, pruned, batches);
+    await database.query('prune-events', eventsSql, [options.beforeUs, options.sdkAppId]);
+  }
   return pruned;
 }
 

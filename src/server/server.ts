@@ -12,6 +12,7 @@ import { isIPv6, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { ReaperError } from '../errors.js';
+import { startNotifier } from '../operations/notify.js';
 import { openService, type Service } from '../operations/service.js';
 import { createStatusReader, statusJson } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
@@ -79,11 +80,12 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     );
     const context = { service, tokens, log, status, closing: closing.signal };
     const server = await listen(config, createListener(context, config, options.version));
+    const notifier = config.notify && startNotifier(service, { ...config.notify, log });
     return {
       url: urlOf(server, config),
       async close() {
         closing.abort();
-        await closeServer(server);
+        await Promise.all([closeServer(server), notifier?.close()]);
         await service.close();
       },
     };

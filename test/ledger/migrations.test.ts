@@ -48,6 +48,7 @@ describe('bringing the schema up to date', () => {
       'batches',
       'cancelled_destructions',
       'destructions',
+      'events',
       'ledger_id',
       'lines',
       'migrations',
@@ -180,7 +181,9 @@ const versions = async () =>
 /** As the version before had it, as far as its number tells. */
 const makeOlder = () =>
   sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       drop table room_reaper.tokens`);
+       drop function room_reaper.write_batch_event, room_reaper.write_line_event cascade;
+       drop function room_reaper.iso;
+       drop table room_reaper.events`);
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({

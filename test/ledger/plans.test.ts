@@ -260,7 +260,13 @@ describe('no table of attempts or destructions is read whole', () => {
         expect(pruned.destructions).toBeGreaterThanOrEqual(rooms / 4);
       },
       [
-        ...['prune-old-batches', 'prune-destructions', 'line-numbers', 'prune-orphans'],
+        ...[
+          'prune-old-batches',
+          'prune-destructions',
+          'prune-events',
+          'line-numbers',
+          'prune-orphans',
+        ],
         ...['prune-unsent-orphans', 'prune-held-by-joins', 'prune-joins', 'prune-batch'],
         ...['count-destructions', 'count-orphans', 'count-unsent-orphans'],
       ],
