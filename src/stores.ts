@@ -20,7 +20,7 @@ import { withoutPassword } from './redact.js';
 import { isRedisUrl } from './store-url.js';
 import { copyOfTls, type TlsOptions } from './tls-options.js';
 
-type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience' | 'isEmbedded'>;
+type Place = Pick<DatabaseOptions, 'connection' | 'shownAs' | 'patience'>;
 
 export interface Stores {
   queue: QueueConnection;
@@ -43,10 +43,13 @@ export interface StoresOptions {
   mayMake?: boolean;
 }
 
-/** Whether the embedded database is there, or one is being made; true also where none is used. */
+/**
+ * Whether the embedded database is there; true also where none is used. A first process that was
+ * killed while it made one leaves `postgres.new`, which is none.
+ */
 export function isMade({ queueUrl, databaseUrl, dataDir }: StoreConfig): boolean {
   if (queueUrl !== 'embedded' && databaseUrl !== 'embedded') return true;
-  return ['postgres', 'postgres.new'].some((name) => existsSync(join(dataDir, name)));
+  return existsSync(join(dataDir, 'postgres'));
 }
 
 /**
@@ -75,7 +78,6 @@ export async function openStores(
         connection: embedded.connection,
         shownAs: `the embedded database in ${config.dataDir}`,
         patience: takeOverPatience,
-        isEmbedded: true,
       };
     }
     const ssl = ownTls === undefined ? {} : { ssl: copyOfTls(ownTls) };

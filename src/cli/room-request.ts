@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import type { BatchLabel, EnqueueRequest } from '../operations/enqueue.js';
 import { forecast, forecastToJson, type Forecast, type Outlook } from '../operations/forecast.js';
-import { lookAhead, readOutlook, unseenOutlook } from '../operations/look-ahead.js';
+import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
 import {
   checkRooms,
   refuseUnusable,
@@ -151,25 +151,20 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
       refuseUnusable(checked, flags);
       return code;
     }
-    const agree = async (service?: Service) => {
-      if (deadlineMs !== undefined) {
-        const outlook = service ? await readOutlook(service, newRooms) : unseenOutlook(config);
-        await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
-      }
-      await askConsent(verb, unique, unseen ? undefined : config, flags, io);
-    };
-    // Nothing is opened for what nobody agrees to, unless it must be looked at for that.
-    const looksFirst = deadlineMs !== undefined && !unseen;
-    if (!looksFirst) await agree();
-    let interrupt = looksFirst ? undefined : onInterrupt();
+    if (deadlineMs !== undefined) {
+      const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms, true);
+      sayNotCounted(outlook, io);
+      await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
+    }
+    // Nothing is made for what nobody agrees to.
+    await askConsent(verb, unique, unseen ? undefined : config, flags, io);
+    const interrupt = onInterrupt();
     try {
-      return await task.open(async (service) => {
-        if (looksFirst) await agree(service);
-        interrupt ??= onInterrupt();
-        return use(service, { ...label, rooms: checked, lane, notBeforeMs }, interrupt.signal);
-      });
+      return await task.open((service) =>
+        use(service, { ...label, rooms: checked, lane, notBeforeMs }, interrupt.signal),
+      );
     } finally {
-      interrupt?.dispose();
+      interrupt.dispose();
     }
   } finally {
     await list.close();
@@ -220,8 +215,7 @@ function sayChecked(checked: CheckedRooms, flags: RoomFlags, io: Io): void {
 
 /** Prints what would be done. @returns the exit code: 1 where a deadline would be missed. */
 function printDryRun({ counts }: CheckedRooms, plan: Forecast, flags: RoomFlags, io: Io): number {
-  if (plan.outlook.notCounted !== undefined)
-    say(io, `what waits ahead is not counted: ${plan.outlook.notCounted}`);
+  sayNotCounted(plan.outlook, io);
   const guarded = counts.protected > 0 ? `, ${count(counts.protected)} protected` : '';
   print(
     io,
@@ -230,6 +224,10 @@ function printDryRun({ counts }: CheckedRooms, plan: Forecast, flags: RoomFlags,
       : `${rooms(counts.unique)} valid, ${count(counts.duplicates)} duplicate, ${count(counts.invalid)} bad${guarded}: ${describePlan(plan)}`,
   );
   return plan.deadline?.missedBySeconds === undefined ? exitCodes.ok : exitCodes.notGone;
+}
+
+function sayNotCounted({ notCounted }: Outlook, io: Io): void {
+  if (notCounted !== undefined) say(io, `what waits ahead is not counted: ${notCounted}`);
 }
 
 /** Goes on with a batch that was not finished: the same list under the same name. */

@@ -24,7 +24,7 @@ export interface Database {
 export interface DatabaseOptions
   extends
     Pick<SchemaOptions, 'connection' | 'shownAs'>,
-    Partial<Pick<SchemaOptions, 'isEmbedded' | 'onProgress'>> {
+    Partial<Pick<SchemaOptions, 'onProgress'>> {
   /** Only to look: nothing is made, changed or locked. */
   readOnly?: boolean;
   /** Called for errors of idle connections, which need no action: the pool replaces them. */
@@ -98,8 +98,8 @@ function prepare(
   options: DatabaseOptions,
   access: SchemaOptions['access'],
 ): Promise<Migrated> {
-  const { isEmbedded = false, onProgress = () => undefined } = options;
-  const schema = { ...options, access, isEmbedded, onProgress };
+  const { onProgress = () => undefined } = options;
+  const schema = { ...options, access, onProgress };
   return patiently(options.patience ?? 0, () => prepareSchema(pool, schema));
 }
 

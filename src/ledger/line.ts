@@ -336,3 +336,12 @@ function readState(row: StateRow, braked: boolean): RowState {
   const halt = { ...readStop(row), sinceMs: row.stopped_at };
   return { kind: row.outage ? 'outage' : 'stopped', halt };
 }
+
+const appsSql = `
+select sdk_app_id::text as app from room_reaper.lines
+union select sdk_app_id::text from room_reaper.batches order by app`;
+
+/** The apps for which a worker ran, or a batch was asked for: their SDKAppIDs. */
+export function readApps(database: Database): Promise<string[]> {
+  return readColumn<string>(database, 'apps', appsSql, []);
+}

@@ -23,8 +23,6 @@ export interface SchemaOptions {
   /** How it is called in messages. */
   shownAs: string;
   access: Access;
-  /** A database of this user's own on this machine: a first look makes its tables too. */
-  isEmbedded: boolean;
   /** Told how far it is. */
   onProgress: (message: string) => void;
 }
@@ -48,8 +46,7 @@ export async function prepareSchema(
 ): Promise<Migrated> {
   const found = await readSchema(client, options);
   if (found.missing.length === 0) return { from: found.version, to: latestMigration() };
-  const isFirstLook = found.version === undefined && options.isEmbedded;
-  if (options.access === 'read' && !isFirstLook) {
+  if (options.access === 'read') {
     throw notUpToDate(
       found,
       options,

@@ -4,16 +4,14 @@
  */
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
-import { checkQueue } from '../ledger/identity.js';
 import { readLines, stateOf, type Line, type LineState } from '../ledger/line.js';
 import { readRequestsLately } from '../ledger/requests-lately.js';
 import type { Placement } from '../producer/add.js';
 import { type DestroyQueue, lanes } from '../queue/job.js';
-import { openQueue } from '../queue/open.js';
 import { countUpTo, readFirstTurn, turnOf } from '../queue/turns.js';
-import { openStores } from '../stores.js';
+import { isMade, openStores } from '../stores.js';
 import { createCostMeter, fullPace, secondsLeft, type Outlook, type Pace } from './forecast.js';
-import { lineOf, type Service, type ServiceLine } from './service.js';
+import { lineOf, openQueueOf, type Service, type ServiceLine } from './service.js';
 
 /**
  * @param line - undefined where no worker has made it yet: then nothing ever slowed it.
@@ -130,33 +128,37 @@ export function unseenOutlook(config: Config): Outlook {
 }
 
 /**
- * The same without a service, for a preview: it opens only what is there already, and makes no
- * table and no embedded database. Never fails: what cannot be seen is not counted.
+ * The same without a service, before there is consent: it opens only what is there already, and
+ * makes no table and no embedded database. Never fails: what cannot be seen is not counted.
+ *
+ * @param opensEmbedded - looks into an embedded database too, which takes a second and its memory.
  */
-export async function lookAhead(config: Config, newRooms: NewRooms): Promise<Outlook> {
+export async function lookAhead(
+  config: Config,
+  newRooms: NewRooms,
+  opensEmbedded = false,
+): Promise<Outlook> {
   const unseen = unseenOutlook(config);
-  if (config.sdkAppId === 0 || config.queueUrl === 'embedded') return unseen;
-  const ledgerSeen = config.databaseUrl !== 'embedded';
+  const isEmbedded = config.queueUrl === 'embedded';
+  if (config.sdkAppId === 0 || (isEmbedded && !(opensEmbedded && isMade(config)))) return unseen;
+  // Beside a queue on a server no embedded database is opened for the pace alone.
+  const ledgerSeen = isEmbedded || config.databaseUrl !== 'embedded';
   const databaseUrl = ledgerSeen ? config.databaseUrl : config.queueUrl;
   const closings: (() => Promise<void>)[] = [];
+  const onlyToLook = { readOnly: true, isPatient: true };
   try {
     const stores = await openStores({ ...config, databaseUrl }, () => undefined);
     closings.unshift(() => stores.close());
-    const opened = await openQueue({
-      ...{ sdkAppId: config.sdkAppId, connection: stores.queue, onError: () => undefined },
-      ...{ failFast: true, readOnly: true, isPatient: true },
-    });
-    closings.unshift(() => opened.close());
     // One that is away, or not made yet, slows nothing that is known.
     const database = ledgerSeen
-      ? await stores
-          .openLedger(() => undefined, { readOnly: true, isPatient: true })
-          .catch(() => undefined)
+      ? await stores.openLedger(() => undefined, onlyToLook).catch(() => undefined)
       : undefined;
-    if (database) {
-      closings.unshift(() => database.close());
-      await checkQueue(database, opened.ledger);
-    }
+    if (database) closings.unshift(() => database.close());
+    const opened = await openQueueOf(stores, database, {
+      ...{ sdkAppId: config.sdkAppId, ...onlyToLook },
+      ...{ failFast: true, onError: () => undefined },
+    });
+    closings.unshift(() => opened.close());
     return await outlookOf(opened.queue, database, lineOf(config), newRooms);
   } catch (error) {
     return { ...unseen, notCounted: (error as Error).message };

@@ -4,6 +4,7 @@ import { adoptQueue } from '../ledger/identity.js';
 import type { Migrated } from '../ledger/schema.js';
 import { openQueue } from '../queue/open.js';
 import { migrateQueue } from '../queue/tables.js';
+import { refuseUnknownApp } from './service.js';
 import { openStores, type Stores } from '../stores.js';
 
 export interface MigrateResult {
@@ -42,14 +43,12 @@ export async function migrate(
 async function adopt(sdkAppId: number, stores: Stores): Promise<void> {
   const database = await stores.openLedger(() => undefined);
   try {
-    const connection = stores.queue;
     const opened = await openQueue({
-      sdkAppId,
-      connection,
-      failFast: true,
+      ...{ sdkAppId, connection: stores.queue, failFast: true, mustBeThere: true },
       onError: () => undefined,
     });
     try {
+      await refuseUnknownApp(sdkAppId, opened, database);
       await adoptQueue(database, opened.ledger);
     } finally {
       await opened.close();

@@ -1,8 +1,9 @@
 /** The stores of one run, opened once: what every operation works on. */
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
+import { ReaperError } from '../errors.js';
 import { checkQueue, claimQueue } from '../ledger/identity.js';
-import { lineId, type LineKey } from '../ledger/line.js';
+import { lineId, readApps, type LineKey } from '../ledger/line.js';
 import { readNowUs } from '../ledger/sent.js';
 import { slotInterval } from '../limiter/pace.js';
 import { openQueue, type OpenQueue, type OpenQueueOptions } from '../queue/open.js';
@@ -46,7 +47,7 @@ export interface Service extends ServiceLine {
    * The queue, opened when it is first asked for: what only reads the ledger goes without.
    *
    * @throws ReaperError `UNAVAILABLE` where it cannot be reached, `INVALID` where it belongs to
-   *   another ledger.
+   *   another ledger, or must be there and is not.
    */
   queue(): Promise<OpenQueue>;
   close(): Promise<void>;
@@ -59,7 +60,7 @@ export interface ServiceOptions {
   onQueueError: (error: Error) => void;
   /** For what only reads: nothing is made, changed or migrated, and no right to write is needed. */
   readOnly?: boolean;
-  /** For what asks for nothing new: an embedded database is not made for it. Default: as `readOnly`. */
+  /** For what asks for nothing new: no embedded database and no queue is made for it. Default: as `readOnly`. */
   mustBeMade?: boolean;
   /** For what others wait for: while Redis is away it fails at once. */
   failFast?: boolean;
@@ -85,6 +86,7 @@ export async function openService(config: Config, options: ServiceOptions): Prom
     queue() {
       opening ??= openQueueOf(stores, database, {
         ...{ sdkAppId: config.sdkAppId, isPatient: true, readOnly, failFast },
+        mustBeThere: mustBeMade && !readOnly,
         onError: options.onQueueError,
       }).catch((error: unknown) => {
         // It may be there the next time.
@@ -108,7 +110,8 @@ export async function openService(config: Config, options: ServiceOptions): Prom
  * Opens the queue, where it belongs to this ledger.
  *
  * @param database - undefined: which ledger it belongs to cannot be looked at.
- * @throws ReaperError `UNAVAILABLE` where it cannot be reached, `INVALID` where it belongs to another.
+ * @throws ReaperError `UNAVAILABLE` where it cannot be reached, `INVALID` where it belongs to another,
+ *   or must be there and is not.
  */
 export async function openQueueOf(
   stores: Stores,
@@ -116,14 +119,31 @@ export async function openQueueOf(
   options: Omit<OpenQueueOptions, 'connection'>,
 ): Promise<OpenQueue> {
   const opened = await openQueue({ ...options, connection: stores.queue });
-  if (stores.areOne || database === undefined) return opened;
   try {
+    if (options.mustBeThere && database) await refuseUnknownApp(options.sdkAppId, opened, database);
+    if (stores.areOne || database === undefined) return opened;
     await (options.readOnly ? checkQueue : claimQueue)(database, opened.ledger);
     return opened;
   } catch (error) {
     await opened.close();
     throw error;
   }
+}
+
+/** A queue that its Redis lost is made again for an app that the ledger knows. */
+export async function refuseUnknownApp(
+  sdkAppId: number,
+  { lookUp }: OpenQueue,
+  database: Database,
+): Promise<void> {
+  if (await lookUp.isThere()) return;
+  const apps = await readApps(database);
+  if (apps.includes(String(sdkAppId))) return;
+  const known = apps.length === 0 ? 'no app' : `app ${apps.join(', ')}`;
+  throw new ReaperError(
+    'INVALID',
+    `TENCENT_SDK_APP_ID must be an app for which rooms were asked for here, got ${sdkAppId}, which has no queue; the ledger knows ${known}`,
+  );
 }
 
 /**

@@ -26,8 +26,6 @@ export type QueueConnection =
       shownAs: string;
       /** How opening is tried again while the server comes and goes. Default: not at all. */
       patience?: Patience;
-      /** A database of this user's own on this machine: a first look makes its tables too. */
-      isEmbedded?: boolean;
     };
 
 /** How long a first connection may take, in milliseconds. */

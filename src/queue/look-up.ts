@@ -9,6 +9,8 @@ import type { DestroyQueue } from './job.js';
 import { refusalReason } from './refusal.js';
 
 export interface QueueLookUp {
+  /** Whether anybody ever opened this queue to write. */
+  isThere(): Promise<boolean>;
   /** How many jobs go before this one; undefined where it does not wait. */
   ahead(jobId: string): Promise<number | undefined>;
   /** When a delayed job is due, in milliseconds since the epoch; undefined where it is not delayed. */
@@ -25,6 +27,9 @@ const delayedScoreFactor = 0x1000;
 
 export function lookUpOnRedis(redis: RedisClient, queue: DestroyQueue): QueueLookUp {
   return {
+    async isThere() {
+      return (await redis.exists(queue.toKey('meta'))) > 0;
+    },
     async ahead(jobId) {
       const [rank, withoutPriority] = await Promise.all([
         redis.zrank(queue.toKey('prioritized'), jobId),
@@ -52,6 +57,9 @@ export function lookUpOnRedis(redis: RedisClient, queue: DestroyQueue): QueueLoo
   };
 }
 
+/** $1 queue name. Whoever opens one to write leaves a row. */
+const isThereSql = 'select exists (select from meta where queue = $1) as is_there';
+
 /** $1 queue name, $2 job id. No row where it does not wait. Reads BullMQ's index of ready jobs. */
 const aheadSql = `
 select (select count(*)::int from job j
@@ -67,6 +75,10 @@ const standbySql = 'select pg_is_in_recovery() as standby';
 /** @param pool - its search path is BullMQ's schema. */
 export function lookUpOnPostgres(pool: pg.Pool, queue: DestroyQueue): QueueLookUp {
   return {
+    async isThere() {
+      const { rows } = await pool.query<{ is_there: boolean }>(isThereSql, [queue.name]);
+      return rows[0]?.is_there ?? false;
+    },
     async ahead(jobId) {
       const { rows } = await pool.query<{ ahead: number }>(aheadSql, [queue.name, jobId]);
       return rows[0]?.ahead;

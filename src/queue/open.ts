@@ -49,6 +49,8 @@ export interface OpenQueueOptions {
   failFast?: boolean;
   /** Tries each statement as patiently as opening: for commands. A worker knows itself what it tries again. */
   isPatient?: boolean;
+  /** For what asks for nothing new: opening it leaves no trace, so that one which is not there is not made. */
+  mustBeThere?: boolean;
   /** Only to look: nothing is written, so a queue in Postgres must be there and up to date. */
   readOnly?: boolean;
   onError: (error: Error) => void;
@@ -89,7 +91,7 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
     ...{ connection: redis, prefix },
     streams: { events: { maxLen: eventsKept } },
     // Without skipVersionCheck it would keep refusing after Redis is back.
-    skipMetasUpdate: options.readOnly ?? false,
+    skipMetasUpdate: leavesNoTrace(options),
     ...(failFast ? { skipWaitingForReady: true, skipVersionCheck: true } : {}),
   });
   queue.on('error', options.onError);
@@ -130,6 +132,10 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
   };
 }
 
+function leavesNoTrace({ readOnly = false, mustBeThere = false }: OpenQueueOptions): boolean {
+  return readOnly || mustBeThere;
+}
+
 /** Closing waits for a server that may be gone; then the connection is dropped. In milliseconds. */
 const closeLimitMs = 1_000;
 
@@ -165,11 +171,12 @@ async function openOnPostgres(
     const pool = openQueuePool();
     let queue: DestroyQueue | undefined;
     try {
-      await prepareTables(pool, place, options.readOnly ?? false);
+      const access = options.mustBeThere ? 'use' : 'make';
+      await prepareTables(pool, place, options.readOnly ? 'read' : access);
       // BullMQ's types name the backend; its classes behave the same over each.
       queue = new Queue(
         name,
-        { connection: pool as never, skipMetasUpdate: options.readOnly ?? false },
+        { connection: pool as never, skipMetasUpdate: leavesNoTrace(options) },
         createPostgresBackend,
       ) as unknown as DestroyQueue;
       queue.on('error', options.onError);

@@ -22,18 +22,18 @@ interface Migrated {
  * for BullMQ to judge, which knows whether it can work with it.
  *
  * @param client - looks; what is to be done is done on a connection of its own, without a time limit.
+ * @param access - `use`: older ones are brought up to date, and none are made.
  * @throws ReaperError `UNAVAILABLE` where it is only to look and they are not there, or older; the
  *   driver's error where they cannot be made.
  */
 export async function prepareTables(
   client: pg.Pool | pg.ClientBase,
   place: Place,
-  readOnly: boolean,
+  access: 'read' | 'use' | 'make',
 ): Promise<Migrated> {
   const from = await readVersion(client);
   if (from !== undefined && from >= LATEST_SCHEMA_VERSION) return { from, to: from };
-  const isFirstLook = from === undefined && place.isEmbedded;
-  if (readOnly && !isFirstLook) {
+  if (access === 'read' || (access === 'use' && from === undefined)) {
     throw new ReaperError(
       'UNAVAILABLE',
       from === undefined
@@ -91,7 +91,7 @@ export async function migrateQueue(place: Place): Promise<Migrated> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return await prepareTables(client, place, false);
+    return await prepareTables(client, place, 'make');
   } catch (error) {
     throw queueUnavailable(place.shownAs, error);
   } finally {

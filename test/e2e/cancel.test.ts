@@ -297,9 +297,9 @@ test.each([
 
 test('a batch that does not exist is refused', async () => {
   const { env } = await openStage();
-  const ended = await run(['cancel', 'no\u001b[2Jne'], {
-    env: { ...env, ...(await redisAndPostgres()) },
-  });
+  const options = { env: { ...env, ...(await redisAndPostgres()) } };
+  await run(['enqueue', '--room', 'a'], options);
+  const ended = await run(['cancel', 'no\u001b[2Jne'], options);
   expect(ended.code).toBe(2);
   expect(ended.stderr).toMatch(
     /batch must be the id or name of a batch, got "no.*; room-reaper batches lists them/,

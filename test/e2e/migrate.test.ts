@@ -1,5 +1,5 @@
 /** Ledgers of another version than the program, and `room-reaper migrate`. */
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
@@ -72,7 +72,17 @@ test('in a directory where nothing is, looking makes nothing, and says where it 
   }
   await run(['doctor'], { env, cwd });
   await run(['destroy', '--room', 'a', '--dry-run'], { env, cwd });
+  const many = { env, cwd, stdin: lines(roomIds(1_001)) };
+  for (const verb of ['destroy', 'enqueue'])
+    expect(await run([verb, '-', '--deadline', '9999-12-01T00:00:00Z'], many)).toMatchObject({
+      ...{ code: 2, stdout: '' },
+      stderr: expect.stringMatching(/1,001 rooms need consent/) as string,
+    });
   expect(readdirSync(cwd)).toEqual([]);
+  // Left by a process that was killed while it made one.
+  mkdirSync(join(cwd, '.room-reaper', 'postgres.new'), { recursive: true });
+  expect((await run(['status'], { env, cwd })).stdout).toMatch(/there is nothing here/);
+  expect(readdirSync(join(cwd, '.room-reaper'))).toEqual(['postgres.new']);
 });
 
 test('where only the ledger is not made, the queue on a server is shown all the same', async () => {
@@ -88,6 +98,56 @@ test('where only the ledger is not made, the queue on a server is shown all the 
     stdout: expect.stringMatching(/there is nothing here[^]*^0 rooms waiting/m) as string,
   });
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('a mistyped app: what makes nothing leaves no key and no row, and says which apps there are', async () => {
+  const { env, sdkAppId } = await openStage();
+  const stores = await redisAndPostgres();
+  const onPostgres = { ...stores, QUEUE_URL: stores.DATABASE_URL };
+  expect((await run(['cancel', '--all'], { env: { ...env, ...onPostgres } })).stderr).toMatch(
+    /the queue at \S+ is not made yet: nothing waits there; run `room-reaper migrate`/,
+  );
+  for (const places of [stores, onPostgres]) {
+    const put = await run(['enqueue', '--room', 'a'], { env: { ...env, ...places } });
+    expect(put.code, put.stderr).toBe(0);
+  }
+  const redis = new Redis(stores.QUEUE_URL);
+  const contents = async () => {
+    const rows = await withPostgres(stores.DATABASE_URL, async (client) => {
+      const tables = await client.query<{ name: string }>(
+        `select schemaname || '.' || tablename as name from pg_tables
+          where schemaname in ('room_reaper', 'bullmq') order by name`,
+      );
+      const counts: Record<string, unknown> = {};
+      for (const { name } of tables.rows)
+        counts[name] = (await client.query(`select count(*) from ${name}`)).rows;
+      return counts;
+    });
+    return { rows, keys: (await redis.keys('*')).sort() };
+  };
+  const before = await contents();
+  const own = { rooms: lines(roomIds(1_001)), deadline: ['--deadline', '9999-12-01T00:00:00Z'] };
+  for (const places of [stores, onPostgres]) {
+    const mistyped = { ...env, ...places, TENCENT_SDK_APP_ID: String(sdkAppId + 1) };
+    for (const args of [['status'], ['doctor'], ...lookers, ['replay', '--room', 'a']])
+      await run(args, { env: mistyped });
+    const needQueue = [['pause'], ['resume'], ['cancel', 'b'], ['cancel', '--room', 'a']];
+    for (const args of [...needQueue, ['cancel', '--all'], ['migrate', '--adopt-queue']]) {
+      const ended = await run(args, { env: mistyped });
+      expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' });
+      expect(ended.stderr).toContain(
+        `must be an app for which rooms were asked for here, got ${sdkAppId + 1}, which has no queue; the ledger knows app ${sdkAppId}\n`,
+      );
+    }
+    // Nobody agrees to these.
+    for (const verb of ['destroy', 'enqueue']) {
+      const ended = await run([verb, '-', ...own.deadline], { env: mistyped, stdin: own.rooms });
+      expect(ended).toMatchObject({ code: 2, stdout: '' });
+      expect(ended.stderr).toMatch(/1,001 rooms need consent/);
+    }
+  }
+  expect(await contents()).toEqual(before);
+  redis.disconnect();
 });
 
 test('of an app that was never used, looking makes nothing on servers either', async () => {

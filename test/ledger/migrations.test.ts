@@ -201,22 +201,14 @@ describe('who only reads', () => {
     expect(await sql(`select nspname from pg_namespace where nspname = 'room_reaper'`)).toEqual([]);
   });
 
-  test('makes that of a new embedded database', async () => {
-    await openedFor({ readOnly: true, isEmbedded: true });
-    expect(await versions()).toContain(latestMigration());
+  test('leaves an older one as it is, and says what to do', async () => {
+    await opened();
+    await makeOlder();
+    await expect(openedFor({ readOnly: true })).rejects.toMatchObject(
+      refusal(`${older}; run \`room-reaper migrate\``),
+    );
+    expect(await versions()).not.toContain(latestMigration());
   });
-
-  test.each([{ isEmbedded: false }, { isEmbedded: true }])(
-    'leaves an older one as it is, and says what to do: %o',
-    async (place) => {
-      await opened();
-      await makeOlder();
-      await expect(openedFor({ readOnly: true, ...place })).rejects.toMatchObject(
-        refusal(`${older}; run \`room-reaper migrate\``),
-      );
-      expect(await versions()).not.toContain(latestMigration());
-    },
-  );
 
   test('cannot write by mistake', async () => {
     await opened();
