@@ -15,10 +15,10 @@ import { roomIdProblem } from '../room-id.js';
 import { count, duration, outcomeList, rooms } from '../text.js';
 import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
-import { exitCodes, print, say, type Io } from './io.js';
+import { collect, exitCodes, print, say, type Io } from './io.js';
 import { createHeapKeeper } from '../operations/small-heap.js';
 import { createProgressLine } from './progress.js';
-import { askedBy, collect } from './room-request.js';
+import { askedBy } from './room-request.js';
 import { withOwnService } from './with-service.js';
 
 interface CancelFlags {

@@ -40,3 +40,6 @@ export function say(io: Io, text: string): void {
 export function print(io: Io, text: string): void {
   io.stdout.write(`${printableLines(text)}\n`);
 }
+
+/** Of a flag that may be given again. */
+export const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value];

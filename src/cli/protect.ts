@@ -13,17 +13,14 @@ import {
 import { printable } from '../redact.js';
 import { count, rooms } from '../text.js';
 import { invalid } from './invalid.js';
-import { say, type Io } from './io.js';
+import { collect, say, type Io } from './io.js';
 
 export interface ProtectFlags {
   protect?: string[];
   skipProtected?: boolean;
 }
 
-export function addProtectFlags(
-  command: Command,
-  collect: (value: string, before: string[] | undefined) => string[],
-): Command {
+export function addProtectFlags(command: Command): Command {
   return command
     .option(
       '--protect <FILE|PATTERN>',

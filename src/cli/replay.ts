@@ -17,14 +17,13 @@ import { printable } from '../redact.js';
 import { findBatch } from '../operations/find-batch.js';
 import { count, rooms } from '../text.js';
 import { onInterrupt } from './interrupt.js';
-import { exitCodes, print, say, type Io } from './io.js';
+import { collect, exitCodes, print, say, type Io } from './io.js';
 import { withBatchProgress } from './progress.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
 import { describeChoice, readChoice, type ChoiceFlags } from './replay-choice.js';
 import { planToText } from './replay-plan.js';
 import {
   askConsent,
-  collect,
   consentAbove,
   printJoined,
   readBatchFlags,
@@ -71,7 +70,7 @@ export function replayCommand(io: Io): Command {
     .option('--room <ID>', 'this room; may be given again', collect)
     .option('--all', 'everything that failed or expired')
     .option('--force', 'also what the API refused for good and would refuse again');
-  return addProtectFlags(command, collect)
+  return addProtectFlags(command)
     .option('--name <NAME>', 'name of the new batch; default: a made-up one')
     .option('--by <NAME>', 'who asks; default: the OS user')
     .option('--note <TEXT>', 'a note that is kept with the batch')

@@ -78,6 +78,7 @@ export function summaryText(report: ReportSummary): string {
     report.app,
     `batch ${name}${report.batchId}`,
     `${describeRequest(report)}; ${ended}`,
+    ...describePart(report),
     `${rooms(report.total)} asked for, ${count(report.total - open)} ended; ` +
       `${count(summary.attemptsRecorded)} ${summary.attemptsRecorded === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second${rate}`,
     ...(summary.joined > 0
@@ -95,4 +96,12 @@ export function summaryText(report: ReportSummary): string {
     '',
     `SHA-256 ${report.sha256}`,
   ].join('\n');
+}
+
+/** Of what alone the numbers are. */
+function describePart({ part, total }: ReportSummary): string[] {
+  if (part === undefined) return [];
+  const codes = part.codes && `with code ${part.codes.join(' or ')}`;
+  const which = [part.outcomes?.join(' or '), codes].filter(Boolean).join(' ');
+  return [`only ${which}: ${count(total)} of ${rooms(part.of)}; all numbers are of these`];
 }

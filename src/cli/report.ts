@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { isGone, outcomes } from '../destruction.js';
 import { readWarnings } from '../operations/destroy.js';
+import { readEnds, type ChosenEnds } from '../operations/ends.js';
 import { findBatch } from '../operations/find-batch.js';
 import {
   csv,
@@ -18,7 +19,7 @@ import { count } from '../text.js';
 import { describeWarning } from './destroy-report.js';
 import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
-import { exitCodes, say, type Io } from './io.js';
+import { collect, exitCodes, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { openReportOutput } from './report-output.js';
 import { summaryText, tableFormat } from './report-text.js';
@@ -36,12 +37,15 @@ interface ReportFlags {
   output?: string;
   force?: boolean;
   summary?: boolean;
+  outcome?: string[];
+  code?: string[];
 }
 
 const help = `
 Examples:
   room-reaper report new-year
   room-reaper report new-year --summary
+  room-reaper report new-year --outcome failed,expired --format csv
   room-reaper report new-year --format csv --output new-year.csv
   room-reaper report new-year --format csv --output .
   room-reaper report 01a2073e-32c4-70d0-899f-5e9c7571380b --format ndjson | jq -r .roomId
@@ -54,6 +58,9 @@ is a directory, the file is named for the app, the region and the batch.
 In CSV a text that begins with = + - @ or a tab has an apostrophe before it, so that no
 spreadsheet runs it, and control characters are escaped; ndjson has every text as it is.
 
+With --outcome or --code it is of these rooms alone, and says so: its sums, its SHA-256 and
+its exit code too.
+
 Exit codes: 0 every room is gone; 1 some room is not, or not yet.`;
 
 export function reportCommand(io: Io): Command {
@@ -63,13 +70,16 @@ export function reportCommand(io: Io): Command {
     .option('--json', 'the same as --format json: one JSON object on stdout')
     .option('--output <FILE>', 'write to a file instead; in a directory it is named by itself')
     .option('--force', 'replace the file where there is one')
+    .option('--outcome <OUTCOME>', 'only what ended so, or open; again, or a list', collect)
+    .option('--code <CODE>', 'only what ended with this ErrorCode; again, or a list', collect)
     .option('--summary', 'only the sums, without the rooms (table and json)')
     .addHelpText('after', help)
     .action(async (batch: string, flags: ReportFlags) => {
       const format = readFormat(flags);
+      const only = readEnds({ outcome: '--outcome', code: '--code' }, flags);
       io.exitCode = await withOwnService(
         io,
-        (service) => runReport(service, batch, format, flags, io),
+        (service) => runReport(service, batch, format, { ...flags, only }, io),
         { readOnly: true },
       );
     });
@@ -80,12 +90,12 @@ async function runReport(
   service: Service,
   idOrName: string,
   format: ReportFormat,
-  flags: ReportFlags,
+  flags: ReportFlags & { only: ChosenEnds | undefined },
   io: Io,
 ): Promise<number> {
-  const { force = false, summary: summaryOnly = false } = flags;
+  const { force = false, summary: summaryOnly = false, only } = flags;
   const batch = await findBatch(service, idOrName, sayNewest(io));
-  const file = reportFile(flags.output, service.config, batch, format);
+  const file = reportFile(flags.output, service.config, batch, format, only);
   const output = await openReportOutput(file, force, io);
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
@@ -94,12 +104,12 @@ async function runReport(
   try {
     const rowFormat = formats[format](summaryOnly);
     const pages = writeReport(service, batch, rowFormat, {
-      summaryOnly,
+      ...{ summaryOnly, only },
       signal: interrupt.signal,
       onNotListed: (reason) =>
         say(io, `the rooms that wait cannot be listed: ${printable(reason)}`),
-      onProgress(written) {
-        if (shows) line.update(`${count(written)} / ${count(batch.total)} rooms`);
+      onProgress(read) {
+        if (shows) line.update(`${count(read)} / ${count(batch.total)} rooms`);
       },
     });
     let page = await pages.next();
@@ -113,8 +123,9 @@ async function runReport(
     await output.write(rowFormat.tail(report));
     await output.finish();
     if (format === 'csv' || format === 'ndjson') say(io, summaryText(report));
-    const warnings = (await readWarnings(service, batch.id, report.summary)) ?? [];
-    for (const warning of warnings) say(io, describeWarning(warning, report.summary.rooms));
+    // What a part would warn of may not be true of the whole.
+    const warnings = only === undefined && (await readWarnings(service, batch.id, report.summary));
+    for (const warning of warnings || []) say(io, describeWarning(warning, report.summary.rooms));
     return exitCode(report);
   } finally {
     line.end();

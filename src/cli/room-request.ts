@@ -24,7 +24,7 @@ import { count, rooms } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
 import { invalid } from './invalid.js';
-import { exitCodes, print, say, type Io } from './io.js';
+import { collect, exitCodes, print, say, type Io } from './io.js';
 import { acceptPlan, describePlan } from './plan.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
 import { readTime } from '../when.js';
@@ -59,8 +59,6 @@ export interface RoomFlags extends ProtectFlags, BatchFlags {
   json?: boolean;
 }
 
-export const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value];
-
 export function addRoomFlags(command: Command): Command {
   command
     .argument(
@@ -70,7 +68,7 @@ export function addRoomFlags(command: Command): Command {
     .option('--room <ID>', 'a room; may be given again', collect)
     .option('--format <FORMAT>', 'lines, csv or ndjson, where the file does not tell')
     .option('--skip-invalid', 'leave out lines that are not RoomIds instead of stopping');
-  return addProtectFlags(command, collect)
+  return addProtectFlags(command)
     .option('--batch <NAME>', 'name under which these rooms are reported; default: a made-up one')
     .option('--by <NAME>', 'who asks; default: the OS user')
     .option('--note <TEXT>', 'a note that is kept with the batch')

@@ -44,6 +44,38 @@ export function readCodes(
   });
 }
 
+/**
+ * @param names - how the user calls the two.
+ * @returns undefined where nothing is chosen: all rooms are meant.
+ * @throws ReaperError `INVALID`, also where the two exclude each other.
+ */
+export function readEnds(
+  names: { outcome: string; code: string },
+  given: { outcome?: readonly string[]; code?: readonly string[] },
+): ChosenEnds | undefined {
+  const chosen = readOutcomes(names.outcome, given.outcome, reportable);
+  const codes = readCodes(names.code, given.code);
+  if (codes !== undefined && chosen?.includes('open')) {
+    const rule = `${names.outcome} must not be open where ${names.code} is given`;
+    throw new ReaperError('INVALID', `${rule}: what has not ended has no code; leave out one`);
+  }
+  return chosen || codes ? { outcomes: chosen, codes } : undefined;
+}
+
+/** Whether a room is one of those; undefined: it has not ended. */
+export function isChosen(
+  { outcomes: chosen, codes }: ChosenEnds,
+  { outcome, errorCode }: { outcome: Outcome | undefined; errorCode: number | undefined },
+): boolean {
+  const isCode = codes === undefined || codes.some((code) => outcome && code === errorCode);
+  return isCode && (chosen === undefined || chosen.includes(outcome ?? 'open'));
+}
+
+/** Whether rooms that have not ended can be among them. */
+export function mayBeOpen({ outcomes: chosen, codes }: ChosenEnds): boolean {
+  return codes === undefined && (chosen === undefined || chosen.includes('open'));
+}
+
 /** Each once. */
 function partsOf(texts: readonly string[] | undefined): string[] | undefined {
   return texts && [...new Set(texts.flatMap((text) => text.split(',')))];

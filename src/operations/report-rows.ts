@@ -20,16 +20,18 @@ import { openQueueOf, type Service } from './service.js';
 /**
  * The rooms of the batch, each once.
  *
+ * @param withOpen - default true; without those that never were taken up the queue is not asked.
  * @param onNotListed - told why the rooms that wait are not among them: the queue, which is
  *   opened only where rooms wait, cannot be read, or belongs to another ledger.
  */
 export async function* reportedRooms(
   service: Service,
   batch: BatchProgress,
-  onNotListed: (reason: string) => void = () => undefined,
+  options: { withOpen?: boolean; onNotListed?: ((reason: string) => void) | undefined } = {},
 ): AsyncGenerator<ReportRow[]> {
   const { database } = service;
-  const known = finishedCount(batch) >= batch.total ? batch.total : undefined;
+  const { withOpen = true, onNotListed } = options;
+  const known = !withOpen || finishedCount(batch) >= batch.total ? batch.total : undefined;
   if ((known ?? (await countKnownRooms(database, batch.id))) >= batch.total) {
     yield* readReportRows(database, batch.id);
     return;
@@ -39,7 +41,7 @@ export async function* reportedRooms(
   try {
     for await (const page of waitingRows(service, batch.id)) yield* notEmpty(page.filter(unseen));
   } catch (error) {
-    onNotListed((error as Error).message);
+    onNotListed?.((error as Error).message);
   }
   for await (const page of readReportRows(database, batch.id)) yield* notEmpty(page.filter(unseen));
 }

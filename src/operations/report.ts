@@ -18,6 +18,7 @@ import { regionOf } from '../tencent/endpoint.js';
 import { meaningOf } from '../tencent/verdicts.js';
 import { printable, printableLines } from '../redact.js';
 import { isoTime, rounded } from '../text.js';
+import { isChosen, mayBeOpen, type ChosenEnds } from './ends.js';
 import { reportedRooms } from './report-rows.js';
 import { appOf, type Service } from './service.js';
 
@@ -31,6 +32,8 @@ export interface ReportSummary extends Pick<
   /** Whose rooms, and where. */
   app: string;
   summary: BatchSummary;
+  /** Only a part of the batch: `total` and all sums are of these rooms. undefined: all of it. */
+  part: (ChosenEnds & { /** Rooms of the whole batch. */ of: number }) | undefined;
   /** Rooms asked for that are in no row: on their way between queue and ledger, or not on the queue yet. */
   unlisted: number;
   /** Of the rooms as they were written, or as ndjson: {@link RowFormat}. */
@@ -49,9 +52,11 @@ export interface RowFormat {
 }
 
 export interface ReportOptions {
+  /** Only rooms that ended so; default: all. */
+  only?: ChosenEnds | undefined;
   /** Counts the rooms and yields none. */
   summaryOnly?: boolean;
-  /** Told how many rooms were written. */
+  /** Told how many rooms were read. */
   onProgress?: (rooms: number) => void;
   /** Told why rooms that wait are not listed. */
   onNotListed?: (reason: string) => void;
@@ -70,9 +75,10 @@ export async function* writeReport(
   format: RowFormat,
   options: ReportOptions = {},
 ): AsyncGenerator<string, ReportSummary | undefined> {
-  const { summaryOnly = false, onProgress, onNotListed, signal } = options;
+  const { summaryOnly = false, only, onProgress, onNotListed, signal } = options;
   const tally = createTally();
   const hash = createHash('sha256');
+  let read = 0;
   let written = 0;
 
   function write(page: readonly ReportRow[]): string {
@@ -87,37 +93,43 @@ export async function* writeReport(
     return summaryOnly ? '' : text;
   }
 
-  for await (const page of reportedRooms(service, batch, onNotListed)) {
+  const withOpen = only === undefined || mayBeOpen(only);
+  for await (const page of reportedRooms(service, batch, { withOpen, onNotListed })) {
     if (signal?.aborted) return undefined;
-    yield write(page);
-    onProgress?.(written);
+    const rows = only === undefined ? page : page.filter((row) => isChosen(only, row));
+    read += page.length;
+    if (rows.length > 0) yield write(rows);
+    onProgress?.(read);
   }
   if (written === 0) yield write([]);
   const summary = await addRates(service.database, batch.id, tally.result());
   if (signal?.aborted) return undefined;
+  const unlisted = withOpen ? Math.max(0, batch.total - read) : 0;
   return {
     batchId: batch.id,
     app: appOf(service.config),
     name: batch.name,
     ...{ by: batch.by, note: batch.note },
-    total: batch.total,
+    total: only === undefined ? batch.total : summary.rooms + unlisted,
+    part: only && { ...only, of: batch.total },
     createdAtMs: batch.createdAtMs,
     finishedAtMs: batch.finishedAtMs,
     summary,
-    unlisted: Math.max(0, batch.total - summary.rooms),
+    unlisted,
     sha256: hash.digest('hex'),
   };
 }
 
 /**
  * Where a report goes: into a directory that is there under a name of its own, which says whose
- * rooms, where, and the batch: `room-reaper-1400000001-china-new-year.csv`.
+ * rooms, where, the batch and which part of it: `room-reaper-1400000001-china-new-year-failed.csv`.
  */
 export function reportFile(
   path: string | undefined,
   { sdkAppId, endpoint }: Config,
   { id, name = id }: Pick<BatchProgress, 'id' | 'name'>,
   format: 'table' | 'json' | 'csv' | 'ndjson',
+  only?: ChosenEnds,
 ): string | undefined {
   // What is wrong with the path otherwise is said where it is written.
   if (path === undefined || !orUndefined(() => lstatSync(path))?.isDirectory()) return path;
@@ -125,7 +137,8 @@ export function reportFile(
   const parts = ['room-reaper', sdkAppId, place, name].join('-');
   // A name may have what no file name has everywhere, and be longer.
   const safe = parts.replace(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 120);
-  return join(path, `${safe}.${format === 'table' ? 'txt' : format}`);
+  const part = [...(only?.outcomes ?? []), ...(only?.codes ?? [])].map((each) => `-${each}`);
+  return join(path, `${safe}${part.join('')}.${format === 'table' ? 'txt' : format}`);
 }
 
 /** The fields of a room: the column in CSV, the key in JSON, the value. */
@@ -216,7 +229,7 @@ export function json(summaryOnly: boolean): RowFormat {
   };
 }
 
-/** Asked for and without an outcome. */
+/** Of those that the report is about: asked for and without an outcome. */
 export function openRooms({ total, summary }: ReportSummary): number {
   return Math.max(0, total - finishedCount(summary.outcomes));
 }
@@ -233,6 +246,12 @@ function summaryJson(report: ReportSummary): object {
     finishedAt: isoTime(report.finishedAtMs) ?? null,
     by: report.by ?? null,
     note: report.note ?? null,
+    part: report.part
+      ? {
+          ...{ outcomes: report.part.outcomes ?? null, codes: report.part.codes ?? null },
+          of: report.part.of,
+        }
+      : null,
     total: report.total,
     outcomes: countsOf(summary.outcomes),
     open: openRooms(report),

@@ -126,6 +126,42 @@ test('every format has every room once, as the server knows it, and the sums of 
   expect(table.stdout).toContain(`SHA-256 ${sha256(ndjson.stdout)}\n`);
   expect((await report('--summary', '--json')).stdout.trimEnd().split('\n')).toHaveLength(1);
 
+  // A part is what a filter of the whole would be, and says that it is a part.
+  const ends = ['--outcome', 'rejected,failed', '--code', '100006'];
+  const part = await report('--format', 'ndjson', ...ends);
+  expect(part.code).toBe(1);
+  expect(part.stdout.trimEnd().split('\n').map(readJson)).toEqual(
+    objects.filter((each) => each['outcome'] === 'rejected'),
+  );
+  expect(part.stderr).toContain(
+    `\nonly rejected or failed with code 100006: 1 of ${rooms.length} rooms; all numbers are of these\n1 room asked for, 1 ended; 1 request,`,
+  );
+  expect(part.stderr).toContain(`SHA-256 ${sha256(part.stdout)}\n`);
+  const gone = await report('--json', '--outcome', 'destroyed', '--outcome', 'already_gone');
+  expect(gone.code).toBe(0);
+  const goneRooms = objects.filter((each) =>
+    /^(destroyed|already_gone)$/.test(String(each['outcome'])),
+  );
+  expect(readJson(gone.stdout)).toMatchObject({
+    rooms: goneRooms,
+    summary: {
+      part: { outcomes: ['destroyed', 'already_gone'], codes: null, of: rooms.length },
+      ...{ total: goneRooms.length, open: 0, unlisted: 0, problems: [] },
+      outcomes: { destroyed: goneRooms.length - 1, already_gone: 1, rejected: 0 },
+    },
+  });
+  const none = await report('--outcome', 'expired');
+  expect(none).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/only expired: 0 of/) as string,
+  });
+  expect(await report('--outcome', 'gone')).toMatchObject({
+    ...{ code: 2, stdout: '' },
+    stderr: expect.stringMatching(
+      /--outcome must be destroyed, destroyed_statistics_lost, .*, cancelled, open, got "gone"/,
+    ) as string,
+  });
+
   // A file appears whole, with its digest, and is not replaced by accident.
   const written = await report('--format', 'csv', '--output', 'evening.csv');
   expect(written.stdout).toBe('');
@@ -148,6 +184,8 @@ test('every format has every room once, as the server knows it, and the sums of 
   expect(readdirSync(cwd).sort()).toEqual(
     ['evening.csv', 'evening.csv.sha256', named, `${named}.sha256`].sort(),
   );
+  expect((await report('--format', 'csv', '--output', '.', ...ends)).code).toBe(1);
+  expect(readdirSync(cwd)).toContain(named.replace('.csv', '-rejected-failed-100006.csv'));
   for (const path of ['evening.csv/below', 'no/such/directory']) {
     const refused = await report('--output', path);
     expect(refused.code, refused.stderr).toBe(2);

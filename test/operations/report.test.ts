@@ -5,6 +5,7 @@ import { ensureLine } from '../../src/ledger/line.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { reserveSlots } from '../../src/ledger/reserve.js';
 import { audit, auditJson } from '../../src/operations/audit.js';
+import type { ChosenEnds } from '../../src/operations/ends.js';
 import { explain, summaryOf } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
 import { prune, pruneJson } from '../../src/operations/prune.js';
@@ -102,6 +103,47 @@ test('a summary alone has the sums and the digest of the rooms that it leaves ou
   const { text } = await written(batch, json(true), { summaryOnly: true });
   expect(JSON.parse(text)).toMatchObject({ summary: { total: 1, sha256: report?.sha256 } });
   expect(JSON.parse(text)).not.toHaveProperty('rooms');
+});
+
+test('a part of a report has the rooms that ended so, and the sums of these alone', async () => {
+  const batch = await makeBatch(['a', 'b', 'c', 'd'], ['waits']);
+  await app.sql(
+    `update room_reaper.destructions
+        set outcome = 'failed', error_code = case room_id when 'b' then 100001 else 5 end,
+            statistics_source = null, total_viewers = null, total_gifts_sent = null,
+            total_gift_coins = null, total_unique_gift_senders = null, total_likes_received = null
+      where batch_id = $1 and room_id in ('b', 'c')`,
+    [batch.id],
+  );
+  const part = async (only: ChosenEnds) => {
+    const { report, text } = await written(batch, ndjson, { only });
+    const lines = text.split('\n').filter(Boolean);
+    const rooms = lines.map((line) => (JSON.parse(line) as { roomId: string }).roomId);
+    expect(report?.sha256).toBe(sha256(text));
+    expect(report?.part).toEqual({ ...only, of: 5 });
+    expect(report?.total).toBe(rooms.length);
+    return [rooms.join(''), report?.summary.outcomes.failed, report?.unlisted];
+  };
+  const either = { outcomes: undefined, codes: undefined };
+  expect(await part({ ...either, outcomes: ['failed'] })).toEqual(['bc', 2, 0]);
+  expect(await part({ ...either, codes: [5, 6] })).toEqual(['c', 1, 0]);
+  expect(await part({ outcomes: ['destroyed'], codes: [100001] })).toEqual(['', 0, 0]);
+  expect(await part({ ...either, outcomes: ['open'] })).toEqual(['waits', 0, 0]);
+  expect(await part({ ...either, outcomes: ['open', 'destroyed'] })).toEqual(['waitsad', 0, 0]);
+
+  // What cannot be listed belongs to what is open, and to nothing else.
+  const away = { kind: 'redis' as const, url: 'redis://127.0.0.1:1' };
+  const blind = { ...app.service, stores: { ...app.service.stores, queue: away } };
+  const told: string[] = [];
+  for (const outcome of ['open', 'failed'] as const) {
+    const only = { ...either, outcomes: [outcome] };
+    const pages = writeReport(blind, batch, ndjson, { only, onNotListed: (why) => told.push(why) });
+    let page = await pages.next();
+    while (page.done !== true) page = await pages.next();
+    const sums = outcome === 'open' ? { total: 1, unlisted: 1 } : { total: 2, unlisted: 0 };
+    expect(page.value).toMatchObject(sums);
+  }
+  expect(told).toHaveLength(1);
 });
 
 test('a report that is ended has no sums, for it is not whole', async () => {
