@@ -1,8 +1,14 @@
 /** `room-reaper doctor`: what is wrong, and what to do about it. */
 import { Command } from 'commander';
 import { inspectConfig } from '../config.js';
-import { checks, examine, type Check, type Findings } from '../doctor/examine.js';
-import type { Finding, Level } from '../doctor/finding.js';
+import {
+  checks,
+  countOf,
+  examine,
+  findingsJson,
+  inOrder,
+  type Findings,
+} from '../doctor/examine.js';
 import { exitCodes, print, type Io } from './io.js';
 
 const help = `
@@ -23,27 +29,9 @@ export function doctorCommand(io: Io): Command {
     .action(async (flags: { json?: boolean }) => {
       const inspected = inspectConfig(io.env, { app: true, credentials: true });
       const findings = await examine(inspected, Date.now);
-      print(io, flags.json ? JSON.stringify(toJson(findings)) : toText(findings));
+      print(io, flags.json ? JSON.stringify(findingsJson(findings)) : toText(findings));
       if (countOf(findings, 'problem') > 0) io.exitCode = exitCodes.notGone;
     });
-}
-
-function inOrder(findings: Findings): (Finding & { check: Check })[] {
-  return checks.flatMap((check) => findings[check].map((finding) => ({ check, ...finding })));
-}
-
-function countOf(findings: Findings, level: Level): number {
-  return inOrder(findings).filter((finding) => finding.level === level).length;
-}
-
-function toJson(findings: Findings): unknown {
-  return {
-    problems: countOf(findings, 'problem'),
-    warnings: countOf(findings, 'warning'),
-    findings: inOrder(findings).map(({ check, level, text, remedy }) => ({
-      ...{ check, level, text, remedy },
-    })),
-  };
 }
 
 function toText(findings: Findings): string {

@@ -1,6 +1,6 @@
 /** `room-reaper serve`. */
 import { Command } from 'commander';
-import { readConfig } from '../config.js';
+import { inspectConfig, readConfig } from '../config.js';
 import { logOn } from '../log.js';
 import { packageVersion } from '../worker/version.js';
 import { onInterrupt } from './interrupt.js';
@@ -22,14 +22,19 @@ export function serveCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async ({ host, port }: { host?: string; port?: string }) => {
       const flags = { ...(host && { SERVE_HOST: host }), ...(port && { SERVE_PORT: port }) };
-      const config = readConfig({ ...io.env, ...flags }, { app: true, credentials: false });
+      const env: NodeJS.ProcessEnv = { ...io.env, ...flags };
+      const config = readConfig(env, { app: true, credentials: false });
+      // The doctor looks at a key where there is one; the server needs none.
+      const hasKey = Boolean(env['TENCENT_SECRET_KEY'] || env['TENCENT_SECRET_KEY_FILE']);
+      const inspected = inspectConfig(env, { app: true, credentials: hasKey });
       // With its packages: other commands go without them.
       const { startServer } = await import('../server/server.js');
       const log = logOn(io.stderr, config.logLevel, io.env);
       const interrupt = onInterrupt();
       try {
         const server = await startServer(config, {
-          ...{ log, version: packageVersion(), onNotice: (message: string) => say(io, message) },
+          ...{ log, inspected, version: packageVersion() },
+          onNotice: (message) => say(io, message),
         });
         say(io, `serves ${server.url}`);
         await interrupt.interrupted;

@@ -11,7 +11,7 @@ import { printable } from '../redact.js';
 import { judgeClock } from './clock.js';
 import { examineApi } from './examine-api.js';
 import { examineStores } from './examine-stores.js';
-import { ok, problem, type Finding } from './finding.js';
+import { ok, problem, type Finding, type Level } from './finding.js';
 import { judgeLine } from './line.js';
 
 export const checks = [
@@ -69,4 +69,24 @@ function judgeProtection(file: string | undefined): Finding[] {
     if (!(error instanceof ReaperError)) throw error;
     return [problem(error.message, 'correct the file: no worker starts with it')];
   }
+}
+
+/** In the order of the checks. */
+export function inOrder(findings: Findings): (Finding & { check: Check })[] {
+  return checks.flatMap((check) => findings[check].map((finding) => ({ check, ...finding })));
+}
+
+export function countOf(findings: Findings, level: Level): number {
+  return inOrder(findings).filter((finding) => finding.level === level).length;
+}
+
+/** The shape is a contract. */
+export function findingsJson(findings: Findings): object {
+  return {
+    problems: countOf(findings, 'problem'),
+    warnings: countOf(findings, 'warning'),
+    findings: inOrder(findings).map(({ check, level, text, remedy }) => ({
+      ...{ check, level, text, remedy },
+    })),
+  };
 }

@@ -32,13 +32,14 @@ export interface Audit extends Omit<SentScope, 'sdkAppId'> {
   neverEnded: number;
 }
 
-/** What was sent from an instant until now. */
+/** @param toUs - default: now. */
 export async function auditSince(
   database: Database,
   sdkAppId: number,
   fromUs: number,
+  toUs?: number,
 ): Promise<Audit> {
-  const scope = { sdkAppId, fromUs, toUs: await readNowUs(database) };
+  const scope = { sdkAppId, fromUs, toUs: toUs ?? (await readNowUs(database)) };
   return {
     fromUs,
     toUs: scope.toUs,

@@ -215,6 +215,8 @@ export interface BatchProgress extends OutcomeCounts {
   name: string | undefined;
   total: number;
   createdAtMs: number;
+  /** When all of its rooms were on the queue. */
+  enqueuedAtMs: number | undefined;
   finishedAtMs: number | undefined;
   /** Who asked. */
   by: string | undefined;
@@ -262,6 +264,7 @@ page as (
    order by b.created_at desc, b.id desc limit $3
 )
 select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,
+       extract(epoch from b.enqueued_at)::float8 * 1000 as enqueued_at,
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
        b.asked_by, b.note, b.parent_id, b.origin,
        extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
@@ -278,7 +281,7 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
 
 type ProgressRow = OutcomeCounts &
   Record<'name' | 'asked_by' | 'note' | 'parent_id' | 'origin' | 'cancelled_by', string | null> &
-  Record<'finished_at' | 'cancelled_at', number | null> &
+  Record<'enqueued_at' | 'finished_at' | 'cancelled_at', number | null> &
   Record<'total' | 'created_at' | 'rate', number> & { id: string };
 
 /** Which batches; all of them where nothing is said. */
@@ -318,6 +321,7 @@ export async function readBatches(
     name: row.name ?? undefined,
     total: row.total,
     createdAtMs: row.created_at,
+    enqueuedAtMs: row.enqueued_at ?? undefined,
     finishedAtMs: row.finished_at ?? undefined,
     by: row.asked_by ?? undefined,
     note: row.note ?? undefined,

@@ -19,6 +19,8 @@ export interface ReplayChoice {
   outcomes: readonly Outcome[] | undefined;
   /** Only what ended then or later, in milliseconds since the epoch. */
   endedFromMs: number | undefined;
+  /** Only what ended then or before. */
+  endedToMs?: number | undefined;
   roomIds: readonly string[] | undefined;
   /** Also what the API refused for good. */
   force: boolean;
@@ -43,7 +45,7 @@ export type ReplayFate =
  *
  * $1 SDKAppID, $2 batch id or null, $3 codes or null, $4 outcomes or null, $5 milliseconds
  * since the epoch or null, $6 room ids or null, $7 whether to replay what was rejected, $8 protected room ids,
- * $9 protected patterns, as of LIKE.
+ * $9 protected patterns, as of LIKE, $10 milliseconds since the epoch or null.
  */
 const roomsCte = `
 chosen as (
@@ -56,6 +58,7 @@ chosen as (
      and ($4::text[] is null or d.outcome = any ($4))
      and ($5::float8 is null or d.finished_at >= to_timestamp($5 / 1000))
      and ($6::text[] is null or d.room_id = any ($6))
+     and ($10::float8 is null or d.finished_at <= to_timestamp($10 / 1000))
 ),
 rooms as (
   select c.room_id, n.id, n.batch_id, n.outcome, n.error_code, n.error_info,
@@ -89,6 +92,7 @@ function choiceParameters(choice: ReplayChoice): unknown[] {
     choice.force,
     choice.protectedRooms.rooms,
     choice.protectedRooms.patterns.map(likePattern),
+    choice.endedToMs ?? null,
   ];
 }
 
@@ -127,10 +131,10 @@ export async function planReplay(database: Database, choice: ReplayChoice): Prom
   }));
 }
 
-/** Parameters: those of `roomsCte`, $10 most rows. */
+/** Parameters: those of `roomsCte`, $11 most rows. */
 const protectedSql = `
 with ${roomsCte}
-select room_id from rooms where fate = 'protected' order by room_id limit $10`;
+select room_id from rooms where fate = 'protected' order by room_id limit $11`;
 
 /** The first of the chosen rooms that are protected. */
 export function protectedAmong(
@@ -168,15 +172,15 @@ select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000
  order by created_at desc limit 1`;
 
 /**
- * Parameters: those of `roomsCte`, $10 id, $11 name, $12 made-up name, $13 origin, $14
- * fingerprint, $15 who, $16 note. Run again with the same id, it finds what it made. Makes the batch with the list of its rooms; nothing where
+ * Parameters: those of `roomsCte`, $11 id, $12 name, $13 made-up name, $14 origin, $15
+ * fingerprint, $16 who, $17 note. Run again with the same id, it finds what it made. Makes the batch with the list of its rooms; nothing where
  * none is to be replayed. The parent is the batch that was asked for, or the one that all
  * rooms come from.
  */
 const openSql = `
 with ${roomsCte},
 known as (
-  select id, name, total, parent_id, created_at from room_reaper.batches where id = $10
+  select id, name, total, parent_id, created_at from room_reaper.batches where id = $11
 ),
 picked as materialized (
   select room_id, id, batch_id, row_number() over (order by room_id) as position
@@ -185,14 +189,14 @@ picked as materialized (
 made as (
   insert into room_reaper.batches
     (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, origin, parent_id)
-  select $10, $1, coalesce($11, $12), $11::text is null, $14, count(*), $15, $16, $13,
+  select $11, $1, coalesce($12, $13), $12::text is null, $15, count(*), $16, $17, $14,
          coalesce($2, case when count(distinct batch_id) = 1 and count(batch_id) = count(*) then min(batch_id) end)
     from picked having count(*) > 0
   returning id, name, total, parent_id, created_at
 ),
 listed as (
   insert into room_reaper.replays (batch_id, position, room_id, replaced_id)
-  select $10, position, room_id, id from picked
+  select $11, position, room_id, id from picked
 )
 select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, true as is_new
   from (select * from made union all select * from known) as b`;

@@ -121,13 +121,14 @@ type PageRow = TotalsRow &
  * Reads the rooms of a batch that the ledger knows: those that a worker has taken up, and
  * those that the batch joined to other destructions.
  *
+ * @param after - the RoomId that they come after.
  * @throws the driver's error where the database cannot be used.
  */
 export async function* readReportRows(
   database: Database,
   batchId: string,
+  after = '',
 ): AsyncGenerator<LedgerRow[]> {
-  let after = '';
   for (;;) {
     const rows = await database.query<PageRow>('report-page', pageSql, [batchId, after, pageSize]);
     if (rows.length > 0) yield rows.map(readRow);

@@ -4,8 +4,8 @@ import { requestsInWindow, type SentRequest, type SentToHost } from '../ledger/s
 import { isoTime, rounded } from '../text.js';
 import type { Service } from './service.js';
 
-/** The time from the first request of a batch to its last, or from an instant until now. */
-type AuditedTime = { batchId: string } | { fromMs: number };
+/** The time from the first request of a batch to its last, or from an instant until another, or now. */
+type AuditedTime = { batchId: string } | { fromMs: number; toMs?: number | undefined };
 
 export interface AuditedHost extends SentToHost {
   violated: boolean;
@@ -27,7 +27,7 @@ export async function audit(service: Service, time: AuditedTime): Promise<AuditR
   const found =
     'batchId' in time
       ? await auditBatch(database, sdkAppId, time.batchId)
-      : await auditSince(database, sdkAppId, Math.round(time.fromMs * 1_000));
+      : await auditSince(database, sdkAppId, toUs(time.fromMs), time.toMs && toUs(time.toMs));
   // A quota below one a second still lets single requests through.
   const allowed = Math.max(1, Math.floor(quota));
   const hosts: AuditedHost[] = [];
@@ -41,6 +41,8 @@ export async function audit(service: Service, time: AuditedTime): Promise<AuditR
   const violated = hosts.some((host) => host.violated);
   return { ...found, allowed, quota, violated, retries: retriesOf(found), hosts };
 }
+
+const toUs = (ms: number) => Math.round(ms * 1_000);
 
 /** With microseconds: `2026-11-23T02:31:07.000123Z`. */
 export function isoMicroseconds(us: number): string {

@@ -5,7 +5,7 @@
  * first, so that a room that leaves it is found in the ledger; what was seen already is left
  * out there. What is seen in neither is counted, not made up.
  */
-import type { Destruction } from '../destruction.js';
+import type { Destruction, Outcome } from '../destruction.js';
 import { finishedCount, type BatchProgress } from '../ledger/batches.js';
 import {
   countKnownRooms,
@@ -94,4 +94,41 @@ function toRow(destruction: Destruction): ReportRow {
     destructionId: destruction.id,
     joined: false,
   };
+}
+
+/** Which rooms of a batch; what is undefined leaves none out. */
+export interface RoomsWish {
+  outcome?: Outcome | undefined;
+  code?: number | undefined;
+  /** The RoomId that they come after. */
+  after?: string | undefined;
+  limit: number;
+}
+
+export interface RoomsPage {
+  rooms: ReportRow[];
+  /** Where the next page begins; undefined: there is none. */
+  after: string | undefined;
+}
+
+/** Most rooms that are looked at for one page: where few are meant, it may have fewer than its limit. */
+const lookedAtMost = 10_000;
+
+/** The rooms of a batch that the ledger knows, those that a worker has taken up, in the order of their RoomIds. */
+export async function readRoomsPage(
+  { database }: Pick<Service, 'database'>,
+  batchId: string,
+  { outcome, code, after, limit }: RoomsWish,
+): Promise<RoomsPage> {
+  const rooms: ReportRow[] = [];
+  let lookedAt = 0;
+  for await (const page of readReportRows(database, batchId, after)) {
+    for (const row of page) {
+      lookedAt += 1;
+      const isOther = outcome !== undefined && row.outcome !== outcome;
+      if (!isOther && (code === undefined || row.errorCode === code)) rooms.push(row);
+      if (rooms.length === limit || lookedAt === lookedAtMost) return { rooms, after: row.roomId };
+    }
+  }
+  return { rooms, after: undefined };
 }

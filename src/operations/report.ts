@@ -133,12 +133,22 @@ export function reportFile(
 ): string | undefined {
   // What is wrong with the path otherwise is said where it is written.
   if (path === undefined || !orUndefined(() => lstatSync(path))?.isDirectory()) return path;
+  return join(path, reportName({ sdkAppId, endpoint }, { id, name }, format, only));
+}
+
+/** `room-reaper-1400000001-china-new-year-failed.csv`: fit for the name of a file everywhere. */
+export function reportName(
+  { sdkAppId, endpoint }: Pick<Config, 'sdkAppId' | 'endpoint'>,
+  { id, name = id }: Pick<BatchProgress, 'id' | 'name'>,
+  format: 'table' | 'json' | 'csv' | 'ndjson',
+  only?: ChosenEnds,
+): string {
   const place = regionOf(endpoint) ?? new URL(endpoint).host;
   const parts = ['room-reaper', sdkAppId, place, name].join('-');
   // A name may have what no file name has everywhere, and be longer.
   const safe = parts.replace(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 120);
   const part = [...(only?.outcomes ?? []), ...(only?.codes ?? [])].map((each) => `-${each}`);
-  return join(path, `${safe}${part.join('')}.${format === 'table' ? 'txt' : format}`);
+  return `${safe}${part.join('')}.${format === 'table' ? 'txt' : format}`;
 }
 
 /** The fields of a room: the column in CSV, the key in JSON, the value. */
@@ -181,7 +191,8 @@ function jsonValue(value: string | number | bigint | boolean | undefined): strin
     : printableLines(JSON.stringify(value ?? null));
 }
 
-function toJson(row: ReportRow): string {
+/** The shape is a contract. */
+export function rowJson(row: ReportRow): string {
   return `{${fields.map(([, key, read]) => `"${key}":${jsonValue(read(row))}`).join(',')}}`;
 }
 
@@ -206,7 +217,7 @@ export function csvCell(value: string | number | bigint | boolean | undefined): 
 
 export const ndjson: RowFormat = {
   head: () => '',
-  row: (row) => `${toJson(row)}\n`,
+  row: (row) => `${rowJson(row)}\n`,
   tail: () => '',
   digestsItself: true,
 };
@@ -222,7 +233,7 @@ export const csv: RowFormat = {
 export function json(summaryOnly: boolean): RowFormat {
   return {
     head: () => '{"rooms":[\n',
-    row: (row, isFirst) => `${isFirst ? '' : ',\n'}${toJson(row)}`,
+    row: (row, isFirst) => `${isFirst ? '' : ',\n'}${rowJson(row)}`,
     tail: (report) =>
       `${summaryOnly ? '{' : '\n],\n'}"summary":${stringify(summaryJson(report)) ?? ''}}\n`,
     digestsItself: false,

@@ -217,11 +217,19 @@ export function batchStatus(batch: BatchProgress): BatchStatus {
   return batchJson(withProgress(batch, undefined));
 }
 
+function batchState(batch: StatusBatch): BatchStatus['state'] {
+  if (batch.cancelledAtMs !== undefined) return 'cancelled';
+  if (!batch.isMoving) return 'finished';
+  if (batch.enqueuedAtMs === undefined) return 'enqueuing';
+  return batch.finished > 0 ? 'running' : 'waiting';
+}
+
 function batchJson(batch: StatusBatch): BatchStatus {
   return {
     id: batch.id,
     name: batch.name,
     total: batch.total,
+    state: batchState(batch),
     finished: batch.finished,
     outcomes: countsOf(batch),
     by: batch.by,

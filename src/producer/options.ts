@@ -77,6 +77,11 @@ export interface BatchStatus {
   id: string;
   name: string | undefined;
   total: number;
+  /**
+   * `enqueuing` until all its rooms are on the queue, `waiting` until the first of them has ended;
+   * `finished`, and `cancelled`, for good.
+   */
+  state: 'enqueuing' | 'waiting' | 'running' | 'finished' | 'cancelled';
   /** Rooms of it that have ended, however. */
   finished: number;
   outcomes: OutcomeCounts;

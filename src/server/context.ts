@@ -10,6 +10,8 @@ export interface ServerContext {
   log: Logger;
   /** How the service stands, as JSON: one for all who look. */
   status: Snapshot;
+  /** What the doctor finds, as JSON: at most once a minute. */
+  doctor: Snapshot;
   /** Aborts when the server is told to stop. */
   closing: AbortSignal;
 }

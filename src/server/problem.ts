@@ -17,6 +17,7 @@ export const httpCodes = {
   TOO_LARGE: { httpStatus: 413, meaning: 'the body is larger than may be' },
   WRONG_MEDIA_TYPE: { httpStatus: 415, meaning: 'the body is of another type than may be' },
   WRONG_HOST: { httpStatus: 421, meaning: 'the name in `Host` is not served here' },
+  TOO_MANY: { httpStatus: 429, meaning: 'there are too many of that kind at once' },
   BUG: { httpStatus: 500, meaning: 'a mistake of ours; the log of the server has it' },
 } as const satisfies Record<string, { httpStatus: number; meaning: string }>;
 

@@ -2,8 +2,15 @@
 import type { ApiFacts } from './openapi.js';
 import type { Route } from './route.js';
 import { basicRoutes } from './routes/basics.js';
+import { batch, batches, batchRooms } from './routes/batches.js';
+import { auditRoute, doctor, errors } from './routes/insight.js';
+import { report } from './routes/report.js';
+import { explainRoom } from './routes/rooms.js';
 import { status } from './routes/status.js';
 
 export function allRoutes(facts: ApiFacts): Route[] {
-  return basicRoutes([status], facts);
+  return basicRoutes(
+    [status, explainRoom, batches, batch, batchRooms, report, errors, auditRoute, doctor],
+    facts,
+  );
 }

@@ -10,7 +10,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from 'pino';
-import type { Config } from '../config.js';
+import type { Config, InspectedConfig } from '../config.js';
+import { examine, findingsJson } from '../doctor/examine.js';
 import { ReaperError } from '../errors.js';
 import { startNotifier } from '../operations/notify.js';
 import { openService, type Service } from '../operations/service.js';
@@ -35,6 +36,8 @@ export interface ServerOptions {
   /** Of this package. */
   version: string;
   log: Logger;
+  /** The configuration as the doctor looks at it. */
+  inspected: InspectedConfig;
   /** Told, once, what a user of the embedded default should know. */
   onNotice: (message: string) => void;
 }
@@ -53,6 +56,9 @@ const graceMs = 10_000;
 
 /** How long one look at the status counts, in milliseconds. */
 const statusMs = { servers: 1_000, embedded: 5_000 };
+
+/** How long what the doctor found counts, in milliseconds: it asks the API. */
+const doctorMs = 60_000;
 
 /** How long a server is waited for in a status, in milliseconds. */
 const storeLimitMs = 3_000;
@@ -78,7 +84,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       config.databaseUrl === 'embedded' ? statusMs.embedded : statusMs.servers,
       lookAtStatus(service),
     );
-    const context = { service, tokens, log, status, closing: closing.signal };
+    const doctor = createSnapshot(doctorMs, async () =>
+      findingsJson(await examine(options.inspected, Date.now)),
+    );
+    const context = { service, tokens, log, status, doctor, closing: closing.signal };
     const server = await listen(config, createListener(context, config, options.version));
     const notifier = config.notify && startNotifier(service, { ...config.notify, log });
     return {

@@ -7,6 +7,7 @@ const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
   name: undefined,
   total: 1_000,
   createdAtMs: 0,
+  enqueuedAtMs: undefined,
   finishedAtMs: undefined,
   by: undefined,
   note: undefined,

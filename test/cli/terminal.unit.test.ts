@@ -88,6 +88,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       name: text,
       total: 3,
       createdAtMs: 0,
+      enqueuedAtMs: undefined,
       finishedAtMs: undefined,
       by: text,
       note: text,

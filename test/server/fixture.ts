@@ -61,7 +61,7 @@ export function askAt(url: string, path: string, asking: Omit<Asking, 'as'> = {}
           const text = Buffer.concat(chunks).toString();
           const type = response.headers['content-type'] ?? '';
           const json: unknown =
-            /json(;|$)/.test(type) && text !== '' ? JSON.parse(text) : undefined;
+            /[/+]json(;|$)/.test(type) && text !== '' ? JSON.parse(text) : undefined;
           resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
         });
       },
@@ -99,7 +99,7 @@ export function useServer(
       tokens[role] = await createToken(service, request);
     }
     const server = await startServer(config, {
-      ...{ version: '1.2.3', onNotice: () => undefined },
+      ...{ version: '1.2.3', onNotice: () => undefined, inspected: { config, problems: [] } },
       log: createLog({
         ...{ level: 'debug', readable: false, colour: false },
         destination: { write: (line) => log.push(line) },

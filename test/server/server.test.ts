@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../src/config.js';
+import { inspectConfig, readConfig } from '../../src/config.js';
 import { createLog } from '../../src/log.js';
 import { createToken, revokeToken, roles } from '../../src/operations/tokens.js';
 import { httpCodes } from '../../src/server/problem.js';
@@ -24,6 +24,13 @@ describe('roles', () => {
     'get /v1/me': ['viewer', 'producer'],
     'get /v1/openapi.json': ['viewer', 'producer'],
     'get /v1/status': ['viewer'],
+    'get /v1/rooms': ['viewer'],
+    'get /v1/batches': ['viewer'],
+    'get /v1/batches/{id}': ['viewer'],
+    'get /v1/batches/{id}/rooms': ['viewer'],
+    'get /v1/batches/{id}/report': ['viewer'],
+    'get /v1/errors': ['viewer'],
+    'get /v1/audit': ['viewer'],
   };
 
   test.each(routes.map((each) => ({ ...each, name: `${each.method} ${each.path}` })))(
@@ -185,6 +192,7 @@ test('it is ready while its stores answer', async () => {
 describe('another server', () => {
   const options = {
     ...{ version: '1.2.3', onNotice: () => undefined },
+    inspected: inspectConfig({}, { app: false, credentials: false }),
     log: createLog({ level: 'silent', readable: false, colour: false }),
   };
   const config = (env: Record<string, string>) =>

@@ -1,0 +1,76 @@
+/** The whole report of a batch, streamed as it is read: its memory does not grow. */
+import { z } from '@hono/zod-openapi';
+import { findBatch, type BatchProgress } from '../../operations/find-batch.js';
+import { csv, json, ndjson, reportName, writeReport } from '../../operations/report.js';
+import type { ServerContext } from '../context.js';
+import { createPlaces } from '../places.js';
+import { route } from '../route.js';
+import { batchPath } from '../schemas.js';
+
+const formats = {
+  csv: { rows: csv, type: 'text/csv; charset=utf-8' },
+  ndjson: { rows: ndjson, type: 'application/x-ndjson' },
+  json: { rows: json(false), type: 'application/json; charset=utf-8' },
+} as const;
+
+type Format = keyof typeof formats;
+
+const takePlace = createPlaces(4, 'downloads');
+
+export const report = route(
+  {
+    ...{ method: 'get', path: '/v1/batches/{id}/report', role: 'viewer' },
+    summary: 'What became of every room of a batch, as `room-reaper report` writes it.',
+    parameters: batchPath,
+    query: z.strictObject({ format: z.enum(['csv', 'ndjson', 'json']).default('json') }),
+    answers: { 200: { means: 'the report; one that is cut off has no last chunk' } },
+  },
+  async ({ context, path, query: { format }, request }) => {
+    const batch = await findBatch(context.service, path.id);
+    const name = reportName(context.service.config, batch, format);
+    const headers = {
+      'Content-Type': formats[format].type,
+      'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+    };
+    if (request.method === 'HEAD') return new Response(null, { headers });
+    const free = takePlace();
+    const pages = write(context, batch, format, free, request.signal);
+    // What fails before anything was sent is a problem and not half a report.
+    const first = await pages.next();
+    const body = ReadableStream.from<Uint8Array>(startingWith(first, pages));
+    return new Response(body, { headers });
+  },
+);
+
+async function* startingWith<T>(
+  first: IteratorResult<T, void>,
+  rest: AsyncGenerator<T, void>,
+): AsyncGenerator<T, void> {
+  try {
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
+}
+
+async function* write(
+  { service, closing }: ServerContext,
+  batch: BatchProgress,
+  format: Format,
+  free: () => void,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  const encoder = new TextEncoder();
+  const { rows } = formats[format];
+  try {
+    const pages = writeReport(service, batch, rows, { signal: AbortSignal.any([closing, signal]) });
+    let page = await pages.next();
+    for (; page.done !== true; page = await pages.next()) yield encoder.encode(page.value);
+    // What is not whole must not look whole.
+    if (page.value === undefined) throw new Error('the report was broken off');
+    yield encoder.encode(rows.tail(page.value));
+  } finally {
+    free();
+  }
+}
