@@ -62,6 +62,20 @@ export function describeRequest(batch: {
   return `asked for ${dayAndTime(batch.createdAtMs)}${by}${note}`;
 }
 
+/**
+ * `paused since 02:31:07 UTC by ada: a key is changed`; without a name where a dashboard did it.
+ *
+ * @param mark - who did it; undefined: nobody knows.
+ */
+export function pausedBy(
+  mark: { by: string; note?: string | undefined; sinceMs: number } | undefined,
+  nowMs: number,
+): string {
+  if (mark === undefined) return 'paused by hand';
+  const note = mark.note === undefined ? '' : `: ${printable(mark.note)}`;
+  return `paused since ${instant(mark.sinceMs, nowMs)} by ${printable(mark.by)}${note}`;
+}
+
 function dayOf(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;

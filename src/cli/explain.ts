@@ -14,7 +14,7 @@ import { haltOf } from '../operations/line.js';
 import { whyNothingMoves } from '../operations/standstill.js';
 import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
-import { count, instant, whyItStands } from '../text.js';
+import { count, instant, pausedBy, whyItStands } from '../text.js';
 import { print, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { withOwnService } from './with-service.js';
@@ -166,13 +166,14 @@ function describeStatistics(statistics: Statistics, source: string | undefined):
 function describeLine({
   line,
   state,
+  pause,
   host,
   nowMs,
   standstill,
   queueReadOnly,
 }: Explanation): string {
   if (line === undefined)
-    return `line of ${host}: no worker has run yet${state.kind === 'paused' ? '; paused by hand' : ''}`;
+    return `line of ${host}: no worker has run yet${state.kind === 'paused' ? `; ${pausedBy(pause, nowMs)}` : ''}`;
   const last =
     line.lastSlotMs === undefined ? '' : `, last slot ${instant(line.lastSlotMs, nowMs)}`;
   const halt = haltOf(state);
@@ -184,6 +185,6 @@ function describeLine({
   }
   const brake = line.brakeReason === undefined ? '' : `, braked: ${printable(line.brakeReason)}`;
   const why = standstill && whyNothingMoves(standstill, queueReadOnly);
-  const runs = `${lineStands(standstill)}${why === undefined ? '' : ` (${why})`}`;
+  const runs = `${lineStands(standstill, pausedBy(pause, nowMs))}${why === undefined ? '' : ` (${why})`}`;
   return `line of ${host}: ${runs}, ${line.ratePerSecond.toFixed(1)} requests/s${brake}${last}`;
 }

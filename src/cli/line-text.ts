@@ -2,12 +2,12 @@
 import type { Standstill } from '../operations/standstill.js';
 
 /** What a line does that nothing of its own holds. */
-export function lineStands(standstill: Standstill | undefined): string {
+export function lineStands(standstill: Standstill | undefined, paused = 'paused by hand'): string {
   switch (standstill) {
     case undefined:
       return 'running';
     case 'paused':
-      return 'paused by hand';
+      return paused;
     case 'queue_unknown':
     case 'ledger_unknown':
       return 'not known whether it runs';

@@ -2,22 +2,28 @@
 import { Command } from 'commander';
 import { pause, readLimitLeft, resume } from '../operations/pause.js';
 import { printable } from '../redact.js';
+import { pausedBy } from '../text.js';
 import { print, say, type Io } from './io.js';
+import { readBatchFlags } from './room-request.js';
 import { withOwnService } from './with-service.js';
 
 const help = `
 Examples:
-  room-reaper pause      before a key or a server is changed
-  room-reaper resume     also after a line was stopped and its cause mended`;
+  room-reaper pause --note "the key is changed"
+  room-reaper resume                    also after a line was stopped and its cause mended`;
 
 export function pauseCommand(io: Io): Command {
-  return new Command('pause').addHelpText('after', help).action(async () => {
-    await withOwnService(io, pause);
-    print(
-      io,
-      'paused: what is in hand is finished, the rest waits; run `room-reaper resume` to go on',
-    );
-  });
+  return new Command('pause')
+    .option('--by <NAME>', 'who pauses; default: the OS user')
+    .option('--note <TEXT>', 'why, for whoever looks')
+    .addHelpText('after', help)
+    .action(async (flags: { by?: string; note?: string }) => {
+      const { by, note } = readBatchFlags(flags);
+      const paused = await withOwnService(io, (service) => pause(service, { by, note }));
+      const since = pausedBy(paused.mark, Date.now());
+      print(io, paused.isNew ? since : `${since} (already)`);
+      print(io, 'what is in hand is finished, the rest waits; run `room-reaper resume` to go on');
+    });
 }
 
 export function resumeCommand(io: Io): Command {
@@ -26,11 +32,12 @@ export function resumeCommand(io: Io): Command {
       io,
       async (service) => [await resume(service), await readLimitLeft(service)] as const,
     );
-    for (const { host, halt } of resumed) {
+    if (resumed.wasPaused) print(io, `it was ${pausedBy(resumed.mark, Date.now())}`);
+    for (const { host, halt } of resumed.lines) {
       const why = printable(halt?.reason ?? '');
       print(io, `line of ${printable(host)} runs again; it was stopped: ${why}`);
     }
-    if (resumed.length === 0) print(io, 'the line runs');
+    if (resumed.lines.length === 0) print(io, 'the line runs');
     if (limit !== undefined) say(io, limit);
   });
 }

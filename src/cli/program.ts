@@ -83,7 +83,7 @@ export const commands: Record<string, Listed> = {
     load: async () => (await import('./replay.js')).replayCommand,
   },
   pause: {
-    takes: '',
+    takes: '[options]',
     does: 'let no worker take up another room, until resume',
     load: async () => (await import('./pause.js')).pauseCommand,
   },

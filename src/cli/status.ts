@@ -23,7 +23,7 @@ import { print, say, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { createScreen } from './screen.js';
 import { batchEnds, batchHead } from './summary-text.js';
-import { clockTime, count, duration, outcomeList, rooms, whyItStands } from '../text.js';
+import { clockTime, count, duration, outcomeList, pausedBy, rooms, whyItStands } from '../text.js';
 
 interface StatusFlags {
   batch?: string;
@@ -123,7 +123,8 @@ function toText(status: Status, now: number, before?: Before): string {
     lines.push(...troublesOf(status).map((message) => `${printable(message, 500)}${again}`), '');
   }
   if (ledger !== undefined) lines.push(...describeLedger(ledger, status));
-  if (queue?.paused) lines.push('paused by hand; run `room-reaper resume` to go on');
+  if (queue?.paused)
+    lines.push(`${pausedBy(queue.pause, now)}; run \`room-reaper resume\` to go on`);
   if (ledger !== undefined) lines.push(...describeWorkers(ledger.workers, now));
   if (queue?.limit !== undefined) lines.push(describeLimit(queue.limit));
   if (queue !== undefined) lines.push(describeQueue(queue));

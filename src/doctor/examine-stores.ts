@@ -165,7 +165,8 @@ async function lookAtQueue(
     onError: () => undefined,
   });
   try {
-    return { waiting: await readWaiting(opened.queue), ledgerId: await opened.ledger.read() };
+    const waiting = { ...(await readWaiting(opened.queue)), pause: await opened.pause.read() };
+    return { waiting, ledgerId: await opened.ledger.read() };
   } finally {
     await opened.close();
   }

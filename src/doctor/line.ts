@@ -3,12 +3,15 @@ import { isMoving, type Line } from '../ledger/line.js';
 import { workerName, type SeenWorker } from '../ledger/workers.js';
 import { limitRemedy, readDepth, type QueueDepth } from '../queue/depth.js';
 import { type DestroyQueue, type Lane, lanes, readDestruction } from '../queue/job.js';
+import type { PauseMark } from '../queue/pause.js';
 import { printable } from '../redact.js';
-import { count, isoTime, rooms, whyItStands } from '../text.js';
+import { count, isoTime, pausedBy, rooms, whyItStands } from '../text.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 
 export interface WaitingFacts {
   depth: QueueDepth;
+  /** Who paused it, where that is known. */
+  pause?: PauseMark | undefined;
   /** The first room of each lane. */
   heads: { lane: Lane; requestedAtMs: number; notAfterMs: number }[];
 }
@@ -123,13 +126,13 @@ function* judgeWorkers(workers: readonly SeenWorker[]): Generator<Finding> {
 }
 
 function* judgeWaiting(
-  { depth, heads }: WaitingFacts,
+  { depth, pause, heads }: WaitingFacts,
   lines: readonly Line[] | undefined,
   host: string | undefined,
   nowMs: number,
 ): Generator<Finding> {
   if (depth.paused) {
-    yield warning('the queue is paused by hand', 'run `room-reaper resume` to go on');
+    yield warning(`the queue is ${pausedBy(pause, nowMs)}`, 'run `room-reaper resume` to go on');
   }
   if (depth.limit !== undefined) {
     yield warning(`a dashboard or a script set ${depth.limit} for the queue`, limitRemedy);

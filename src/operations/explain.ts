@@ -14,6 +14,7 @@ import { checkRoomId } from '../room-id.js';
 import { isoTime, rounded } from '../text.js';
 import { haltJson, lineWords } from './line.js';
 import { readLineFacts, readQueueStatus, standstillIn } from './movement.js';
+import { pauseJson } from './pause.js';
 import { summaryOf, type Explanation } from './room-summary.js';
 import type { Service } from './service.js';
 
@@ -55,6 +56,7 @@ export async function explain(service: Service, asked: string): Promise<Explanat
     line: facts.configured,
     state: stateOf(facts.configured, depth.paused),
     standstill: standstillIn(depth, facts, service),
+    pause: depth.pause,
     queueReadOnly: depth.readOnly,
     fullRatePerSecond: 1000 / service.intervalMs,
     ...{ pending, jobs, history: room.history },
@@ -103,6 +105,7 @@ export function explanationJson(explanation: Explanation): string {
         host,
         state: lineWords[state.kind],
         paused: state.kind === 'paused',
+        pause: pauseJson(explanation.pause),
         ratePerSecond: line && rounded(line.ratePerSecond),
         brakeReason: line?.brakeReason,
         ...haltJson(state),

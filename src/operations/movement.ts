@@ -5,10 +5,13 @@ import { readRequestsLately, type RequestsLately } from '../ledger/requests-late
 import { readWorkers, type SeenWorker } from '../ledger/workers.js';
 import { readDepth, type QueueDepth } from '../queue/depth.js';
 import type { OpenQueue } from '../queue/open.js';
+import type { PauseMark } from '../queue/pause.js';
 import type { ServiceLine } from './service.js';
 import { standstillOf, type Standstill } from './standstill.js';
 
 export interface QueueStatus extends QueueDepth {
+  /** Who paused it, where that is known. */
+  pause?: PauseMark | undefined;
   /** Why it can be read and not written, in words. */
   readOnly?: string;
 }
@@ -26,10 +29,11 @@ export interface LineFacts extends RequestsLately {
   workers: SeenWorker[];
 }
 
-export async function readQueueStatus({ queue, lookUp }: OpenQueue): Promise<QueueStatus> {
+export async function readQueueStatus({ queue, lookUp, pause }: OpenQueue): Promise<QueueStatus> {
   const depth = await readDepth(queue);
+  const mark = depth.paused ? { pause: await pause.read() } : {};
   const readOnly = await lookUp.refusesWrites();
-  return { ...depth, ...(readOnly === undefined ? {} : { readOnly }) };
+  return { ...depth, ...mark, ...(readOnly === undefined ? {} : { readOnly }) };
 }
 
 export async function readLineFacts(

@@ -1,12 +1,30 @@
 /** Holding the queue by hand, and letting it go on. */
 import { haltOf, readLines, resumeLine, type Halt } from '../ledger/line.js';
 import { limitRemedy, readLimit } from '../queue/depth.js';
+import type { PauseMark } from '../queue/pause.js';
+import { isoTime } from '../text.js';
 import type { Service } from './service.js';
 
-/** No worker takes up another room, until `resume`. */
-export async function pause(service: Service): Promise<void> {
-  const { queue } = await service.queue();
-  await queue.pause();
+/**
+ * No worker takes up another room, until `resume`. A pause that has a name keeps it.
+ *
+ * @returns whose pause it is now, and whether it was made by this call.
+ */
+export async function pause(
+  service: Service,
+  who: Pick<PauseMark, 'by' | 'note'>,
+): Promise<{ mark: PauseMark; isNew: boolean }> {
+  const opened = await service.queue();
+  const before = await opened.pause.read();
+  if (before !== undefined) return { mark: before, isNew: false };
+  const mark = { ...who, sinceMs: Date.now() };
+  await opened.pause.pause(mark);
+  return { mark, isNew: true };
+}
+
+/** The shape is a contract. undefined: a dashboard paused it, or nobody. */
+export function pauseJson(mark: PauseMark | undefined): object | undefined {
+  return mark && { by: mark.by, note: mark.note, since: isoTime(mark.sinceMs) };
 }
 
 /** What still slows or holds the queue after `resume`, and how it is lifted; undefined: nothing. */
@@ -25,18 +43,24 @@ export interface ResumedLine {
   halt: Halt | undefined;
 }
 
-/**
- * Goes on after `pause`, and after a line was stopped and its cause mended.
- *
- * @returns the lines of the app that were stopped, or in an outage.
- */
-export async function resume(service: Service): Promise<ResumedLine[]> {
+export interface Resumed {
+  /** Whether the queue was paused; by whom, where that is known. */
+  wasPaused: boolean;
+  mark: PauseMark | undefined;
+  /** The lines of the app that were stopped, or in an outage. */
+  lines: ResumedLine[];
+}
+
+/** Goes on after `pause`, and after a line was stopped and its cause mended. */
+export async function resume(service: Service): Promise<Resumed> {
   const { database, config, intervalMs } = service;
-  const { queue } = await service.queue();
-  await queue.resume();
-  const resumed: ResumedLine[] = [];
+  const opened = await service.queue();
+  const wasPaused = await opened.queue.isPaused();
+  const mark = await opened.pause.read();
+  await opened.pause.resume();
+  const lines: ResumedLine[] = [];
   for (const { id, host, state } of await readLines(database, config.sdkAppId, intervalMs)) {
-    if (await resumeLine(database, id)) resumed.push({ host, halt: haltOf(state) });
+    if (await resumeLine(database, id)) lines.push({ host, halt: haltOf(state) });
   }
-  return resumed;
+  return { wasPaused, mark, lines };
 }

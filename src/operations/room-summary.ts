@@ -2,8 +2,9 @@
 import type { KnownDestruction, RoomHistory } from '../ledger/explain.js';
 import type { Line, LineState } from '../ledger/line.js';
 import type { LocatedJob } from '../queue/locate.js';
+import type { PauseMark } from '../queue/pause.js';
 import { printable } from '../redact.js';
-import { duration, instant, rooms, whyItStands, withCode } from '../text.js';
+import { duration, instant, pausedBy, rooms, whyItStands, withCode } from '../text.js';
 import { silentForMs, whyNothingMoves, type Standstill } from './standstill.js';
 
 export interface Explanation {
@@ -20,6 +21,8 @@ export interface Explanation {
   state: LineState;
   /** Why nothing moves; undefined: rooms move, or none waits. */
   standstill: Standstill | undefined;
+  /** Who paused the queue, where it is paused and that is known. */
+  pause: PauseMark | undefined;
   /** Why nothing can be written to the queue, in words. */
   queueReadOnly: string | undefined;
   fullRatePerSecond: number;
@@ -127,10 +130,10 @@ function describePending(explanation: Explanation, job: LocatedJob): string {
 }
 
 /** What keeps all rooms waiting; empty where nothing does. */
-function holdUp({ state }: Explanation, before: string): string {
+function holdUp({ state, pause, nowMs }: Explanation, before: string): string {
   switch (state.kind) {
     case 'paused':
-      return `${before}the queue is paused by hand; run \`room-reaper resume\` to go on`;
+      return `${before}the queue is ${pausedBy(pause, nowMs)}; run \`room-reaper resume\` to go on`;
     case 'stopped': {
       const { remedy } = state.halt;
       return `${before}the line is stopped: ${whyItStands(state.halt)}${remedy === undefined ? '' : `; ${remedy}`}`;

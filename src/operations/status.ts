@@ -19,6 +19,7 @@ import {
   type QueueStatus,
   type StatusLine,
 } from './movement.js';
+import { pauseJson } from './pause.js';
 import { appOf, type Service } from './service.js';
 import type { Standstill } from './standstill.js';
 import {
@@ -197,7 +198,7 @@ export function statusJson(status: Status): object {
         startedAt: isoTime(worker.startedAtMs),
         seenAt: isoTime(worker.seenAtMs),
       })) ?? null,
-    queue: queue ?? null,
+    queue: queue ? { ...queue, pause: pauseJson(queue.pause) } : null,
     etaSeconds: status.etaSeconds === undefined ? null : rounded(status.etaSeconds),
     noEtaBecause: status.standstill,
     batches: ledger?.batches.map(batchJson) ?? null,

@@ -22,6 +22,7 @@ import { LeanQueue } from './lean-queue.js';
 import { ledgerMarkOnPostgres, ledgerMarkOnRedis, type LedgerMark } from './ledger-mark.js';
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
+import { pauseOnPostgres, pauseOnRedis, type QueuePause } from './pause.js';
 import { prepareTables, queueUnavailable, schema } from './tables.js';
 import { takeOffPostgres, takeOffRedis, type TakeOff } from './take-back.js';
 
@@ -34,6 +35,8 @@ export interface OpenQueue {
   readonly jobs: ManyJobs;
   readonly ledger: LedgerMark;
   readonly takeOff: TakeOff;
+  /** By hand. */
+  readonly pause: QueuePause;
   /** @param processor - called for each job with its lock token. */
   createWorker(
     processor: (job: DestroyJob, token: string | undefined) => Promise<void>,
@@ -112,6 +115,7 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
     jobs: manyJobsOnRedis(redis, queue),
     ledger: ledgerMarkOnRedis(redis, queue),
     takeOff: takeOffRedis(redis, queue),
+    pause: pauseOnRedis(redis, queue),
     createWorker(processor, workerOptions) {
       const connection = connectRedis(place, false);
       connection.on('error', options.onError);
@@ -202,6 +206,7 @@ async function openOnPostgres(
     jobs: manyJobsOnPostgres(pool, queue),
     ledger: ledgerMarkOnPostgres(pool, queue),
     takeOff: takeOffPostgres(pool, queue),
+    pause: pauseOnPostgres(pool, queue),
     createWorker(processor, workerOptions) {
       // BullMQ 6.7 keeps a first connection that failed for good, and its worker would then ask
       // again and again without a pause: one that is not ready is replaced.

@@ -208,11 +208,11 @@ batch later ID
   ],
   [
     'pause',
-    ['pause'],
+    ['pause', '--by', 'ana', '--note', 'maintenance of X'],
     0,
-    'paused: what is in hand is finished, the rest waits; run `room-reaper resume` to go on\n',
+    'paused since TIME by ana: maintenance of X\nwhat is in hand is finished, the rest waits; run `room-reaper resume` to go on\n',
   ],
-  ['resume', ['resume'], 0, 'the line runs\n'],
+  ['resume', ['resume'], 0, 'it was paused since TIME by ana: maintenance of X\nthe line runs\n'],
   ['migrate', ['migrate'], 0, `the ledger is at version ${latestMigration()} already\n`],
 ])(
   '%s as a process says all that it has to say and leaves nothing open',

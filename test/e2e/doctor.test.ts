@@ -391,7 +391,7 @@ describe('what works and somebody should know is a warning, and the exit code is
     const stores = await redisAndPostgres();
     const options = { env: { ...env, ...stores } };
     expect((await run(['destroy', '--room', 'bad'], options)).code).toBe(1);
-    expect((await run(['pause'], options)).code).toBe(0);
+    expect((await run(['pause', '--by', 'ana'], options)).code).toBe(0);
     const soon = { env: { ...options.env, DESTROY_DEADLINE_HOURS: '0.0001' } };
     expect((await run(['enqueue', '--room', 'late'], soon)).code).toBe(0);
     // Its deadline is 360 ms after it was asked for.
@@ -399,7 +399,7 @@ describe('what works and somebody should know is a warning, and the exit code is
     const { code, of } = await doctor(options);
     expect(code).toBe(0);
     expect(of('line').map((each) => each.text)).toEqual([
-      'the queue is paused by hand',
+      text(/^the queue is paused since \S+ \S+ by ana$/),
       text(/^the first room of the normal lane is past its deadline/),
       text(/^1 room of the last 14 days ended and is not gone$/),
     ]);

@@ -107,15 +107,19 @@ test.each(stores)(
       pending: { state: 'delayed', lane: 'normal' },
       destructions: [{ outcome: 'destroyed' }],
     });
-    expect((await run(['pause'], options)).code).toBe(0);
+    expect((await run(['pause', '--by', 'ana', '--note', 'maintenance'], options)).code).toBe(0);
     expect(await explain('room-0000')).toMatchObject({
-      summary: expect.stringMatching(/^waiting: the queue is paused by hand/) as string,
-      line: { state: 'paused', paused: true },
+      summary: expect.stringMatching(
+        /^waiting: the queue is paused since \S+ \S+ by ana: maintenance; run/,
+      ) as string,
+      line: { state: 'paused', paused: true, pause: { by: 'ana', note: 'maintenance' } },
     });
     const text = await run(['explain', 'refused'], options);
     expect(text.stdout).toMatch(/^refused: not destroyed: the API refused it for good/);
     expect(text.stdout).toMatch(/^ {2}attempt 1: slot .*, code 100006, rejected: no permission/m);
-    expect(text.stdout).toMatch(/^line of 127\.0\.0\.1:\d+: paused by hand, 196\.1 requests\/s/m);
+    expect(text.stdout).toMatch(
+      /^line of 127\.0\.0\.1:\d+: paused since \S+ \S+ by ana: maintenance, 196\.1 requests\/s/m,
+    );
     // It asked, and sent nothing.
     expect((await server.report()).requests).toHaveLength(report.requests.length);
   },

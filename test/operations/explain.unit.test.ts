@@ -34,7 +34,7 @@ function explanation({
   return {
     ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
     ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
-    ...{ standstill: undefined, queueReadOnly: undefined },
+    ...{ standstill: undefined, queueReadOnly: undefined, pause: undefined },
     ...{ destructionId: undefined, namesake: undefined },
     ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
     ...changes,

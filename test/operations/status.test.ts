@@ -9,7 +9,7 @@ import {
   readLimit,
   type BatchesWish,
 } from '../../src/operations/batches.js';
-import { explain, explanationJson } from '../../src/operations/explain.js';
+import { explain, explanationJson, summaryOf } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
 import { pause, readLimitLeft, resume } from '../../src/operations/pause.js';
 import { readStatus, statusJson } from '../../src/operations/status.js';
@@ -17,6 +17,7 @@ import { newId } from '../../src/queue/destruction-id.js';
 import { useService } from './service.js';
 
 const app = useService();
+const byAna = { by: 'ana', note: 'maintenance of X' };
 const cause = { code: 70009, reason: 'UserSig was made with the wrong key', remedy: 'set the key' };
 
 function makeLine(host = app.service.lineKey.host) {
@@ -125,9 +126,10 @@ test('paused is running nowhere, and no batch has a time left while nothing move
   );
   const moving = (await readStatus(app.service, 'evening')).ledger?.batches[0];
   expect(moving).toMatchObject({ isMoving: true, etaSeconds: expect.any(Number) as number });
-  await pause(app.service);
+  await pause(app.service, byAna);
   const paused = (await status('evening')) as { batches: { etaSeconds?: number }[] };
   expect(paused).toMatchObject({
+    queue: { paused: true, pause: { ...byAna, since: expect.stringMatching(/Z$/) as string } },
     ...{ line: 'paused', lines: [{ state: 'paused' }], noEtaBecause: 'paused', etaSeconds: null },
   });
   expect(paused.batches[0]?.etaSeconds).toBeUndefined();
@@ -160,7 +162,7 @@ test('a line that is braked, out, stopped or paused is told in the words of the 
     ...{ line: 'stopped', etaSeconds: null },
     lines: [{ state: 'stopped', stopped: cause }],
   });
-  await pause(app.service);
+  await pause(app.service, byAna);
   expect(await status()).toMatchObject({ line: 'paused', lines: [{ state: 'stopped' }] });
 });
 
@@ -184,10 +186,18 @@ test('resume lets the queue and each stopped line go on, and says what had stopp
   const { database, lineId, lineKey } = app.service;
   await makeLine();
   await stopLine(database, lineId, cause);
-  await pause(app.service);
-  expect(await resume(app.service)).toMatchObject([{ host: lineKey.host, halt: cause }]);
-  expect(await status()).toMatchObject({ line: 'running', queue: { paused: false } });
-  expect(await resume(app.service)).toEqual([]);
+  expect(await pause(app.service, byAna)).toMatchObject({ isNew: true, mark: byAna });
+  // The pause is ana's, whoever asks for it again.
+  expect(await pause(app.service, { by: 'ben' })).toMatchObject({ isNew: false, mark: byAna });
+  expect(await resume(app.service)).toMatchObject({
+    ...{ wasPaused: true, mark: byAna },
+    lines: [{ host: lineKey.host, halt: cause }],
+  });
+  const after = { line: 'running', queue: { paused: false, pause: undefined } };
+  expect(await status()).toMatchObject(after);
+  expect(await resume(app.service)).toEqual({ wasPaused: false, mark: undefined, lines: [] });
+  await (await app.service.queue()).queue.pause();
+  expect(await status()).toMatchObject({ queue: { paused: true, pause: undefined } });
 });
 
 test('the status of one batch is found by its id or its name, and a wrong one is no empty answer', async () => {
@@ -230,11 +240,12 @@ test('explain says of a waiting room what stands before it, also behind a pause'
     pending: { place: { state: 'waiting', ahead: 2, exact: true }, lane: 'bulk' },
     history: { total: 0 },
   });
-  await pause(app.service);
-  expect((await explain(app.service, 'c')).state).toMatchObject({
-    kind: 'paused',
-    otherwise: { kind: 'running' },
-  });
+  await pause(app.service, byAna);
+  const paused = await explain(app.service, 'c');
+  expect(paused.state).toMatchObject({ kind: 'paused', otherwise: { kind: 'running' } });
+  expect(summaryOf(paused)).toMatch(
+    /^waiting: the queue is paused since \S+ UTC\S* by ana: maintenance of X; run/,
+  );
   expect((await explain(app.service, 'never')).pending).toBeUndefined();
   expect(await refusal(explain(app.service, 'café'))).toMatchObject({ code: 'INVALID' });
 });

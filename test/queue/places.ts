@@ -84,6 +84,9 @@ export function useQueue(
     get ledger() {
       return nowOpen(opened).ledger;
     },
+    get pause() {
+      return nowOpen(opened).pause;
+    },
     get takeOff() {
       return nowOpen(opened).takeOff;
     },
