@@ -19,6 +19,7 @@ import {
   type EnqueueRequest,
 } from '../operations/enqueue.js';
 import { createRateMeter } from '../operations/forecast.js';
+import { followLastRooms, notBeforeDue } from '../operations/last-rooms.js';
 import { followBatch } from '../operations/look-ahead.js';
 import type { Service } from '../operations/service.js';
 import { isPassing } from '../passing.js';
@@ -31,6 +32,7 @@ import { describeWarning, toText } from './destroy-report.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine, describeProgress, withBatchProgress } from './progress.js';
 import { sayGoesOn } from './room-request.js';
+import { describeLastRooms } from './summary-text.js';
 
 /** How often the progress is read, in milliseconds. */
 const lookEveryMs = 500;
@@ -64,7 +66,8 @@ export async function runDestroy(run: Run): Promise<number> {
       `${rooms(enqueued.added.pending)} had a destruction pending already, whose outcome counts for this batch too`,
     );
   }
-  const { stopped, ownEnd } = signal.aborted ? {} : await workUntilEnded(run, enqueued);
+  const followed = followLastRooms(service);
+  const { stopped, ownEnd } = signal.aborted ? {} : await workUntilEnded(run, enqueued, followed);
 
   const progress = await readProgress(service, id);
   const summary = progress && (await readSummary(service, id));
@@ -78,6 +81,8 @@ export async function runDestroy(run: Run): Promise<number> {
     say(io, 'Where rooms are left then, run the same command again to go on.');
     return signal.aborted ? exitCodes.interrupted : exitCodes.usage;
   }
+  const last = await followed.atEnd(progress);
+  if (last !== undefined) for (const room of describeLastRooms(last)) say(io, room);
   const ended = { stopped, ownEnd, signal };
   if (summary === undefined) {
     const code = exitCode(progress, ended, io);
@@ -98,7 +103,11 @@ interface EndedBy {
   ownEnd?: ReaperError | undefined;
 }
 
-async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
+async function workUntilEnded(
+  run: Run,
+  enqueued: Enqueued,
+  followed: ReturnType<typeof followLastRooms>,
+): Promise<EndedBy> {
   const { service, signal, io } = run;
   const { batch, lastPriority } = enqueued;
   const { config, stores } = service;
@@ -147,8 +156,9 @@ async function workUntilEnded(run: Run, enqueued: Enqueued): Promise<EndedBy> {
         const recent = trouble !== undefined && now - trouble.at < troubleShownMs;
         const why =
           found.outage === undefined ? (recent ? trouble.reason : '') : 'outage of the API';
-        const left = secondsLeft(progress.total - finished, now);
-        const shown = describeProgress(progress, rate(finished, now), left, now);
+        const last = followed.now(progress, now);
+        const left = notBeforeDue(secondsLeft(progress.total - finished, now), last, now);
+        const shown = describeProgress(progress, rate(finished, now), left, now, last);
         line.update(shown + (why === '' ? '' : ` · ${why}`));
         if (finished >= progress.total) break;
         if (mayBeLost(finished, now)) await lookForLost(run, enqueued);

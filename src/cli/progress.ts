@@ -1,8 +1,10 @@
 /** The line of live progress, on a terminal only. */
 import { finishedCount, type BatchProgress } from '../operations/destroy.js';
 import type { Io } from './io.js';
+import type { LastRooms } from '../operations/last-rooms.js';
 import { printable } from '../redact.js';
 import { clockTime, count, duration } from '../text.js';
+import { describeLastRooms } from './summary-text.js';
 
 export interface ProgressLine {
   update(text: string): void;
@@ -47,12 +49,14 @@ export async function withBatchProgress<R>(
  * terminal cuts the end.
  *
  * @param secondsLeft - undefined: nobody knows, because nothing moves.
+ * @param last - where few rooms are left: they stand before what became of the others.
  */
 export function describeProgress(
   progress: BatchProgress,
   ratePerSecond: number,
   secondsLeft: number | undefined,
   now: number,
+  last?: LastRooms,
 ): string {
   const finished = finishedCount(progress);
   const left = progress.total - finished;
@@ -73,6 +77,7 @@ export function describeProgress(
     `${bar(finished, progress.total)} ${count(finished)} / ${count(progress.total)} rooms`,
     ...(left > 0 ? [time] : []),
     `${Math.round(ratePerSecond)}/s`,
+    ...(last ? describeLastRooms(last) : []),
     counts
       .filter(([value]) => value > 0)
       .map(([value, word]) => `${count(value)} ${word}`)

@@ -22,7 +22,7 @@ import { onInterrupt } from './interrupt.js';
 import { print, say, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { createScreen } from './screen.js';
-import { batchEnds, batchHead } from './summary-text.js';
+import { batchEnds, batchHead, describeLastRooms } from './summary-text.js';
 import { clockTime, count, duration, outcomeList, pausedBy, rooms, whyItStands } from '../text.js';
 
 interface StatusFlags {
@@ -234,5 +234,9 @@ function describeBatch(batch: StatusBatch, now: number): string[] {
   if (batch.isMoving) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
   if (batch.etaSeconds !== undefined) parts.push(describeEta(batch.etaSeconds, now));
   const counts = outcomeList(batch);
-  return [...batchHead(batch), `  ${parts.join(', ')}`, ...(counts === '' ? [] : [`  ${counts}`])];
+  const last = batch.last ? describeLastRooms(batch.last) : [];
+  return [
+    ...[...batchHead(batch), `  ${parts.join(', ')}`, ...(counts === '' ? [] : [`  ${counts}`])],
+    ...last.map((room) => `    ${room}`),
+  ];
 }

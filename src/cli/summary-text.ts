@@ -1,6 +1,7 @@
 /** A batch and what it came to, in words: `destroy` at its end, `report`, `status`, `batches`. */
 import { type Outcome, type OutcomeCounts, outcomes } from '../destruction.js';
 import type { BatchProgress } from '../operations/find-batch.js';
+import type { LastRooms } from '../operations/last-rooms.js';
 import {
   explainProblem,
   type BatchSummary,
@@ -37,6 +38,17 @@ const outcomeWords: Readonly<Record<Outcome, string>> = {
   expired: 'expired',
   cancelled: 'cancelled',
 };
+
+/** The last rooms of a batch: which, and why each is not done. */
+export function describeLastRooms(last: LastRooms): string[] {
+  const described = last.rooms.map(({ roomId, summary, lastAnswer }) => {
+    const answer = lastAnswer === undefined ? '' : `; last answer: ${lastAnswer}`;
+    return `${printable(roomId)}: ${summary}${answer}`;
+  });
+  if (last.unnamed > 0)
+    described.push(`${rooms(last.unnamed)}: further back on the queue, or not on it`);
+  return described;
+}
 
 /** Outcomes that there are, and `others` that there are; no lines where there are none. */
 export function describeOutcomes(

@@ -13,21 +13,49 @@ import type { OpenQueue } from '../queue/open.js';
 import { checkRoomId } from '../room-id.js';
 import { isoTime, rounded } from '../text.js';
 import { haltJson, lineWords } from './line.js';
-import { readLineFacts, readQueueStatus, standstillIn } from './movement.js';
+import {
+  readLineFacts,
+  readQueueStatus,
+  standstillIn,
+  type LineFacts,
+  type QueueStatus,
+} from './movement.js';
 import { pauseJson } from './pause.js';
 import { summaryOf, type Explanation } from './room-summary.js';
-import type { Service } from './service.js';
+import type { Service, ServiceLine } from './service.js';
 
 export { summaryOf, type Explanation, type KnownAttempt, type KnownDestruction, type LocatedJob };
 
 /** What is shown of a room that was asked for again and again: the newest. */
 const most = { destructions: 5, attempts: 50 };
 
+/** What of a service it asks. */
+export type ExplainSource = ServiceLine & Pick<Service, 'config' | 'database' | 'queue'>;
+
+interface Measured {
+  facts: LineFacts;
+  depth: QueueStatus;
+}
+
+/** What is the same for all rooms of one look. */
+export async function measure(service: ExplainSource): Promise<Measured> {
+  const [facts, depth] = await Promise.all([
+    readLineFacts(service.database, service),
+    readQueueStatus(await service.queue()),
+  ]);
+  return { facts, depth };
+}
+
 /**
  * @param asked - a RoomId, or the id of a destruction. Where it is both, the room is meant.
+ * @param measured - where many rooms are explained at once.
  * @throws ReaperError `INVALID` where it can be neither.
  */
-export async function explain(service: Service, asked: string): Promise<Explanation> {
+export async function explain(
+  service: ExplainSource,
+  asked: string,
+  measured?: Measured,
+): Promise<Explanation> {
   checkRoomId(asked);
   const opened = await service.queue();
   const named = isDestructionId(asked)
@@ -43,10 +71,7 @@ export async function explain(service: Service, asked: string): Promise<Explanat
     const job = jobs.get(id) ?? (await locateJob(opened.queue, opened.lookUp, id));
     if (job !== undefined) jobs.set(id, job);
   }
-  const [facts, depth] = await Promise.all([
-    readLineFacts(service.database, service),
-    readQueueStatus(opened),
-  ]);
+  const { facts, depth } = measured ?? (await measure(service));
   return {
     roomId: byId ? named.roomId : asked,
     destructionId: byId ? asked : undefined,
@@ -65,7 +90,7 @@ export async function explain(service: Service, asked: string): Promise<Explanat
 
 /** @param destructionId - is shown whatever its age. */
 async function readRoom(
-  { database, config }: Service,
+  { database, config }: ExplainSource,
   { queue, lookUp }: OpenQueue,
   roomId: string,
   destructionId?: string,
@@ -81,7 +106,7 @@ async function readRoom(
 
 /** The room of a destruction, and its job where the ledger does not know it yet. */
 async function locateDestruction(
-  { database, config }: Service,
+  { database, config }: ExplainSource,
   { queue, lookUp }: OpenQueue,
   id: string,
 ): Promise<{ roomId: string; job?: LocatedJob } | undefined> {

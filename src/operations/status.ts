@@ -10,6 +10,12 @@ import { isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
+import {
+  createLastRoomsReader,
+  lastRoomsJson,
+  notBeforeDue,
+  type LastRooms,
+} from './last-rooms.js';
 import { paceOf } from './look-ahead.js';
 import {
   readLineFacts,
@@ -68,6 +74,8 @@ export interface StatusBatch extends BatchProgress {
   finished: number;
   /** Whether rooms of it have not ended. */
   isMoving: boolean;
+  /** Where few rooms are left: which, and why. */
+  last?: LastRooms | undefined;
   /** At its own rate of the last seconds; undefined where it has ended or nothing of it ends. */
   etaSeconds: number | undefined;
 }
@@ -101,6 +109,17 @@ export function createStatusReader(
     limitOf(config.queueUrl),
     (error) => describeQueueTrouble(config, error),
   );
+  const readLast = lookAt(
+    () => lastRooms(),
+    limitOf(config.queueUrl),
+    (error) => describeQueueTrouble(config, error),
+  );
+  let moving: BatchProgress[] = [];
+  let last: ReturnType<typeof createLastRoomsReader> | undefined;
+  async function lastRooms() {
+    last ??= createLastRoomsReader({ ...sources, database: await sources.ledger() });
+    return last(moving);
+  }
   const readLedger = lookAt(
     () => ledgerFacts(sources, batch),
     limitOf(config.databaseUrl),
@@ -111,6 +130,9 @@ export function createStatusReader(
     const [queue, ledger] = await Promise.all([readQueue(), readLedger()]);
     const depth = queue.value;
     const facts = ledger.value;
+    moving = facts?.batches.filter((each) => each.finishedAtMs === undefined) ?? [];
+    // Both are needed for it; a store that does not answer has been told above.
+    const lastOnes = depth && facts ? (await readLast()).value : undefined;
     const roomsAhead = depth && depth.waiting + depth.active;
     const standstill = standstillIn(depth, facts, sources);
     const pace = facts && paceOf(facts.configured, intervalMs, facts.requestsPerRoom, false);
@@ -121,7 +143,9 @@ export function createStatusReader(
       queue: depth,
       ledger: facts && {
         ...{ lines: facts.lines, workers: facts.workers, sentPerSecond: facts.sentPerSecond },
-        batches: facts.batches.map((each) => withProgress(each, standstill)),
+        batches: facts.batches.map((each) =>
+          withProgress(each, standstill, lastOnes?.get(each.id)),
+        ),
       },
       trouble: { queue: queue.trouble, ledger: ledger.trouble },
       standstill,
@@ -157,13 +181,18 @@ async function ledgerFacts(
   return { ...(await readLineFacts(database, sources)), batches };
 }
 
-function withProgress(batch: BatchProgress, standstill: Standstill | undefined): StatusBatch {
+function withProgress(
+  batch: BatchProgress,
+  standstill: Standstill | undefined,
+  last?: LastRooms,
+): StatusBatch {
   const finished = finishedCount(batch);
   const isMoving = batch.finishedAtMs === undefined && finished < batch.total;
   const isAwaited = isMoving && batch.cancelledAtMs === undefined && standstill === undefined;
   const ends = isAwaited && batch.ratePerSecond > 0;
   const etaSeconds = ends ? (batch.total - finished) / batch.ratePerSecond : undefined;
-  return { ...batch, finished, isMoving, etaSeconds };
+  const dueSeconds = notBeforeDue(etaSeconds, last, Date.now());
+  return { ...batch, finished, isMoving, last, etaSeconds: dueSeconds };
 }
 
 /** The shape is a contract. What a store that is away would say is null. */
@@ -243,5 +272,6 @@ function batchJson(batch: StatusBatch): BatchStatus {
     cancelledBy: batch.cancelledBy,
     ratePerSecond: batch.isMoving ? rounded(batch.ratePerSecond) : undefined,
     etaSeconds: batch.etaSeconds === undefined ? undefined : rounded(batch.etaSeconds),
+    lastRooms: batch.last && lastRoomsJson(batch.last),
   };
 }

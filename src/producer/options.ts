@@ -97,6 +97,8 @@ export interface BatchStatus {
   /** Rooms that ended per second, over the last seconds; undefined where it has ended. */
   ratePerSecond: number | undefined;
   etaSeconds: number | undefined;
+  /** In `status --json`, where few rooms are left: which, and why each is not done. */
+  lastRooms?: object[] | undefined;
 }
 
 /** As of DESTROY_DEADLINE_HOURS. */

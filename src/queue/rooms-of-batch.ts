@@ -1,4 +1,4 @@
-/** The rooms of a batch that wait on the queue. */
+/** The rooms of batches that wait on the queue. */
 import type { Destruction } from '../destruction.js';
 import { type DestroyQueue, readDestruction } from './job.js';
 
@@ -38,4 +38,13 @@ export async function* waitingOfBatch(
       end = start === 0 ? -1 : start - 1 + overlap;
     }
   }
+}
+
+/** Jobs of each list that are looked at where only its front is. */
+const frontSize = 500;
+
+/** What goes next, is due next or is in hand, of all batches: at most so many of each. */
+export async function readFront(queue: DestroyQueue): Promise<Destruction[]> {
+  const jobs = await queue.getJobs([...states], 0, frontSize - 1, true);
+  return jobs.flatMap((job) => readDestruction(job.id, job.data, job.timestamp) ?? []);
 }

@@ -34,6 +34,19 @@ describe('the progress line', () => {
     );
   });
 
+  test('names the few rooms that are left before what became of the others', () => {
+    const room = { state: 'delayed' as const, dueAtMs: 8_000, lastAnswer: 'HTTP 502' };
+    const last = {
+      rooms: [{ ...room, roomId: 'a\u001b', summary: 'waiting for a later retry: due in 8 s' }],
+      unnamed: 1,
+    };
+    expect(describeProgress(progress({ destroyed: 998 }), 0, 1, 0, last)).toBe(
+      '[#########.] 998 / 1,000 rooms · 1 s left, done 08:00:01 UTC+8 · 0/s · ' +
+        'a\\u001b: waiting for a later retry: due in 8 s; last answer: HTTP 502 · ' +
+        '1 room: further back on the queue, or not on it · 998 destroyed',
+    );
+  });
+
   test('promises no time where nothing moves', () => {
     expect(describeProgress(progress({ destroyed: 400 }), 0, undefined, 0)).toBe(
       '[####......] 400 / 1,000 rooms · 600 waiting · 0/s · 400 destroyed',

@@ -56,6 +56,22 @@ test('a wrong key costs a handful of requests and no room: exit code 3, and with
   assertQuotaKept(after, 200, await sentSlots(stores.DATABASE_URL));
 });
 
+test('the few rooms that are left are named at the end of destroy and in status, with why', async () => {
+  const { env } = await openStage();
+  const options = { env: { ...env, ...(await redisAndPostgres()) } };
+  const stopped = await run(['destroy', '--room', 'a', '--room', 'b', '--batch', 'evening'], {
+    env: { ...options.env, TENCENT_SECRET_KEY: 'wrong-key-'.repeat(6) },
+  });
+  expect(stopped.code, stopped.stderr).toBe(3);
+  const status = (await run(['status', '--batch', 'evening'], options)).stdout;
+  for (const shown of [stopped.stderr, status]) {
+    for (const room of ['a', 'b'])
+      expect(shown).toMatch(
+        new RegExp(`^ *${room}: waiting: the line is stopped: UserSig was made .*`, 'm'),
+      );
+  }
+});
+
 test('a worker with an old key holds back alone, and a look says which; with all keys old the line stops', async () => {
   const { server, env } = await openStage({ latencyMs: 50 });
   const stores = await redisAndPostgres();

@@ -12,6 +12,7 @@ import {
   joinedAndFinished,
   openBatch,
   readBatches,
+  readOpenRooms,
 } from '../../src/ledger/batches.js';
 import type { Database } from '../../src/ledger/database.js';
 import { readRoomHistory } from '../../src/ledger/explain.js';
@@ -220,10 +221,11 @@ describe('no table of attempts or destructions is read whole', () => {
         expect(summary.rooms).toBeGreaterThanOrEqual(roomsOfBatch);
         await countKnownRooms(database, someBatch);
         await knownAmong(database, [newId()]);
+        await readOpenRooms(database, someBatch, 5);
       },
       [
         ...['report-page', 'batch-app', 'line-numbers', 'sent-page'],
-        ...['report-known', 'known-among'],
+        ...['report-known', 'known-among', 'batch-open-rooms'],
       ],
     );
   });
