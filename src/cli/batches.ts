@@ -4,10 +4,10 @@ import { goneAndNot } from '../destruction.js';
 import { batchesJson, listBatches, readLimit, type BatchPage } from '../operations/batches.js';
 import type { BatchProgress } from '../operations/find-batch.js';
 import { ledgerNowMs } from '../operations/service.js';
-import { count, rooms } from '../text.js';
+import { count, fitted, rooms } from '../text.js';
 import { readDuration } from '../when.js';
 import { print, type Io } from './io.js';
-import { fitted, widthOf } from './screen.js';
+import { widthOf } from './screen.js';
 import { batchEnds, batchHead } from './summary-text.js';
 import { withOwnService } from './with-service.js';
 

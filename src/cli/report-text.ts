@@ -12,7 +12,7 @@ import {
   describeStatistics,
   describeTop,
 } from './summary-text.js';
-import { count, dayAndTime, describeRequest, duration, isoTime, rooms } from '../text.js';
+import { count, dayAndTime, describeRequest, duration, fitted, isoTime, rooms } from '../text.js';
 
 /** Columns of the table; the rest of a room is in the other formats. */
 const tableColumns: readonly (readonly [
@@ -43,20 +43,44 @@ function tableLine(room: string, cells: readonly string[]): string {
   return `${[room, ...padded].join('  ').trimEnd()}\n`;
 }
 
-/** The first page sets the width of the first column. */
-export function tableFormat(summaryOnly: boolean): RowFormat {
+/** For a narrow terminal: the room whole, and what else there is of it by its name. */
+function stackedLines(
+  room: string,
+  roomWidth: number,
+  [outcome = '', ...rest]: readonly string[],
+  width: number,
+): string {
+  const first = `${room.padEnd(roomWidth)}  ${outcome}`;
+  const named = tableColumns.slice(1).map(([title], at) => rest[at] && `${title}=${rest[at]}`);
+  const lines = first.length > width ? [room, `  ${outcome}`] : [first];
+  return `${[...lines, fitted(`  ${named.filter(Boolean).join(' ')}`, width)].join('\n')}\n`;
+}
+
+/**
+ * The first page sets the width of the first column.
+ *
+ * @param width - of the terminal; undefined: lines may be of any length.
+ */
+export function tableFormat(summaryOnly: boolean, width?: number): RowFormat {
   let roomWidth = 0;
+  let isTable = true;
+  const fits = (line: string) => width === undefined || line.length <= width + 1;
   return {
     head(page) {
       roomWidth = Math.max(4, ...page.map((row) => printable(row.roomId).length));
       const titles = tableColumns.map(([title]) => title);
-      return tableLine('room'.padEnd(roomWidth), titles);
+      const line = tableLine('room'.padEnd(roomWidth), titles);
+      isTable = fits(line);
+      return isTable ? line : '';
     },
     row(row) {
       const cells = tableColumns.map(([, , , read]) => String(read(row) ?? ''));
-      return tableLine(printable(row.roomId).padEnd(roomWidth), cells);
+      const room = printable(row.roomId);
+      const line = tableLine(room.padEnd(roomWidth), cells);
+      if (width === undefined || (isTable && fits(line))) return line;
+      return stackedLines(room, roomWidth, cells, width);
     },
-    tail: (report) => `${summaryOnly ? '' : '\n'}${summaryText(report)}\n`,
+    tail: (report) => `${fitted(`${summaryOnly ? '' : '\n'}${summaryText(report)}`, width)}\n`,
     digestsItself: false,
   };
 }

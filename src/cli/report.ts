@@ -23,6 +23,7 @@ import { collect, exitCodes, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { openReportOutput } from './report-output.js';
 import { summaryText, tableFormat } from './report-text.js';
+import { widthOf } from './screen.js';
 import { sayNewest } from './say-newest.js';
 import { withOwnService } from './with-service.js';
 
@@ -102,7 +103,7 @@ async function runReport(
   // On a terminal the rooms themselves are the progress, unless they go elsewhere.
   const shows = file !== undefined || summaryOnly || io.stdout.isTTY !== true;
   try {
-    const rowFormat = formats[format](summaryOnly);
+    const rowFormat = formats[format](summaryOnly, file === undefined ? widthOf(io) : undefined);
     const pages = writeReport(service, batch, rowFormat, {
       ...{ summaryOnly, only },
       signal: interrupt.signal,

@@ -1,4 +1,5 @@
 /** A view that is drawn again and again: in place on a terminal, one after the other elsewhere. */
+import { wrapped } from '../text.js';
 import type { Io } from './io.js';
 
 export interface Screen {
@@ -20,13 +21,6 @@ export function widthOf({ stdout }: Io): number | undefined {
   if (stdout.isTTY !== true) return undefined;
   // 0 where the terminal does not know.
   return (stdout as { columns?: number }).columns || 80;
-}
-
-/** A text of which no line is too long. */
-export function fitted(text: string, width: number | undefined): string {
-  if (width === undefined) return text;
-  const lines = text.split('\n').flatMap((line) => wrapped(line, width));
-  return lines.join('\n');
 }
 
 export function createScreen(io: Io): Screen {
@@ -65,21 +59,6 @@ function createTerminal(io: Io): Screen {
       drawn = false;
     },
   };
-}
-
-/** A line in as many as it needs, those after the first indented: what to do must not be cut off. */
-function wrapped(line: string, width: number): string[] {
-  // So that there is room for the text, however narrow it is.
-  const indent = `${/^ */.exec(line)?.[0] ?? ''}  `.slice(0, width / 2);
-  const lines: string[] = [];
-  let rest = line;
-  while (rest.length > width) {
-    const space = rest.lastIndexOf(' ', width);
-    const end = space > indent.length ? space : width;
-    lines.push(rest.slice(0, end));
-    rest = indent + rest.slice(end).trimStart();
-  }
-  return [...lines, rest];
 }
 
 /** For files and pipes: a view that says nothing new is not repeated. */

@@ -123,6 +123,7 @@ export async function* writeReport(
 /**
  * Where a report goes: into a directory that is there under a name of its own, which says whose
  * rooms, where, the batch and which part of it: `room-reaper-1400000001-china-new-year-failed.csv`.
+ * undefined: to stdout, which `-` is too.
  */
 export function reportFile(
   path: string | undefined,
@@ -131,6 +132,7 @@ export function reportFile(
   format: 'table' | 'json' | 'csv' | 'ndjson',
   only?: ChosenEnds,
 ): string | undefined {
+  if (path === '-') return undefined;
   // What is wrong with the path otherwise is said where it is written.
   if (path === undefined || !orUndefined(() => lstatSync(path))?.isDirectory()) return path;
   return join(path, reportName({ sdkAppId, endpoint }, { id, name }, format, only));

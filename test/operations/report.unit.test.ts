@@ -111,3 +111,46 @@ test('nothing in the table moves the cursor', () => {
   expect(table.head([room])).toMatch(/^room {8}outcome/);
   expect(table.row(room, true)).toMatch(/^\\u001b\[2Jx {2}destroyed/);
 });
+
+describe('the table on a terminal', () => {
+  const rows = [
+    row({ roomId: 'r'.repeat(48), outcome: 'destroyed_statistics_lost' }),
+    row({ finishedAtMs: 1_700_000_000_000 }),
+    row({ ...{ roomId: 'no answer ', state: 'waiting', outcome: undefined, joined: false } }),
+  ];
+  const shown = (width: number | undefined, of = rows) => {
+    const table = tableFormat(false, width);
+    return table.head(of.slice(0, 1)) + of.map((each) => table.row(each, false)).join('');
+  };
+
+  test('that is narrow has each room whole, and all that is known of it by name', () => {
+    const [one, two, three] = rows.map((each) => shown(80, [each]));
+    expect(one).toBe(
+      `${'r'.repeat(48)}  destroyed_statistics_lost
+  statistics=response viewers=9223372036854775807 gifts=0 coins=3 likes=5
+    attempts=2 code=0 joined=yes
+`,
+    );
+    expect(two).toBe(`live-42  destroyed
+  statistics=response viewers=9223372036854775807 gifts=0 coins=3 likes=5
+    attempts=2 code=0 finished=2023-11-14T22:13:20.000Z joined=yes
+`);
+    expect(three).toMatch(/^no answer {3}\(waiting\)\n.* code=0\n$/s);
+    expect(shown(20).split('\n')).toContain('r'.repeat(48));
+  });
+
+  test.each([48, 74, 80, 120, 160, 180])('%d wide has no line that is longer', (width) => {
+    const lines = shown(width).trimEnd().split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+  });
+
+  test('that is wide has the table as a file has it, but for a room that is too long for it', () => {
+    expect(shown(300)).toBe(shown(undefined));
+    const [, ...others] = rows;
+    const late = [...others, ...rows.slice(0, 1)];
+    const lines = shown(170, late).split('\n');
+    expect(lines[0]).toMatch(/^room {5}outcome/);
+    expect(lines.at(-3)).toBe(`${'r'.repeat(48)}  destroyed_statistics_lost`);
+    expect(lines.at(-2)).toMatch(/^ {2}statistics=response/);
+  });
+});
