@@ -236,6 +236,17 @@ export async function readOpenRooms(
   return rooms.map((roomId) => ({ batchId, roomId }));
 }
 
+/** $1 SDKAppID. By an index that has no others. */
+const unfinishedSql = `
+select count(*)::int as batches from room_reaper.batches where sdk_app_id = $1 and finished_at is null`;
+
+/** How many batches have rooms that have not ended, as far as that was noted. */
+export async function countUnfinished(database: Database, sdkAppId: number): Promise<number> {
+  return (
+    (await readColumn<number>(database, 'batch-unfinished', unfinishedSql, [sdkAppId]))[0] ?? 0
+  );
+}
+
 export interface BatchProgress extends OutcomeCounts {
   id: string;
   name: string | undefined;

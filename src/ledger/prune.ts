@@ -182,13 +182,16 @@ delete from room_reaper.batches b
  where b.id = $1 and not exists (select from room_reaper.destructions d where d.batch_id = b.id)
 returning b.id`;
 
-/** $1 cutoff (µs), $2 SDKAppID. Few: a batch has two of them. */
+/** $1 cutoff (µs), $2 SDKAppID. Few: a batch has two events, a day 1,440 minutes. */
 const eventsSql = `
+with minutes_gone as (
+  delete from room_reaper.minutes where sdk_app_id = $2 and minute < ${instant('$1')}
+)
 delete from room_reaper.events where sdk_app_id = $2 and created_at < ${instant('$1')}`;
 
 /**
- * Deletes, or counts, what ended before a time. Events that others were told of then go with it,
- * uncounted.
+ * Deletes, or counts, what ended before a time. Events and counted minutes of then go with it,
+ * themselves uncounted.
  *
  * @throws the driver's error where the database cannot be used; what was deleted by then stays so.
  */

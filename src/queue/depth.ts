@@ -39,6 +39,26 @@ export async function readLimit(queue: DestroyQueue): Promise<string | undefined
 export const limitRemedy =
   'lift it where it was set: queue.removeGlobalRateLimit(), removeGlobalConcurrency() or removeRateLimitKey() of BullMQ';
 
+/**
+ * When the room that waits longest was asked for, in milliseconds since the epoch; undefined: none
+ * waits. Each lane is first come, first served, or nearly so: the first of each is looked at.
+ */
+export async function readOldestWaiting(
+  queue: DestroyQueue,
+  { lanes: counts }: Pick<QueueDepth, 'lanes'>,
+): Promise<number | undefined> {
+  let ahead = 0;
+  const firsts = Object.keys(lanes).flatMap((lane) => {
+    const count = counts[lane as Lane];
+    const first = ahead;
+    ahead += count;
+    return count === 0 ? [] : [first];
+  });
+  const jobs = await Promise.all(firsts.map((at) => queue.getPrioritized(at, at)));
+  const times = jobs.flat().map(({ timestamp }) => timestamp);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
 export async function readDepth(queue: DestroyQueue): Promise<QueueDepth> {
   const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed');
   const { urgent, retry, normal } = lanes;

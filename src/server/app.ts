@@ -26,6 +26,11 @@ const headersOfAll = {
   'X-Frame-Options': 'DENY',
 } as const;
 
+/** The path of the route that answers; undefined: there is none. */
+interface Env {
+  Variables: { path?: string };
+}
+
 const nobody = { name: '', role: 'viewer' } as const;
 
 /** @returns what answers a request. */
@@ -34,7 +39,14 @@ export function createApp(
   options: AppOptions,
 ): (request: Request, env?: object) => Promise<Response> {
   const { basePath, allowedHosts, routes } = options;
-  const app = new Hono();
+  const app = new Hono<Env>();
+  app.use(async (c, next) => {
+    const beganAt = performance.now();
+    await next();
+    const { method } = c.req;
+    const asked = { method, path: c.get('path') };
+    context.metrics.answered(asked, c.res.status, performance.now() - beganAt);
+  });
   app.use((c, next) => {
     checkHost(c.req.header('Host'), allowedHosts);
     return next();
@@ -76,8 +88,13 @@ export function createApp(
   };
 }
 
-async function answerRoute(each: Route, context: ServerContext, c: Context): Promise<Response> {
+async function answerRoute(
+  each: Route,
+  context: ServerContext,
+  c: Context<Env>,
+): Promise<Response> {
   const request = c.req.raw;
+  c.set('path', each.path);
   const principal = each.role === 'none' ? nobody : await authenticate(request, context.tokens);
   if (!mayUse(each, principal)) {
     throw new HttpProblem('FORBIDDEN', `the token must have another role than ${principal.role}`);

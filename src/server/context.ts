@@ -2,6 +2,8 @@
 import type { Logger } from 'pino';
 import type { Service } from '../operations/service.js';
 import type { TokenBook } from '../operations/tokens.js';
+import type { Status } from '../operations/status.js';
+import type { ServerMetrics } from './metrics.js';
 import type { Snapshot } from './snapshot.js';
 
 export interface ServerContext {
@@ -9,9 +11,12 @@ export interface ServerContext {
   tokens: TokenBook;
   log: Logger;
   /** How the service stands, as JSON: one for all who look. */
-  status: Snapshot;
+  status: Snapshot<Status>;
   /** What the doctor finds, as JSON: at most once a minute. */
   doctor: Snapshot;
+  metrics: ServerMetrics;
+  /** Why it is not ready, by store; nothing where all answer. */
+  readiness: () => Promise<string[]>;
   /** Aborts when the server is told to stop. */
   closing: AbortSignal;
 }

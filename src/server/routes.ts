@@ -3,14 +3,14 @@ import type { ApiFacts } from './openapi.js';
 import type { Route } from './route.js';
 import { basicRoutes } from './routes/basics.js';
 import { batch, batches, batchRooms } from './routes/batches.js';
-import { auditRoute, doctor, errors } from './routes/insight.js';
+import { auditRoute, doctor, errors, history } from './routes/insight.js';
 import { report } from './routes/report.js';
 import { explainRoom } from './routes/rooms.js';
 import { status } from './routes/status.js';
 
 export function allRoutes(facts: ApiFacts): Route[] {
   return basicRoutes(
-    [status, explainRoom, batches, batch, batchRooms, report, errors, auditRoute, doctor],
+    [status, explainRoom, batches, batch, batchRooms, report, errors, history, auditRoute, doctor],
     facts,
   );
 }

@@ -13,14 +13,18 @@ import type { Logger } from 'pino';
 import type { Config, InspectedConfig } from '../config.js';
 import { examine, findingsJson } from '../doctor/examine.js';
 import { ReaperError } from '../errors.js';
+import { startHistory } from '../operations/history.js';
+import { questionsTo } from '../operations/health.js';
 import { startNotifier } from '../operations/notify.js';
 import { openService, type Service } from '../operations/service.js';
-import { createStatusReader, statusJson } from '../operations/status.js';
+import { createStatusReader, statusJson, type Status } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
 import { openTokenBook } from '../operations/tokens.js';
 import { within } from '../time-limit.js';
+import { openMetricsEndpoint, readinessOf, type MetricsEndpoint } from '../metrics-endpoint.js';
 import { createApp } from './app.js';
 import type { ServerContext } from './context.js';
+import { createServerMetrics } from './metrics.js';
 import { HttpProblem, problemResponse } from './problem.js';
 import { allRoutes } from './routes.js';
 import { createSnapshot } from './snapshot.js';
@@ -83,18 +87,28 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const status = createSnapshot(
       config.databaseUrl === 'embedded' ? statusMs.embedded : statusMs.servers,
       lookAtStatus(service),
+      statusJson,
     );
     const doctor = createSnapshot(doctorMs, async () =>
       findingsJson(await examine(options.inspected, Date.now)),
     );
-    const context = { service, tokens, log, status, doctor, closing: closing.signal };
+    const metrics = await createServerMetrics(service, status);
+    const readiness = readinessOf(questionsTo(service));
+    const context = {
+      ...{ service, tokens, log, status, doctor, metrics, readiness },
+      closing: closing.signal,
+    };
     const server = await listen(config, createListener(context, config, options.version));
+    const endpoint = await openEndpoint(context, config.metricsPort);
+    const minutes = startHistory(service, log);
     const notifier = config.notify && startNotifier(service, { ...config.notify, log });
     return {
       url: urlOf(server, config),
       async close() {
         closing.abort();
-        await Promise.all([closeServer(server), notifier?.close()]);
+        endpoint?.drain();
+        await Promise.all([closeServer(server), minutes.close(), notifier?.close()]);
+        await endpoint?.close();
         await service.close();
       },
     };
@@ -102,6 +116,15 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await service.close();
     throw error;
   }
+}
+
+/** Metrics and health again, on a port that may be open to others than the API. */
+async function openEndpoint(
+  { metrics: registry, readiness }: ServerContext,
+  port: number | undefined,
+): Promise<MetricsEndpoint | undefined> {
+  if (port === undefined) return undefined;
+  return openMetricsEndpoint({ port, registry, readiness });
 }
 
 function isLoopback(host: string): boolean {
@@ -117,14 +140,9 @@ function tokenless({ serveHost }: Config): ReaperError {
   );
 }
 
-function lookAtStatus(service: Service): () => Promise<object> {
+function lookAtStatus(service: Service): () => Promise<Status> {
   const isEmbedded = service.config.databaseUrl === 'embedded';
-  const read = createStatusReader(
-    sourcesOf(service),
-    undefined,
-    isEmbedded ? undefined : storeLimitMs,
-  );
-  return async () => statusJson(await read());
+  return createStatusReader(sourcesOf(service), undefined, isEmbedded ? undefined : storeLimitMs);
 }
 
 type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;

@@ -7,17 +7,23 @@ export interface Seen {
   etag: string;
 }
 
-export type Snapshot = () => Promise<Seen>;
+export type Snapshot<T = object> = () => Promise<Seen & { value: T }>;
 
 /**
  * @param freshMs - how long one look counts, in milliseconds from its end.
  * @param look - its failure is told to those who waited for it, and kept for nobody else.
+ * @param toJson - how it is shown.
  */
-export function createSnapshot(freshMs: number, look: () => Promise<object>): Snapshot {
-  let taken: { seen: Seen; atMs: number } | undefined;
-  let taking: Promise<Seen> | undefined;
-  async function take(): Promise<Seen> {
-    const seen = seenAs(JSON.stringify(await look()));
+export function createSnapshot<T>(
+  freshMs: number,
+  look: () => Promise<T>,
+  toJson: (value: T) => unknown = (value) => value,
+): Snapshot<T> {
+  let taken: { seen: Seen & { value: T }; atMs: number } | undefined;
+  let taking: Promise<Seen & { value: T }> | undefined;
+  async function take(): Promise<Seen & { value: T }> {
+    const value = await look();
+    const seen = { value, ...seenAs(JSON.stringify(toJson(value))) };
     taken = { seen, atMs: performance.now() };
     return seen;
   }

@@ -52,6 +52,7 @@ describe('bringing the schema up to date', () => {
       'ledger_id',
       'lines',
       'migrations',
+      'minutes',
       'replays',
       'tokens',
       'workers',
@@ -181,9 +182,7 @@ const versions = async () =>
 /** As the version before had it, as far as its number tells. */
 const makeOlder = () =>
   sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       drop function room_reaper.write_batch_event, room_reaper.write_line_event cascade;
-       drop function room_reaper.iso;
-       drop table room_reaper.events`);
+       drop table room_reaper.minutes`);
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({

@@ -31,6 +31,8 @@ describe('roles', () => {
     'get /v1/batches/{id}/report': ['viewer'],
     'get /v1/errors': ['viewer'],
     'get /v1/audit': ['viewer'],
+    'get /v1/history': ['viewer'],
+    'get /metrics': ['nobody', 'viewer', 'producer'],
   };
 
   test.each(routes.map((each) => ({ ...each, name: `${each.method} ${each.path}` })))(
@@ -185,7 +187,7 @@ test('the status is that of the command line, and 304 to who has it', async () =
 test('it is ready while its stores answer', async () => {
   expect(await app.ask('/readyz', { as: 'nobody' })).toMatchObject({
     status: 200,
-    json: { ready: true, queue: true, ledger: true },
+    json: { ok: true, troubles: [] },
   });
 });
 

@@ -1,17 +1,21 @@
 /** What the server says of itself: health, who asks, and what can be asked. */
 import { z } from '@hono/zod-openapi';
-import { readHealth } from '../../operations/health.js';
 import { roles } from '../../operations/tokens.js';
 import { describeApi, type ApiFacts } from '../openapi.js';
 import { route, type Route } from '../route.js';
+
+const health = z.object({
+  ok: z.boolean(),
+  troubles: z.array(z.string()).meta({ description: 'which store, and why' }),
+});
 
 const livez = route(
   {
     ...{ method: 'get', path: '/livez', role: 'none' },
     summary: 'Whether the process is alive. It asks no store.',
-    answers: { 200: { means: 'it is', schema: z.object({ alive: z.literal(true) }) } },
+    answers: { 200: { means: 'it is', schema: health } },
   },
-  () => Promise.resolve({ json: { alive: true } }),
+  () => Promise.resolve({ json: { ok: true, troubles: [] } }),
 );
 
 const readyz = route(
@@ -19,16 +23,27 @@ const readyz = route(
     ...{ method: 'get', path: '/readyz', role: 'none' },
     summary: 'Whether the stores answer, and shutdown has not begun. A stopped line is ready.',
     answers: {
-      200: { means: 'ready', schema: z.object({ ready: z.boolean() }) },
-      503: { means: 'not ready: which store does not answer, or closing' },
+      200: { means: 'ready', schema: health },
+      503: { means: 'a store does not answer, or it is ending', schema: health },
     },
   },
-  async ({ context: { service, closing } }) => {
-    if (closing.aborted) return { status: 503, json: { ready: false, closing: true } };
-    const health = await readHealth(service);
-    const ready = health.queue && health.ledger;
-    return { status: ready ? 200 : 503, json: { ready, ...health } };
+  async ({ context: { readiness, closing } }) => {
+    const troubles = closing.aborted ? ['it is ending'] : await readiness();
+    const ok = troubles.length === 0;
+    return { status: ok ? 200 : 503, json: { ok, troubles } };
   },
+);
+
+const metrics = route(
+  {
+    ...{ method: 'get', path: '/metrics', role: 'none' },
+    summary: 'What is global, for Prometheus.',
+    answers: { 200: { means: 'the text format of Prometheus' } },
+  },
+  async ({ context: { metrics: told } }) => ({
+    text: await told.metrics(),
+    headers: { 'Content-Type': told.contentType },
+  }),
 );
 
 const me = route(
@@ -44,7 +59,7 @@ const me = route(
 
 /** @param others - all but these. */
 export function basicRoutes(others: readonly Route[], facts: ApiFacts): Route[] {
-  const all: Route[] = [livez, readyz, me, ...others];
+  const all: Route[] = [livez, readyz, metrics, me, ...others];
   let document: object | undefined;
   const openapi = route(
     {

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { audit, auditJson } from '../../operations/audit.js';
 import { failuresJson, readFailures } from '../../operations/failures.js';
 import { findBatch } from '../../operations/find-batch.js';
+import { historyJson, readHistory } from '../../operations/history.js';
 import { ledgerNowMs } from '../../operations/service.js';
 import { ReaperError } from '../../errors.js';
 import { route } from '../route.js';
@@ -45,8 +46,8 @@ export const errors = route(
   },
 );
 
-/** Where no time is asked for, in milliseconds: the last hour. */
-const auditedMs = 3_600_000;
+/** What is told where no time is asked for, in milliseconds. */
+const lastHourMs = 3_600_000;
 
 export const auditRoute = route(
   {
@@ -66,9 +67,39 @@ export const auditRoute = route(
     const end = to ?? (await ledgerNowMs(service));
     const asked =
       named === undefined
-        ? { fromMs: from ?? end - auditedMs, toMs: to }
+        ? { fromMs: from ?? end - lastHourMs, toMs: to }
         : { batchId: (await findBatch(service, named)).id };
     return { json: auditJson(await audit(service, asked)) };
+  },
+);
+
+export const history = route(
+  {
+    ...{ method: 'get', path: '/v1/history', role: 'viewer' },
+    summary: 'Minute by minute what was sent and how it ended. Default: the last hour.',
+    query: z.strictObject({ from: time.optional(), to: time.optional() }),
+    answers: {
+      200: {
+        means: 'minutes that have ended, in order; one without a request may be left out',
+        schema: z.object({
+          countedUntil: z.string().nullable(),
+          minutes: z.array(
+            z.object({
+              at: z.string(),
+              requests: z.int(),
+              worstWindow: z.int(),
+              verdicts: z.record(z.string(), z.int()),
+              outcomes: z.record(z.string(), z.int()),
+            }),
+          ),
+        }),
+      },
+    },
+  },
+  async ({ context: { service }, query }) => {
+    const toMs = query.to ?? (await ledgerNowMs(service));
+    const fromMs = query.from ?? toMs - lastHourMs;
+    return { json: historyJson(await readHistory(service, { fromMs, toMs })) };
   },
 );
 
