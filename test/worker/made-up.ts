@@ -204,6 +204,11 @@ export function madeUpContext(
       { level: 'info', base: null },
       { write: (text) => void logged.push(JSON.parse(text) as never) },
     ),
+    metrics: {
+      attempted: () => undefined,
+      ended: () => undefined,
+      unsaved: () => undefined,
+    },
     onEnded: ({ outcome }: { outcome: string }) => done.push(`ended ${outcome}`),
     onTrouble: (reason: string) => done.push(`trouble: ${reason}`),
     laterRetries: given.laterRetries ?? 8,
