@@ -58,10 +58,18 @@ export interface Candidate {
   createdAtMs: number;
 }
 
+/** One of several places that are wrong. */
+export interface ErrorDetail {
+  /** Of a list, from 1. */
+  line?: number;
+  detail: string;
+}
+
 export interface ErrorOptions {
   cause?: unknown;
   remedy?: Remedy | undefined;
   candidates?: readonly Candidate[];
+  details?: readonly ErrorDetail[];
 }
 
 export class ReaperError extends Error {
@@ -70,11 +78,14 @@ export class ReaperError extends Error {
   readonly remedy: Remedy | undefined;
   /** Of `AMBIGUOUS`; empty elsewhere. */
   readonly candidates: readonly Candidate[];
+  /** The first of the places that are wrong, for whoever has not named them already. */
+  readonly details: readonly ErrorDetail[];
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : {});
     this.code = code;
     this.remedy = options.remedy;
     this.candidates = options.candidates ?? [];
+    this.details = options.details ?? [];
   }
 }

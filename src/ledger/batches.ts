@@ -26,14 +26,20 @@ export interface NewBatch {
   /** Who asked. */
   by: string;
   note: string | undefined;
+  /** The name of the token that asked over HTTP, if that is how it was asked. */
+  token?: string | undefined;
+  /** Of a list that is put on the queue by a server, later: what it needs for that. */
+  list?: { partsId: string; lane: string; notBeforeMs: number | undefined };
 }
 
 /**
- * The same list under the same name (or under none), while its batch is unfinished, is the
- * same batch: somebody runs an interrupted command again. Once it has finished, or was
+ * The same list under the same name (or under none), by the same token (or by none), while its batch
+ * is unfinished, is the same batch: somebody runs an interrupted command again. Once it has finished, or was
  * cancelled, it is a new request.
  *
- * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note.
+ * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note, $9 token;
+ * $10 id of the parts of its list, $11 lane, $12 when it is due (ms), or null: a list that is put on
+ * the queue later is written down with the batch, unless one is already.
  * Run again with the same id, it finds what it made.
  * Locks nothing: two people who start the same list at the same instant make two batches,
  * and the queue joins their rooms.
@@ -41,14 +47,21 @@ export interface NewBatch {
 const openSql = `
 with known as (
   select id, name, total, created_at from room_reaper.batches
-   where sdk_app_id = $2 and fingerprint = $4 and finished_at is null and cancelled_at is null
-     and (name = $3 and not made_up_name or $3::text is null and (made_up_name or name is null))
-   order by created_at desc limit 1
+   where sdk_app_id = $2 and (id = $1
+      or fingerprint = $4 and finished_at is null and cancelled_at is null and token is not distinct from $9
+     and (name = $3 and not made_up_name or $3::text is null and (made_up_name or name is null)))
+   order by id = $1 desc, created_at desc limit 1
 ), made as (
   insert into room_reaper.batches
-    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note)
-  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8 where not exists (select from known)
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, token)
+  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8, $9 where not exists (select from known)
   returning id, name, total, created_at
+), listed as (
+  insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, not_before, begun)
+  select b.id, $2, $10, $11, to_timestamp($12::float8 / 1000), b.begun
+    from (select id, true as begun from known union all select id, false from made) b
+   where $10::text is not null
+  on conflict (batch_id) do nothing
 )
 select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, id = $1 as is_new from known
 union all
@@ -67,6 +80,10 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
     batch.madeUpName,
     batch.by,
     batch.note ?? null,
+    batch.token ?? null,
+    batch.list?.partsId ?? null,
+    batch.list?.lane ?? null,
+    batch.list?.notBeforeMs ?? null,
   ]);
   if (row === undefined) throw new Error('the batch was neither found nor made');
   return {
@@ -210,32 +227,6 @@ export async function readEnded(
   return new Map(rows.map((row) => [row.id, row.ended_at]));
 }
 
-/**
- * $1 batch id, $2 most rows. Rooms of a batch that workers have taken up and that have not ended, and
- * those that it joined. Reads all rooms of the batch.
- */
-const openRoomsSql = `
-(select d.room_id from room_reaper.destructions d
-  where d.batch_id = $1 and d.outcome is null order by d.room_id collate "C" limit $2)
-union
-(select j.room_id from room_reaper.batch_joins j
-   left join room_reaper.destructions d on d.id = j.destruction_id
-  where j.batch_id = $1 and d.outcome is null order by j.room_id collate "C" limit $2)
-order by room_id limit $2`;
-
-/** Rooms of a batch that have not ended, as far as the ledger knows them. */
-export async function readOpenRooms(
-  database: Database,
-  batchId: string,
-  most: number,
-): Promise<{ batchId: string; roomId: string }[]> {
-  const rooms = await readColumn<string>(database, 'batch-open-rooms', openRoomsSql, [
-    batchId,
-    most,
-  ]);
-  return rooms.map((roomId) => ({ batchId, roomId }));
-}
-
 /** $1 SDKAppID. By an index that has no others. */
 const unfinishedSql = `
 select count(*)::int as batches from room_reaper.batches where sdk_app_id = $1 and finished_at is null`;
@@ -258,6 +249,8 @@ export interface BatchProgress extends OutcomeCounts {
   /** Who asked. */
   by: string | undefined;
   note: string | undefined;
+  /** The name of the token that asked over HTTP. */
+  token: string | undefined;
   /** Of a replay: the batch that its rooms came from, where it is one, and what chose them. */
   parentId: string | undefined;
   origin: string | undefined;
@@ -273,7 +266,8 @@ const rateSpanSeconds = 10;
 /**
  * $1 SDKAppID, $3 most rows; each of the others may be null: $2 id or name, $4 part of the name, or
  * beginning of the id, $5 who asked, $6 asked for since then (epoch ms), $7 whether only those that
- * have not ended, $8 when (epoch µs) and $9 which was the last that is known: those behind it.
+ * have not ended, $8 when (epoch µs) and $9 which was the last that is known: those behind it; $10
+ * the token that asked.
  * Newest first. What costs a look at each batch is done for the rows of the page alone.
  *
  * The rate is that of destructions whose attempts were sent in the last seconds: an index on
@@ -295,6 +289,7 @@ page as (
    where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
      and ($4::text is null or position(lower($4) in lower(b.name)) > 0 or starts_with(b.id, lower($4)))
      and ($5::text is null or b.asked_by = $5)
+     and ($10::text is null or b.token = $10)
      and ($6::float8 is null or b.created_at >= to_timestamp($6 / 1000))
      and ($7::bool is not true or b.finished_at is null and (${hasEnded}) is not true)
      and ($8::float8 is null or (b.created_at, b.id) < (${instant('$8')}, $9::text))
@@ -303,7 +298,7 @@ page as (
 select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as created_at,
        extract(epoch from b.enqueued_at)::float8 * 1000 as enqueued_at,
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
-       b.asked_by, b.note, b.parent_id, b.origin,
+       b.asked_by, b.note, b.token, b.parent_id, b.origin,
        extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
        coalesce(m.ended / m.seconds, 0) as rate,
        ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
@@ -317,7 +312,10 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
  order by b.created_at desc, b.id desc`;
 
 type ProgressRow = OutcomeCounts &
-  Record<'name' | 'asked_by' | 'note' | 'parent_id' | 'origin' | 'cancelled_by', string | null> &
+  Record<
+    'name' | 'asked_by' | 'note' | 'token' | 'parent_id' | 'origin' | 'cancelled_by',
+    string | null
+  > &
   Record<'enqueued_at' | 'finished_at' | 'cancelled_at', number | null> &
   Record<'total' | 'created_at' | 'rate', number> & { id: string };
 
@@ -327,6 +325,8 @@ export interface BatchFilter {
   /** Part of the name, in whatever case, or the beginning of the id. */
   like?: string | undefined;
   by?: string | undefined;
+  /** Name of the token that asked over HTTP. */
+  token?: string | undefined;
   /** Asked for then or later, in milliseconds since the epoch. */
   createdFromMs?: number | undefined;
   /** Only those that have not ended. */
@@ -351,6 +351,7 @@ export async function readBatches(
     options.unfinished ?? null,
     options.after?.createdAtUs ?? null,
     options.after?.id ?? null,
+    options.token ?? null,
   ]);
   return rows.map((row) => ({
     ...countsOf(row),
@@ -362,6 +363,7 @@ export async function readBatches(
     finishedAtMs: row.finished_at ?? undefined,
     by: row.asked_by ?? undefined,
     note: row.note ?? undefined,
+    token: row.token ?? undefined,
     parentId: row.parent_id ?? undefined,
     origin: row.origin ?? undefined,
     cancelledAtMs: row.cancelled_at ?? undefined,

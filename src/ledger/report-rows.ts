@@ -160,6 +160,32 @@ function readRow(row: PageRow): LedgerRow {
   };
 }
 
+/**
+ * $1 batch id, $2 most rows. Rooms of a batch that workers have taken up and that have not ended, and
+ * those that it joined. Reads all rooms of the batch.
+ */
+const openRoomsSql = `
+(select d.room_id from room_reaper.destructions d
+  where d.batch_id = $1 and d.outcome is null order by d.room_id collate "C" limit $2)
+union
+(select j.room_id from room_reaper.batch_joins j
+   left join room_reaper.destructions d on d.id = j.destruction_id
+  where j.batch_id = $1 and d.outcome is null order by j.room_id collate "C" limit $2)
+order by room_id limit $2`;
+
+/** Rooms of a batch that have not ended, as far as the ledger knows them. */
+export async function readOpenRooms(
+  database: Database,
+  batchId: string,
+  most: number,
+): Promise<{ batchId: string; roomId: string }[]> {
+  const rooms = await readColumn<string>(database, 'batch-open-rooms', openRoomsSql, [
+    batchId,
+    most,
+  ]);
+  return rooms.map((roomId) => ({ batchId, roomId }));
+}
+
 /** $1 batch id. */
 const knownSql = `
 select (select count(*) from room_reaper.destructions where batch_id = $1)::float8

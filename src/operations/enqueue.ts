@@ -146,6 +146,11 @@ export function enqueuedToJson({ counts }: CheckedRooms, { batch, added }: Enque
 /** How often it is looked whether the batch was cancelled meanwhile, in milliseconds. */
 const lookForCancelEveryMs = 1_000;
 
+interface FillOptions extends EnqueueOptions, Pick<AddManyOptions, 'leaveWaiting'> {
+  /** Whether a batch without space for its first room was never asked for. Default: where it is new. */
+  mayForget?: boolean;
+}
+
 /**
  * Adds the rooms of a batch that is open in the ledger. Ids depend on batch and room alone, so
  * doing it again after an interruption adds nothing twice.
@@ -159,16 +164,17 @@ export async function fillBatch(
   batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
   rooms: AsyncIterable<readonly string[]>,
   { lane, notBeforeMs }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs'>,
-  { onProgress, signal, leaveWaiting }: EnqueueOptions & Pick<AddManyOptions, 'leaveWaiting'>,
+  options: FillOptions,
 ): Promise<AddedMany> {
   const { database, config } = service;
+  const { onProgress, signal, leaveWaiting, mayForget = batch.isNew } = options;
   const opened = await service.queue();
   const space = createSpaceCheck({
     readMemory: () => fromQueue(readMemory(opened.queue)),
     ...(batch.isNew ? { total: batch.total } : {}),
   });
   await space.beforeFirst().catch(async (error: unknown) => {
-    if (batch.isNew) await forgetBatch(database, batch.id);
+    if (mayForget) await forgetBatch(database, batch.id);
     throw error;
   });
   const keepHeapSmall = createHeapKeeper();

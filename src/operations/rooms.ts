@@ -3,6 +3,7 @@ import { ReaperError } from '../errors.js';
 import { protectedRooms, type ProtectedRooms } from '../protected-rooms.js';
 import { scanRoomList, type RoomListSummary } from '../room-list/two-passes.js';
 import type { RoomList } from '../room-list/room-list.js';
+import { printable } from '../redact.js';
 import { count } from '../text.js';
 
 /** Rooms never to destroy. */
@@ -44,8 +45,12 @@ export interface CheckedRooms extends Pick<
 /** Most protected rooms that are named one by one. */
 export const namedAtMost = 20;
 
-/** Reads the list once and checks all of it. */
-export async function checkRooms(list: RoomList, protection: Protection): Promise<CheckedRooms> {
+/** Reads the list once and checks all of it. @param mostProblems - that are named; default 20. */
+export async function checkRooms(
+  list: RoomList,
+  protection: Protection,
+  mostProblems?: number,
+): Promise<CheckedRooms> {
   const named = new Map<string, string>();
   let total = 0;
   const unused = new Map(
@@ -73,7 +78,10 @@ export async function checkRooms(list: RoomList, protection: Protection): Promis
   };
 
   const guarded = protection.rooms.isEmpty ? list : unprotected;
-  const { valid, unique, duplicates, invalid, ...found } = await scanRoomList(guarded);
+  const { valid, unique, duplicates, invalid, ...found } = await scanRoomList(
+    guarded,
+    mostProblems,
+  );
   const counts = { requested: valid + invalid, unique, duplicates, invalid, protected: total };
   return {
     ...found,
@@ -102,6 +110,7 @@ export function refuseUnusable(rooms: CheckedRooms, leaveOut: LeaveOut): void {
         : `${count(invalid)} lines that are not RoomIds`;
     throw new ReaperError('INVALID', `the list has ${entries}; nothing was sent`, {
       remedy: 'skip_invalid',
+      details: rooms.problems.map(({ position, problem }) => ({ line: position, detail: problem })),
     });
   }
   refuseProtected(rooms.protected, leaveOut);
@@ -115,11 +124,17 @@ export function refuseUnusable(rooms: CheckedRooms, leaveOut: LeaveOut): void {
 }
 
 /** @throws ReaperError `REFUSED` where there are protected rooms and they are not to be left out. */
-export function refuseProtected({ total }: FoundProtected, { skipProtected }: LeaveOut): void {
+export function refuseProtected(
+  { total, named }: FoundProtected,
+  { skipProtected }: LeaveOut,
+): void {
   if (total === 0 || skipProtected) return;
   const rooms = total === 1 ? 'a protected room' : `${count(total)} protected rooms`;
   throw new ReaperError('REFUSED', `the list has ${rooms}; nothing was sent`, {
     remedy: 'skip_protected',
+    details: named.map(({ roomId, entry }) => ({
+      detail: `${printable(roomId)} is protected${roomId === entry ? '' : ` by ${printable(entry)}`}`,
+    })),
   });
 }
 

@@ -2,6 +2,8 @@
 import type { Config } from '../config.js';
 import type { Database } from '../ledger/database.js';
 import { ReaperError } from '../errors.js';
+import type { Way } from '../ledger/actions.js';
+import type { Role } from '../ledger/tokens.js';
 import { checkQueue, claimQueue } from '../ledger/identity.js';
 import { lineId, readApps, type LineKey } from '../ledger/line.js';
 import { readNowUs } from '../ledger/sent.js';
@@ -38,8 +40,18 @@ export function appOf({ sdkAppId, endpoint }: Pick<Config, 'sdkAppId' | 'endpoin
   return `app ${sdkAppId} at ${new URL(endpoint).host}${region === undefined ? '' : ` (${region})`}`;
 }
 
+/** Who asks, and by which way. */
+export interface Actor {
+  who: string;
+  /** Of a token; undefined: a user of the machine. */
+  role?: Role;
+  way: Way;
+}
+
 export interface Service extends ServiceLine {
   readonly config: Config;
+  /** Who asks, where that is not a user of this machine. */
+  readonly actor?: Actor;
   readonly database: Database;
   /** For a worker in the same process, which opens a queue of its own. */
   readonly stores: Stores;

@@ -135,7 +135,9 @@ export async function addMany(
       destruction,
       priority: priorityAt(position + index),
     }));
-    if (!leaveWaiting) counts.dueEarlier += await bringAllForward(waiting, wishes, delayMs);
+    if (!leaveWaiting) {
+      counts.dueEarlier += (await bringAllForward(waiting, wishes, delayMs)).dueEarlier;
+    }
     const missing = wishes.filter((_, index) => waiting[index] === undefined);
     counts.added += wishes.length - missing.length;
     if (missing.length > 0) {

@@ -76,6 +76,14 @@ export interface Wish {
   priority: number;
 }
 
+/** Of rooms that are pending already. */
+export interface BroughtForward {
+  /** How many are due earlier than asked for now, and stay so. */
+  dueEarlier: number;
+  /** How many go, or are due, sooner than before. */
+  moved: number;
+}
+
 interface JoinOptions {
   /** Told of rooms that are pending already, before they are brought forward. */
   onJoined?: ((joined: readonly Added[]) => Promise<void>) | undefined;
@@ -89,7 +97,7 @@ export async function addOrJoin(
   wishes: readonly Wish[],
   placement: Placement,
   { onJoined, leaveWaiting = false }: JoinOptions = {},
-): Promise<{ added: Added[]; dueEarlier: number }> {
+): Promise<{ added: Added[] } & BroughtForward> {
   const add = (some: readonly Wish[]) =>
     addDestructions(
       queue,
@@ -116,15 +124,15 @@ export async function addOrJoin(
     if (now !== undefined) added[at] = now;
   }
   const joined = added.filter((_, index) => isPending(index));
-  if (joined.length === 0) return { added, dueEarlier: 0 };
+  if (joined.length === 0) return { added, dueEarlier: 0, moved: 0 };
   await onJoined?.(joined);
-  if (leaveWaiting) return { added, dueEarlier: 0 };
+  if (leaveWaiting) return { added, dueEarlier: 0, moved: 0 };
   const standing = await readJobs(
     queue,
     joined.map((each) => each.destructionId),
   );
   const again = wishes.filter((_, index) => isPending(index));
-  return { added, dueEarlier: await bringAllForward(standing, again, placement.delayMs) };
+  return { added, ...(await bringAllForward(standing, again, placement.delayMs)) };
 }
 
 /**
@@ -152,20 +160,20 @@ async function freeLostRooms(
  * What waits from before is asked for again: it is due now, and may take its time anew.
  *
  * @param jobs - by the index of the wish; undefined where there is none.
- * @returns how many are due earlier than they would be now, and stay so.
  */
 export async function bringAllForward(
   jobs: readonly (DestroyJob | undefined)[],
   wishes: readonly Wish[],
   delayMs: number,
-): Promise<number> {
-  const earlier = await Promise.all(
+): Promise<BroughtForward> {
+  const all = await Promise.all(
     wishes.map(async ({ destruction, priority }, index) => {
       const job = jobs[index];
-      return job !== undefined && bringForward(job, priority, delayMs, destruction.notAfterMs);
+      return job && (await bringForward(job, priority, delayMs, destruction.notAfterMs));
     }),
   );
-  return earlier.filter(Boolean).length;
+  const count = (outcome: 'earlier' | 'moved') => all.filter((each) => each === outcome).length;
+  return { dueEarlier: count('earlier'), moved: count('moved') };
 }
 
 /** How often a call is made whose connection broke before its answer. */
@@ -234,17 +242,17 @@ const turnSlack = 4;
  *
  * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked; ask again.
  * @param priority - what the new request would have given it.
- * @returns whether it goes earlier than the new request asks for: nothing is put off.
+ * @returns `earlier` where it is due before the new request asks for: nothing is put off; `moved` where
+ *   it goes, or is due, sooner than before.
  */
 export async function bringForward(
   job: DestroyJob,
   priority: number,
   delayMs: number,
   notAfterMs: number,
-): Promise<boolean> {
-  if (goesBefore(priority, job.priority)) {
-    await changePending(() => job.changePriority({ priority }));
-  }
+): Promise<'earlier' | 'moved' | 'left'> {
+  let moved = goesBefore(priority, job.priority);
+  if (moved) await changePending(() => job.changePriority({ priority }));
   const data = { ...job.data };
   const standing = notAfterOf(data, job.timestamp) ?? 0;
   if (notAfterMs > standing + deadlineSlackMs) data.n = notAfterMs;
@@ -257,15 +265,18 @@ export async function bringForward(
     if (job.attemptsMade === 0) standingDueMs = data.d ?? job.timestamp + job.delay;
     if (delayMs === 0) {
       await changePending(() => job.promote());
+      moved = true;
     } else if (standingDueMs > dueAtMs) {
       await changePending(() => job.changeDelay(delayMs));
       data.d = dueAtMs;
+      moved = true;
     }
   }
   if (data.n !== job.data.n || data.d !== job.data.d) {
     await changePending(() => job.updateData(data));
   }
-  return delayMs > 0 && standingDueMs < Date.now() + delayMs - dueSlackMs;
+  const isEarlier = delayMs > 0 && standingDueMs < Date.now() + delayMs - dueSlackMs;
+  return isEarlier ? 'earlier' : moved ? 'moved' : 'left';
 }
 
 function goesBefore(priority: number, standing: number): boolean {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ProblemEntry, RoomEntry, RoomList, RoomListLayout } from './room-list.js';
 import { createRoomSet } from './room-set.js';
 
-/** Problems that a summary holds. */
+/** Problems and doubts that a summary holds, unless it is asked for more. */
 const firstProblems = 20;
 
 /** What the first pass over a list found; no layout of an empty file or of rooms from flags. */
@@ -14,18 +14,18 @@ export interface RoomListSummary extends Partial<RoomListLayout> {
   readonly duplicates: number;
   /** Entries with a problem, all of them. */
   readonly invalid: number;
-  /** The first 20 of them. */
+  /** The first of them. */
   readonly problems: readonly ProblemEntry[];
   /** Valid entries that are hardly meant, all of them. */
   readonly doubtful: number;
-  /** The first 20 of them. */
+  /** The first of them. */
   readonly doubts: readonly NonNullable<RoomEntry['doubt']>[];
   /** Hex SHA-256 over the valid RoomIds in order, joined by newlines. */
   readonly fingerprint: string;
 }
 
-/** The first pass: counts and checks a list without keeping it. */
-export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
+/** The first pass: counts and checks a list without keeping it. @param most - problems that are kept. */
+export async function scanRoomList(list: RoomList, most = firstProblems): Promise<RoomListSummary> {
   let layout: Partial<RoomListLayout> = {};
   const rooms = createRoomSet();
   const fingerprint = createFingerprint();
@@ -45,10 +45,10 @@ export async function scanRoomList(list: RoomList): Promise<RoomListSummary> {
         rooms.add(entry.roomId);
         if (entry.doubt === undefined) continue;
         doubtful += 1;
-        if (doubts.length < firstProblems) doubts.push(entry.doubt);
+        if (doubts.length < most) doubts.push(entry.doubt);
       } else {
         invalid += 1;
-        if (problems.length < firstProblems) problems.push(entry);
+        if (problems.length < most) problems.push(entry);
       }
     }
     valid += roomIds.length;

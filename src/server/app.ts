@@ -3,11 +3,12 @@
  * in this order: host, path and method, token, role, and only then what it carries.
  */
 import { Hono, type Context } from 'hono';
+import type { IncomingMessage } from 'node:http';
 import { problemResponse, HttpProblem } from './problem.js';
 import { authenticate, checkHost } from './guard.js';
 import { toResponse } from './answer.js';
 import { mayUse, type Route } from './route.js';
-import { readJson, readQuery, check } from './read-request.js';
+import { readJson, readKey, readQuery, check } from './read-request.js';
 import type { ServerContext } from './context.js';
 
 export interface AppOptions {
@@ -102,7 +103,10 @@ async function answerRoute(
   const query = readQuery(new URL(request.url), each.query);
   const path = each.parameters && check(each.parameters, c.req.param());
   const body = each.body && (await readJson(request, each.body));
-  return toResponse(await each.handle({ context, principal, path, query, body, request }));
+  const key = each.takesKey === true ? readKey(request) : undefined;
+  const { incoming } = c.env as { incoming: IncomingMessage };
+  const asked = { context, principal, path, query, body, request, incoming, key };
+  return toResponse(await each.handle(asked));
 }
 
 function byPath(routes: readonly Route[]): Map<string, Route[]> {

@@ -1,5 +1,7 @@
 /** What all requests of a server share. */
 import type { Logger } from 'pino';
+import type { ListKeeper } from '../operations/list-keeper.js';
+import type { Protection } from '../operations/rooms.js';
 import type { Service } from '../operations/service.js';
 import type { TokenBook } from '../operations/tokens.js';
 import type { Status } from '../operations/status.js';
@@ -8,6 +10,10 @@ import type { Snapshot } from './snapshot.js';
 
 export interface ServerContext {
   service: Service;
+  /** Where the paths begin: empty, or with a slash. */
+  basePath: string;
+  protection: Protection;
+  keeper: ListKeeper;
   tokens: TokenBook;
   log: Logger;
   /** How the service stands, as JSON: one for all who look. */

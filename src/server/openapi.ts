@@ -43,8 +43,20 @@ export function describeApi(routes: readonly Route[], { version, basePath }: Api
 
 type RouteConfig = Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0];
 
+const keyHeader = z.object({
+  'Idempotency-Key': z.string().max(255).optional().meta({
+    description: 'The same key and request again give the first answer again.',
+  }),
+});
+
+function streamed({ json, types }: NonNullable<Route['streams']>) {
+  const list = { schema: { type: 'string', description: 'a RoomId a line' } } as const;
+  const lists = Object.fromEntries(types.map((type) => [type, list] as const));
+  return { 'application/json': { schema: json }, ...lists };
+}
+
 function describeRoute(each: Route): RouteConfig {
-  const { method, path, role, summary, parameters, query, body, answers } = each;
+  const { method, path, role, summary, parameters, query, body, answers, streams, takesKey } = each;
   const succeeded = Object.fromEntries(
     Object.entries(answers).map(([status, { means, schema }]) => {
       const content = schema && { content: { 'application/json': { schema } } };
@@ -61,6 +73,8 @@ function describeRoute(each: Route): RouteConfig {
     ...(body === undefined
       ? {}
       : { body: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...(streams === undefined ? {} : { body: { required: true, content: streamed(streams) } }),
+    ...(takesKey === true ? { headers: keyHeader } : {}),
   };
   return {
     ...{ method, path, summary, request },

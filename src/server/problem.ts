@@ -1,6 +1,12 @@
 /** Every error as RFC 9457 has it: `application/problem+json`. */
 import { STATUS_CODES } from 'node:http';
-import { errorCodes, ReaperError, type ErrorCode, type Remedy } from '../errors.js';
+import {
+  errorCodes,
+  ReaperError,
+  type ErrorCode,
+  type ErrorDetail,
+  type Remedy,
+} from '../errors.js';
 import { isPassing } from '../passing.js';
 
 /**
@@ -23,16 +29,10 @@ export const httpCodes = {
 
 export type HttpCode = keyof typeof httpCodes;
 
-/** A line of a list, or a field of a request, and what is wrong with it. */
-export interface ProblemEntry {
-  line?: number;
-  detail: string;
-}
-
 interface ProblemOptions {
   remedy?: string;
   /** At most a hundred. */
-  errors?: readonly ProblemEntry[];
+  errors?: readonly ErrorDetail[];
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -74,10 +74,11 @@ export function problemResponse(error: unknown): Response {
     return answer(error.code, httpStatus, error.message, error.options);
   }
   if (error instanceof ReaperError) {
-    const { code, message, remedy, candidates } = error;
-    const errors = candidates.map(({ id, createdAtMs }) => ({
+    const { code, message, remedy, candidates, details } = error;
+    const named = candidates.map(({ id, createdAtMs }) => ({
       detail: `${id} of ${new Date(createdAtMs).toISOString()}`,
     }));
+    const errors = [...details, ...named];
     return answer(code, errorCodes[code].httpStatus, message, {
       ...(remedy === undefined ? {} : { remedy: remedies[remedy] }),
       ...(errors.length === 0 ? {} : { errors }),

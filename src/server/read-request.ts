@@ -30,7 +30,11 @@ export function readQuery<Query>(url: URL, schema: z.ZodType<Query> | undefined)
  * @throws HttpProblem where the body is no JSON, too large or too slow; ReaperError `INVALID` where
  *   it is another JSON than is asked for.
  */
-export async function readJson<Body>(request: Request, schema: z.ZodType<Body>): Promise<Body> {
+export async function readJson<Body>(
+  request: Request,
+  schema: z.ZodType<Body>,
+  most = largestJson,
+): Promise<Body> {
   const type = request.headers.get('Content-Type') ?? '';
   const isJson = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
   if (!isJson || request.headers.has('Content-Encoding')) {
@@ -38,7 +42,7 @@ export async function readJson<Body>(request: Request, schema: z.ZodType<Body>):
       remedy: 'send it with Content-Type: application/json',
     });
   }
-  const text = await within(bodyLimitMs, readText(request)).catch((error: unknown) => {
+  const text = await within(bodyLimitMs, readText(request, most)).catch((error: unknown) => {
     if (!(error instanceof TooSlow)) throw error;
     throw new HttpProblem('TOO_SLOW', `the body must come within ${error.seconds} s`);
   });
@@ -51,18 +55,25 @@ export async function readJson<Body>(request: Request, schema: z.ZodType<Body>):
   return check(schema, value);
 }
 
-async function readText(request: Request): Promise<string> {
+/** @throws ReaperError `INVALID` where it is none that could be kept. */
+export function readKey(request: Request): string | undefined {
+  const key = request.headers.get('Idempotency-Key') ?? undefined;
+  if (key === undefined || /^[!-~]{1,255}$/.test(key)) return key;
+  throw wrong('Idempotency-Key must be 1–255 characters of ASCII without spaces');
+}
+
+async function readText(request: Request, most: number): Promise<string> {
   const tooLarge = new HttpProblem(
     'TOO_LARGE',
-    `the body must have at most ${largestJson} bytes; send a long list as text/plain, text/csv or application/x-ndjson`,
+    `the body must have at most ${most} bytes; send a long list as text/plain, text/csv or application/x-ndjson`,
     { headers: { Connection: 'close' } },
   );
-  if (Number(request.headers.get('Content-Length') ?? 0) > largestJson) throw tooLarge;
+  if (Number(request.headers.get('Content-Length') ?? 0) > most) throw tooLarge;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += (chunk as Uint8Array).length;
-    if (bytes > largestJson) throw tooLarge;
+    if (bytes > most) throw tooLarge;
     chunks.push(chunk as Uint8Array);
   }
   try {

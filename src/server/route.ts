@@ -1,7 +1,11 @@
 /** What a route is: a path, who may, what it takes, and the one operation behind it. */
 import type { z } from '@hono/zod-openapi';
+import type { IncomingMessage } from 'node:http';
+import type { FirstAnswer } from '../operations/answers.js';
+import type { Service } from '../operations/service.js';
 import type { Principal, Role } from '../operations/tokens.js';
 import type { ServerContext } from './context.js';
+import { HttpProblem } from './problem.js';
 
 /** Who may: those who may look (`viewer`), ask for rooms (`producer`), or all; `any` has a token. */
 export type NeededRole = Role | 'any' | 'none';
@@ -15,6 +19,10 @@ export interface Asked<Path, Query, Body> {
   query: Query;
   body: Body;
   request: Request;
+  /** The same as Node has it: to read a body as it comes. */
+  incoming: IncomingMessage;
+  /** Of `Idempotency-Key`. */
+  key: string | undefined;
 }
 
 export interface Reply {
@@ -37,6 +45,10 @@ interface Shape<Path, Query, Body> {
   parameters?: z.ZodType<Path>;
   query?: z.ZodType<Query>;
   body?: z.ZodType<Body>;
+  /** It reads its body itself: JSON, or a stream of one of these types. */
+  streams?: { json: z.ZodType; types: readonly string[] };
+  /** Whether it hears `Idempotency-Key`. */
+  takesKey?: boolean;
   /** What each status means; the schema of its JSON where there is one. */
   answers: Readonly<Record<number, { means: string; schema?: z.ZodType }>>;
 }
@@ -54,7 +66,34 @@ export function route<Path, Query, Body>(
 }
 
 /** Whether that principal may use the route. The one place where roles are compared. */
-export function mayUse({ role, producersOwn = false }: Route, principal: Principal): boolean {
+export function mayUse({ role, producersOwn }: Route, principal: Principal): boolean {
   if (principal.role === 'operator' || role === 'any' || role === 'none') return true;
-  return role === principal.role || (producersOwn && principal.role === 'producer');
+  return role === principal.role || (producersOwn === true && principal.role === 'producer');
+}
+
+/** The service as whoever asks uses it: what is done is written down under that name. */
+export function asActor({ context, principal }: Asked<unknown, unknown, unknown>): Service {
+  const { name: who, role } = principal;
+  return { ...context.service, actor: { who, role, way: 'api' } };
+}
+
+/** @throws HttpProblem 403 where a producer asks for what another asked for. */
+export function ownOnly(
+  { principal }: Pick<Asked<unknown, unknown, unknown>, 'principal'>,
+  isOwn: boolean,
+): void {
+  if (isOwn || principal.role !== 'producer') return;
+  throw new HttpProblem(
+    'FORBIDDEN',
+    'a producer may look at what it asked for, and at nothing else',
+  );
+}
+
+/** A first answer, or the same again. */
+export function answered(
+  { status, body, isReplayed }: FirstAnswer,
+  headers: Reply['headers'] = {},
+): Reply {
+  const replayed = isReplayed ? { 'Idempotent-Replayed': 'true' } : {};
+  return { status, text: body, headers: { ...headers, ...replayed } };
 }

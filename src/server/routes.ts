@@ -4,13 +4,27 @@ import type { Route } from './route.js';
 import { basicRoutes } from './routes/basics.js';
 import { batch, batches, batchRooms } from './routes/batches.js';
 import { auditRoute, doctor, errors, history } from './routes/insight.js';
+import { destroyList, destroyRoom } from './routes/requests.js';
 import { report } from './routes/report.js';
 import { explainRoom } from './routes/rooms.js';
 import { status } from './routes/status.js';
 
 export function allRoutes(facts: ApiFacts): Route[] {
   return basicRoutes(
-    [status, explainRoom, batches, batch, batchRooms, report, errors, history, auditRoute, doctor],
+    [
+      status,
+      explainRoom,
+      destroyRoom,
+      batches,
+      destroyList,
+      batch,
+      batchRooms,
+      report,
+      errors,
+      history,
+      auditRoute,
+      doctor,
+    ],
     facts,
   );
 }

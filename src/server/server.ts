@@ -16,10 +16,12 @@ import { ReaperError } from '../errors.js';
 import { startHistory } from '../operations/history.js';
 import { questionsTo } from '../operations/health.js';
 import { startNotifier } from '../operations/notify.js';
+import { keepListsGoing, type ListKeeper } from '../operations/list-keeper.js';
 import { openService, type Service } from '../operations/service.js';
 import { createStatusReader, statusJson, type Status } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
 import { openTokenBook } from '../operations/tokens.js';
+import { configuredProtection } from '../protected-rooms.js';
 import { within } from '../time-limit.js';
 import { openMetricsEndpoint, readinessOf, type MetricsEndpoint } from '../metrics-endpoint.js';
 import { createApp } from './app.js';
@@ -77,6 +79,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     ...{ onNotice, failFast: true },
     onQueueError: (error) => log.warn({ err: error }, 'trouble with the queue'),
   });
+  let keeper: ListKeeper | undefined;
+  let endpoint: MetricsEndpoint | undefined;
   try {
     const tokens = openTokenBook(service, config.serveTokensFile);
     if (await tokens.isEmpty()) {
@@ -92,14 +96,20 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const doctor = createSnapshot(doctorMs, async () =>
       findingsJson(await examine(options.inspected, Date.now)),
     );
+    const protection = { rooms: configuredProtection(config.protectedRoomsFile), patterns: [] };
+    keeper = keepListsGoing(service, (error) =>
+      log.warn({ err: error }, 'a list waits to be put on the queue'),
+    );
     const metrics = await createServerMetrics(service, status);
     const readiness = readinessOf(questionsTo(service));
-    const context = {
-      ...{ service, tokens, log, status, doctor, metrics, readiness },
+    const basePath = config.serveBasePath.replace(/\/$/, '');
+    const context: ServerContext = {
+      ...{ service, basePath, protection, keeper, tokens, log, status, doctor },
+      ...{ metrics, readiness },
       closing: closing.signal,
     };
+    endpoint = await openEndpoint(context, config.metricsPort);
     const server = await listen(config, createListener(context, config, options.version));
-    const endpoint = await openEndpoint(context, config.metricsPort);
     const minutes = startHistory(service, log);
     const notifier = config.notify && startNotifier(service, { ...config.notify, log });
     return {
@@ -107,12 +117,17 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       async close() {
         closing.abort();
         endpoint?.drain();
-        await Promise.all([closeServer(server), minutes.close(), notifier?.close()]);
+        await Promise.all([
+          closeServer(server),
+          ...[context.keeper.close(), minutes.close(), notifier?.close()],
+        ]);
         await endpoint?.close();
         await service.close();
       },
     };
   } catch (error) {
+    await endpoint?.close();
+    await keeper?.close();
     await service.close();
     throw error;
   }
@@ -148,7 +163,7 @@ function lookAtStatus(service: Service): () => Promise<Status> {
 type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
 function createListener(context: ServerContext, config: Config, version: string): Listener {
-  const basePath = config.serveBasePath.replace(/\/$/, '');
+  const { basePath } = context;
   const answer = createApp(context, {
     ...{ basePath, allowedHosts: config.serveAllowedHosts },
     routes: allRoutes({ version, basePath }),

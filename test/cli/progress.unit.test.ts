@@ -8,6 +8,7 @@ const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
   total: 1_000,
   createdAtMs: 0,
   enqueuedAtMs: undefined,
+  token: undefined,
   finishedAtMs: undefined,
   by: undefined,
   note: undefined,

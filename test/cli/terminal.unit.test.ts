@@ -89,6 +89,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       total: 3,
       createdAtMs: 0,
       enqueuedAtMs: undefined,
+      token: undefined,
       finishedAtMs: undefined,
       by: text,
       note: text,

@@ -43,6 +43,8 @@ describe('bringing the schema up to date', () => {
       `select table_name from information_schema.tables where table_schema = 'room_reaper' order by table_name`,
     );
     expect(tables.map((row) => row.table_name)).toEqual([
+      'actions',
+      'answers',
       'attempts',
       'batch_joins',
       'batches',
@@ -51,6 +53,8 @@ describe('bringing the schema up to date', () => {
       'events',
       'ledger_id',
       'lines',
+      'list_parts',
+      'lists',
       'migrations',
       'minutes',
       'replays',
@@ -182,7 +186,8 @@ const versions = async () =>
 /** As the version before had it, as far as its number tells. */
 const makeOlder = () =>
   sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       drop table room_reaper.minutes`);
+       drop table room_reaper.lists, room_reaper.list_parts, room_reaper.answers, room_reaper.actions;
+       alter table room_reaper.batches drop column token`);
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({

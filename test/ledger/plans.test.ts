@@ -12,14 +12,13 @@ import {
   joinedAndFinished,
   openBatch,
   readBatches,
-  readOpenRooms,
 } from '../../src/ledger/batches.js';
 import type { Database } from '../../src/ledger/database.js';
 import { readRoomHistory } from '../../src/ledger/explain.js';
 import { prune } from '../../src/ledger/prune.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
-import { countKnownRooms, knownAmong } from '../../src/ledger/report-rows.js';
+import { countKnownRooms, knownAmong, readOpenRooms } from '../../src/ledger/report-rows.js';
 import { summarizeBatch } from '../../src/ledger/report.js';
 import { requestsInWindow } from '../../src/ledger/sent.js';
 import { newId } from '../../src/queue/destruction-id.js';

@@ -6,9 +6,10 @@ import { findBatch } from '../../operations/find-batch.js';
 import { readRoomsPage } from '../../operations/report-rows.js';
 import { rowJson } from '../../operations/report.js';
 import { batchStatus } from '../../operations/status.js';
+import type { Principal } from '../../operations/tokens.js';
 import { answerSeen } from '../answer.js';
 import type { ServerContext } from '../context.js';
-import { route, type Reply } from '../route.js';
+import { ownOnly, route, type Reply } from '../route.js';
 import {
   batchPath,
   code,
@@ -33,7 +34,7 @@ const batchSchema = z.looseObject({
 
 export const batches = route(
   {
-    ...{ method: 'get', path: '/v1/batches', role: 'viewer' },
+    ...{ method: 'get', path: '/v1/batches', role: 'viewer', producersOwn: true },
     summary: 'The batches that were asked for, newest first.',
     query: z.strictObject({
       name: z.string().min(1).max(200).optional().meta({ description: 'in the name' }),
@@ -50,14 +51,18 @@ export const batches = route(
       },
     },
   },
-  async ({ context: { service }, query: { name: like, from: createdFromMs, ...wish } }) => ({
-    json: batchesJson(await listBatches(service, { ...wish, like, createdFromMs })),
-  }),
+  async ({ context: { service }, principal, query }) => {
+    const { name: like, from: createdFromMs, ...wish } = query;
+    const token = principal.role === 'producer' ? principal.name : undefined;
+    return {
+      json: batchesJson(await listBatches(service, { ...wish, like, createdFromMs, token })),
+    };
+  },
 );
 
 export const batch = route(
   {
-    ...{ method: 'get', path: '/v1/batches/{id}', role: 'viewer' },
+    ...{ method: 'get', path: '/v1/batches/{id}', role: 'viewer', producersOwn: true },
     summary:
       'How a batch stands. With `Prefer: wait=30` once it has ended, or is another than `If-None-Match`; at the latest after so many seconds.',
     parameters: batchPath,
@@ -67,9 +72,9 @@ export const batch = route(
       304: { means: 'the same as the ETag in If-None-Match' },
     },
   },
-  async ({ context, path, request }) => {
+  async ({ context, principal, path, request }) => {
     const waitSeconds = readWait(request);
-    const look = () => readBatch(context, path.id);
+    const look = () => readBatch(context, principal, path.id);
     if (waitSeconds === 0) return answerSeen((await look()).seen, request);
     return waitForChange(context, request, waitSeconds, look);
   },
@@ -84,8 +89,10 @@ function readWait(request: Request): number {
   return Math.min(Number(seconds ?? 0), longestWaitSeconds);
 }
 
-async function readBatch({ service }: ServerContext, id: string) {
-  const batch = batchStatus(await findBatch(service, id));
+async function readBatch({ service }: ServerContext, principal: Principal, id: string) {
+  const found = await findBatch(service, id);
+  ownOnly({ principal }, found.token === principal.name);
+  const batch = batchStatus(found);
   const hasEnded = batch.finishedAt !== undefined;
   return { seen: seenAs(JSON.stringify(batch)), hasEnded };
 }
@@ -114,7 +121,7 @@ async function waitForChange(
 
 export const batchRooms = route(
   {
-    ...{ method: 'get', path: '/v1/batches/{id}/rooms', role: 'viewer' },
+    ...{ method: 'get', path: '/v1/batches/{id}/rooms', role: 'viewer', producersOwn: true },
     summary:
       'Rooms of a batch that a worker has taken up, in the order of their RoomIds. A page may have fewer than `limit`: while there is `next`, there are more.',
     parameters: batchPath,
@@ -134,8 +141,9 @@ export const batchRooms = route(
       },
     },
   },
-  async ({ context: { service }, path, query: { cursor: after, ...wish } }) => {
-    const { id } = await findBatch(service, path.id);
+  async ({ context: { service }, principal, path, query: { cursor: after, ...wish } }) => {
+    const { id, token } = await findBatch(service, path.id);
+    ownOnly({ principal }, token === principal.name);
     const page = await readRoomsPage(service, id, { ...wish, after });
     const next = page.after === undefined ? 'null' : JSON.stringify(cursorOf(page.after));
     return { text: `{"rooms":[${page.rooms.map(rowJson).join(',')}],"next":${next}}` };

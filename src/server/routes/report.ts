@@ -4,7 +4,7 @@ import { findBatch, type BatchProgress } from '../../operations/find-batch.js';
 import { csv, json, ndjson, reportName, writeReport } from '../../operations/report.js';
 import type { ServerContext } from '../context.js';
 import { createPlaces } from '../places.js';
-import { route } from '../route.js';
+import { ownOnly, route } from '../route.js';
 import { batchPath } from '../schemas.js';
 
 const formats = {
@@ -19,14 +19,15 @@ const takePlace = createPlaces(4, 'downloads');
 
 export const report = route(
   {
-    ...{ method: 'get', path: '/v1/batches/{id}/report', role: 'viewer' },
+    ...{ method: 'get', path: '/v1/batches/{id}/report', role: 'viewer', producersOwn: true },
     summary: 'What became of every room of a batch, as `room-reaper report` writes it.',
     parameters: batchPath,
     query: z.strictObject({ format: z.enum(['csv', 'ndjson', 'json']).default('json') }),
     answers: { 200: { means: 'the report; one that is cut off has no last chunk' } },
   },
-  async ({ context, path, query: { format }, request }) => {
+  async ({ context, principal, path, query: { format }, request }) => {
     const batch = await findBatch(context.service, path.id);
+    ownOnly({ principal }, batch.token === principal.name);
     const name = reportName(context.service.config, batch, format);
     const headers = {
       'Content-Type': formats[format].type,

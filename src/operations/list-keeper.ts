@@ -1,0 +1,170 @@
+/**
+ * Puts lists on the queue that were written down before (src/operations/lists.ts). A list is claimed
+ * by one server at a time, which renews its claim while it works; of a server that died another goes
+ * on after some seconds. Ids follow from batch and room, so nothing is added twice.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ReaperError } from '../errors.js';
+import { pruneAnswers } from '../ledger/answers.js';
+import { cancelledBy } from '../ledger/batches.js';
+import {
+  claimList,
+  claimSeconds,
+  dropOrphans,
+  dropParts,
+  endList,
+  putOff,
+  readPart,
+  renewClaim,
+  type WaitingList,
+} from '../ledger/lists.js';
+import { addChunk } from '../producer/add.js';
+import { cancel } from './cancel.js';
+import { fillBatch } from './enqueue.js';
+import type { Service } from './service.js';
+
+export interface ListKeeper {
+  /** A list was written down: it need not wait for the next look. */
+  wake(): void;
+  /** Stops at the end of a call to the queue. */
+  close(): Promise<void>;
+}
+
+/** Between two looks for lists of other servers, in milliseconds. */
+const lookEveryMs = 2_000;
+
+/** Before a list is tried again, in seconds: others free space in Redis, and stores come back. */
+const putOffSeconds = { noSpace: 15, trouble: 5 };
+
+/** What nobody asks for any more is deleted so often, in milliseconds. */
+const pruneEveryMs = 3_600_000;
+
+/** @param onTrouble - told why a list waits. */
+export function keepListsGoing(service: Service, onTrouble: (error: unknown) => void): ListKeeper {
+  const closing = new AbortController();
+  const { signal } = closing;
+  let waking = new AbortController();
+  let prunedAt = Number.NEGATIVE_INFINITY;
+
+  async function prune(): Promise<void> {
+    if (performance.now() - prunedAt < pruneEveryMs) return;
+    prunedAt = performance.now();
+    await pruneAnswers(service.database);
+    await dropOrphans(service.database);
+  }
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      waking = new AbortController();
+      try {
+        await prune();
+        const list = await claimList(service.database, service.config.sdkAppId);
+        if (list !== undefined) {
+          await putList(service, list, signal, onTrouble);
+          continue;
+        }
+      } catch (error) {
+        onTrouble(error);
+      }
+      const either = AbortSignal.any([signal, waking.signal]);
+      await sleep(lookEveryMs, undefined, { signal: either }).catch(() => undefined);
+    }
+  }
+
+  const running = run();
+  return {
+    wake: () => waking.abort(),
+    async close() {
+      closing.abort();
+      await running;
+    },
+  };
+}
+
+async function putList(
+  service: Service,
+  list: WaitingList,
+  signal: AbortSignal,
+  onTrouble: (error: unknown) => void,
+): Promise<void> {
+  const { database } = service;
+  const { batchId, partsId, lane, notBeforeMs, begun, total, batchCreatedAtMs } = list;
+  const renewing = setInterval(
+    () => void renewClaim(database, batchId).catch(() => undefined),
+    (claimSeconds * 1_000) / 3,
+  );
+  const settled = trackParts((upTo) => dropParts(database, partsId, upTo));
+  try {
+    const { lastPriority } = await fillBatch(
+      service,
+      { id: batchId, createdAtMs: batchCreatedAtMs, isNew: !begun, total },
+      settled.through(partsOf(service, partsId)),
+      { lane, notBeforeMs },
+      { onProgress: (rooms) => settled.dropUpTo(rooms), signal, mayForget: false },
+    );
+    if (signal.aborted) await putOff(database, batchId, 0);
+    else await endList(database, batchId, lastPriority);
+  } catch (error) {
+    await afterFailure(service, batchId, error, onTrouble);
+  } finally {
+    clearInterval(renewing);
+  }
+}
+
+async function afterFailure(
+  service: Service,
+  batchId: string,
+  error: unknown,
+  onTrouble: (error: unknown) => void,
+): Promise<void> {
+  const code = error instanceof ReaperError ? error.code : undefined;
+  const by = code === 'CONFLICT' ? await cancelledBy(service.database, batchId) : undefined;
+  if (by !== undefined) {
+    await endList(service.database, batchId, undefined);
+    // What was added in the second before it was seen.
+    await cancel(service, { batches: [batchId], by });
+    return;
+  }
+  onTrouble(error);
+  const seconds = code === 'NO_SPACE' ? putOffSeconds.noSpace : putOffSeconds.trouble;
+  await putOff(service.database, batchId, seconds);
+}
+
+interface Part {
+  position: number;
+  roomIds: string[];
+}
+
+async function* partsOf({ database }: Service, partsId: string): AsyncGenerator<Part> {
+  for (let after = 0; ;) {
+    const part = await readPart(database, partsId, after);
+    if (part === undefined) return;
+    yield part;
+    after = part.position;
+  }
+}
+
+/** Parts that are dropped at once. */
+const droppedTogether = 20;
+
+/** Drops the parts whose rooms are all on the queue: what goes on after a crash begins behind them. */
+function trackParts(drop: (upTo: number) => Promise<void>) {
+  const open: { position: number; end: number }[] = [];
+  let given = 0;
+  return {
+    async *through(parts: AsyncIterable<Part>): AsyncGenerator<string[]> {
+      for await (const { position, roomIds } of parts) {
+        given += roomIds.length;
+        open.push({ position, end: given });
+        yield roomIds;
+      }
+    },
+    dropUpTo(rooms: number): void {
+      // The last two calls may have been answered in any order.
+      const done = open.filter(({ end }) => end <= rooms - 2 * addChunk);
+      const last = done.at(-1);
+      if (last === undefined || done.length < droppedTogether) return;
+      open.splice(0, done.length);
+      drop(last.position).catch(() => undefined);
+    },
+  };
+}

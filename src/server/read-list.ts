@@ -1,0 +1,111 @@
+/** A list in the body of a request, read as it comes: its memory does not grow. */
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { ReaperError } from '../errors.js';
+import type { RoomListFormat } from '../operations/lists.js';
+import { TooSlow, within } from '../time-limit.js';
+import { HttpProblem } from './problem.js';
+
+export const listFormats: Readonly<Record<string, RoomListFormat>> = {
+  'text/plain': 'lines',
+  'text/csv': 'csv',
+  'application/x-ndjson': 'ndjson',
+};
+
+/** Largest list, unpacked too, in bytes. */
+const largestList = 128 * 1024 ** 2;
+
+/** How long nothing may come, and how long all may take, in milliseconds. */
+const idleMs = 30_000;
+const wholeMs = 3_600_000;
+
+/** @throws HttpProblem 415 where it is of no such type, or packed otherwise than by gzip. */
+export function listFormatOf(incoming: IncomingMessage): RoomListFormat {
+  const [type = '', ...parameters] = (incoming.headers['content-type'] ?? '').split(';');
+  const format = listFormats[type.trim().toLowerCase()];
+  const charset = /charset\s*=\s*"?([\w-]+)/i.exec(parameters.join(';'))?.[1]?.toLowerCase();
+  const isUtf8 = charset === undefined || charset === 'utf-8' || charset === 'us-ascii';
+  const encoding = incoming.headers['content-encoding']?.toLowerCase() ?? 'identity';
+  if (format !== undefined && isUtf8 && ['identity', 'gzip'].includes(encoding)) return format;
+  throw new HttpProblem(
+    'WRONG_MEDIA_TYPE',
+    `a list must be application/json, ${Object.keys(listFormats).join(', ')}, in UTF-8, and packed by gzip at most`,
+    { headers: { Connection: 'close' } },
+  );
+}
+
+/**
+ * The body's bytes, unpacked.
+ *
+ * @param closing - the server is about to end: nothing more is read.
+ * @throws HttpProblem where it is too large, too slow or packed wrongly; ReaperError `UNAVAILABLE`
+ *   where the server is about to end; the connection's error where the client went away.
+ */
+export async function* readListBody(
+  incoming: IncomingMessage,
+  closing: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (Number(incoming.headers['content-length'] ?? 0) > largestList) throw tooLarge();
+  const startedAt = performance.now();
+  const source = unpacked(incoming);
+  // The connection stays: what is wrong is answered on it.
+  const chunks = source.iterator({ destroyOnReturn: false });
+  let bytes = 0;
+  try {
+    for (;;) {
+      const chunk = await next(chunks, closing);
+      if (chunk === undefined) return;
+      bytes += chunk.length;
+      if (bytes > largestList) throw tooLarge();
+      if (performance.now() - startedAt > wholeMs) throw tooSlow(wholeMs);
+      yield chunk;
+    }
+  } finally {
+    incoming.unpipe();
+    if (source !== incoming) source.destroy();
+  }
+}
+
+function unpacked(incoming: IncomingMessage): Readable {
+  if (incoming.headers['content-encoding']?.toLowerCase() !== 'gzip') return incoming;
+  const gunzip = createGunzip();
+  // The client went away in the middle.
+  incoming.on('error', (error) => gunzip.destroy(error));
+  return incoming.pipe(gunzip);
+}
+
+async function next(
+  chunks: AsyncIterator<unknown>,
+  closing: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  try {
+    const chunk = await within(closing, within(idleMs, chunks.next()));
+    return chunk.done === true ? undefined : (chunk.value as Uint8Array);
+  } catch (error) {
+    if (closing.aborted) {
+      throw new ReaperError('UNAVAILABLE', 'the server is about to end; send the list again');
+    }
+    if (error instanceof TooSlow) throw tooSlow(idleMs);
+    const { code } = error as { code?: unknown };
+    if (typeof code === 'string' && /^Z_/.test(code))
+      throw new HttpProblem('MALFORMED', `the body must be gzip, as it says, got ${code}`);
+    throw error;
+  }
+}
+
+function tooLarge(): HttpProblem {
+  return new HttpProblem(
+    'TOO_LARGE',
+    `a list must have at most ${largestList / 1024 ** 2} MB, also unpacked; send it in parts`,
+    { headers: { Connection: 'close' } },
+  );
+}
+
+function tooSlow(ms: number): HttpProblem {
+  const detail =
+    ms === idleMs
+      ? `something of the body must come every ${ms / 1_000} s`
+      : `the body must come within ${ms / 60_000} min`;
+  return new HttpProblem('TOO_SLOW', detail, { headers: { Connection: 'close' } });
+}
