@@ -39,8 +39,8 @@ export interface NotifierOptions {
   /** `whsec_…` */
   secret: string;
   log: Logger;
-  /** For tests. */
-  now?: () => number;
+  /** Pause before the second try, in milliseconds; it doubles. Default: five seconds. */
+  firstPauseMs?: number;
 }
 
 /** Delivers events of the service's app until it is closed. */
@@ -67,7 +67,10 @@ export function startNotifier(
     // Nobody knows whether it arrived.
     if (closing.signal.aborted) return noteTry(database, event.id, { again: 0 });
     const { trouble } = tried;
-    const again = tried.kind === 'gone' ? undefined : pauseBefore(event, tried.retryAfterMs);
+    const again =
+      tried.kind === 'gone'
+        ? undefined
+        : pauseBefore(event, tried.retryAfterMs, options.firstPauseMs);
     log.warn(
       { event: event.id, type: event.type, tries: event.tries, trouble },
       again === undefined ? 'an event is given up' : 'an event was not delivered yet',
@@ -99,8 +102,9 @@ export function startNotifier(
 export function pauseBefore(
   { tries, ageMs }: Pick<DueEvent, 'tries' | 'ageMs'>,
   retryAfterMs = 0,
+  firstMs = firstPauseMs,
 ): number | undefined {
-  const ownMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (tries - 1));
+  const ownMs = Math.min(longestPauseMs, firstMs * 2 ** (tries - 1));
   const pauseMs = Math.max(ownMs, retryAfterMs);
   return ageMs + pauseMs > oldestMs ? undefined : pauseMs;
 }
@@ -129,11 +133,11 @@ export function signWebhook(secret: string, id: string, timestamp: number, body:
 
 async function send(
   event: DueEvent,
-  { url, secret, now = Date.now }: NotifierOptions,
+  { url, secret }: NotifierOptions,
   closing: AbortSignal,
 ): Promise<Tried> {
   const body = bodyOf(event);
-  const timestamp = Math.floor(now() / 1_000);
+  const timestamp = Math.floor(Date.now() / 1_000);
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -154,7 +158,7 @@ async function send(
     const trouble = `HTTP ${response.status}`;
     if (response.ok) return { kind: 'delivered' };
     if (response.status === 410) return { kind: 'gone', trouble };
-    const retryAfterMs = readRetryAfter(response.headers.get('Retry-After'), now());
+    const retryAfterMs = readRetryAfter(response.headers.get('Retry-After'), Date.now());
     return { kind: 'failed', trouble, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   } catch (error) {
     const { cause, name } = error as Error;

@@ -102,7 +102,8 @@ test('where only the ledger is not made, the queue on a server is shown all the 
 
 test('a mistyped app: what makes nothing leaves no key and no row, and says which apps there are', async () => {
   const { env, sdkAppId } = await openStage();
-  const stores = await redisAndPostgres();
+  // In one that was used before the tables of a queue may be there.
+  const stores = await redisAndPostgres(createFreshDatabase);
   const onPostgres = { ...stores, QUEUE_URL: stores.DATABASE_URL };
   expect((await run(['cancel', '--all'], { env: { ...env, ...onPostgres } })).stderr).toMatch(
     /the queue at \S+ is not made yet: nothing waits there; run `room-reaper migrate`/,

@@ -48,9 +48,13 @@ async function openReceiver(
   return { url: `http://127.0.0.1:${port}/hook?token=t0ken`, received };
 }
 
-function notify(url: string, lines: string[] = []): Notifier {
+function notify(
+  url: string,
+  lines: string[] = [],
+  options: { firstPauseMs?: number } = {},
+): Notifier {
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-  const notifier = startNotifier(lent.service, { url, secret, log });
+  const notifier = startNotifier(lent.service, { url, secret, log, ...options });
   afterThisTest(() => notifier.close());
   return notifier;
 }
@@ -62,12 +66,6 @@ async function happen(type: string = 'line.stopped', data: object = {}): Promise
   )) as { id: string }[];
   return row?.id ?? '';
 }
-
-/** Time passes for what waits. */
-const makeDue = () =>
-  sql('update room_reaper.events set due_at = now() where sdk_app_id = $1 and due_at is not null', [
-    lent.service.config.sdkAppId,
-  ]);
 
 const rowOf = async (id: string) =>
   (
@@ -94,11 +92,7 @@ test('what fails comes again under the same id, and neither secret nor URL is lo
   const { url, received } = await openReceiver((times) => ({ status: times < 3 ? 500 : 200 }));
   const lines: string[] = [];
   const id = await happen();
-  notify(url, lines);
-  await expect.poll(() => rowOf(id)).toMatchObject({ tries: 1, trouble: 'HTTP 500' });
-  await makeDue();
-  await expect.poll(() => rowOf(id)).toMatchObject({ tries: 2, trouble: 'HTTP 500' });
-  await makeDue();
+  notify(url, lines, { firstPauseMs: 1 });
   await expect.poll(() => rowOf(id)).toEqual({ done: true, tries: 3, trouble: null });
   expect(received.map((each) => each.id)).toEqual([id, id, id]);
   expect(lines.join('')).toContain('HTTP 500');
