@@ -89,3 +89,8 @@ export class ReaperError extends Error {
     this.details = options.details ?? [];
   }
 }
+
+/** The error of input that cannot be meant so. */
+export function invalid(message: string, options?: ErrorOptions): ReaperError {
+  return new ReaperError('INVALID', message, options);
+}

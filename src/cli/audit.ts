@@ -1,6 +1,7 @@
 /** `room-reaper audit`: whether the quota was kept, from what the workers recorded. */
 import { Command } from 'commander';
 import { stringify } from 'lossless-json';
+import { invalid } from '../errors.js';
 import {
   audit,
   auditJson,
@@ -11,7 +12,6 @@ import {
 import { findBatch } from '../operations/find-batch.js';
 import { ledgerNowMs } from '../operations/service.js';
 import { count, rounded, rooms } from '../text.js';
-import { invalid } from './invalid.js';
 import { exitCodes, print, type Io } from './io.js';
 import { sayNewest } from './say-newest.js';
 import { readDuration } from '../when.js';

@@ -1,6 +1,7 @@
 /** `room-reaper cancel`: take back what was not sent yet. */
 import { Command } from 'commander';
 import type { OutcomeCounts } from '../destruction.js';
+import { invalid } from '../errors.js';
 import {
   cancel,
   cancelJson,
@@ -14,7 +15,6 @@ import { printable } from '../redact.js';
 import { roomIdProblem } from '../room-id.js';
 import { count, duration, outcomeList, rooms } from '../text.js';
 import { onInterrupt } from './interrupt.js';
-import { invalid } from './invalid.js';
 import { collect, exitCodes, print, say, type Io } from './io.js';
 import { createHeapKeeper } from '../operations/small-heap.js';
 import { createProgressLine } from './progress.js';

@@ -1,9 +1,9 @@
 /** `room-reaper enqueue`: put rooms on the queue and leave. */
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
+import { invalid } from '../errors.js';
 import { enqueuedToJson, enqueueRooms } from '../operations/enqueue.js';
 import { instant, rooms } from '../text.js';
-import { invalid } from './invalid.js';
 import { exitCodes, print, type Io } from './io.js';
 import { withBatchProgress } from './progress.js';
 import {

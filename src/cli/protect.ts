@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
+import { invalid } from '../errors.js';
 import type { FoundProtected, Protection } from '../operations/rooms.js';
 import {
   configuredProtection,
@@ -12,7 +13,6 @@ import {
 } from '../protected-rooms.js';
 import { printable } from '../redact.js';
 import { count, rooms } from '../text.js';
-import { invalid } from './invalid.js';
 import { collect, say, type Io } from './io.js';
 
 export interface ProtectFlags {

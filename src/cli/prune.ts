@@ -1,12 +1,12 @@
 /** `room-reaper prune`: delete from the ledger what ended long ago. */
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
+import { invalid } from '../errors.js';
 import { prune, pruneJson, type Pruned, type PruneResult } from '../operations/prune.js';
 import { ledgerNowMs, type Service } from '../operations/service.js';
 import { count } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
-import { invalid } from './invalid.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { readDuration } from '../when.js';

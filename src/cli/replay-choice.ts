@@ -1,8 +1,8 @@
 /** What a replay chooses: its flags, checked, and the same in words. */
+import { invalid } from '../errors.js';
 import { readCodes, readOutcomes } from '../operations/ends.js';
 import { replayable, type ReplayRequest } from '../operations/replay.js';
 import { roomIdProblem } from '../room-id.js';
-import { invalid } from './invalid.js';
 import { readDuration } from '../when.js';
 
 export interface ChoiceFlags {

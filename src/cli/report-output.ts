@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import type { Stats } from 'node:fs';
 import { link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { ReaperError } from '../errors.js';
+import { invalid, ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
-import { invalid } from './invalid.js';
 import type { Io } from './io.js';
 
 export interface ReportOutput {

@@ -1,6 +1,7 @@
 /** `room-reaper report`: what became of every room of a batch. */
 import { Command } from 'commander';
 import { isGone, outcomes } from '../destruction.js';
+import { invalid } from '../errors.js';
 import { readWarnings } from '../operations/destroy.js';
 import { readEnds, type ChosenEnds } from '../operations/ends.js';
 import { findBatch } from '../operations/find-batch.js';
@@ -18,7 +19,6 @@ import { printable } from '../redact.js';
 import { count } from '../text.js';
 import { describeWarning } from './destroy-report.js';
 import { onInterrupt } from './interrupt.js';
-import { invalid } from './invalid.js';
 import { collect, exitCodes, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
 import { openReportOutput } from './report-output.js';

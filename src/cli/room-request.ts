@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
+import { invalid } from '../errors.js';
 import type { BatchLabel, EnqueueRequest } from '../operations/enqueue.js';
 import { forecast, forecastToJson, type Forecast, type Outlook } from '../operations/forecast.js';
 import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
@@ -23,7 +24,6 @@ import { openRoomList } from '../room-list/open-room-list.js';
 import { count, rooms } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
-import { invalid } from './invalid.js';
 import { collect, exitCodes, print, say, type Io } from './io.js';
 import { acceptPlan, describePlan } from './plan.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
+import { invalid } from '../errors.js';
 import { printable, printableLines } from '../redact.js';
 import { startSimulator } from '../simulator/simulator.js';
 import { demoApp } from '../simulator/simulator-options.js';
 import { formatReport } from '../simulator/simulator-report.js';
 import type { SimulatorOptions } from '../simulator/simulator-options.js';
 import { onInterrupt } from './interrupt.js';
-import { invalid } from './invalid.js';
 import type { Io } from './io.js';
 
 interface Flags {

@@ -1,5 +1,6 @@
 /** `room-reaper token`: who may ask over HTTP, and as what. */
 import { Command } from 'commander';
+import { invalid } from '../errors.js';
 import {
   createToken,
   listTokens,
@@ -11,7 +12,6 @@ import {
 } from '../operations/tokens.js';
 import { dayAndTime } from '../text.js';
 import { readDuration } from '../when.js';
-import { invalid } from './invalid.js';
 import { print, say, type Io } from './io.js';
 import { askedBy } from './room-request.js';
 import { withOwnService } from './with-service.js';

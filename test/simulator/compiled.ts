@@ -19,7 +19,6 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
     'own-file.ts',
     'redact.ts',
     'cli/interrupt.ts',
-    'cli/invalid.ts',
     'room-id.ts',
     'cli/simulator.ts',
     ...simulator.map((name) => `simulator/${name}`),
