@@ -1,4 +1,5 @@
 /** `room-reaper report`: what became of every room of a batch. */
+import { once } from 'node:events';
 import { Command } from 'commander';
 import { isGone, outcomes } from '../destruction.js';
 import { invalid } from '../errors.js';
@@ -14,6 +15,7 @@ import {
   writeReport,
   type ReportSummary,
 } from '../operations/report.js';
+import { openReportFile, type ReportOutput } from '../operations/report-file.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
@@ -21,7 +23,6 @@ import { describeWarning } from './destroy-report.js';
 import { onInterrupt } from './interrupt.js';
 import { collect, exitCodes, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
-import { openReportOutput } from './report-output.js';
 import { summaryText, tableFormat } from './report-text.js';
 import { widthOf } from './screen.js';
 import { sayNewest } from './say-newest.js';
@@ -97,7 +98,8 @@ async function runReport(
   const { force = false, summary: summaryOnly = false, only } = flags;
   const batch = await findBatch(service, idOrName, sayNewest(io));
   const file = reportFile(flags.output, service.config, batch, format, only);
-  const output = await openReportOutput(file, force, io);
+  const names = { output: '--output', force: '--force' };
+  const output = file === undefined ? toStdout(io) : await openReportFile(names, file, force);
   const interrupt = onInterrupt();
   const line = createProgressLine(io);
   // On a terminal the rooms themselves are the progress, unless they go elsewhere.
@@ -133,6 +135,16 @@ async function runReport(
     interrupt.dispose();
     await output.close();
   }
+}
+
+function toStdout(io: Io): ReportOutput {
+  return {
+    async write(text) {
+      if (!io.stdout.write(text)) await once(io.stdout, 'drain');
+    },
+    finish: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
 }
 
 function exitCode(report: ReportSummary): number {

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openReportOutput } from '../../src/cli/report-output.js';
+import { openReportFile } from '../../src/operations/report-file.js';
 
 let folder: string;
 beforeEach(() => {
@@ -22,10 +22,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const io = undefined as never;
+const names = { output: '--output', force: '--force' };
 
 async function report(name: string, force: boolean): Promise<void> {
-  const output = await openReportOutput(join(folder, name), force, io);
+  const output = await openReportFile(names, join(folder, name), force);
   try {
     await output.write('rooms\n');
     await output.finish();
@@ -66,7 +66,7 @@ describe.skipIf(process.platform === 'win32')('what is no file is never replaced
   });
 
   test('a device', async () => {
-    await expect(openReportOutput('/dev/null', true, io)).rejects.toThrow(/must name a file, got/);
+    await expect(openReportFile(names, '/dev/null', true)).rejects.toThrow(/must name a file, got/);
   });
 });
 
@@ -82,7 +82,7 @@ test('a file is replaced where it is forced, and stays as private as it was', as
 
 test('where its directory goes meanwhile, the error is about the file, and no bug', async () => {
   mkdirSync(join(folder, 'sub'));
-  const output = await openReportOutput(join(folder, 'sub', 'out'), false, io);
+  const output = await openReportFile(names, join(folder, 'sub', 'out'), false);
   rmSync(join(folder, 'sub'), { recursive: true });
   await expect(output.finish()).rejects.toMatchObject({
     code: 'INVALID',
