@@ -1,9 +1,9 @@
 /**
  * Rooms that are never destroyed: RoomIds, and patterns in which `*` stands for any
- * characters, none included. Pure but for `readProtectedFile`.
+ * characters, none included. Pure but for what reads their lists.
  */
-import { readFileSync } from 'node:fs';
-import { ReaperError } from './errors.js';
+import { readFileSync, statSync } from 'node:fs';
+import { invalid } from './errors.js';
 import { doubtfulShape, foreignShape } from './foreign-shape.js';
 import { printable } from './redact.js';
 import { isRoomId } from './room-id.js';
@@ -17,6 +17,13 @@ export interface ProtectedRooms {
   readonly patterns: readonly string[];
   /** The entry that protects this room, or undefined. */
   protects(roomId: string): string | undefined;
+}
+
+/** Rooms never to destroy. */
+export interface Protection {
+  rooms: ProtectedRooms;
+  /** Of these RoomIds and patterns it is told where they protect no room of the list. */
+  patterns: readonly string[];
 }
 
 /** Most characters of a pattern. */
@@ -55,6 +62,41 @@ export function describeProtected({ rooms, patterns }: ProtectedRooms): string {
 /** The rooms that `PROTECTED_ROOMS_FILE` protects; none where it is not set. @throws as {@link readProtectedFile}. */
 export function configuredProtection(file: string | undefined): ProtectedRooms {
   return protectedRooms(file === undefined ? [] : readProtectedFile(file, 'PROTECTED_ROOMS_FILE'));
+}
+
+/**
+ * The rooms that a user protects beside those of `PROTECTED_ROOMS_FILE`.
+ *
+ * @param named - how messages call the values: the flag.
+ * @param values - each a file of RoomIds and patterns, or one of them.
+ * @throws ReaperError `INVALID` where a file cannot be used or a value is neither a file nor a
+ *   pattern: a rail that is not there must not be taken for one.
+ */
+export function readProtected(
+  named: string,
+  values: readonly string[] = [],
+  configuredFile: string | undefined,
+): Protection {
+  const configured = configuredProtection(configuredFile);
+  const entries = [...configured.rooms, ...configured.patterns];
+  const patterns: string[] = [];
+  for (const value of values) {
+    // A pipe, as of <(command), counts; a directory is refused there.
+    if (statSync(value, { throwIfNoEntry: false }) !== undefined) {
+      entries.push(...readProtectedFile(value, named));
+      continue;
+    }
+    // A mistyped path would protect nothing.
+    if (/[\\/]|\.(txt|csv|list|conf)$/i.test(value)) {
+      throw invalid(
+        `${named} must be a file that exists or a RoomId pattern, got ${JSON.stringify(printable(value))}; there is no such file. For a RoomId that looks like a path, write it into a file`,
+      );
+    }
+    const problem = entryProblem(value);
+    if (problem !== undefined) throw invalid(`${named} ${problem}`);
+    patterns.push(value);
+  }
+  return { rooms: protectedRooms([...entries, ...patterns]), patterns };
 }
 
 /** @param entries - RoomIds and patterns. A RoomId with a `*` in it is a pattern that protects it too. */
@@ -108,8 +150,7 @@ export function readProtectedFile(path: string, named: string): string[] {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new ReaperError(
-      'INVALID',
+    throw invalid(
       `${named} must be a readable file, got ${JSON.stringify(printable(path))} (${code ?? 'unreadable'}); nothing was sent`,
       { cause: error },
     );
@@ -120,14 +161,10 @@ export function readProtectedFile(path: string, named: string): string[] {
     if (entry === '') return [];
     const problem = entryProblem(entry);
     if (problem === undefined) return [entry];
-    throw new ReaperError(
-      'INVALID',
-      `${named}: line ${index + 1} of ${printable(path)} ${problem}; nothing was sent`,
-    );
+    throw invalid(`${named}: line ${index + 1} of ${printable(path)} ${problem}; nothing was sent`);
   });
   if (entries.length > 0) return entries;
-  throw new ReaperError(
-    'INVALID',
+  throw invalid(
     `${named} must have a RoomId or a pattern in it, got none in ${JSON.stringify(printable(path))}; where no room is protected, leave it out; nothing was sent`,
   );
 }

@@ -1,17 +1,12 @@
 /** A list of rooms, checked whole before anything is sent: bad lines, duplicates, protected rooms. */
 import { ReaperError } from '../errors.js';
-import { protectedRooms, type ProtectedRooms } from '../protected-rooms.js';
+import { protectedRooms, type Protection } from '../protected-rooms.js';
 import { scanRoomList, type RoomListSummary } from '../room-list/two-passes.js';
 import type { RoomList } from '../room-list/room-list.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
 
-/** Rooms never to destroy. */
-export interface Protection {
-  rooms: ProtectedRooms;
-  /** Of these RoomIds and patterns it is told where they protect no room of the list. */
-  patterns: readonly string[];
-}
+export type { Protection };
 
 /** How many entries a list has, and of what kind: the same in every answer about it. */
 export interface RoomCounts {
