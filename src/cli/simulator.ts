@@ -1,13 +1,15 @@
 import { Command } from 'commander';
-import { readFileSync } from 'node:fs';
-import { invalid } from '../errors.js';
-import { printable, printableLines } from '../redact.js';
+import { printableLines } from '../redact.js';
 import { startSimulator } from '../simulator/simulator.js';
-import { demoApp } from '../simulator/simulator-options.js';
+import {
+  demoApp,
+  readCredentials,
+  readInteger,
+  type SimulatorOptions,
+} from '../simulator/simulator-options.js';
 import { formatReport } from '../simulator/simulator-report.js';
-import type { SimulatorOptions } from '../simulator/simulator-options.js';
 import { onInterrupt } from './interrupt.js';
-import type { Io } from './io.js';
+import { collect, type Io } from './io.js';
 
 interface Flags {
   port: string;
@@ -16,7 +18,7 @@ interface Flags {
   anyRoom?: boolean;
   latency: string;
   quota: string;
-  fault: string[];
+  fault?: string[];
   seed: string;
   json?: boolean;
 }
@@ -60,7 +62,7 @@ export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalle
     .option('--any-room', 'rooms not listed exist too (as without --rooms)')
     .option('--latency <MS>', 'answer this much later', '0')
     .option('--quota <N>', 'requests in a sliding second before 60007; "none" lifts it', '200')
-    .option('--fault <SPEC>', 'fault for all rooms; may be given again', gather, [])
+    .option('--fault <SPEC>', 'fault for all rooms; may be given again', collect)
     .option('--seed <N>', 'draws the requests that meet a fault', '1')
     .option('--json', 'print the report as JSON')
     .addHelpText('before', help)
@@ -89,64 +91,19 @@ async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>):
 /** Flags to options. @throws ReaperError `INVALID` where one is wrong. */
 export function readFlags(flags: Flags): SimulatorOptions {
   const options: SimulatorOptions = {
-    port: toInteger('--port', flags.port),
+    port: readInteger('--port', flags.port),
     host: flags.host,
-    latencyMs: toInteger('--latency', flags.latency),
+    latencyMs: readInteger('--latency', flags.latency),
     quotaPerSecond:
-      flags.quota === 'none' ? Number.POSITIVE_INFINITY : toInteger('--quota', flags.quota),
-    faults: flags.fault,
-    seed: toInteger('--seed', flags.seed),
+      flags.quota === 'none' ? Number.POSITIVE_INFINITY : readInteger('--quota', flags.quota),
+    faults: flags.fault ?? [],
+    seed: readInteger('--seed', flags.seed),
     anyRoom: flags.anyRoom ?? flags.rooms === undefined,
   };
   if (flags.rooms === undefined) return options;
   return /^\d+$/.test(flags.rooms)
     ? { ...options, rooms: Number(flags.rooms) }
     : { ...options, roomsFile: flags.rooms };
-}
-
-/** The app that requests must be signed for; the demo app when the environment has none. */
-export function readCredentials(env: NodeJS.ProcessEnv): {
-  sdkAppId: number;
-  secretKey: string;
-  adminIdentifier?: string;
-} {
-  const sdkAppId = env['TENCENT_SDK_APP_ID'];
-  const secretKey = env['TENCENT_SECRET_KEY'] || readKeyFile(env['TENCENT_SECRET_KEY_FILE']);
-  const admin = env['TENCENT_ADMIN_IDENTIFIER'];
-  const adminIdentifier = admin ? { adminIdentifier: admin } : {};
-  if (!sdkAppId && !secretKey) {
-    return { sdkAppId: demoApp.sdkAppId, secretKey: demoApp.secretKey, ...adminIdentifier };
-  }
-  if (!sdkAppId || !secretKey) {
-    const [set, missing] = sdkAppId
-      ? ['TENCENT_SDK_APP_ID', 'TENCENT_SECRET_KEY']
-      : ['TENCENT_SECRET_KEY', 'TENCENT_SDK_APP_ID'];
-    throw invalid(
-      `${missing} must be set where ${set} is, got nothing; set both, or neither for the demo app`,
-    );
-  }
-  return { sdkAppId: toInteger('TENCENT_SDK_APP_ID', sdkAppId), secretKey, ...adminIdentifier };
-}
-
-function readKeyFile(path: string | undefined): string | undefined {
-  if (!path) return undefined;
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    throw invalid(
-      `TENCENT_SECRET_KEY_FILE must be a readable file, got ${printable(path)}; check its path`,
-      { cause },
-    );
-  }
-}
-
-function toInteger(name: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw invalid(`${name} must be a whole number, got "${printable(text)}"; correct it`);
-}
-
-function gather(spec: string, before: string[]): string[] {
-  return [...before, spec];
 }
 
 /** A second one ends the process at once. */

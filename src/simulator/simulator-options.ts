@@ -1,4 +1,6 @@
-import { ReaperError } from '../errors.js';
+import { readFileSync } from 'node:fs';
+import { invalid } from '../errors.js';
+import { printable } from '../redact.js';
 import { parseFaults, type Fault } from './faults.js';
 import { numberedRooms, parseRooms, readRoomsFile, type RoomWithFaults } from './rooms-file.js';
 
@@ -58,10 +60,7 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
     mustBeInteger('quotaPerSecond', quotaPerSecond, 1, 1_000_000);
   }
   if (secretKey === '') {
-    throw new ReaperError(
-      'INVALID',
-      'secretKey must be set, got nothing; leave it out for the demo',
-    );
+    throw invalid('secretKey must be set, got nothing; leave it out for the demo');
   }
   const rooms = listRooms(options.rooms ?? 0);
   if (options.roomsFile !== undefined) {
@@ -90,13 +89,55 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
 export function readFaults(specs: readonly string[]): Fault[] {
   const parsed = specs.map((spec) => parseFaults(spec, 'service'));
   const problems = parsed.flatMap((each) => each.problems);
-  if (problems.length > 0) throw new ReaperError('INVALID', problems.join('\n'));
+  if (problems.length > 0) throw invalid(problems.join('\n'));
   return parsed.flatMap((each) => each.faults);
+}
+
+/** The app that requests must be signed for; the demo app when the environment has none. */
+export function readCredentials(env: NodeJS.ProcessEnv): {
+  sdkAppId: number;
+  secretKey: string;
+  adminIdentifier?: string;
+} {
+  const sdkAppId = env['TENCENT_SDK_APP_ID'];
+  const secretKey = env['TENCENT_SECRET_KEY'] || readKeyFile(env['TENCENT_SECRET_KEY_FILE']);
+  const admin = env['TENCENT_ADMIN_IDENTIFIER'];
+  const adminIdentifier = admin ? { adminIdentifier: admin } : {};
+  if (!sdkAppId && !secretKey) {
+    return { sdkAppId: demoApp.sdkAppId, secretKey: demoApp.secretKey, ...adminIdentifier };
+  }
+  if (!sdkAppId || !secretKey) {
+    const [set, missing] = sdkAppId
+      ? ['TENCENT_SDK_APP_ID', 'TENCENT_SECRET_KEY']
+      : ['TENCENT_SECRET_KEY', 'TENCENT_SDK_APP_ID'];
+    throw invalid(
+      `${missing} must be set where ${set} is, got nothing; set both, or neither for the demo app`,
+    );
+  }
+  return { sdkAppId: readInteger('TENCENT_SDK_APP_ID', sdkAppId), secretKey, ...adminIdentifier };
+}
+
+function readKeyFile(path: string | undefined): string | undefined {
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw invalid(
+      `TENCENT_SECRET_KEY_FILE must be a readable file, got ${printable(path)}; check its path`,
+      { cause },
+    );
+  }
+}
+
+/** @throws ReaperError `INVALID` where it is none. */
+export function readInteger(name: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw invalid(`${name} must be a whole number, got "${printable(text)}"; correct it`);
 }
 
 function listRooms(rooms: number | Iterable<string>): RoomWithFaults[] {
   if (typeof rooms === 'string') {
-    throw new ReaperError('INVALID', 'rooms must be a number or a list, got text; see roomsFile');
+    throw invalid('rooms must be a number or a list, got text; see roomsFile');
   }
   if (typeof rooms !== 'number') return parseRooms(rooms, 'rooms');
   mustBeInteger('rooms', rooms, 0, 10_000_000);
@@ -106,5 +147,5 @@ function listRooms(rooms: number | Iterable<string>): RoomWithFaults[] {
 function mustBeInteger(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const rule = `a whole number from ${least} to ${most}`;
-  throw new ReaperError('INVALID', `${name} must be ${rule}, got ${value}; correct it`);
+  throw invalid(`${name} must be ${rule}, got ${value}; correct it`);
 }

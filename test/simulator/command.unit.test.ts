@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Io } from '../../src/cli/io.js';
-import { readCredentials, simulatorCommand } from '../../src/cli/simulator.js';
-import { demoApp } from '../../src/simulator/simulator-options.js';
+import { simulatorCommand } from '../../src/cli/simulator.js';
+import { demoApp, readCredentials } from '../../src/simulator/simulator-options.js';
 import { compileSimulator } from './compiled.js';
 import { burst, codesOf, destroy, sign } from './client.js';
 

@@ -19,6 +19,7 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
     'own-file.ts',
     'redact.ts',
     'cli/interrupt.ts',
+    'cli/io.ts',
     'room-id.ts',
     'cli/simulator.ts',
     ...simulator.map((name) => `simulator/${name}`),
