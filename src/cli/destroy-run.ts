@@ -1,6 +1,6 @@
 /** One run of `destroy`: put the rooms on the queue, work, show progress, print what became of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGone, outcomes } from '../destruction.js';
+import { goneAndNot } from '../destruction.js';
 import { logOn } from '../log.js';
 import { ReaperError } from '../errors.js';
 import {
@@ -216,8 +216,5 @@ function exitCode(
     );
     return exitCodes.interrupted;
   }
-  const notGone = outcomes
-    .filter((outcome) => !isGone(outcome))
-    .some((outcome) => progress[outcome] > 0);
-  return notGone ? exitCodes.notGone : exitCodes.ok;
+  return goneAndNot(progress).notGone > 0 ? exitCodes.notGone : exitCodes.ok;
 }

@@ -1,7 +1,7 @@
 /** `room-reaper report`: what became of every room of a batch. */
 import { once } from 'node:events';
 import { Command } from 'commander';
-import { isGone, outcomes } from '../destruction.js';
+import { goneAndNot } from '../destruction.js';
 import { invalid } from '../errors.js';
 import { readWarnings } from '../operations/destroy.js';
 import { readEnds, type ChosenEnds } from '../operations/ends.js';
@@ -148,9 +148,8 @@ function toStdout(io: Io): ReportOutput {
 }
 
 function exitCode(report: ReportSummary): number {
-  const ended = report.summary.outcomes;
-  const notGone = outcomes.some((outcome) => !isGone(outcome) && ended[outcome] > 0);
-  return notGone || openRooms(report) > 0 ? exitCodes.notGone : exitCodes.ok;
+  const { notGone } = goneAndNot(report.summary.outcomes);
+  return notGone + openRooms(report) > 0 ? exitCodes.notGone : exitCodes.ok;
 }
 
 function readFormat(flags: ReportFlags): ReportFormat {
