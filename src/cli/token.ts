@@ -1,13 +1,12 @@
 /** `room-reaper token`: who may ask over HTTP, and as what. */
 import { Command } from 'commander';
-import { invalid } from '../errors.js';
 import {
   createToken,
   listTokens,
+  readRole,
   revokeToken,
   roles,
   tokenJson,
-  type Role,
   type StoredToken,
 } from '../operations/tokens.js';
 import { dayAndTime } from '../text.js';
@@ -34,7 +33,7 @@ export function tokenCommand(io: Io): Command {
     .requiredOption('--role <ROLE>', roles.join(', '))
     .option('--expires <DURATION>', 'for how long it counts: 90d; default: until it is revoked')
     .action(async (flags: { name: string; role: string; expires?: string }) => {
-      const role = readRole(flags.role);
+      const role = readRole('--role', flags.role);
       const { name, expires } = flags;
       const expiresAtMs = expires && Date.now() + readDuration('--expires', expires);
       const request = { name, role, by: askedBy(undefined), expiresAtMs: expiresAtMs || undefined };
@@ -66,11 +65,4 @@ export function tokenCommand(io: Io): Command {
 function toText({ name, role, by, createdAtMs, expiresAtMs }: StoredToken): string {
   const until = expiresAtMs === undefined ? '' : `, until ${dayAndTime(expiresAtMs)}`;
   return `${name}  ${role}  made ${dayAndTime(createdAtMs)} by ${by}${until}`;
-}
-
-/** @throws ReaperError `INVALID`. */
-function readRole(text: string): Role {
-  const role = roles.find((each) => each === text);
-  if (role !== undefined) return role;
-  throw invalid(`--role must be one of ${roles.join(', ')}, got ${JSON.stringify(text)}`);
 }

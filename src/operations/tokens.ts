@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { ReaperError } from '../errors.js';
+import { invalid, ReaperError } from '../errors.js';
 import {
   addToken,
   deleteToken,
@@ -56,9 +56,15 @@ export async function createToken(
   );
 }
 
+/** @param named - how the user calls it. @throws ReaperError `INVALID`. */
+export function readRole(named: string, text: string): Role {
+  const role = roles.find((each) => each === text);
+  if (role !== undefined) return role;
+  throw invalid(`${named} must be one of ${roles.join(', ')}, got ${shown(text)}`);
+}
+
 function wrongName(name: string): ReaperError {
-  return new ReaperError(
-    'INVALID',
+  return invalid(
     `a token's name must be 1–64 letters, digits, dots, dashes, @ or underscores, beginning with a letter or digit, got ${shown(name)}; take another`,
   );
 }
@@ -154,7 +160,7 @@ function readTokensFile(path: string): KnownToken[] {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const { code = 'unreadable' } = cause as NodeJS.ErrnoException;
-    throw new ReaperError('INVALID', `${shownAs} must be a readable file, got ${code}`, { cause });
+    throw invalid(`${shownAs} must be a readable file, got ${code}`, { cause });
   }
   const tokens = new Map<string, KnownToken>();
   for (const [index, line] of text.split('\n').entries()) {
@@ -163,13 +169,11 @@ function readTokensFile(path: string): KnownToken[] {
     const isRole = (value: string): value is Role => roles.some((each) => each === value);
     const at = `${shownAs}: line ${index + 1}`;
     if (!nameForm.test(name) || !isRole(role) || rest.length > 0 || token.length < shortestToken) {
-      throw new ReaperError(
-        'INVALID',
+      throw invalid(
         `${at} must be NAME ROLE TOKEN, with a role of ${roles.join(', ')} and a token of at least ${shortestToken} characters; correct it`,
       );
     }
-    if (tokens.has(name))
-      throw new ReaperError('INVALID', `${at} must have a name of its own; correct it`);
+    if (tokens.has(name)) throw invalid(`${at} must have a name of its own; correct it`);
     tokens.set(name, { name, role, sha256: hashOf(token), expiresAtMs: undefined });
   }
   return [...tokens.values()];
