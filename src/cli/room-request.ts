@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import { invalid } from '../errors.js';
-import type { BatchLabel, EnqueueRequest } from '../operations/enqueue.js';
+import { checkLabel, type BatchLabel, type EnqueueRequest } from '../operations/enqueue.js';
 import { forecast, forecastToJson, type Forecast, type Outlook } from '../operations/forecast.js';
 import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
 import {
@@ -78,27 +78,15 @@ export function addRoomFlags(command: Command): Command {
     .option('--json', 'print one JSON object on stdout');
 }
 
-/** Longest name, asker and note of a batch, in characters. */
-const longest = { '--batch': 200, '--by': 200, '--note': 2_000 };
-
 /**
  * How a batch is called, who asks for it, and why.
  *
  * @throws ReaperError `INVALID` where one of them is empty or too long.
  */
 export function readBatchFlags(flags: Pick<BatchFlags, 'by' | 'note'>, name?: string): BatchLabel {
-  const given = [
-    ['--batch', name],
-    ['--by', flags.by],
-    ['--note', flags.note],
-  ] as const;
-  for (const [flag, value] of given) {
-    if (value === undefined || (value !== '' && value.length <= longest[flag])) continue;
-    throw invalid(
-      `${flag} must be 1–${longest[flag]} characters, got ${value.length}; shorten it or leave it out`,
-    );
-  }
-  return { name, by: askedBy(flags.by), note: flags.note };
+  const { by, note } = flags;
+  checkLabel({ name: '--batch', by: '--by', note: '--note' }, { name, by, note });
+  return { name, by: askedBy(by), note };
 }
 
 interface RoomTask extends Pick<EnqueueRequest, 'lane' | 'notBeforeMs'> {

@@ -1,5 +1,5 @@
 /** Puts a batch on the queue: from a checked list, or from the rooms of a replay. */
-import { ReaperError } from '../errors.js';
+import { invalid, ReaperError } from '../errors.js';
 import {
   cancelledBy,
   finishedAmong,
@@ -37,6 +37,26 @@ export interface BatchLabel {
   name: string | undefined;
   by: string;
   note: string | undefined;
+}
+
+/** Most characters of each. */
+const longest = { name: 200, by: 200, note: 2_000 };
+
+/**
+ * @param names - how the user calls them.
+ * @throws ReaperError `INVALID` where one of them is empty or too long.
+ */
+export function checkLabel(
+  names: Readonly<Record<keyof BatchLabel, string>>,
+  label: { readonly [part in keyof BatchLabel]: string | undefined },
+): void {
+  for (const part of ['name', 'by', 'note'] as const) {
+    const { length = 1 } = label[part] ?? {};
+    if (length >= 1 && length <= longest[part]) continue;
+    throw invalid(
+      `${names[part]} must be 1–${longest[part]} characters, got ${length}; shorten it or leave it out`,
+    );
+  }
 }
 
 export interface EnqueueRequest extends BatchLabel {
