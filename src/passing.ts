@@ -1,4 +1,4 @@
-/** Failures of a Postgres that pass by themselves. */
+/** Failures of a store that pass by themselves. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
@@ -17,6 +17,17 @@ export function isPassing(error: unknown): boolean {
     typeof message === 'string' &&
     /timeout|terminated|closed|ended unexpectedly|not queryable/i.test(message)
   );
+}
+
+/** A store that answered at first and then did not: no bug, and nothing that a flag would mend. */
+export function isServerAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'MaxRetriesPerRequestError') return true;
+  const { code } = error as NodeJS.ErrnoException;
+  // Codes of files begin with E too, and are about this machine.
+  const isSystem = code !== undefined && /^E[A-Z_]+$/.test(code);
+  if (isSystem) return /^E(CONN|PIPE|TIMEDOUT|HOST|NET|NOTFOUND|AI_)/.test(code);
+  return isPassing(error);
 }
 
 /**

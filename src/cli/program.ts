@@ -1,7 +1,7 @@
 /** Parses the command line, runs a command, maps errors to exit codes: the one place for that. */
 import { Command, CommanderError } from 'commander';
 import { errorCodes, ReaperError } from '../errors.js';
-import { isPassing } from '../passing.js';
+import { isServerAway } from '../passing.js';
 import { printable, printableLines } from '../redact.js';
 import { storeTrouble } from '../store-trouble.js';
 import { packageVersion } from '../worker/version.js';
@@ -200,15 +200,4 @@ export function reportError(error: unknown, io: Io): number {
   say(io, 'This is a bug: please report it with the lines below.');
   say(io, (stack ?? '').split('\n').slice(1, 6).join('\n'));
   return exitCodes.notGone;
-}
-
-/** A store that answered at first and then did not: no bug, and nothing that a flag would mend. */
-function isServerAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error.name === 'MaxRetriesPerRequestError') return true;
-  const { code } = error as NodeJS.ErrnoException;
-  // Codes of files begin with E too, and are about this machine.
-  const isSystem = code !== undefined && /^E[A-Z_]+$/.test(code);
-  if (isSystem) return /^E(CONN|PIPE|TIMEDOUT|HOST|NET|NOTFOUND|AI_)/.test(code);
-  return isPassing(error);
 }
