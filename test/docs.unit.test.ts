@@ -103,7 +103,7 @@ describe('configuration', () => {
   test.each(named)('$name names no variable that does not exist', ({ content }) => {
     const known: string[] = variableTable.map(({ name }) => name);
     const others = [
-      ...['NO_COLOR', 'NODE_TLS_REJECT_UNAUTHORIZED'],
+      ...['NODE_OPTIONS', 'NO_COLOR', 'NODE_TLS_REJECT_UNAUTHORIZED'],
       // Of docker-compose.yml and the Dockerfile.
       ...['POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'POSTGRES_IMAGE', 'REDIS_IMAGE', 'NODE_IMAGE'],
       ...['HTTPS_PROXY', 'NO_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NODE_EXTRA_CA_CERTS'],

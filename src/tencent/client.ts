@@ -16,6 +16,8 @@ import { createProxyAgent } from './proxy-agent.js';
 import { hideSignature, type Hide, type Signer, type UserSig } from './user-sig.js';
 
 export interface SignedRequest extends PreparedRequest {
+  /** Where it goes, without the query: that holds the signature. */
+  readonly url: string;
   /** The signature it carries. */
   readonly sig: UserSig;
 }
@@ -99,11 +101,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const random = randomInt(0, 2 ** 32);
     const query = `${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
     const body = JSON.stringify({ RoomId: roomId });
-    const prepared = prepareRequest(client, `${endpoint}/${command}`, query, body, {
+    const url = `${endpoint}/${command}`;
+    const prepared = prepareRequest(client, url, query, body, {
       ...{ timeoutMs, repeated, onHeaders },
       hide: hiding(sig),
     });
-    return { ...prepared, sig };
+    return { ...prepared, url, sig };
   }
 
   return {

@@ -9,6 +9,7 @@ import { decide } from './decide.js';
 import { manyRejected, manyRejectedRemedy } from './rejections.js';
 import { sendAttempt, type SentAttempt, type UnsentAttempt } from './send.js';
 import type { RunEnd } from './settle.js';
+import { traceRequest } from './traces.js';
 
 export type AttemptsEnd =
   | RunEnd
@@ -52,6 +53,7 @@ export async function attemptDestruction(
       verdict.word,
       neverLeft(sent) ? undefined : sent.endedAtMs - sent.sentAtMs,
     );
+    traceRequest(sent, verdict);
     if (verdict.word !== 'transient') outage.worked(sent);
     // What an earlier attempt may have done must not be forgotten.
     const unsavedBefore = context.unsaved.has(destruction.id);

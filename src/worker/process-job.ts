@@ -14,6 +14,7 @@ import { Halted } from './line-guard.js';
 import { endProtected } from './protected.js';
 import { leavesQueue, type RunEnd, settle } from './settle.js';
 import { endTakenBack } from './take-back.js';
+import { traceJob } from './traces.js';
 import { writeUnsaved } from './unsaved-result.js';
 
 /** Delay before a job that met an unexpected error, or is in hand already, is looked at again, in milliseconds. */
@@ -47,7 +48,7 @@ export async function processJob(
 
   context.inHand.add(destruction.id);
   try {
-    const end = await runJob(destruction, job, context);
+    const end = await traceJob(destruction, job, () => runJob(destruction, job, context));
     await takeBackUnsent(end, destruction, context);
     report(end, destruction, context);
     await settle(end, job, token);

@@ -2,15 +2,16 @@
 import type { Reservation } from '../ledger/reserve.js';
 import type { Destruction } from '../destruction.js';
 import type { Answer } from '../tencent/answer.js';
-import type { UserSig } from '../tencent/user-sig.js';
+import type { SignedRequest } from '../tencent/client.js';
+import { untraced } from '../traces.js';
 import type { JobInHand, WorkerContext } from './context.js';
 
 type Granted = Extract<Reservation, { kind: 'granted' }>;
 
-export interface SentAttempt extends Omit<Granted, 'kind' | 'slotAtMs'> {
+export interface SentAttempt
+  extends Omit<Granted, 'kind' | 'slotAtMs'>, Pick<SignedRequest, 'sig' | 'url'> {
   kind: 'sent';
   answer: Answer;
-  sig: UserSig;
   /** Milliseconds since the epoch, on the database's clock. */
   sentAtMs: number;
   endedAtMs: number;
@@ -32,7 +33,9 @@ export async function sendAttempt(
 ): Promise<SentAttempt | UnsentAttempt> {
   const { client, limiter, guard, signer, writer, outage, inFlight, unsaved } = context;
   const wish = { ...destruction, lane };
-  let request = client.prepareDestroy(destruction.roomId);
+  // The span of the attempt (traces.ts) tells of it.
+  const prepare = () => untraced(() => client.prepareDestroy(destruction.roomId));
+  let request = prepare();
   let overdue: NodeJS.Timeout | undefined;
   try {
     await request.ready;
@@ -40,7 +43,7 @@ export async function sendAttempt(
     if (!request.isUsable() || request.sig !== signer.current()) {
       // While it waited the connection was closed, or the signature replaced.
       request.abandon();
-      request = client.prepareDestroy(destruction.roomId);
+      request = prepare();
       await request.ready;
       if (
         reservation.kind === 'granted' &&
@@ -79,6 +82,7 @@ export async function sendAttempt(
       kind: 'sent',
       answer,
       sig: request.sig,
+      url: request.url,
       sentAtMs,
       endedAtMs: context.now(),
     };

@@ -52,4 +52,7 @@ test('a command loads the packages that it needs, and not those of the others', 
   expect(loaded).not.toContain('bullmq');
   expect(loaded).not.toContain('pg');
   expect(packagesLoadedBy('serve', '--help').filter((name) => /hono/.test(name))).toEqual([]);
+  const toLook = packagesLoadedBy('status', '--help');
+  expect(toLook).toContain('bullmq');
+  expect(toLook).not.toContain('@opentelemetry/api');
 });
