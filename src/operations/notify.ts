@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import type { Logger } from 'pino';
 import { noteTry, takeDueEvents, type DueEvent } from '../ledger/events.js';
 import { reasonOf } from '../time-limit.js';
+import { untraced } from '../traces.js';
 import type { Service } from './service.js';
 
 export { eventTypes, type EventType } from '../ledger/events.js';
@@ -139,7 +140,7 @@ async function send(
   const body = bodyOf(event);
   const timestamp = Math.floor(Date.now() / 1_000);
   try {
-    const response = await fetch(url, {
+    const request = {
       method: 'POST',
       body,
       headers: {
@@ -152,7 +153,9 @@ async function send(
       // Followed, it would go where the signature was not meant for.
       redirect: 'manual',
       signal: AbortSignal.any([closing, AbortSignal.timeout(answerLimitMs)]),
-    });
+    } as const;
+    // The URL may hold a token.
+    const response = await untraced(() => fetch(url, request));
     // What it says is of no use here.
     await response.body?.cancel().catch(() => undefined);
     const trouble = `HTTP ${response.status}`;

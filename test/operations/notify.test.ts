@@ -1,5 +1,8 @@
 /** Events on their way to another service, on a real ledger. */
+import diagnosticsChannel from 'node:diagnostics_channel';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { context, trace } from '@opentelemetry/api';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { pino } from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
@@ -97,6 +100,26 @@ test('what fails comes again under the same id, and neither secret nor URL is lo
   expect(received.map((each) => each.id)).toEqual([id, id, id]);
   expect(lines.join('')).toContain('HTTP 500');
   expect(lines.join('')).not.toMatch(/whsec_|t0ken|a secret/);
+});
+
+test('what instruments fetch makes no span of a delivery: the URL may hold a token', async () => {
+  const provider = new NodeTracerProvider();
+  provider.register();
+  afterThisTest(() => {
+    context.disable();
+    trace.disable();
+  });
+  const tracer = provider.getTracer('of fetch');
+  expect(tracer.startSpan('POST').isRecording()).toBe(true);
+  const recorded: boolean[] = [];
+  const note = () => void recorded.push(tracer.startSpan('POST').isRecording());
+  diagnosticsChannel.subscribe('undici:request:create', note);
+  afterThisTest(() => void diagnosticsChannel.unsubscribe('undici:request:create', note));
+  const { url, received } = await openReceiver();
+  await happen();
+  notify(url);
+  await expect.poll(() => received).toHaveLength(1);
+  expect(recorded).toEqual([false]);
 });
 
 test('a receiver that wants no more of it gets no more, one that names a time is waited for', async () => {
