@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { openMetricsEndpoint, readinessOf } from '../src/metrics-endpoint.js';
 import { afterThisTest } from './support/clean-up.js';
 
-const registry = { contentType: 'text/plain; version=0.0.4', metrics: () => Promise.resolve('a 1\n') };
+const registry = {
+  contentType: 'text/plain; version=0.0.4',
+  metrics: () => Promise.resolve('a 1\n'),
+};
 
 async function open(stores: Record<string, () => Promise<unknown>> = {}) {
   // Port 0 is for tests alone; METRICS_PORT is at least 1.
