@@ -57,9 +57,9 @@ with known as (
   select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8, $9 where not exists (select from known)
   returning id, name, total, created_at
 ), listed as (
-  insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, not_before, begun)
-  select b.id, $2, $10, $11, to_timestamp($12::float8 / 1000), b.begun
-    from (select id, true as begun from known union all select id, false from made) b
+  insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, not_before, begun_to)
+  select b.id, $2, $10, $11, to_timestamp($12::float8 / 1000), b.begun_to
+    from (select id, ${2 ** 31 - 1} as begun_to from known union all select id, 0 from made) b
    where $10::text is not null
   on conflict (batch_id) do nothing
 )

@@ -15,22 +15,36 @@ export async function writePart(
   await database.query('list-write', writeSql, [partsId, position, roomIds]);
 }
 
-/** $1 parts id, $2 after this position. */
+/** $1 parts id, $2 after this position, $3 up to that. */
 const partSql = `
-select position, room_ids from room_reaper.list_parts where parts_id = $1 and position > $2
+select position, room_ids from room_reaper.list_parts where parts_id = $1 and position > $2 and position <= $3
  order by position limit 1`;
 
 export async function readPart(
   database: Database,
   partsId: string,
-  after: number,
+  { after, upTo }: { after: number; upTo: number },
 ): Promise<{ position: number; roomIds: string[] } | undefined> {
   const [row] = await database.query<{ position: number; room_ids: string[] }>(
     'list-part',
     partSql,
-    [partsId, after],
+    [partsId, after, upTo],
   );
   return row && { position: row.position, roomIds: row.room_ids };
+}
+
+/** $1 parts id, $2 after this position. */
+const countSql = `
+select coalesce(sum(cardinality(room_ids)), 0)::float8 as rooms
+  from room_reaper.list_parts where parts_id = $1 and position > $2`;
+
+/** How many rooms the parts behind a position have. */
+export async function roomsBehind(
+  database: Database,
+  partsId: string,
+  after: number,
+): Promise<number> {
+  return (await readColumn<number>(database, 'list-behind', countSql, [partsId, after]))[0] ?? 0;
 }
 
 /** $1 parts id, $2 up to this position. */
@@ -50,9 +64,8 @@ export interface WaitingList {
   partsId: string;
   lane: 'urgent' | 'normal' | 'bulk';
   notBeforeMs: number | undefined;
-  /** Whether a room of it may be on the queue already. */
-  begun: boolean;
-  total: number;
+  /** Rooms of parts up to this one may be on the queue already; those behind it are not. */
+  begunTo: number;
   batchCreatedAtMs: number;
 }
 
@@ -69,12 +82,10 @@ with next as (
      and (claimed_until is null or claimed_until < clock_timestamp())
    order by batch_id limit 1 for update skip locked
 ), claimed as (
-  update room_reaper.lists l set claimed_until = ${claimUntil}, begun = true
-    from (select l2.batch_id, l2.begun from room_reaper.lists l2 join next using (batch_id)) before
-   where l.batch_id = before.batch_id
-  returning l.batch_id, l.parts_id, l.lane, l.not_before, before.begun
+  update room_reaper.lists l set claimed_until = ${claimUntil} from next where l.batch_id = next.batch_id
+  returning l.batch_id, l.parts_id, l.lane, l.not_before, l.begun_to
 )
-select c.batch_id, c.parts_id, c.lane, c.begun, b.total,
+select c.batch_id, c.parts_id, c.lane, c.begun_to,
        extract(epoch from c.not_before)::float8 * 1000 as not_before,
        extract(epoch from b.created_at)::float8 * 1000 as created_at
   from claimed c join room_reaper.batches b on b.id = c.batch_id`;
@@ -87,15 +98,14 @@ export async function claimList(
     batch_id: string;
     parts_id: string;
     lane: WaitingList['lane'];
-    begun: boolean;
-    total: number;
+    begun_to: number;
     not_before: number | null;
     created_at: number;
   }>('list-claim', claimSql, [sdkAppId]);
   return (
     row && {
-      ...{ batchId: row.batch_id, partsId: row.parts_id, lane: row.lane, begun: row.begun },
-      ...{ total: row.total, notBeforeMs: row.not_before ?? undefined },
+      ...{ batchId: row.batch_id, partsId: row.parts_id, lane: row.lane, begunTo: row.begun_to },
+      notBeforeMs: row.not_before ?? undefined,
       batchCreatedAtMs: Math.floor(row.created_at),
     }
   );
@@ -106,6 +116,18 @@ const renewSql = `update room_reaper.lists set claimed_until = ${claimUntil} whe
 
 export async function renewClaim(database: Database, batchId: string): Promise<void> {
   await database.query('list-renew', renewSql, [batchId]);
+}
+
+/** $1 batch id, $2 position. */
+const begunSql = `update room_reaper.lists set begun_to = greatest(begun_to, $2) where batch_id = $1`;
+
+/** From now on rooms of parts up to this one may be on the queue. */
+export async function markBegun(
+  database: Database,
+  batchId: string,
+  position: number,
+): Promise<void> {
+  await database.query('list-begun', begunSql, [batchId, position]);
 }
 
 /** $1 batch id, $2 seconds. */

@@ -13,9 +13,11 @@ import {
   dropOrphans,
   dropParts,
   endList,
+  markBegun,
   putOff,
   readPart,
   renewClaim,
+  roomsBehind,
   type WaitingList,
 } from '../ledger/lists.js';
 import { addChunk } from '../producer/add.js';
@@ -87,27 +89,51 @@ async function putList(
   onTrouble: (error: unknown) => void,
 ): Promise<void> {
   const { database } = service;
-  const { batchId, partsId, lane, notBeforeMs, begun, total, batchCreatedAtMs } = list;
+  const { batchId } = list;
   const renewing = setInterval(
     () => void renewClaim(database, batchId).catch(() => undefined),
     (claimSeconds * 1_000) / 3,
   );
-  const settled = trackParts((upTo) => dropParts(database, partsId, upTo));
   try {
-    const { lastPriority } = await fillBatch(
-      service,
-      { id: batchId, createdAtMs: batchCreatedAtMs, isNew: !begun, total },
-      settled.through(partsOf(service, partsId)),
-      { lane, notBeforeMs },
-      { onProgress: (rooms) => settled.dropUpTo(rooms), signal, mayForget: false },
-    );
+    const again = list.begunTo > 0 ? await fill(service, list, 'again', signal) : 0;
+    const fresh = await fill(service, list, 'fresh', signal);
     if (signal.aborted) await putOff(database, batchId, 0);
-    else await endList(database, batchId, lastPriority);
+    else await endList(database, batchId, Math.max(again, fresh));
   } catch (error) {
     await afterFailure(service, batchId, error, onTrouble);
   } finally {
     clearInterval(renewing);
   }
+}
+
+/**
+ * Puts a part of the list on the queue: what may be there already, after a crash, or what is not.
+ * Of the latter nobody need be asked, which is twice as fast.
+ *
+ * @returns the BullMQ priority of its last room.
+ */
+async function fill(
+  service: Service,
+  list: WaitingList,
+  what: 'again' | 'fresh',
+  signal: AbortSignal,
+): Promise<number> {
+  const { database } = service;
+  const { batchId, partsId, begunTo, lane, notBeforeMs, batchCreatedAtMs: createdAtMs } = list;
+  const isNew = what === 'fresh';
+  const range = isNew ? { after: begunTo, upTo: lastPart } : { after: 0, upTo: begunTo };
+  const total = await roomsBehind(database, partsId, range.after);
+  if (total === 0) return 0;
+  const settled = trackParts((upTo) => dropParts(database, partsId, upTo));
+  const parts = partsOf(service, partsId, range);
+  const { lastPriority } = await fillBatch(
+    service,
+    { id: batchId, createdAtMs, isNew, total },
+    settled.through(isNew ? marked(service, batchId, parts) : parts),
+    { lane, notBeforeMs },
+    { onProgress: (rooms) => settled.dropUpTo(rooms), signal, mayForget: false },
+  );
+  return lastPriority;
 }
 
 async function afterFailure(
@@ -134,12 +160,35 @@ interface Part {
   roomIds: string[];
 }
 
-async function* partsOf({ database }: Service, partsId: string): AsyncGenerator<Part> {
-  for (let after = 0; ;) {
-    const part = await readPart(database, partsId, after);
+/** Largest position. */
+const lastPart = 2 ** 31 - 1;
+
+async function* partsOf(
+  { database }: Service,
+  partsId: string,
+  { after, upTo }: { after: number; upTo: number },
+): AsyncGenerator<Part> {
+  for (let last = after; ;) {
+    const part = await readPart(database, partsId, { after: last, upTo });
     if (part === undefined) return;
     yield part;
-    after = part.position;
+    last = part.position;
+  }
+}
+
+/** Notes that parts are begun before the first of their rooms is added, many parts at once. */
+async function* marked(
+  { database }: Service,
+  batchId: string,
+  parts: AsyncIterable<Part>,
+): AsyncGenerator<Part> {
+  let begunTo = 0;
+  for await (const part of parts) {
+    if (part.position > begunTo) {
+      begunTo = part.position + droppedTogether;
+      await markBegun(database, batchId, begunTo);
+    }
+    yield part;
   }
 }
 

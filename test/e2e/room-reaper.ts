@@ -39,10 +39,10 @@ export interface Ended {
 
 export interface Run {
   readonly ended: Promise<Ended>;
-  /** Resolves once stderr holds `pattern`; rejects where the program ends without it. */
-  said(pattern: RegExp): Promise<void>;
+  /** What matches `pattern` on stderr, once it is there; rejects where the program ends without it. */
+  said(pattern: RegExp): Promise<string>;
   /** The same of stdout. */
-  printed(pattern: RegExp): Promise<void>;
+  printed(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** Reads nothing of it any more. */
   closePipes(): void;
@@ -94,7 +94,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const ended = exited.then(([code, signal]) => ({ code, signal, ...output }));
 
-  async function until(name: 'stdout' | 'stderr', pattern: RegExp): Promise<void> {
+  async function until(name: 'stdout' | 'stderr', pattern: RegExp): Promise<string> {
     const heard = new Promise<void>((resolve) => {
       const look = () => {
         if (!pattern.test(output[name])) return;
@@ -116,6 +116,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
     });
     unheard.catch(() => undefined);
     await Promise.race([heard, tooLate, unheard]);
+    return pattern.exec(output[name])?.[0] ?? '';
   }
 
   return {

@@ -6,8 +6,8 @@ create table room_reaper.lists (
   parts_id      text not null,
   lane          text not null,
   not_before    timestamptz,
-  -- Whether a room of it may be on the queue already.
-  begun         boolean not null default false,
+  -- Rooms of parts up to this one may be on the queue already; those behind it are not.
+  begun_to      int not null,
   claimed_until timestamptz,
   -- Not before then: it failed for a reason that passes.
   due_at        timestamptz not null default clock_timestamp()

@@ -1,0 +1,45 @@
+/** What is about the process: that it is killed, and that it is told to end. */
+import { expect, test } from 'vitest';
+import { run, start } from '../e2e/room-reaper.js';
+import { lines, openStage, redisAndPostgres, roomIds } from '../e2e/stage.js';
+import { askAt } from './fixture.js';
+
+test('a list that was taken comes onto the queue whole, each room once, though the server is killed', async () => {
+  const env = { ...(await openStage()).env, ...(await redisAndPostgres()), LOG_LEVEL: 'silent' };
+  const made = await run(['token', 'create', '--name', 'shop', '--role', 'operator'], { env });
+  const headers = { Authorization: `Bearer ${made.stdout.trim()}`, 'Content-Type': 'text/plain' };
+
+  async function serve() {
+    const served = start(['serve', '--port', '0'], { env });
+    const url = (await served.said(/serves http\S+/)).replace('serves ', '');
+    return {
+      served,
+      url,
+      ask: (path: string, more = {}) => askAt(url, path, { headers, ...more }),
+    };
+  }
+  const first = await serve();
+  const rooms = roomIds(20_000);
+  const answer = await first.ask('/v1/batches?expect=20000', {
+    method: 'POST',
+    body: lines(rooms),
+  });
+  expect(answer.status).toBe(202);
+  first.served.kill('SIGKILL');
+  await first.served.ended;
+  const { batchId } = answer.json as { batchId: string };
+
+  const second = await serve();
+  const batch = async () => (await second.ask(`/v1/batches/${batchId}`)).json;
+  await expect.poll(batch, { timeout: 60_000 }).toMatchObject({ state: 'waiting' });
+  const { queue } = (await second.ask('/v1/status')).json as { queue: { waiting: number } };
+  expect(queue.waiting).toBe(20_000);
+
+  // Told to end, it answers who waits, and ends in order.
+  const known = { Prefer: 'wait=40', 'If-None-Match': '*' };
+  const waits = second.ask(`/v1/batches/${batchId}`, { headers: { ...headers, ...known } });
+  await expect.poll(async () => (await second.ask('/livez')).status).toBe(200);
+  second.served.kill('SIGTERM');
+  expect([204, 304]).toContain((await waits).status);
+  expect(await second.served.ended).toMatchObject({ code: 0 });
+});
