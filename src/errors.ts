@@ -70,6 +70,7 @@ export interface ErrorOptions {
   remedy?: Remedy | undefined;
   candidates?: readonly Candidate[];
   details?: readonly ErrorDetail[];
+  facts?: Readonly<Record<string, unknown>>;
 }
 
 export class ReaperError extends Error {
@@ -80,6 +81,8 @@ export class ReaperError extends Error {
   readonly candidates: readonly Candidate[];
   /** The first of the places that are wrong, for whoever has not named them already. */
   readonly details: readonly ErrorDetail[];
+  /** What whoever asked needs to ask again. */
+  readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : {});
@@ -87,6 +90,7 @@ export class ReaperError extends Error {
     this.remedy = options.remedy;
     this.candidates = options.candidates ?? [];
     this.details = options.details ?? [];
+    this.facts = options.facts ?? {};
   }
 }
 

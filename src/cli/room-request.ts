@@ -1,9 +1,9 @@
 /** What `destroy` and `enqueue` have in common: the list, what is said of it, and consent. */
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import { invalid } from '../errors.js';
 import { checkLabel, type BatchLabel, type EnqueueRequest } from '../operations/enqueue.js';
+import { userOfMachine } from '../operations/actions.js';
 import { forecast, forecastToJson, type Forecast, type Outlook } from '../operations/forecast.js';
 import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
 import {
@@ -38,15 +38,9 @@ export interface BatchFlags {
   note?: string;
 }
 
-/** Who runs the program, where `--by` does not say: the name of the OS user. */
+/** Who asks: who runs the program, where `--by` does not say. */
 export function askedBy(flag: string | undefined): string {
-  if (flag !== undefined) return flag;
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run as a user that has no name.
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
+  return flag ?? userOfMachine();
 }
 
 export interface RoomFlags extends ProtectFlags, BatchFlags {

@@ -52,9 +52,9 @@ export async function endAction(
 
 /** $1 SDKAppID, $2 before this id, or null; $3 most rows. */
 const readSql = `
-select id::text, extract(epoch from at)::float8 * 1000 as at, who, role, way, what, target, reason, counts, outcome
-  from room_reaper.actions where sdk_app_id = $1 and ($2::bigint is null or id < $2)
- order by id desc limit $3`;
+select a.id::text, extract(epoch from a.at)::float8 * 1000 as at, who, role, way, what, target, reason, counts, outcome
+  from room_reaper.actions a where a.sdk_app_id = $1 and ($2::bigint is null or a.id < $2)
+ order by a.id desc limit $3`;
 
 type ActionRow = Record<'id' | 'who' | 'what', string> &
   Record<'role' | 'target' | 'reason' | 'outcome', string | null> & {

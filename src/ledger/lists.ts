@@ -61,11 +61,14 @@ export async function dropParts(
 
 export interface WaitingList {
   batchId: string;
+  /** Empty: it is a replay, whose rooms are known already. */
   partsId: string;
   lane: 'urgent' | 'normal' | 'bulk';
   notBeforeMs: number | undefined;
   /** Rooms of parts up to this one may be on the queue already; those behind it are not. */
   begunTo: number;
+  /** Of the whole batch. */
+  total: number;
   batchCreatedAtMs: number;
 }
 
@@ -85,7 +88,7 @@ with next as (
   update room_reaper.lists l set claimed_until = ${claimUntil} from next where l.batch_id = next.batch_id
   returning l.batch_id, l.parts_id, l.lane, l.not_before, l.begun_to
 )
-select c.batch_id, c.parts_id, c.lane, c.begun_to,
+select c.batch_id, c.parts_id, c.lane, c.begun_to, b.total,
        extract(epoch from c.not_before)::float8 * 1000 as not_before,
        extract(epoch from b.created_at)::float8 * 1000 as created_at
   from claimed c join room_reaper.batches b on b.id = c.batch_id`;
@@ -99,12 +102,14 @@ export async function claimList(
     parts_id: string;
     lane: WaitingList['lane'];
     begun_to: number;
+    total: number;
     not_before: number | null;
     created_at: number;
   }>('list-claim', claimSql, [sdkAppId]);
   return (
     row && {
       ...{ batchId: row.batch_id, partsId: row.parts_id, lane: row.lane, begunTo: row.begun_to },
+      total: row.total,
       notBeforeMs: row.not_before ?? undefined,
       batchCreatedAtMs: Math.floor(row.created_at),
     }

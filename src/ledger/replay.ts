@@ -131,6 +131,18 @@ export async function planReplay(database: Database, choice: ReplayChoice): Prom
   }));
 }
 
+/** What tells this very choice from any other: how many rooms, which, and by which destructions. */
+const choiceMark = `count(*) || '-' || coalesce(sum(hashtextextended(room_id || ' ' || id, 0)), 0)`;
+
+/** Parameters: those of `roomsCte`. */
+const markSql = `with ${roomsCte} select ${choiceMark} as mark from rooms where fate = 'replay'`;
+
+/** A text that is another where other rooms would be replayed. */
+export async function readChoiceMark(database: Database, choice: ReplayChoice): Promise<string> {
+  const values = choiceParameters(choice);
+  return (await readColumn<string>(database, 'replay-mark', markSql, values))[0] ?? '';
+}
+
 /** Parameters: those of `roomsCte`, $11 most rows. */
 const protectedSql = `
 with ${roomsCte}
@@ -157,6 +169,10 @@ export interface ReplayBatch extends Batch {
 export interface NewReplay extends Omit<NewBatch, 'sdkAppId' | 'total'> {
   /** The choice in words. */
   origin: string;
+  /** Its rooms are put on the queue later, by a server, in this lane. */
+  lane?: 'normal' | 'bulk';
+  /** Only if the choice is still that one (`readChoiceMark`). */
+  mark?: string | undefined;
 }
 
 /**
@@ -188,15 +204,20 @@ picked as materialized (
 ),
 made as (
   insert into room_reaper.batches
-    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, origin, parent_id)
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, origin, parent_id, token)
   select $11, $1, coalesce($12, $13), $12::text is null, $15, count(*), $16, $17, $14,
-         coalesce($2, case when count(distinct batch_id) = 1 and count(batch_id) = count(*) then min(batch_id) end)
-    from picked having count(*) > 0
+         coalesce($2, case when count(distinct batch_id) = 1 and count(batch_id) = count(*) then min(batch_id) end),
+         $18
+    from picked having count(*) > 0 and ($20::text is null or ${choiceMark} = $20)
   returning id, name, total, parent_id, created_at
 ),
 listed as (
   insert into room_reaper.replays (batch_id, position, room_id, replaced_id)
-  select $11, position, room_id, id from picked
+  select $11, position, room_id, id from picked where exists (select from made)
+),
+later as (
+  insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, begun_to)
+  select id, $1, '', $19, 0 from made where $19::text is not null
 )
 select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, true as is_new
   from (select * from made union all select * from known) as b`;
@@ -241,6 +262,9 @@ export async function openReplay(
     replay.fingerprint,
     replay.by,
     replay.note ?? null,
+    replay.token ?? null,
+    replay.lane ?? null,
+    replay.mark ?? null,
   ]);
   return made && readBatch(made);
 }

@@ -1,4 +1,5 @@
 /** The action log: whatever changes something is written down with who did it, and how it ended. */
+import { userInfo } from 'node:os';
 import { ReaperError } from '../errors.js';
 import {
   addAction,
@@ -13,6 +14,11 @@ import type { Service } from './service.js';
 
 export type { Action };
 
+/** The part of a service that writing down takes. */
+export type RecordingService = Pick<Service, 'database' | 'actor'> & {
+  config: Pick<Service['config'], 'sdkAppId'>;
+};
+
 /** What is done: on what, and why. */
 export type Deed = Pick<NewAction, 'what'> & Partial<Pick<NewAction, 'target' | 'reason'>>;
 
@@ -22,17 +28,17 @@ export type Told = Partial<Pick<Action, 'counts' | 'target'>>;
 /**
  * Does something that is written down: that it began before it begins, and how it ended.
  *
- * @param by - who asks, where the service does not know: a user of the machine.
+ * @param by - who asks, where the service does not know; undefined: the user of the machine.
  * @param tell - what the log says of the result.
  */
 export async function recorded<R>(
-  service: Pick<Service, 'database' | 'config' | 'actor'>,
-  by: string,
+  service: RecordingService,
+  by: string | undefined,
   deed: Deed,
   work: () => Promise<R>,
   tell: (result: R) => Told = () => ({}),
 ): Promise<R> {
-  const { database, config, actor = { who: by, way: 'cli' } } = service;
+  const { database, config, actor = { who: by ?? userOfMachine(), way: 'cli' } } = service;
   const { what, target, reason } = deed;
   const action = { who: actor.who, role: actor.role, way: actor.way, what, target, reason };
   const id = await addAction(database, config.sdkAppId, action);
@@ -47,6 +53,16 @@ export async function recorded<R>(
   }
   await endAction(database, id, { outcome: 'done', ...tell(result) });
   return result;
+}
+
+/** The name of the OS user who runs the program. */
+export function userOfMachine(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 /** Whether a token asked for one of these batches or destructions. */

@@ -63,7 +63,7 @@ export async function openBatchesOfService(
         ...{ batchId, finished },
       });
       const { added } = await enqueueRooms(
-        service,
+        { ...service, actor: { who: request.by, way: 'api' } },
         { ...request, rooms },
         {
           onBatch: ({ id }) => void (batchId = id),

@@ -16,6 +16,7 @@ import {
 } from '../ledger/cancel.js';
 import { checkRoomId } from '../room-id.js';
 import { rounded } from '../text.js';
+import { recorded } from './actions.js';
 import { sweep, type Swept } from './cancel-sweep.js';
 import { findBatch } from './find-batch.js';
 import type { Service } from './service.js';
@@ -29,6 +30,8 @@ interface CancelWish {
   /** Everything that waits, whoever asked for it. */
   all?: boolean;
   by: string;
+  /** Why. */
+  reason?: string | undefined;
 }
 
 interface CancelOptions {
@@ -57,7 +60,31 @@ export interface CancelReport {
  * @returns undefined where `signal` ended it.
  * @throws ReaperError `INVALID`, `NOT_FOUND` or `AMBIGUOUS` where it is not clear what is meant.
  */
-export async function cancel(
+export function cancel(
+  service: Service,
+  wish: CancelWish,
+  options: CancelOptions = {},
+): Promise<CancelReport | undefined> {
+  const { batches = [], rooms = [], all = false, by, reason } = wish;
+  const what = all ? 'all.cancel' : batches.length > 0 ? 'batch.cancel' : 'rooms.cancel';
+  const [target] = batches.length + rooms.length === 1 ? [...batches, ...rooms] : [];
+  return recorded(
+    service,
+    by,
+    { what, target, reason },
+    () => takeBack(service, wish, options),
+    (report) => ({
+      counts: { batches: batches.length, rooms: rooms.length, ...(report && toldOf(report)) },
+    }),
+  );
+}
+
+function toldOf({ swept }: CancelReport) {
+  return { cancelled: swept.taken.cancelled, sentBefore: swept.taken.failed };
+}
+
+/** The same, for what was written down before. */
+export async function takeBack(
   service: Service,
   wish: CancelWish,
   { onProgress, signal = new AbortController().signal }: CancelOptions = {},
@@ -137,6 +164,13 @@ async function findMeant(
 /** Rooms of the batch that were never on the queue, where it was interrupted at that. */
 export function neverQueued(batch: BatchProgress): number {
   return batch.finishedAtMs === undefined ? 0 : batch.total - finishedCount(batch);
+}
+
+/** What a batch has to be taken back, changing nothing. The shape is a contract. */
+export async function previewCancel(service: Service, batch: string): Promise<object> {
+  const { id, name, total, ...counts } = await findBatch(service, batch);
+  const finished = finishedCount(counts);
+  return { dryRun: true, batches: [{ id, name, total, finished, open: total - finished }] };
 }
 
 /** The shape is a contract. */

@@ -24,6 +24,7 @@ import { batchDestructionId, newId } from '../queue/destruction-id.js';
 import { readMemory } from '../queue/space.js';
 import { printable } from '../redact.js';
 import { scanRoomList, uniqueRooms } from '../room-list/two-passes.js';
+import { recorded } from './actions.js';
 import { madeUpName } from './made-up-name.js';
 import { roomCountsToJson, type CheckedRooms } from './rooms.js';
 import type { Service } from './service.js';
@@ -67,7 +68,7 @@ export interface EnqueueRequest extends BatchLabel {
 }
 
 /** The part of a service that putting a batch on the queue takes. */
-export type EnqueueService = Pick<Service, 'database' | 'queue'> & {
+export type EnqueueService = Pick<Service, 'database' | 'queue' | 'actor'> & {
   config: Pick<Service['config'], 'sdkAppId' | 'deadlineHours'>;
 };
 
@@ -96,7 +97,23 @@ export interface Enqueued {
  *   cancelled meanwhile, `NO_SPACE` where Redis has no space for the rooms, `UNAVAILABLE` where the
  *   queue does not take them.
  */
-export async function enqueueRooms(
+export function enqueueRooms(
+  service: EnqueueService,
+  request: EnqueueRequest,
+  options: EnqueueOptions,
+): Promise<Enqueued> {
+  return recorded(
+    service,
+    request.by,
+    { what: 'batch.destroy', reason: request.note },
+    () => openAndFill(service, request, options),
+    ({ batch, added: { added, pending, finished } }) => ({
+      ...{ target: batch.id, counts: { rooms: batch.total, added, pending, finished } },
+    }),
+  );
+}
+
+async function openAndFill(
   service: EnqueueService,
   request: EnqueueRequest,
   options: EnqueueOptions,
@@ -166,7 +183,7 @@ export function enqueuedToJson({ counts }: CheckedRooms, { batch, added }: Enque
 /** How often it is looked whether the batch was cancelled meanwhile, in milliseconds. */
 const lookForCancelEveryMs = 1_000;
 
-interface FillOptions extends EnqueueOptions, Pick<AddManyOptions, 'leaveWaiting'> {
+export interface FillOptions extends EnqueueOptions, Pick<AddManyOptions, 'leaveWaiting'> {
   /** Whether a batch without space for its first room was never asked for. Default: where it is new. */
   mayForget?: boolean;
 }

@@ -21,8 +21,9 @@ import {
   type WaitingList,
 } from '../ledger/lists.js';
 import { addChunk } from '../producer/add.js';
-import { cancel } from './cancel.js';
+import { takeBack } from './cancel.js';
 import { fillBatch } from './enqueue.js';
+import { fillReplay } from './replay.js';
 import type { Service } from './service.js';
 
 export interface ListKeeper {
@@ -95,15 +96,31 @@ async function putList(
     (claimSeconds * 1_000) / 3,
   );
   try {
-    const again = list.begunTo > 0 ? await fill(service, list, 'again', signal) : 0;
-    const fresh = await fill(service, list, 'fresh', signal);
+    const put = list.partsId === '' ? putReplay : putParts;
+    const lastPriority = await put(service, list, signal);
     if (signal.aborted) await putOff(database, batchId, 0);
-    else await endList(database, batchId, Math.max(again, fresh));
+    else await endList(database, batchId, lastPriority);
   } catch (error) {
     await afterFailure(service, batchId, error, onTrouble);
   } finally {
     clearInterval(renewing);
   }
+}
+
+async function putReplay(
+  service: Service,
+  { batchId: id, batchCreatedAtMs: createdAtMs, begunTo, lane, total }: WaitingList,
+  signal: AbortSignal,
+): Promise<number> {
+  await markBegun(service.database, id, 1);
+  const batch = { id, createdAtMs, total, isNew: begunTo === 0 };
+  const options = { onProgress: () => undefined, signal, mayForget: false };
+  return (await fillReplay(service, batch, lane, options)).lastPriority;
+}
+
+async function putParts(service: Service, list: WaitingList, signal: AbortSignal): Promise<number> {
+  const again = list.begunTo > 0 ? await fill(service, list, 'again', signal) : 0;
+  return Math.max(again, await fill(service, list, 'fresh', signal));
 }
 
 /**
@@ -147,7 +164,7 @@ async function afterFailure(
   if (by !== undefined) {
     await endList(service.database, batchId, undefined);
     // What was added in the second before it was seen.
-    await cancel(service, { batches: [batchId], by });
+    await takeBack(service, { batches: [batchId], by });
     return;
   }
   onTrouble(error);

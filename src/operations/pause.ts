@@ -3,6 +3,7 @@ import { haltOf, readLines, resumeLine, type Halt } from '../ledger/line.js';
 import { limitRemedy, readLimit } from '../queue/depth.js';
 import type { PauseMark } from '../queue/pause.js';
 import { isoTime } from '../text.js';
+import { recorded } from './actions.js';
 import type { Service } from './service.js';
 
 /**
@@ -10,10 +11,15 @@ import type { Service } from './service.js';
  *
  * @returns whose pause it is now, and whether it was made by this call.
  */
-export async function pause(
+export function pause(
   service: Service,
   who: Pick<PauseMark, 'by' | 'note'>,
 ): Promise<{ mark: PauseMark; isNew: boolean }> {
+  const deed = { what: 'queue.pause', reason: who.note };
+  return recorded(service, who.by, deed, () => hold(service, who));
+}
+
+async function hold(service: Service, who: Pick<PauseMark, 'by' | 'note'>) {
   const opened = await service.queue();
   const before = await opened.pause.read();
   if (before !== undefined) return { mark: before, isNew: false };
@@ -52,7 +58,15 @@ export interface Resumed {
 }
 
 /** Goes on after `pause`, and after a line was stopped and its cause mended. */
-export async function resume(service: Service): Promise<Resumed> {
+export function resume(
+  service: Service,
+  who: Partial<Pick<PauseMark, 'by' | 'note'>> = {},
+): Promise<Resumed> {
+  const deed = { what: 'queue.resume', reason: who.note };
+  return recorded(service, who.by, deed, () => letGo(service));
+}
+
+async function letGo(service: Service): Promise<Resumed> {
   const { database, config, intervalMs } = service;
   const opened = await service.queue();
   const wasPaused = await opened.queue.isPaused();
@@ -63,4 +77,13 @@ export async function resume(service: Service): Promise<Resumed> {
     if (await resumeLine(database, id)) lines.push({ host, halt: haltOf(state) });
   }
   return { wasPaused, mark, lines };
+}
+
+/** The shape is a contract. */
+export function resumedJson({ wasPaused, mark, lines }: Resumed): object {
+  return {
+    wasPaused,
+    pause: pauseJson(mark) ?? null,
+    lines: lines.map(({ host, halt }) => ({ host, stopped: halt?.reason ?? null })),
+  };
 }

@@ -14,12 +14,20 @@ import {
   type ReplayFate,
   type ReplayGroup,
 } from '../ledger/replay.js';
+import type { AddedMany } from '../producer/add-many.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
 import { newId } from '../queue/destruction-id.js';
 import { waitingPage } from '../queue/waiting.js';
 import { judge } from '../tencent/verdicts.js';
 import { rounded } from '../text.js';
-import { fillBatch, type BatchLabel, type Enqueued, type EnqueueOptions } from './enqueue.js';
+import { recorded } from './actions.js';
+import {
+  fillBatch,
+  type BatchLabel,
+  type Enqueued,
+  type EnqueueOptions,
+  type FillOptions,
+} from './enqueue.js';
 import { forecast, type Forecast } from './forecast.js';
 import { readOutlook } from './look-ahead.js';
 import { madeUpName } from './made-up-name.js';
@@ -91,7 +99,25 @@ export interface Replayed extends Pick<Enqueued, 'added' | 'complete'> {
  * @returns undefined where there is nothing to replay.
  * @throws ReaperError as `enqueueRooms` does.
  */
-export async function replay(
+export function replay(
+  service: Service,
+  request: ReplayRequest,
+  unfinished: ReplayBatch | undefined,
+  options: EnqueueOptions,
+): Promise<Replayed | undefined> {
+  return recorded(
+    service,
+    request.by,
+    { what: 'replay', target: unfinished?.id, reason: request.note },
+    () => openAndFill(service, request, unfinished, options),
+    (replayed) => ({
+      target: replayed?.batch.id,
+      counts: { rooms: replayed?.batch.total ?? 0, choice: request.origin },
+    }),
+  );
+}
+
+async function openAndFill(
   service: Service,
   request: ReplayRequest,
   unfinished: ReplayBatch | undefined,
@@ -112,23 +138,35 @@ export async function replay(
       },
     ));
   if (batch === undefined) return undefined;
-  const rooms = () => replayedRooms(database, batch.id, waitingPage);
   // Rooms asked for one by one should not wait behind a list.
   const lane = request.roomIds === undefined ? 'bulk' : 'normal';
-  const place = { lane, notBeforeMs: undefined } as const;
-  const { lastPriority, ...added } = await fillBatch(service, batch, rooms(), place, options);
+  const { lastPriority, ...added } = await fillReplay(service, batch, lane, options);
   if (options.signal.aborted) return { batch, added, complete: false };
-  // What is replayed is not for anybody to retry from the failed set any more.
-  const { jobs } = await service.queue();
-  for await (const page of rooms()) {
-    await jobs.remove(await replacedDestructions(database, sdkAppId, batch.id, page));
-  }
   await markEnqueued(database, batch.id, lastPriority);
   return { batch, added, complete: true };
 }
 
+/** Puts the rooms of a replay on the queue; what they replace is not for anybody to retry any more. */
+export async function fillReplay(
+  service: Service,
+  batch: Pick<ReplayBatch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
+  lane: 'urgent' | 'normal' | 'bulk',
+  options: FillOptions,
+): Promise<AddedMany> {
+  const { database, config } = service;
+  const rooms = () => replayedRooms(database, batch.id, waitingPage);
+  const place = { lane, notBeforeMs: undefined };
+  const added = await fillBatch(service, batch, rooms(), place, options);
+  if (options.signal.aborted) return added;
+  const { jobs } = await service.queue();
+  for await (const page of rooms()) {
+    await jobs.remove(await replacedDestructions(database, config.sdkAppId, batch.id, page));
+  }
+  return added;
+}
+
 /** What tells a choice from others. No SHA-256 of a list: it cannot be taken for one. */
-function fingerprintOf(request: ReplayRequest): string {
+export function fingerprintOf(request: ReplayRequest): string {
   // The words have the time as it was asked for: "the last two hours" is the same again later.
   const { origin, batchId, codes, outcomes, roomIds, force } = request;
   const { rooms, patterns } = request.protectedRooms;
@@ -152,11 +190,7 @@ function meaningOf(errorCode: number | undefined): string | undefined {
 }
 
 /** The shape is a contract with scripts. */
-export function replayPlanToJson({
-  origin,
-  groups,
-  forecast: { outlook, ...times },
-}: ReplayPlan): object {
+export function replayPlanToJson({ origin, groups, forecast: { outlook, ...times } }: ReplayPlan) {
   return {
     origin,
     rooms: times.rooms,

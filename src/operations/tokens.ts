@@ -15,6 +15,7 @@ import {
 } from '../ledger/tokens.js';
 import { printable } from '../redact.js';
 import { isoTime } from '../text.js';
+import { recorded } from './actions.js';
 import type { Service } from './service.js';
 
 export { roles, type Role, type StoredToken };
@@ -41,11 +42,23 @@ const nameForm = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
  * @returns the token, which nobody can read again.
  * @throws ReaperError `INVALID` where the name cannot be one, `CONFLICT` where there is one of it.
  */
-export async function createToken(
+export async function createToken(service: Service, request: TokenRequest): Promise<string> {
+  const { name, role, by } = request;
+  if (!nameForm.test(name)) throw wrongName(name);
+  const deed = { what: 'token.create', target: name };
+  return recorded(
+    service,
+    by,
+    deed,
+    () => makeToken(service, request),
+    () => ({ counts: { role } }),
+  );
+}
+
+async function makeToken(
   { database, config }: Service,
   { name, role, by, expiresAtMs }: TokenRequest,
 ): Promise<string> {
-  if (!nameForm.test(name)) throw wrongName(name);
   const token = `rr_${randomBytes(32).toString('base64url')}`;
   const sha256 = hashOf(token);
   if (await addToken(database, config.sdkAppId, { name, role, sha256, by, expiresAtMs }))
@@ -82,7 +95,11 @@ export function tokenJson(token: StoredToken): object {
 }
 
 /** @throws ReaperError `NOT_FOUND` where there is none of that name. */
-export async function revokeToken({ database, config }: Service, name: string): Promise<void> {
+export function revokeToken(service: Service, name: string, by?: string): Promise<void> {
+  return recorded(service, by, { what: 'token.revoke', target: name }, () => remove(service, name));
+}
+
+async function remove({ database, config }: Service, name: string): Promise<void> {
   if (await deleteToken(database, config.sdkAppId, name)) return;
   throw new ReaperError(
     'NOT_FOUND',

@@ -30,6 +30,8 @@ export const httpCodes = {
 export type HttpCode = keyof typeof httpCodes;
 
 interface ProblemOptions {
+  /** Members of its own. */
+  facts?: Readonly<Record<string, unknown>>;
   remedy?: string;
   /** At most a hundred. */
   errors?: readonly ErrorDetail[];
@@ -74,7 +76,7 @@ export function problemResponse(error: unknown): Response {
     return answer(error.code, httpStatus, error.message, error.options);
   }
   if (error instanceof ReaperError) {
-    const { code, message, remedy, candidates, details } = error;
+    const { code, message, remedy, candidates, details, facts } = error;
     const named = candidates.map(({ id, createdAtMs }) => ({
       detail: `${id} of ${new Date(createdAtMs).toISOString()}`,
     }));
@@ -82,6 +84,7 @@ export function problemResponse(error: unknown): Response {
     return answer(code, errorCodes[code].httpStatus, message, {
       ...(remedy === undefined ? {} : { remedy: remedies[remedy] }),
       ...(errors.length === 0 ? {} : { errors }),
+      facts,
       ...(code === 'UNAVAILABLE' ? { headers: { 'Retry-After': '5' } } : {}),
     });
   }
@@ -98,11 +101,12 @@ function answer(
   code: ErrorCode | HttpCode,
   status: number,
   detail: string,
-  { remedy, errors, headers = {} }: ProblemOptions = {},
+  { remedy, errors, facts, headers = {} }: ProblemOptions = {},
 ): Response {
   const title = STATUS_CODES[status] ?? 'Error';
   const type = `urn:room-reaper:problem:${code.toLowerCase().replaceAll('_', '-')}`;
-  const problem = { type, title, status, detail, code, remedy, errors: errors?.slice(0, 100) };
+  const told = { type, title, status, detail, code, remedy, errors: errors?.slice(0, 100) };
+  const problem = { ...facts, ...told };
   return new Response(JSON.stringify(problem), {
     status,
     headers: { 'Content-Type': 'application/problem+json', ...headers },

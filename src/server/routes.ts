@@ -5,6 +5,8 @@ import { basicRoutes } from './routes/basics.js';
 import { batch, batches, batchRooms } from './routes/batches.js';
 import { auditRoute, doctor, errors, history } from './routes/insight.js';
 import { destroyList, destroyRoom } from './routes/requests.js';
+import { actions, cancelBatch, cancelRooms, pauseQueue, resumeQueue } from './routes/control.js';
+import { replays } from './routes/replays.js';
 import { report } from './routes/report.js';
 import { explainRoom } from './routes/rooms.js';
 import { status } from './routes/status.js';
@@ -24,6 +26,12 @@ export function allRoutes(facts: ApiFacts): Route[] {
       history,
       auditRoute,
       doctor,
+      pauseQueue,
+      resumeQueue,
+      cancelRooms,
+      cancelBatch,
+      replays,
+      actions,
     ],
     facts,
   );
