@@ -25,15 +25,6 @@ export function clockTime(ms: number): string {
   return instant(ms, ms);
 }
 
-/** Rows of equal columns; numbers to the right. */
-export function table(lines: readonly (readonly [string, string])[]): string {
-  const left = Math.max(...lines.map(([label]) => label.length));
-  const right = Math.max(...lines.map(([, value]) => value.length));
-  return lines
-    .map(([label, value]) => `  ${label.padEnd(left)}  ${value.padStart(right)}`)
-    .join('\n');
-}
-
 /**
  * Local time, with the day where it is another than that of `nowMs`: `02:31:07 UTC+8`,
  * `2026-11-23 02:31:07 UTC`, with milliseconds `02:31:07.123 UTC+8`.
@@ -124,26 +115,4 @@ export function whyItStands(halt: {
 }): string {
   const by = halt.by === undefined ? '' : `, said by worker ${printable(halt.by)}`;
   return withCode(halt.reason, halt.code) + by;
-}
-
-/** A text of which no line is too long, in columns; undefined: none can be. */
-export function fitted(text: string, width: number | undefined): string {
-  if (width === undefined) return text;
-  const lines = text.split('\n').flatMap((line) => wrapped(line, width));
-  return lines.join('\n');
-}
-
-/** A line in as many as it needs, those after the first indented: what to do must not be cut off. */
-export function wrapped(line: string, width: number): string[] {
-  // So that there is room for the text, however narrow it is.
-  const indent = `${/^ */.exec(line)?.[0] ?? ''}  `.slice(0, width / 2);
-  const lines: string[] = [];
-  let rest = line;
-  while (rest.length > width) {
-    const space = rest.lastIndexOf(' ', width);
-    const end = space > indent.length ? space : width;
-    lines.push(rest.slice(0, end));
-    rest = indent + rest.slice(end).trimStart();
-  }
-  return [...lines, rest];
 }

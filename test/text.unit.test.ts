@@ -1,6 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clockTime, count, duration, fitted, instant, rooms, table } from '../src/text.js';
+import { clockTime, count, duration, instant, rooms } from '../src/text.js';
 
 test.each<[value: number | bigint, shown: string]>([
   [0, '0'],
@@ -67,33 +66,4 @@ test.each<[rule: string, at: Date, milliseconds: boolean, shown: string]>([
   ],
 ])('%s', (_rule, at, milliseconds, shown) => {
   expect(instant(at.getTime(), new Date(2026, 10, 23, 12).getTime(), milliseconds)).toBe(shown);
-});
-
-test('a table has labels to the left and numbers to the right', () => {
-  const text = table([
-    ['destroyed', '2,900'],
-    ['gone', '80'],
-  ]);
-  expect(text).toBe('  destroyed  2,900\n  gone          80');
-});
-
-test('a text for a terminal has no line that is too long, however narrow it is, and loses nothing but spaces', () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.constantFrom('a', 'word', ' ', '    ', '\n', 'x'.repeat(30))),
-      fc.integer({ min: 1, max: 100 }),
-      (parts, width) => {
-        const text = parts.join('');
-        const shown = fitted(text, width);
-        expect(Math.max(...shown.split('\n').map((line) => line.length))).toBeLessThanOrEqual(
-          width,
-        );
-        expect(shown.replace(/\s/g, '')).toBe(text.replace(/\s/g, ''));
-      },
-    ),
-  );
-});
-
-test('a text for a file or a pipe stays as it is', () => {
-  expect(fitted('x'.repeat(200), undefined)).toBe('x'.repeat(200));
 });

@@ -4,10 +4,10 @@ import { goneAndNot } from '../destruction.js';
 import { batchesJson, listBatches, readLimit, type BatchPage } from '../operations/batches.js';
 import type { BatchProgress } from '../operations/find-batch.js';
 import { ledgerNowMs } from '../operations/service.js';
-import { count, fitted, rooms } from '../text.js';
+import { count, rooms } from '../text.js';
 import { readDuration } from '../when.js';
 import { print, type Io } from './io.js';
-import { widthOf } from './screen.js';
+import { show } from './screen.js';
 import { batchEnds, batchHead } from './summary-text.js';
 import { withOwnService } from './with-service.js';
 
@@ -52,7 +52,7 @@ export function batchesCommand(io: Io): Command {
           const page = await listBatches(service, wish);
           const isAll = [like, by, since, unfinished, cursor].every((each) => each === undefined);
           if (flags.json) print(io, JSON.stringify(batchesJson(page)));
-          else print(io, fitted(toText(page, isAll), widthOf(io)));
+          else show(io, toText(page, isAll));
         },
         { readOnly: true },
       );

@@ -1,4 +1,5 @@
 /** The line of live progress, on a terminal only. */
+import { cut } from '../layout.js';
 import { finishedCount, type BatchProgress } from '../operations/destroy.js';
 import type { Io } from './io.js';
 import type { LastRooms } from '../operations/last-rooms.js';
@@ -19,7 +20,7 @@ export function createProgressLine(io: Io): ProgressLine {
     update(text) {
       // 0 where the terminal does not know.
       const width = (io.stderr as { columns?: number }).columns || 80;
-      io.stderr.write(`\r\u001b[K${printable(text, width - 2)}`);
+      io.stderr.write(`\r\u001b[K${cut(printable(text, Infinity), width - 2)}`);
       shown = true;
     },
     end() {

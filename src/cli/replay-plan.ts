@@ -1,4 +1,5 @@
 /** What a replay says before it does it. */
+import { columnsOf, padded } from '../layout.js';
 import type { ReplayFate, ReplayPlan } from '../operations/replay.js';
 import { printable } from '../redact.js';
 import { clockTime, count, duration, rooms } from '../text.js';
@@ -19,10 +20,10 @@ export function planToText({ groups, forecast }: ReplayPlan): string {
     (group) => [count(group.rooms), describeGroup(group), fateWords[group.fate]] as const,
   );
   const [numbers, names] = [0, 1].map((column) =>
-    Math.max(...cells.map((row) => (row[column] ?? '').length)),
+    Math.max(...cells.map((row) => columnsOf(row[column] ?? ''))),
   ) as [number, number];
   const lines = cells.map(
-    ([number, name, fate]) => `  ${number.padStart(numbers)}  ${name.padEnd(names)}  ${fate}`,
+    ([number, name, fate]) => `  ${number.padStart(numbers)}  ${padded(name, names)}  ${fate}`,
   );
   if (total > 0) {
     const { waitingAhead: ahead = 0, held } = outlook;

@@ -1,4 +1,5 @@
 /** A report for people: the table of its rooms, and its sums. */
+import { columnsOf, fitted, padded } from '../layout.js';
 import {
   openRooms,
   type ReportRow,
@@ -12,7 +13,7 @@ import {
   describeStatistics,
   describeTop,
 } from './summary-text.js';
-import { count, dayAndTime, describeRequest, duration, fitted, isoTime, rooms } from '../text.js';
+import { count, dayAndTime, describeRequest, duration, isoTime, rooms } from '../text.js';
 
 /** Columns of the table; the rest of a room is in the other formats. */
 const tableColumns: readonly (readonly [
@@ -50,9 +51,9 @@ function stackedLines(
   [outcome = '', ...rest]: readonly string[],
   width: number,
 ): string {
-  const first = `${room.padEnd(roomWidth)}  ${outcome}`;
+  const first = `${padded(room, roomWidth)}  ${outcome}`;
   const named = tableColumns.slice(1).map(([title], at) => rest[at] && `${title}=${rest[at]}`);
-  const lines = first.length > width ? [room, `  ${outcome}`] : [first];
+  const lines = columnsOf(first) > width ? [room, `  ${outcome}`] : [first];
   return `${[...lines, fitted(`  ${named.filter(Boolean).join(' ')}`, width)].join('\n')}\n`;
 }
 
@@ -64,19 +65,19 @@ function stackedLines(
 export function tableFormat(summaryOnly: boolean, width?: number): RowFormat {
   let roomWidth = 0;
   let isTable = true;
-  const fits = (line: string) => width === undefined || line.length <= width + 1;
+  const fits = (line: string) => width === undefined || columnsOf(line) <= width + 1;
   return {
     head(page) {
-      roomWidth = Math.max(4, ...page.map((row) => printable(row.roomId).length));
+      roomWidth = Math.max(4, ...page.map((row) => columnsOf(printable(row.roomId))));
       const titles = tableColumns.map(([title]) => title);
-      const line = tableLine('room'.padEnd(roomWidth), titles);
+      const line = tableLine(padded('room', roomWidth), titles);
       isTable = fits(line);
       return isTable ? line : '';
     },
     row(row) {
       const cells = tableColumns.map(([, , , read]) => String(read(row) ?? ''));
       const room = printable(row.roomId);
-      const line = tableLine(room.padEnd(roomWidth), cells);
+      const line = tableLine(padded(room, roomWidth), cells);
       if (width === undefined || (isTable && fits(line))) return line;
       return stackedLines(room, roomWidth, cells, width);
     },

@@ -1,7 +1,8 @@
-/** A view that is drawn again and again: in place on a terminal, one after the other elsewhere. */
-import { wrapped } from '../text.js';
-import type { Io } from './io.js';
+/** Text for whoever reads it now: shown once, or drawn again and again. */
+import { fitted, wrapped } from '../layout.js';
+import { print, type Io } from './io.js';
 
+/** A view that is drawn again and again: in place on a terminal, one after the other elsewhere. */
 export interface Screen {
   /** Draws it, in one write. */
   show(text: string): void;
@@ -21,6 +22,11 @@ export function widthOf({ stdout }: Io): number | undefined {
   if (stdout.isTTY !== true) return undefined;
   // 0 where the terminal does not know.
   return (stdout as { columns?: number }).columns || 80;
+}
+
+/** Data for people, on stdout, in lines that a terminal need not break. */
+export function show(io: Io, text: string): void {
+  print(io, fitted(text, widthOf(io)));
 }
 
 export function createScreen(io: Io): Screen {

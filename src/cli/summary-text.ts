@@ -8,8 +8,9 @@ import {
   type Problem,
   type TopRoom,
 } from '../operations/report.js';
+import { table } from '../layout.js';
 import { printable } from '../redact.js';
-import { count, dayAndTime, describeRequest, rooms, table } from '../text.js';
+import { count, dayAndTime, describeRequest, rooms } from '../text.js';
 
 /** Which batch, who asked for it, and what it is a replay of. */
 export function batchHead(batch: BatchProgress): string[] {
