@@ -14,6 +14,7 @@ import { ledgerNowMs } from '../operations/service.js';
 import { count, rounded, rooms } from '../text.js';
 import { exitCodes, print, type Io } from './io.js';
 import { sayNewest } from './say-newest.js';
+import { show } from './screen.js';
 import { readDuration } from '../when.js';
 import { withOwnService } from './with-service.js';
 
@@ -55,7 +56,8 @@ export function auditCommand(io: Io): Command {
               ? { fromMs: (await ledgerNowMs(service)) - sinceMs }
               : { batchId: (await findBatch(service, flags.batch, sayNewest(io))).id },
           );
-          print(io, flags.json ? (stringify(auditJson(result)) ?? '') : toText(result));
+          if (flags.json) print(io, stringify(auditJson(result)) ?? '');
+          else show(io, toText(result));
           return result.violated ? exitCodes.notGone : exitCodes.ok;
         },
         { readOnly: true },

@@ -19,6 +19,7 @@ import { collect, exitCodes, print, say, type Io } from './io.js';
 import { createHeapKeeper } from '../operations/small-heap.js';
 import { createProgressLine } from './progress.js';
 import { askedBy } from './room-request.js';
+import { show } from './screen.js';
 import { withOwnService } from './with-service.js';
 
 interface CancelFlags {
@@ -98,7 +99,8 @@ async function runCancel(
       );
       return exitCodes.interrupted;
     }
-    print(io, json ? JSON.stringify(cancelJson(report)) : toText(report));
+    if (json) print(io, JSON.stringify(cancelJson(report)));
+    else show(io, toText(report));
     return exitCodes.ok;
   } finally {
     interrupt.dispose();

@@ -32,6 +32,7 @@ import { describeWarning, toText } from './destroy-report.js';
 import { exitCodes, print, say, type Io } from './io.js';
 import { createProgressLine, describeProgress, withBatchProgress } from './progress.js';
 import { sayGoesOn } from './room-request.js';
+import { show } from './screen.js';
 import { describeLastRooms } from './summary-text.js';
 
 /** How often the progress is read, in milliseconds. */
@@ -91,8 +92,10 @@ export async function runDestroy(run: Run): Promise<number> {
   const warnings = (await readWarnings(service, id, summary)) ?? [];
   const seconds = (performance.now() - startedAt) / 1000;
   const result = { progress, summary, rooms: request.rooms.counts, warnings, seconds };
-  if (json) for (const warning of warnings) say(io, describeWarning(warning, summary.rooms));
-  print(io, json ? destroyedToJson(result) : toText(result));
+  if (json) {
+    for (const warning of warnings) say(io, describeWarning(warning, summary.rooms));
+    print(io, destroyedToJson(result));
+  } else show(io, toText(result));
   return exitCode(progress, ended, io);
 }
 

@@ -10,6 +10,7 @@ import {
   type Findings,
 } from '../doctor/examine.js';
 import { exitCodes, print, type Io } from './io.js';
+import { show } from './screen.js';
 
 const help = `
 Examples:
@@ -29,7 +30,8 @@ export function doctorCommand(io: Io): Command {
     .action(async (flags: { json?: boolean }) => {
       const inspected = inspectConfig(io.env, { app: true, credentials: true });
       const findings = await examine(inspected, Date.now);
-      print(io, flags.json ? JSON.stringify(findingsJson(findings)) : toText(findings));
+      if (flags.json) print(io, JSON.stringify(findingsJson(findings)));
+      else show(io, toText(findings));
       if (countOf(findings, 'problem') > 0) io.exitCode = exitCodes.notGone;
     });
 }

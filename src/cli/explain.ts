@@ -17,6 +17,7 @@ import { checkRoomId } from '../room-id.js';
 import { count, instant, pausedBy, whyItStands } from '../text.js';
 import { print, type Io } from './io.js';
 import { lineStands } from './line-text.js';
+import { show } from './screen.js';
 import { withOwnService } from './with-service.js';
 
 const help = `
@@ -43,7 +44,8 @@ export function explainCommand(io: Io): Command {
         io,
         async (service) => {
           const explanation = await explain(service, roomId);
-          print(io, flags.json ? explanationJson(explanation) : toText(explanation));
+          if (flags.json) print(io, explanationJson(explanation));
+          else show(io, toText(explanation));
         },
         { readOnly: true },
       );

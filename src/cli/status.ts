@@ -21,7 +21,7 @@ import { printable } from '../redact.js';
 import { onInterrupt } from './interrupt.js';
 import { print, say, type Io } from './io.js';
 import { lineStands } from './line-text.js';
-import { createScreen } from './screen.js';
+import { createScreen, show } from './screen.js';
 import { batchEnds, batchHead, describeLastRooms } from './summary-text.js';
 import { clockTime, count, duration, outcomeList, pausedBy, rooms, whyItStands } from '../text.js';
 
@@ -54,8 +54,10 @@ export function statusCommand(io: Io): Command {
         const status = await createStatusReader(sources, flags.batch)();
         const trouble = troublesOf(status);
         // Of what is known nothing is kept back; the exit code says that it is not all.
-        if (status.queue !== undefined || status.ledger !== undefined)
-          print(io, flags.json ? JSON.stringify(statusJson(status)) : toText(status, Date.now()));
+        if (status.queue !== undefined || status.ledger !== undefined) {
+          if (flags.json) print(io, JSON.stringify(statusJson(status)));
+          else show(io, toText(status, Date.now()));
+        }
         if (trouble.length > 0) throw new ReaperError('UNAVAILABLE', trouble.join('; '));
       } finally {
         await sources.close();

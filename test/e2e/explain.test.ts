@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { columnsOf } from '../../src/layout.js';
 import { withPostgres } from '../support/servers.js';
 import { run } from './room-reaper.js';
 import {
@@ -165,6 +166,15 @@ test('a stopped line is why a room waits: with the code and what to do', async (
   expect(ended.stdout).toMatch(
     /^room-0001: waiting: the line is stopped: UserSig was made with the wrong key \(70009\), said by worker \S+:\d+; check .*TENCENT_SECRET_KEY/,
   );
+
+  // Its sentences are longer than a terminal is wide; a pipe has them whole.
+  const widest = ({ stdout }: { stdout: string }) => Math.max(...stdout.split('\n').map(columnsOf));
+  for (const args of [['explain', 'room-0001'], ['status']]) {
+    expect(widest(await run(args, options))).toBeGreaterThan(60);
+    const narrow = await run(args, { ...options, columns: 60 });
+    expect(narrow.stdout).toContain('UserSig');
+    expect(widest(narrow)).toBeLessThanOrEqual(60);
+  }
 });
 
 test('a destruction that the ledger has open and the queue does not know is told', async () => {

@@ -28,6 +28,8 @@ export interface RunOptions {
   cwd?: string;
   /** What is written to its standard input, which is closed then. */
   stdin?: string;
+  /** Its standard output is a terminal of so many columns; only for what runs in this process. */
+  columns?: number;
 }
 
 export interface Ended {
@@ -157,7 +159,7 @@ function leave(): void {
 
 async function runInside(
   args: readonly string[],
-  { env, cwd, stdin = '' }: RunOptions & { cwd: string },
+  { env, cwd, stdin = '', columns }: RunOptions & { cwd: string },
 ): Promise<Ended> {
   const ours = inside;
   if (ours.runs === 0) {
@@ -168,6 +170,7 @@ async function runInside(
   ours.folder = cwd;
   const listenersBefore = listeners();
   const [stdout, stderr] = [collect(), collect()];
+  if (columns !== undefined) Object.assign(stdout.stream, { isTTY: true, columns });
   const io: Io = {
     stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }),
     ...{ stdout: stdout.stream, stderr: stderr.stream, env: {}, exitCode: 0 },
