@@ -28,7 +28,7 @@ Examples:
   room-reaper explain live-room-42 --json
 
 The id of a destruction shows its room. Where a room of that name was asked for, the room is
-shown, and the other one named.
+shown, and the other one named. Of the id of a batch it says which commands show that.
 
 It asks the queue and the ledger and sends nothing. The exit code is 0 whatever became of
 the room, also where it was never asked for.`;
@@ -54,8 +54,12 @@ export function explainCommand(io: Io): Command {
 
 export function toText(explanation: Explanation): string {
   const { roomId, nowMs, pending, history, jobs } = explanation;
-  const { destructionId, namesake } = explanation;
+  const { destructionId, namesake, batch } = explanation;
   const lines = [`${printable(roomId)}: ${summaryOf(explanation)}`];
+  if (batch !== undefined)
+    lines.push(
+      `room-reaper status --batch ${batch.id} shows how it stands, room-reaper report ${batch.id} its rooms`,
+    );
   if (destructionId !== undefined)
     lines.push(`found by the id of its destruction ${destructionId}`);
   if (namesake !== undefined)

@@ -1,5 +1,6 @@
 /** Why a room is still alive, or what became of it. It asks queue and ledger, and sends nothing. */
 import { stringify } from 'lossless-json';
+import { readBatches } from '../ledger/batches.js';
 import {
   readRoomHistory,
   roomOf,
@@ -12,6 +13,7 @@ import { locateJob, locateRoom, type LocatedJob } from '../queue/locate.js';
 import type { OpenQueue } from '../queue/open.js';
 import { checkRoomId } from '../room-id.js';
 import { isoTime, rounded } from '../text.js';
+import { mostOfOneName } from './find-batch.js';
 import { haltJson, lineWords } from './line.js';
 import {
   readLineFacts,
@@ -47,7 +49,8 @@ export async function measure(service: ExplainSource): Promise<Measured> {
 }
 
 /**
- * @param asked - a RoomId, or the id of a destruction. Where it is both, the room is meant.
+ * @param asked - a RoomId, or the id of a destruction. Where it is both, the room is meant. The id
+ *   of a batch is recognised as such.
  * @param measured - where many rooms are explained at once.
  * @throws ReaperError `INVALID` where it can be neither.
  */
@@ -71,11 +74,13 @@ export async function explain(
     const job = jobs.get(id) ?? (await locateJob(opened.queue, opened.lookUp, id));
     if (job !== undefined) jobs.set(id, job);
   }
+  const isKnown = isRoom || byId;
   const { facts, depth } = measured ?? (await measure(service));
   return {
     roomId: byId ? named.roomId : asked,
     destructionId: byId ? asked : undefined,
     namesake: isRoom ? named?.roomId : undefined,
+    batch: isKnown ? undefined : await batchOf(service, asked),
     nowMs: Date.now(),
     host: service.lineKey.host,
     line: facts.configured,
@@ -104,6 +109,18 @@ async function readRoom(
   };
 }
 
+/** The batch that has this id. */
+async function batchOf(
+  { database, config }: ExplainSource,
+  id: string,
+): Promise<Explanation['batch']> {
+  if (!isDestructionId(id)) return undefined;
+  // A name can be the same text.
+  const wish = { idOrName: id, limit: mostOfOneName };
+  const found = (await readBatches(database, config.sdkAppId, wish)).find((each) => each.id === id);
+  return found && { id, name: found.name };
+}
+
 /** The room of a destruction, and its job where the ledger does not know it yet. */
 async function locateDestruction(
   { database, config }: ExplainSource,
@@ -125,6 +142,7 @@ export function explanationJson(explanation: Explanation): string {
       roomId,
       destructionId: explanation.destructionId,
       namesake: explanation.namesake,
+      batch: explanation.batch,
       summary: summaryOf(explanation),
       line: {
         host,

@@ -13,6 +13,8 @@ export interface Explanation {
   destructionId: string | undefined;
   /** Another room, where the RoomId is the id of a destruction of that one too. */
   namesake: string | undefined;
+  /** Where nothing is known of such a room: the batch that has this id. */
+  batch: { id: string; name: string | undefined } | undefined;
   nowMs: number;
   /** The endpoint's host of this configuration. */
   host: string;
@@ -49,10 +51,12 @@ export function summaryOf(explanation: Explanation): string {
     const { id, requestedAtMs } = leading;
     return describeEnd(explanation, leading) + describeOthers(explanation, id, requestedAtMs);
   }
-  const { pending } = explanation;
-  return pending === undefined
-    ? 'nothing is known of this room: it was never asked for, or its record was removed'
-    : describePending(explanation, pending);
+  const { pending, batch } = explanation;
+  if (pending !== undefined) return describePending(explanation, pending);
+  if (batch === undefined)
+    return 'nothing is known of this room: it was never asked for, or its record was removed';
+  const name = batch.name === undefined ? '' : ` ${printable(batch.name)}`;
+  return `this is the id of batch${name}, and no room of this name was asked for`;
 }
 
 /** The job that decides what becomes of the room; none where its end is recorded, or it is in the failed set. */

@@ -35,7 +35,7 @@ function explanation({
     ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
     ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
     ...{ standstill: undefined, queueReadOnly: undefined, pause: undefined },
-    ...{ destructionId: undefined, namesake: undefined },
+    ...{ destructionId: undefined, namesake: undefined, batch: undefined },
     ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
     ...changes,
   };
@@ -453,6 +453,18 @@ test('by what the room was found is said, and which other room is meant by it', 
   expect(JSON.parse(explanationJson(shown))).toMatchObject({
     ...{ roomId: 'live-room-42', destructionId: id, namesake: 'live\u0007' },
   });
+});
+
+test('what is the id of a batch is said to be that, and which commands show the batch', () => {
+  const shown = { ...explanation({ roomId: id }), batch: { id, name: 'new\u0007year' } };
+  const [summary, commands] = toText(shown).split('\n');
+  expect(summary).toBe(
+    `${id}: this is the id of batch new\\u0007year, and no room of this name was asked for`,
+  );
+  expect(commands).toBe(
+    `room-reaper status --batch ${id} shows how it stands, room-reaper report ${id} its rooms`,
+  );
+  expect(JSON.parse(explanationJson(shown))).toMatchObject({ batch: { id } });
 });
 
 test('what is not shown is counted', () => {

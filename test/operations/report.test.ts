@@ -266,7 +266,18 @@ test('a room is explained by the id of its destruction too, on the queue or ende
     ...{ roomId: id, destructionId: undefined, namesake: 'gone' },
     ...{ pending: { place: { state: 'waiting' } }, history: { total: 0 } },
   });
+
+  // It may be the id of a batch.
+  const ofBatch = await explain(app.service, batchId);
+  expect(ofBatch).toMatchObject({ roomId: batchId, batch: { id: batchId } });
+  expect(summaryOf(ofBatch)).toMatch(/^this is the id of batch \S+, and no room of this name/);
+  await app.add([batchId]);
+  expect(await explain(app.service, batchId)).toMatchObject({
+    ...{ batch: undefined, pending: { place: { state: 'waiting' } } },
+  });
   const unknown = await explain(app.service, newId());
-  expect(unknown).toMatchObject({ destructionId: undefined, namesake: undefined });
+  expect(unknown).toMatchObject({
+    ...{ destructionId: undefined, namesake: undefined, batch: undefined },
+  });
   expect(summaryOf(unknown)).toMatch(/^nothing is known of this room/);
 });
