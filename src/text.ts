@@ -67,6 +67,25 @@ export function pausedBy(
   return `paused since ${instant(mark.sinceMs, nowMs)} by ${printable(mark.by)}${note}`;
 }
 
+/**
+ * `3 notifications are not delivered, 1 of them given up, the oldest of 02:31:07 UTC: HTTP 500`.
+ *
+ * @param failing - counts, and why the newest failed.
+ */
+export function deliveriesFail(
+  failing: { waiting: number; givenUp: number; sinceMs: number; trouble: string },
+  nowMs: number,
+): string {
+  const { waiting, givenUp, sinceMs, trouble } = failing;
+  const all = waiting + givenUp;
+  const what = all === 1 ? 'notification is' : 'notifications are';
+  const lost = givenUp === 0 ? '' : `, ${count(givenUp)} of them given up`;
+  return `${count(all)} ${what} not delivered${lost}, the oldest of ${instant(sinceMs, nowMs)}: ${printable(trouble)}`;
+}
+
+export const deliveriesRemedy =
+  'look at what listens at NOTIFY_URL, and whether it has the same NOTIFY_SECRET; each is tried again for a day';
+
 function dayOf(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;

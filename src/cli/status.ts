@@ -23,7 +23,8 @@ import { print, say, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { createScreen, show } from './screen.js';
 import { batchEnds, batchHead, describeLastRooms } from './summary-text.js';
-import { clockTime, count, duration, outcomeList, pausedBy, rooms, whyItStands } from '../text.js';
+import { clockTime, count, deliveriesFail, deliveriesRemedy } from '../text.js';
+import { duration, outcomeList, pausedBy, rooms, whyItStands } from '../text.js';
 
 interface StatusFlags {
   batch?: string;
@@ -133,6 +134,8 @@ function toText(status: Status, now: number, before?: Before): string {
   else lines.push(`what waits is not known${asBefore(before?.queue)}`);
   if (etaSeconds > 0) lines.push(describeEta(etaSeconds, now));
   else if (why !== undefined) lines.push(`nothing moves: ${why}`);
+  if (ledger?.notifications)
+    lines.push(`${deliveriesFail(ledger.notifications, now)}; what to do: ${deliveriesRemedy}`);
   if (ledger === undefined)
     lines.push(`line, workers and batches are not known${asBefore(before?.ledger)}`);
   const batches = ledger?.batches ?? [];

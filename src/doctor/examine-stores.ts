@@ -1,6 +1,7 @@
 /** The queue and the ledger, wherever they are, and what they say of the line. */
 import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
+import { readFailingDeliveries, type FailingDeliveries } from '../ledger/events.js';
 import { readLedgerId } from '../ledger/identity.js';
 import { readLines } from '../ledger/line.js';
 import { readWorkers } from '../ledger/workers.js';
@@ -31,6 +32,8 @@ export interface ExaminedStores {
   ledger: Finding[];
   ledgerOffsetMs: number | undefined;
   line: LineFacts;
+  /** Of notifications; undefined: none fails, or there is no ledger to ask. */
+  deliveries: FailingDeliveries | undefined;
 }
 
 export async function examineStores({ config }: InspectedConfig): Promise<ExaminedStores> {
@@ -51,6 +54,7 @@ export async function examineStores({ config }: InspectedConfig): Promise<Examin
       ledger: ledger.findings,
       ledgerOffsetMs: ledger.clockOffsetMs,
       line: { ...ledger.line, waiting: queue.waiting },
+      deliveries: ledger.deliveries,
     };
   } finally {
     await within(checkLimitMs, embedded.stores?.close() ?? Promise.resolve()).catch(
@@ -174,6 +178,7 @@ async function lookAtQueue(
 
 interface ExaminedLedger {
   line: Pick<LineFacts, 'lines' | 'workers'>;
+  deliveries?: FailingDeliveries | undefined;
   findings: Finding[];
   clockOffsetMs: number | undefined;
   /** Whether it answered. */
@@ -206,8 +211,13 @@ async function examineLedger(
       return { ...nothing, findings, clockOffsetMs, wasSeen };
     }
     const line = await within(checkLimitMs, readLineFacts(config, session));
-    const id = await within(checkLimitMs, readLedgerId(session.database));
-    return { findings, clockOffsetMs, line, wasSeen: true, id };
+    const { database } = session;
+    const id = await within(checkLimitMs, readLedgerId(database));
+    const deliveries = await within(
+      checkLimitMs,
+      readFailingDeliveries(database, config.sdkAppId ?? 0),
+    );
+    return { findings, clockOffsetMs, line, deliveries, wasSeen: true, id };
   } catch {
     return { ...nothing, findings, clockOffsetMs };
   } finally {

@@ -8,10 +8,11 @@ import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { configuredProtection, describeProtected } from '../protected-rooms.js';
 import { printable } from '../redact.js';
+import { deliveriesFail, deliveriesRemedy } from '../text.js';
 import { judgeClock } from './clock.js';
 import { examineApi } from './examine-api.js';
-import { examineStores } from './examine-stores.js';
-import { ok, problem, type Finding, type Level } from './finding.js';
+import { examineStores, type ExaminedStores } from './examine-stores.js';
+import { ok, problem, warning, type Finding, type Level } from './finding.js';
 import { judgeLine } from './line.js';
 
 export const checks = [
@@ -23,6 +24,7 @@ export const checks = [
   'endpoint',
   'signature',
   'line',
+  'notifications',
 ] as const;
 
 export type Check = (typeof checks)[number];
@@ -49,6 +51,7 @@ export async function examine(inspected: InspectedConfig, nowMs: () => number): 
     endpoint: api.endpoint,
     signature: api.signature,
     line: judgeLine(stores.line, host, nowMs()),
+    notifications: [...judgeNotify(config.notify), ...judgeDeliveries(stores.deliveries, nowMs())],
   };
 }
 
@@ -69,6 +72,17 @@ function judgeProtection(file: string | undefined): Finding[] {
     if (!(error instanceof ReaperError)) throw error;
     return [problem(error.message, 'correct the file: no worker starts with it')];
   }
+}
+
+/** What is wrong with it is a problem of the configuration; nothing is sent. */
+function judgeNotify(notify: { url: string } | undefined): Finding[] {
+  // Its path and query may hold a token.
+  return notify === undefined ? [] : [ok(`\`serve\` sends them to ${new URL(notify.url).origin}`)];
+}
+
+function judgeDeliveries(failing: ExaminedStores['deliveries'], nowMs: number): Finding[] {
+  if (failing === undefined) return [];
+  return [warning(deliveriesFail(failing, nowMs), deliveriesRemedy)];
 }
 
 /** In the order of the checks. */

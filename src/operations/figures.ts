@@ -1,6 +1,5 @@
 /** What monitoring is told of the service as a whole, besides its status. */
 import { countUnfinished } from '../ledger/batches.js';
-import { readFailingDeliveries } from '../ledger/events.js';
 import { countedUntil, readMinutes } from '../ledger/minutes.js';
 import { readOldestWaiting } from '../queue/depth.js';
 import type { Service } from './service.js';
@@ -10,8 +9,6 @@ export interface Figures {
   /** How long the room that waits longest has waited, in seconds; undefined: none waits. */
   oldestWaitingSeconds: number | undefined;
   unfinishedBatches: number;
-  /** Events whose delivery fails, or was given up in the last day. */
-  failingDeliveries: number;
   /** Most requests to one host in any sliding second of the last minute that is counted. */
   worstWindow: number | undefined;
 }
@@ -30,11 +27,9 @@ export async function readFigures(service: Service, status: Status): Promise<Fig
     until === undefined
       ? []
       : await readMinutes(database, { sdkAppId, fromMs: until - minuteMs, toMs: until });
-  const failing = await readFailingDeliveries(database, sdkAppId);
   return {
     oldestWaitingSeconds: oldest === undefined ? undefined : (Date.now() - oldest) / 1_000,
     unfinishedBatches: await countUnfinished(database, sdkAppId),
-    failingDeliveries: failing === undefined ? 0 : failing.waiting + failing.givenUp,
     worstWindow: last[0]?.worstWindow,
   };
 }

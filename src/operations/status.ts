@@ -1,12 +1,13 @@
 /** How the service stands: the line, its rate, what waits, how long that takes, the batches. */
 import { resolve } from 'node:path';
 import type { ReaperError } from '../errors.js';
+import { readFailingDeliveries, type FailingDeliveries } from '../ledger/events.js';
 import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
 import { isMoving } from '../ledger/line.js';
 import type { SeenWorker } from '../ledger/workers.js';
 import { takeOverMs } from '../passing.js';
 import type { BatchStatus } from '../producer/options.js';
-import { isoTime, rounded } from '../text.js';
+import { deliveriesRemedy, isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
 import { haltJson, lineWords } from './line.js';
@@ -46,6 +47,8 @@ export interface LedgerStatus {
   /** What was sent in the last ten seconds, over all workers. */
   sentPerSecond: number;
   batches: StatusBatch[];
+  /** undefined: none fails. */
+  notifications?: FailingDeliveries | undefined;
 }
 
 export interface Status {
@@ -146,6 +149,7 @@ export function createStatusReader(
         batches: facts.batches.map((each) =>
           withProgress(each, standstill, lastOnes?.get(each.id)),
         ),
+        notifications: facts.notifications,
       },
       trouble: { queue: queue.trouble, ledger: ledger.trouble },
       standstill,
@@ -169,7 +173,7 @@ function emptyStatus({ config, lineKey }: StatusSources, batch: string | undefin
 async function ledgerFacts(
   sources: StatusSources,
   batch: string | undefined,
-): Promise<LineFacts & { batches: BatchProgress[] }> {
+): Promise<LineFacts & Pick<LedgerStatus, 'notifications'> & { batches: BatchProgress[] }> {
   const { sdkAppId } = sources.config;
   const database = await sources.ledger();
   const batches = await readBatches(
@@ -178,7 +182,8 @@ async function ledgerFacts(
     batch === undefined ? { limit: batchesShown } : { idOrName: batch, limit: mostOfOneName },
   );
   if (batch !== undefined && batches.length === 0) throw noSuchBatch(batch);
-  return { ...(await readLineFacts(database, sources)), batches };
+  const notifications = await readFailingDeliveries(database, sdkAppId);
+  return { ...(await readLineFacts(database, sources)), batches, notifications };
 }
 
 function withProgress(
@@ -231,8 +236,13 @@ export function statusJson(status: Status): object {
     etaSeconds: status.etaSeconds === undefined ? null : rounded(status.etaSeconds),
     noEtaBecause: status.standstill,
     batches: ledger?.batches.map(batchJson) ?? null,
+    notifications: ledger?.notifications && deliveriesJson(ledger.notifications),
     unreachable: away.length === 0 ? undefined : away.join('; '),
   };
+}
+
+function deliveriesJson({ waiting, givenUp, sinceMs, trouble }: FailingDeliveries): object {
+  return { waiting, givenUp, since: isoTime(sinceMs), trouble, remedy: deliveriesRemedy };
 }
 
 /** `running` is said of what is seen and can be worked on, and of nothing else. */

@@ -123,11 +123,12 @@ export async function createServerMetrics(
     }
     for (const { isAlive, state: word } of ledger.workers)
       if (isAlive) workers.inc({ state: word });
+    const { waiting = 0, givenUp = 0 } = ledger.notifications ?? {};
+    deliveries.set(waiting + givenUp);
     const figures = await readFigures(service, seen).catch(() => undefined);
     if (figures === undefined) return;
     oldest.set(figures.oldestWaitingSeconds ?? 0);
     batches.set(figures.unfinishedBatches);
-    deliveries.set(figures.failingDeliveries);
     if (figures.worstWindow !== undefined) worst.set(figures.worstWindow);
   }
 

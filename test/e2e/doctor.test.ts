@@ -88,6 +88,60 @@ describe('where nothing is wrong', () => {
         { check: 'line', level: 'ok', text: text(/^0 rooms wait, 0 in hand, 0 delayed$/) },
       ]),
     );
+    expect(findings.filter(({ check }) => check === 'notifications')).toEqual([]);
+  });
+
+  test('where notifications go is said without what is secret of it, and where they fail that', async () => {
+    const { env, sdkAppId } = await openStage();
+    const stores = await postgresOnly();
+    const NOTIFY_SECRET = `whsec_${Buffer.alloc(32, 'a secret').toString('base64')}`;
+    const NOTIFY_URL = 'https://hooks.example/room-reaper?token=t0ken';
+    const options = { env: { ...env, ...stores, NOTIFY_URL, NOTIFY_SECRET } };
+    expect((await run(['migrate'], options)).code).toBe(0);
+    const ofNotifications = async () => {
+      const { code, findings } = await doctor(options);
+      expect(code, JSON.stringify(findings)).toBe(0);
+      expect(JSON.stringify(findings)).not.toMatch(/t0ken|whsec_/);
+      return findings.filter(({ check }) => check === 'notifications');
+    };
+    const goes = {
+      ...{ check: 'notifications', level: 'ok' },
+      text: '`serve` sends them to https://hooks.example',
+    };
+    expect(await ofNotifications()).toEqual([goes]);
+    expect((await run(['status'], options)).stdout).not.toMatch(/notification/);
+
+    await withPostgres(stores.DATABASE_URL, (client) =>
+      client.query(
+        `insert into room_reaper.events (sdk_app_id, type, data, due_at, trouble, created_at)
+         values ($1, 'line.stopped', '{}', now(), 'HTTP 500', now() - interval '2 minutes'),
+                ($1, 'line.resumed', '{}', null, 'HTTP 410', now() - interval '1 minute')`,
+        [sdkAppId],
+      ),
+    );
+    const [, fails, ...others] = await ofNotifications();
+    expect(fails).toEqual({
+      ...{ check: 'notifications', level: 'warning' },
+      text: text(
+        /^2 notifications are not delivered, 1 of them given up, the oldest of .*: HTTP 410$/,
+      ),
+      remedy: text(/^look at what listens at NOTIFY_URL/),
+    });
+    expect(others).toEqual([]);
+    expect((await run(['status'], options)).stdout).toContain(
+      `${fails?.text}; what to do: ${fails?.remedy}`,
+    );
+    expect(JSON.parse((await run(['status', '--json'], options)).stdout)).toMatchObject({
+      notifications: {
+        ...{ waiting: 1, givenUp: 1, trouble: 'HTTP 410', remedy: fails?.remedy },
+        since: text(/^\d{4}-\d\d-\d\dT/),
+      },
+    });
+    const wrong = await doctor({ env: { ...options.env, NOTIFY_SECRET: 'a secret' } });
+    expect(wrong.code).toBe(1);
+    expect(wrong.of('configuration')).toMatchObject([
+      { text: text(/^NOTIFY_SECRET must be whsec_/) },
+    ]);
   });
 
   // Three processes open the embedded database, the first of them makes it.
