@@ -1,7 +1,5 @@
 /** What a worker tells Prometheus of what it did, on real stores. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { expect, inject, test } from 'vitest';
 import { openProducer } from '../../src/producer/index.js';
@@ -13,8 +11,6 @@ import { startProxy } from '../support/proxy.js';
 
 const log = pino({ level: 'silent' });
 const { promtool = '' } = inject('servers');
-const operations = fileURLToPath(new URL('../../docs/operations.md', import.meta.url));
-const rules = fileURLToPath(new URL('../../deploy/prometheus/alerts.yml', import.meta.url));
 
 async function fetchText(port: number, path: string) {
   const response = await fetch(`http://127.0.0.1:${port}${path}`);
@@ -100,18 +96,6 @@ test('attempts, ends, slots and what is in hand are counted, each once, and no r
   for (const name of samples.keys()) expect(name).toMatch(/^room_reaper_/);
   expect(text).not.toMatch(/live-1|live-2|slow"|refused"/);
   if (promtool !== '') execFileSync(promtool, ['check', 'metrics'], { input: text });
-
-  // The rules and the docs name nothing else.
-  const docs = readFileSync(operations, 'utf8')
-    .split('## Metrics and health')[1]
-    ?.split('\n## ')[0];
-  const named = `${readFileSync(rules, 'utf8')}${docs ?? ''}`.match(/\broom_reaper_\w+(?![\w…])/g);
-  for (const name of named ?? []) expect(text).toMatch(new RegExp(`^${name}(_bucket)?[{ ]`, 'm'));
-});
-
-test.skipIf(promtool === '')('Prometheus takes the rules', () => {
-  const said = execFileSync(promtool, ['check', 'rules', rules], { encoding: 'utf8' });
-  expect(said).toMatch(/SUCCESS: \d+ rules found/);
 });
 
 test('a worker whose ledger is away lives and is not ready, until it is back; one that ended answers no more', async () => {
