@@ -3,45 +3,83 @@ import { Command } from 'commander';
 import { inspectConfig, readConfig } from '../config.js';
 import { logOn } from '../log.js';
 import { packageVersion } from '../worker/version.js';
+import { forkSimulator } from '../simulator/fork.js';
+import { demoOptions, simulatedEnvironment } from '../simulator/simulator-options.js';
+import { forkWorker, type WorkerProcess } from '../worker/fork.js';
 import { onInterrupt } from './interrupt.js';
-import { say, type Io } from './io.js';
+import { exitCodes, say, type Io } from './io.js';
 
 const help = `
 Examples:
   room-reaper token create --name shop --role producer
   room-reaper serve
+  room-reaper serve --simulate      to try it
   curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8700/v1/status
 
 It answers over HTTP what the commands answer here, and works on no room: that is for
-workers. SIGTERM, SIGINT or SIGHUP: what is under way is answered within ten seconds, exit 0.`;
+workers, or for --with-worker. SIGTERM, SIGINT or SIGHUP: what is under way is answered within ten seconds, exit 0.`;
+
+interface ServeFlags {
+  host?: string;
+  port?: string;
+  withWorker?: boolean;
+  simulate?: boolean;
+}
 
 export function serveCommand(io: Io): Command {
   return new Command('serve')
     .option('--host <HOST>', 'where it listens; default: SERVE_HOST, or 127.0.0.1')
     .option('--port <N>', 'its port, 0 for a free one; default: SERVE_PORT, or 8700')
+    .option('--with-worker', 'and work on the rooms, in a process of its own')
+    .option('--simulate', 'the same against a stand-in API, with data of its own; no credentials')
     .addHelpText('after', help)
-    .action(async ({ host, port }: { host?: string; port?: string }) => {
+    .action(async ({ host, port, simulate = false, withWorker = simulate }: ServeFlags) => {
       const flags = { ...(host && { SERVE_HOST: host }), ...(port && { SERVE_PORT: port }) };
-      const env: NodeJS.ProcessEnv = { ...io.env, ...flags };
-      const config = readConfig(env, { app: true, credentials: false });
-      // The doctor looks at a key where there is one; the server needs none.
-      const hasKey = Boolean(env['TENCENT_SECRET_KEY'] || env['TENCENT_SECRET_KEY_FILE']);
-      const inspected = inspectConfig(env, { app: true, credentials: hasKey });
-      // With its packages: other commands go without them.
-      const { startServer } = await import('../server/server.js');
-      const log = logOn(io.stderr, config.logLevel, io.env);
-      const interrupt = onInterrupt();
+      const simulator = simulate ? await forkSimulator(demoOptions) : undefined;
+      const simulated = simulator && simulatedEnvironment(io.env, simulator.url);
       try {
-        const server = await startServer(config, {
-          ...{ log, inspected, version: packageVersion() },
-          onNotice: (message) => say(io, message),
-        });
-        say(io, `serves ${server.url}`);
-        await interrupt.interrupted;
-        log.info('stopping: answering what is under way');
-        await server.close();
+        await serve(io, { ...io.env, ...flags, ...simulated }, { withWorker, simulate });
       } finally {
-        interrupt.dispose();
+        await simulator?.close();
       }
     });
+}
+
+async function serve(
+  io: Io,
+  env: NodeJS.ProcessEnv,
+  { withWorker, simulate }: { withWorker: boolean; simulate: boolean },
+): Promise<void> {
+  const config = readConfig(env, { app: true, credentials: withWorker });
+  // The doctor looks at a key where there is one; the server needs none.
+  const hasKey = Boolean(env['TENCENT_SECRET_KEY'] || env['TENCENT_SECRET_KEY_FILE']);
+  const inspected = inspectConfig(env, { app: true, credentials: hasKey });
+  // With its packages: other commands go without them.
+  const { startServer } = await import('../server/server.js');
+  const log = logOn(io.stderr, config.logLevel, io.env);
+  const interrupt = onInterrupt();
+  let worker: WorkerProcess | undefined;
+  try {
+    const server = await startServer(config, {
+      ...{ log, inspected, version: packageVersion(), makesToken: simulate },
+      onNotice: (message) => say(io, message),
+    });
+    if (withWorker) worker = forkWorker(env);
+    say(io, `serves ${server.url}`);
+    if (server.token !== undefined) say(io, sayHowToTry(server.url, server.token));
+    const ended = await Promise.race([
+      interrupt.interrupted,
+      worker?.ended ?? new Promise(() => 0),
+    ]);
+    log.info('stopping: answering what is under way');
+    await server.close(worker?.end());
+    if (ended !== undefined) io.exitCode = Number(ended) || exitCodes.notGone;
+  } finally {
+    await worker?.end();
+    interrupt.dispose();
+  }
+}
+
+function sayHowToTry(url: string, token: string): string {
+  return `try it: curl -H "Authorization: Bearer ${token}" -H 'Content-Type: application/json' -d '{"rooms":["room-000001","room-000002"]}' ${url}/v1/batches`;
 }

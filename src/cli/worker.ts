@@ -21,6 +21,8 @@ export function workerCommand(io: Io): Command {
     // With its HTTP client: other commands go without its memory.
     const { startWorker } = await import('../worker/worker.js');
     const log = logOn(io.stderr, config.logLevel, io.env);
+    // Of `serve --with-worker`: it ends with the server, also where that is killed.
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
     const interrupt = onInterrupt();
     const stores = await openStores(config, (message) => say(io, message));
     try {

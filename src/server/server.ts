@@ -20,7 +20,7 @@ import { keepListsGoing, type ListKeeper } from '../operations/list-keeper.js';
 import { openService, type Service } from '../operations/service.js';
 import { createStatusReader, statusJson, type Status } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
-import { openTokenBook } from '../operations/tokens.js';
+import { createToken, listTokens, openTokenBook, revokeToken } from '../operations/tokens.js';
 import { configuredProtection } from '../protected-rooms.js';
 import { within } from '../time-limit.js';
 import { openMetricsEndpoint, readinessOf, type MetricsEndpoint } from '../metrics-endpoint.js';
@@ -34,11 +34,15 @@ import { createSnapshot } from './snapshot.js';
 export interface HttpServer {
   /** Where it listens, with the base path and without a slash at the end. */
   readonly url: string;
-  /** Ends in order. */
-  close(): Promise<void>;
+  /** Of a demo: for whoever tries it. */
+  readonly token: string | undefined;
+  /** Ends in order. @param meanwhile - what must have ended before the stores are closed. */
+  close(meanwhile?: Promise<void>): Promise<void>;
 }
 
 export interface ServerOptions {
+  /** Makes a token that counts for a day: for whoever tries it. */
+  makesToken?: boolean;
   /** Of this package. */
   version: string;
   log: Logger;
@@ -82,6 +86,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   let keeper: ListKeeper | undefined;
   let endpoint: MetricsEndpoint | undefined;
   try {
+    const token = options.makesToken === true ? await makeDemoToken(service) : undefined;
     const tokens = openTokenBook(service, config.serveTokensFile);
     if (await tokens.isEmpty()) {
       if (!isLoopback(config.serveHost)) throw tokenless(config);
@@ -114,10 +119,12 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const notifier = config.notify && startNotifier(service, { ...config.notify, log });
     return {
       url: urlOf(server, config),
-      async close() {
+      token,
+      async close(meanwhile) {
         closing.abort();
         endpoint?.drain();
         await Promise.all([
+          meanwhile,
           closeServer(server),
           ...[context.keeper.close(), minutes.close(), notifier?.close()],
         ]);
@@ -140,6 +147,14 @@ async function openEndpoint(
 ): Promise<MetricsEndpoint | undefined> {
   if (port === undefined) return undefined;
   return openMetricsEndpoint({ port, registry, readiness });
+}
+
+const demoToken = { name: 'demo', role: 'operator', by: 'a demo' } as const;
+
+async function makeDemoToken(service: Service): Promise<string> {
+  const known = (await listTokens(service)).some(({ name }) => name === demoToken.name);
+  if (known) await revokeToken(service, demoToken.name);
+  return createToken(service, { ...demoToken, expiresAtMs: Date.now() + 86_400_000 });
 }
 
 function isLoopback(host: string): boolean {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { invalid } from '../errors.js';
 import { printable } from '../redact.js';
@@ -148,4 +149,24 @@ function mustBeInteger(name: string, value: number, least: number, most: number)
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const rule = `a whole number from ${least} to ${most}`;
   throw invalid(`${name} must be ${rule}, got ${value}; correct it`);
+}
+
+/** For who tries it: a hundred thousand rooms, and any other. */
+export const demoOptions = { ...demoApp, rooms: 100_000, anyRoom: true } as const;
+
+/** The variables of a run against a simulator: nothing reaches Tencent, and no store that is in use. */
+export function simulatedEnvironment(env: NodeJS.ProcessEnv, url: string): NodeJS.ProcessEnv {
+  const others = [
+    'TENCENT_SECRET_KEY_FILE',
+    'QUEUE_URL_FILE',
+    'DATABASE_URL_FILE',
+    'TENCENT_REGION',
+  ];
+  return {
+    ...Object.fromEntries(others.map((name) => [name, ''])),
+    ...{ TENCENT_SDK_APP_ID: String(demoApp.sdkAppId), TENCENT_SECRET_KEY: demoApp.secretKey },
+    ...{ TENCENT_ENDPOINT: url, TENCENT_ADMIN_IDENTIFIER: '' },
+    ...{ QUEUE_URL: 'embedded', DATABASE_URL: 'embedded' },
+    ROOM_REAPER_DATA_DIR: join(env['ROOM_REAPER_DATA_DIR'] || '.room-reaper', 'simulation'),
+  };
 }

@@ -43,3 +43,21 @@ test('a list that was taken comes onto the queue whole, each room once, though t
   expect([204, 304]).toContain((await waits).status);
   expect(await second.served.ended).toMatchObject({ code: 0 });
 });
+
+test('who tries it gets a server, a worker, a stand-in API and a token by one command', async () => {
+  const served = start(['serve', '--simulate', '--port', '0'], { env: { LOG_LEVEL: 'silent' } });
+  const tried = await served.said(/Bearer rr_[\w-]+.*http\S+\/v1\/batches/);
+  const [, token = '', url = ''] = /(rr_[\w-]+).*(http\S+)\/v1\/batches/.exec(tried) ?? [];
+  const headers = { Authorization: `Bearer ${token}` };
+  const answer = await askAt(url, '/v1/batches', {
+    headers,
+    body: { rooms: ['room-000001', 'b'] },
+  });
+  const { batchId } = answer.json as { batchId: string };
+  const batch = async () => (await askAt(url, `/v1/batches/${batchId}`, { headers })).json;
+  await expect.poll(batch, { timeout: 60_000 }).toMatchObject({
+    ...{ state: 'finished', outcomes: { destroyed: 2 } },
+  });
+  served.kill('SIGTERM');
+  expect(await served.ended).toMatchObject({ code: 0 });
+});
