@@ -60,7 +60,7 @@ export interface CancelReport {
  * @returns undefined where `signal` ended it.
  * @throws ReaperError `INVALID`, `NOT_FOUND` or `AMBIGUOUS` where it is not clear what is meant.
  */
-export function cancel(
+export async function cancel(
   service: Service,
   wish: CancelWish,
   options: CancelOptions = {},
@@ -68,6 +68,8 @@ export function cancel(
   const { batches = [], rooms = [], all = false, by, reason } = wish;
   const what = all ? 'all.cancel' : batches.length > 0 ? 'batch.cancel' : 'rooms.cancel';
   const [target] = batches.length + rooms.length === 1 ? [...batches, ...rooms] : [];
+  // Of a mistyped app nothing is written down.
+  await service.queue();
   return recorded(
     service,
     by,

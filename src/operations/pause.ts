@@ -11,11 +11,13 @@ import type { Service } from './service.js';
  *
  * @returns whose pause it is now, and whether it was made by this call.
  */
-export function pause(
+export async function pause(
   service: Service,
   who: Pick<PauseMark, 'by' | 'note'>,
 ): Promise<{ mark: PauseMark; isNew: boolean }> {
   const deed = { what: 'queue.pause', reason: who.note };
+  // Of a mistyped app nothing is written down.
+  await service.queue();
   return recorded(service, who.by, deed, () => hold(service, who));
 }
 
@@ -58,11 +60,12 @@ export interface Resumed {
 }
 
 /** Goes on after `pause`, and after a line was stopped and its cause mended. */
-export function resume(
+export async function resume(
   service: Service,
   who: Partial<Pick<PauseMark, 'by' | 'note'>> = {},
 ): Promise<Resumed> {
   const deed = { what: 'queue.resume', reason: who.note };
+  await service.queue();
   return recorded(service, who.by, deed, () => letGo(service));
 }
 
