@@ -10,7 +10,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createApiClient } from '../../src/tencent/client.js';
 import { createSigner } from '../../src/tencent/user-sig.js';
 import { processJob } from '../../src/worker/process-job.js';
@@ -28,10 +28,10 @@ import { madeUpContext, madeUpJob, requestedAtMs } from './made-up.js';
 const exporter = new InMemorySpanExporter();
 const instrumentation = new HttpInstrumentation();
 
-// Once for all tests: the program's tracer stays with the first provider.
+const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+
+// Once in a process: two of them would take each other's place in the module that they change.
 beforeAll(() => {
-  const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
-  provider.register();
   instrumentation.setTracerProvider(provider);
   instrumentation.enable();
   // It changes the module when it is first asked for.
@@ -80,12 +80,7 @@ async function work(
     endpoint,
     jobs: spans.filter(({ name }) => name === 'room_reaper.destroy'),
     others: spans.filter(({ name }) => name !== 'room_reaper.destroy'),
-    told: inspect(
-      spans.map(({ name, attributes, events, links, status, resource }) => [
-        ...[name, attributes, events, links, status, resource.attributes],
-      ]),
-      { depth: null },
-    ),
+    told: toldOf(spans),
     secrets: [
       signer.current().text,
       credentials.secretKey,
@@ -102,103 +97,133 @@ const childrenOf = (job: ReadableSpan | undefined, spans: readonly ReadableSpan[
 const code = (errorCode: number, room: number) =>
   http(`{"ErrorCode":${errorCode},"ErrorInfo":"no room-${room}","ActionStatus":"FAIL"}`);
 
-test('each job has a span, with one in it for each request, and none names a room or what signs it', async () => {
-  const { jobs, others, told, secrets, endpoint, batchId } = await work(
-    [701, 702, 703],
-    ({ socket, room, times }) => {
-      if (room === 702 && times === 1) socket.write(code(100001, room));
-      else socket.write(room === 703 ? code(100006, room) : http(bodyOf(room)));
-    },
-  );
-  expect(jobs).toHaveLength(3);
-  for (const job of jobs) {
-    expect(job.kind).toBe(SpanKind.CONSUMER);
-    expect(job.parentSpanContext).toBeUndefined();
-    expect(job.attributes).toMatchObject({
-      'messaging.system': 'bullmq',
-      'messaging.destination.name': 'the-queue',
-      'messaging.message.id': expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
-      'room_reaper.batch_id': batchId,
-      'room_reaper.run_end': 'ended',
-    });
-  }
-  const ofOutcome = (outcome: string) =>
-    jobs.filter(({ attributes }) => attributes['room_reaper.outcome'] === outcome);
-  const rejected = ofOutcome('rejected');
-  const [first, second] = ofOutcome('destroyed').map((job) => childrenOf(job, others));
-  const [once, twice] = first?.length === 1 ? [first, second] : [second, first];
-  const url = `${endpoint}/v4/live_engine_http_srv/destroy_room`;
-  const { hostname, port } = new URL(endpoint);
-  const asked = {
-    'http.request.method': 'POST',
-    'url.full': url,
-    'server.address': hostname,
-    'server.port': Number(port),
-    'http.response.status_code': 200,
-  };
-  expect(
-    once?.map(({ name, kind, attributes, status }) => ({ name, kind, attributes, status })),
-  ).toEqual([
-    {
-      name: 'POST /v4/live_engine_http_srv/destroy_room',
-      kind: SpanKind.CLIENT,
-      attributes: {
-        ...asked,
-        ...{ 'room_reaper.attempt': 1, 'room_reaper.verdict': 'destroyed' },
-        'room_reaper.error_code': 0,
-      },
-      status: { code: SpanStatusCode.UNSET },
-    },
-  ]);
-  expect(
-    twice?.map(({ attributes, status }) => [
-      attributes['room_reaper.verdict'],
-      attributes['error.type'],
-      status,
+const toldOf = (spans: readonly ReadableSpan[]): string =>
+  inspect(
+    spans.map(({ name, attributes, events, links, status, resource }) => [
+      ...[name, attributes, events, links, status, resource.attributes],
     ]),
-  ).toEqual([
-    ['transient', '100001', { code: SpanStatusCode.ERROR, message: 'internal error of the API' }],
-    ['destroyed', undefined, { code: SpanStatusCode.UNSET }],
-  ]);
-  expect(rejected.map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([
-    [{ code: SpanStatusCode.ERROR }, 'rejected'],
-  ]);
-  expect(childrenOf(rejected[0], others)).toMatchObject([
-    { status: { code: SpanStatusCode.ERROR }, attributes: { 'room_reaper.error_code': 100006 } },
-  ]);
-  // The instrumentation of HTTP made none of its own.
-  expect(others).toHaveLength(4);
-  for (const secret of secrets) expect(told).not.toContain(secret);
+    { depth: null },
+  );
+
+test('where nobody keeps contexts the instrumentation makes a span of a request, without the signature', async () => {
+  const server = await startRawServer(({ socket, room }) => socket.write(http(bodyOf(room))));
+  afterThisTest(() => server.close());
+  const request = server.client().prepareDestroy('room-1');
+  await request.ready;
+  expect(await request.release()).toMatchObject({ kind: 'reply', errorCode: 0 });
+  const spans = exporter.getFinishedSpans();
+  // It does watch.
+  expect(spans).toHaveLength(1);
+  const told = toldOf(spans);
+  expect(told).toContain('/v4/live_engine_http_srv/destroy_room');
+  expect(told).not.toContain(request.sig.text);
+  expect(told).not.toMatch(/usersig/i);
 });
 
-test('a request without an answer is told as one, and other calls of the process are traced as before', async () => {
-  const { jobs, others } = await work([701, 702], ({ socket, room, times }) => {
-    if (room === 701 && times === 1) socket.destroy();
-    else socket.write(room === 702 ? http('', '', '503 Away') : code(100004, room));
+describe('with an SDK', () => {
+  // The program's tracer stays with the first provider.
+  beforeAll(() => {
+    provider.register();
   });
-  const lost = others.filter(({ attributes }) => attributes['error.type'] === 'ECONNRESET');
-  expect(lost).toMatchObject([{ status: { code: SpanStatusCode.ERROR } }]);
-  expect(lost[0]?.attributes).not.toHaveProperty('http.response.status_code');
-  const away = others.filter(({ attributes }) => attributes['error.type'] === '503');
-  expect(away.length).toBeGreaterThan(1);
-  expect(away[0]?.attributes).toMatchObject({ 'http.response.status_code': 503 });
-  const [gone, later] = ['ended', 'retry_later'].map((end) =>
-    jobs.find(({ attributes }) => attributes['room_reaper.run_end'] === end),
-  );
-  expect(gone).toMatchObject({ status: { code: SpanStatusCode.UNSET } });
-  expect(later).toMatchObject({
-    ...{ status: { code: SpanStatusCode.ERROR }, attributes: { 'error.type': 'retry_later' } },
-  });
-  expect(childrenOf(gone, others).length + childrenOf(later, others).length).toBe(others.length);
 
-  exporter.reset();
-  const server = await startRawServer(
-    () => undefined,
-    (socket) => socket.end(http('{}')),
-  );
-  afterThisTest(() => server.close());
-  await new Promise((resolve) =>
-    nodeHttp.get(server.endpoint, (reply) => reply.resume().once('close', resolve)),
-  );
-  expect(exporter.getFinishedSpans()).toMatchObject([{ kind: SpanKind.CLIENT, name: 'GET' }]);
+  test('each job has a span, with one in it for each request, and none names a room or what signs it', async () => {
+    const { jobs, others, told, secrets, endpoint, batchId } = await work(
+      [701, 702, 703],
+      ({ socket, room, times }) => {
+        if (room === 702 && times === 1) socket.write(code(100001, room));
+        else socket.write(room === 703 ? code(100006, room) : http(bodyOf(room)));
+      },
+    );
+    expect(jobs).toHaveLength(3);
+    for (const job of jobs) {
+      expect(job.kind).toBe(SpanKind.CONSUMER);
+      expect(job.parentSpanContext).toBeUndefined();
+      expect(job.attributes).toMatchObject({
+        'messaging.system': 'bullmq',
+        'messaging.destination.name': 'the-queue',
+        'messaging.message.id': expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+        'room_reaper.batch_id': batchId,
+        'room_reaper.run_end': 'ended',
+      });
+    }
+    const ofOutcome = (outcome: string) =>
+      jobs.filter(({ attributes }) => attributes['room_reaper.outcome'] === outcome);
+    const rejected = ofOutcome('rejected');
+    const [first, second] = ofOutcome('destroyed').map((job) => childrenOf(job, others));
+    const [once, twice] = first?.length === 1 ? [first, second] : [second, first];
+    const url = `${endpoint}/v4/live_engine_http_srv/destroy_room`;
+    const { hostname, port } = new URL(endpoint);
+    const asked = {
+      'http.request.method': 'POST',
+      'url.full': url,
+      'server.address': hostname,
+      'server.port': Number(port),
+      'http.response.status_code': 200,
+    };
+    expect(
+      once?.map(({ name, kind, attributes, status }) => ({ name, kind, attributes, status })),
+    ).toEqual([
+      {
+        name: 'POST /v4/live_engine_http_srv/destroy_room',
+        kind: SpanKind.CLIENT,
+        attributes: {
+          ...asked,
+          ...{ 'room_reaper.attempt': 1, 'room_reaper.verdict': 'destroyed' },
+          'room_reaper.error_code': 0,
+        },
+        status: { code: SpanStatusCode.UNSET },
+      },
+    ]);
+    expect(
+      twice?.map(({ attributes, status }) => [
+        attributes['room_reaper.verdict'],
+        attributes['error.type'],
+        status,
+      ]),
+    ).toEqual([
+      ['transient', '100001', { code: SpanStatusCode.ERROR, message: 'internal error of the API' }],
+      ['destroyed', undefined, { code: SpanStatusCode.UNSET }],
+    ]);
+    expect(rejected.map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([
+      [{ code: SpanStatusCode.ERROR }, 'rejected'],
+    ]);
+    expect(childrenOf(rejected[0], others)).toMatchObject([
+      { status: { code: SpanStatusCode.ERROR }, attributes: { 'room_reaper.error_code': 100006 } },
+    ]);
+    // The instrumentation of HTTP made none of its own.
+    expect(others).toHaveLength(4);
+    for (const secret of secrets) expect(told).not.toContain(secret);
+  });
+
+  test('a request without an answer is told as one, and other calls of the process are traced as before', async () => {
+    const { jobs, others } = await work([701, 702], ({ socket, room, times }) => {
+      if (room === 701 && times === 1) socket.destroy();
+      else socket.write(room === 702 ? http('', '', '503 Away') : code(100004, room));
+    });
+    const lost = others.filter(({ attributes }) => attributes['error.type'] === 'ECONNRESET');
+    expect(lost).toMatchObject([{ status: { code: SpanStatusCode.ERROR } }]);
+    expect(lost[0]?.attributes).not.toHaveProperty('http.response.status_code');
+    const away = others.filter(({ attributes }) => attributes['error.type'] === '503');
+    expect(away.length).toBeGreaterThan(1);
+    expect(away[0]?.attributes).toMatchObject({ 'http.response.status_code': 503 });
+    const [gone, later] = ['ended', 'retry_later'].map((end) =>
+      jobs.find(({ attributes }) => attributes['room_reaper.run_end'] === end),
+    );
+    expect(gone).toMatchObject({ status: { code: SpanStatusCode.UNSET } });
+    expect(later).toMatchObject({
+      ...{ status: { code: SpanStatusCode.ERROR }, attributes: { 'error.type': 'retry_later' } },
+    });
+    expect(childrenOf(gone, others).length + childrenOf(later, others).length).toBe(others.length);
+
+    exporter.reset();
+    const server = await startRawServer(
+      () => undefined,
+      (socket) => socket.end(http('{}')),
+    );
+    afterThisTest(() => server.close());
+    await new Promise((resolve) =>
+      nodeHttp.get(server.endpoint, (reply) => reply.resume().once('close', resolve)),
+    );
+    expect(exporter.getFinishedSpans()).toMatchObject([{ kind: SpanKind.CLIENT, name: 'GET' }]);
+  });
 });
