@@ -114,6 +114,8 @@ export interface TokenBook {
    * @throws ReaperError `UNAVAILABLE` where that cannot be known.
    */
   find(token: string): Promise<Principal | undefined>;
+  /** The same, of a token whose SHA-256 alone is known. */
+  findByHash(sha256: Buffer): Promise<Principal | undefined>;
   /** Whether there is no token that counts. */
   isEmpty(): Promise<boolean>;
 }
@@ -148,16 +150,17 @@ export function openTokenBook(service: Service, file: string | undefined): Token
     const now = Date.now();
     return (known?.tokens ?? []).filter(({ expiresAtMs = Infinity }) => expiresAtMs > now);
   }
+  async function findByHash(sha256: Buffer): Promise<Principal | undefined> {
+    let found: Principal | undefined;
+    // All of them are looked at, so that the time tells nothing of which.
+    for (const { name, role, sha256: each } of await valid()) {
+      if (timingSafeEqual(each, sha256)) found = { name, role };
+    }
+    return found;
+  }
   return {
-    async find(token) {
-      const sha256 = hashOf(token);
-      let found: Principal | undefined;
-      // All of them are looked at, so that the time tells nothing of which.
-      for (const { name, role, sha256: each } of await valid()) {
-        if (timingSafeEqual(each, sha256)) found = { name, role };
-      }
-      return found;
-    },
+    find: (token) => findByHash(hashOf(token)),
+    findByHash,
     isEmpty: async () => (await valid()).length === 0,
   };
 }
@@ -196,7 +199,8 @@ function readTokensFile(path: string): KnownToken[] {
   return [...tokens.values()];
 }
 
-function hashOf(token: string): Buffer {
+/** The SHA-256 of a token or of the secret of a session: what of it is kept. */
+export function hashOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
