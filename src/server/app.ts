@@ -1,11 +1,11 @@
 /**
  * The HTTP application: routes of the table, and what holds for all of them. A request is looked at
- * in this order: host, path and method, token, role, and only then what it carries.
+ * in this order: host, path and method, site, token, role, and only then what it carries.
  */
 import { Hono, type Context } from 'hono';
 import type { IncomingMessage } from 'node:http';
 import { problemResponse, HttpProblem } from './problem.js';
-import { authenticate, checkHost } from './guard.js';
+import { authenticate, checkHost, checkSite, type Caller } from './guard.js';
 import { toResponse } from './answer.js';
 import { mayUse, type Route } from './route.js';
 import { readJson, readKey, readQuery, check } from './read-request.js';
@@ -32,7 +32,7 @@ interface Env {
   Variables: { path?: string };
 }
 
-const nobody = { name: '', role: 'viewer' } as const;
+const nobody: Caller = { principal: { name: '', role: 'viewer' }, way: 'api' };
 
 /** @returns what answers a request. */
 export function createApp(
@@ -64,8 +64,8 @@ export function createApp(
   });
   for (const [path, methods] of byPath(routes)) {
     const pattern = path.replace(/\{(\w+)\}/g, ':$1');
-    // Probes of a platform ask the process itself, and know no base path.
-    const places = path.startsWith('/v1') || basePath === '' ? [basePath] : ['', basePath];
+    const isProbe = methods.some((each) => each.isProbe);
+    const places = isProbe && basePath !== '' ? ['', basePath] : [basePath];
     for (const place of places) {
       for (const each of methods) {
         app.on(each.method.toUpperCase(), place + pattern, (c) => answerRoute(each, context, c));
@@ -96,7 +96,8 @@ async function answerRoute(
 ): Promise<Response> {
   const request = c.req.raw;
   c.set('path', each.path);
-  const principal = each.role === 'none' ? nobody : await authenticate(request, context.tokens);
+  checkSite(request, context);
+  const { principal, way } = each.role === 'none' ? nobody : await authenticate(request, context);
   if (!mayUse(each, principal)) {
     throw new HttpProblem('FORBIDDEN', `the token must have another role than ${principal.role}`);
   }
@@ -105,7 +106,7 @@ async function answerRoute(
   const body = each.body && (await readJson(request, each.body));
   const key = each.takesKey === true ? readKey(request) : undefined;
   const { incoming } = c.env as { incoming: IncomingMessage };
-  const asked = { context, principal, path, query, body, request, incoming, key };
+  const asked = { context, principal, way, path, query, body, request, incoming, key };
   return toResponse(await each.handle(asked));
 }
 

@@ -3,8 +3,10 @@ import type { Logger } from 'pino';
 import type { ListKeeper } from '../operations/list-keeper.js';
 import type { Protection } from '../operations/rooms.js';
 import type { Service } from '../operations/service.js';
+import type { SessionBook } from '../operations/sessions.js';
 import type { TokenBook } from '../operations/tokens.js';
 import type { Status } from '../operations/status.js';
+import type { SessionCookie } from './cookie.js';
 import type { ServerMetrics } from './metrics.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -15,6 +17,8 @@ export interface ServerContext {
   protection: Protection;
   keeper: ListKeeper;
   tokens: TokenBook;
+  sessions: SessionBook;
+  cookie: SessionCookie;
   log: Logger;
   /** How the service stands, as JSON: one for all who look. */
   status: Snapshot<Status>;

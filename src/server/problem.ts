@@ -16,6 +16,10 @@ import { isPassing } from '../passing.js';
 export const httpCodes = {
   MALFORMED: { httpStatus: 400, meaning: 'the request, or the JSON in it, cannot be read' },
   UNAUTHENTICATED: { httpStatus: 401, meaning: 'there is no token, or it does not count' },
+  FOREIGN_SITE: {
+    httpStatus: 403,
+    meaning: 'it has a cookie, and does not come from a page of this server',
+  },
   FORBIDDEN: { httpStatus: 403, meaning: 'the role of the token may not do that' },
   NO_SUCH_PATH: { httpStatus: 404, meaning: 'there is nothing under this path' },
   WRONG_METHOD: { httpStatus: 405, meaning: 'the path has other methods, in `Allow`' },

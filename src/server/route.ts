@@ -5,6 +5,7 @@ import type { FirstAnswer } from '../operations/answers.js';
 import type { Service } from '../operations/service.js';
 import type { Principal, Role } from '../operations/tokens.js';
 import type { ServerContext } from './context.js';
+import type { Caller } from './guard.js';
 import { HttpProblem } from './problem.js';
 
 /** Who may: those who may look (`viewer`), ask for rooms (`producer`), or all; `any` has a token. */
@@ -15,6 +16,7 @@ export interface Asked<Path, Query, Body> {
   context: ServerContext;
   /** Of a route that needs no role: nobody. */
   principal: Principal;
+  way: Caller['way'];
   path: Path;
   query: Query;
   body: Body;
@@ -38,6 +40,8 @@ interface Shape<Path, Query, Body> {
   /** Under the base path, with parameters in braces. */
   path: string;
   role: NeededRole;
+  /** Also without the base path: probes of a platform know none. */
+  isProbe?: boolean;
   /** A producer may too: the handler shows it nothing but its own. */
   producersOwn?: boolean;
   /** One sentence for the OpenAPI document. */
@@ -72,9 +76,9 @@ export function mayUse({ role, producersOwn }: Route, principal: Principal): boo
 }
 
 /** The service as whoever asks uses it: what is done is written down under that name. */
-export function asActor({ context, principal }: Asked<unknown, unknown, unknown>): Service {
+export function asActor({ context, principal, way }: Asked<unknown, unknown, unknown>): Service {
   const { name: who, role } = principal;
-  return { ...context.service, actor: { who, role, way: 'api' } };
+  return { ...context.service, actor: { who, role, way } };
 }
 
 /** @throws HttpProblem 403 where a producer asks for what another asked for. */

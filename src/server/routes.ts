@@ -9,6 +9,7 @@ import { actions, cancelBatch, cancelRooms, pauseQueue, resumeQueue } from './ro
 import { replays } from './routes/replays.js';
 import { report } from './routes/report.js';
 import { explainRoom } from './routes/rooms.js';
+import { signIn, signOut } from './routes/session.js';
 import { status } from './routes/status.js';
 
 export function allRoutes(facts: ApiFacts): Route[] {
@@ -32,6 +33,8 @@ export function allRoutes(facts: ApiFacts): Route[] {
       cancelBatch,
       replays,
       actions,
+      signIn,
+      signOut,
     ],
     facts,
   );

@@ -6,7 +6,7 @@
  * connections and the stores.
  */
 import { getRequestListener } from '@hono/node-server';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -20,12 +20,14 @@ import { keepListsGoing, type ListKeeper } from '../operations/list-keeper.js';
 import { openService, type Service } from '../operations/service.js';
 import { createStatusReader, statusJson, type Status } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
+import { openSessionBook } from '../operations/sessions.js';
 import { createToken, listTokens, openTokenBook, revokeToken } from '../operations/tokens.js';
 import { configuredProtection } from '../protected-rooms.js';
 import { within } from '../time-limit.js';
 import { openMetricsEndpoint, readinessOf, type MetricsEndpoint } from '../metrics-endpoint.js';
 import { createApp } from './app.js';
 import type { ServerContext } from './context.js';
+import { sessionCookie } from './cookie.js';
 import { createServerMetrics } from './metrics.js';
 import { HttpProblem, problemResponse } from './problem.js';
 import { allRoutes } from './routes.js';
@@ -93,6 +95,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       onNotice(`nobody has a token yet, so nobody can ask; ${makeOne}`);
     }
     const closing = new AbortController();
+    // Each request that waits listens to it.
+    setMaxListeners(0, closing.signal);
     const status = createSnapshot(
       config.databaseUrl === 'embedded' ? statusMs.embedded : statusMs.servers,
       lookAtStatus(service),
@@ -111,6 +115,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const context: ServerContext = {
       ...{ service, basePath, protection, keeper, tokens, log, status, doctor },
       ...{ metrics, readiness },
+      sessions: openSessionBook(service, tokens),
+      cookie: sessionCookie(config.sdkAppId, basePath),
       closing: closing.signal,
     };
     endpoint = await openEndpoint(context, config.metricsPort);

@@ -35,6 +35,8 @@ describe('roles', () => {
     'get /v1/audit': ['viewer'],
     'get /v1/history': ['viewer'],
     'get /metrics': ['nobody', 'viewer', 'producer'],
+    'post /session': ['nobody', 'viewer', 'producer'],
+    'delete /session': ['nobody', 'viewer', 'producer'],
   };
 
   test.each(routes.map((each) => ({ ...each, name: `${each.method} ${each.path}` })))(

@@ -11,7 +11,7 @@ const health = z.object({
 
 const livez = route(
   {
-    ...{ method: 'get', path: '/livez', role: 'none' },
+    ...{ method: 'get', path: '/livez', role: 'none', isProbe: true },
     summary: 'Whether the process is alive. It asks no store.',
     answers: { 200: { means: 'it is', schema: health } },
   },
@@ -20,7 +20,7 @@ const livez = route(
 
 const readyz = route(
   {
-    ...{ method: 'get', path: '/readyz', role: 'none' },
+    ...{ method: 'get', path: '/readyz', role: 'none', isProbe: true },
     summary: 'Whether the stores answer, and shutdown has not begun. A stopped line is ready.',
     answers: {
       200: { means: 'ready', schema: health },
@@ -36,7 +36,7 @@ const readyz = route(
 
 const metrics = route(
   {
-    ...{ method: 'get', path: '/metrics', role: 'none' },
+    ...{ method: 'get', path: '/metrics', role: 'none', isProbe: true },
     summary: 'What is global, for Prometheus.',
     answers: { 200: { means: 'the text format of Prometheus' } },
   },
