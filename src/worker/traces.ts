@@ -14,6 +14,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  type Tracer,
 } from '@opentelemetry/api';
 import type { Destruction } from '../destruction.js';
 import type { DestroyJob } from '../queue/job.js';
@@ -23,7 +24,9 @@ import type { SentAttempt } from './send.js';
 import { leavesQueue, type RunEnd } from './settle.js';
 import { packageVersion } from './version.js';
 
-const tracer = trace.getTracer('room-reaper', packageVersion());
+let made: Tracer | undefined;
+/** Made when it is first used: a bundle that never works on a room may lack our package.json. */
+const tracer = () => (made ??= trace.getTracer('room-reaper', packageVersion()));
 
 const jobSpan = {
   kind: SpanKind.CONSUMER,
@@ -42,7 +45,7 @@ export async function traceJob(
   { queueName }: DestroyJob,
   run: () => Promise<RunEnd>,
 ): Promise<RunEnd> {
-  const span = tracer.startSpan('room_reaper.destroy', jobSpan);
+  const span = tracer().startSpan('room_reaper.destroy', jobSpan);
   if (!isSpanContextValid(span.spanContext())) return run();
   span.setAttributes({
     'messaging.destination.name': queueName,
@@ -102,7 +105,7 @@ export function traceRequest(
   const failed = word !== 'destroyed' && word !== 'gone';
   if (failed) attributes['error.type'] = errorTypeOf(answer);
   const now = Date.now();
-  const span = tracer.startSpan(`POST ${pathname}`, {
+  const span = tracer().startSpan(`POST ${pathname}`, {
     ...{ kind: SpanKind.CLIENT, attributes },
     // The attempt's own times are of another clock: the database's.
     startTime: now - Math.max(0, endedAtMs - sentAtMs),
