@@ -1,7 +1,13 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Client } from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openBatch } from '../../src/ledger/batches.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { auditJson, audit } from '../../src/operations/audit.js';
+import type { ServerContext } from '../../src/server/context.js';
+import type { Route } from '../../src/server/route.js';
+import { report } from '../../src/server/routes/report.js';
 import { useServer } from './fixture.js';
 
 const app = useServer('Postgres alone');
@@ -234,4 +240,44 @@ test('the doctor’s findings are told, and asked for once a minute', async () =
     findings: expect.arrayContaining([expect.objectContaining({ check: 'ledger' })]) as unknown,
   });
   expect((await app.ask('/v1/doctor')).text).toBe(first.text);
+});
+
+test('whoever asks for a report and goes away before it comes takes no place from others', async () => {
+  const { hostname, port } = new URL(app.server.url);
+  const holder = new Client({ connectionString: app.config.databaseUrl });
+  await holder.connect();
+  try {
+    // Nobody reads a row until they have gone.
+    await holder.query('begin; lock table room_reaper.destructions');
+    const sockets = Array.from({ length: 4 }, () => {
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `GET /v1/batches/evening/report HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${app.tokens.viewer}\r\n\r\n`,
+      );
+      return socket;
+    });
+    const waiting = `select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    await expect.poll(() => app.sql(waiting)).toEqual([{ n: 4 }]);
+    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets) if (!socket.closed) await once(socket, 'close');
+  } finally {
+    await holder.end();
+  }
+  await expect.poll(async () => (await app.ask('/v1/batches/evening/report')).status).toBe(200);
+  const four = Array.from({ length: 4 }, () => app.ask('/v1/batches/evening/report'));
+  expect((await Promise.all(four)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+});
+
+test('a report of which nothing is read takes no place either', async () => {
+  const { service } = app;
+  const context = { service, closing: new AbortController().signal } as ServerContext;
+  const request = new Request('http://localhost/');
+  for (let times = 0; times < 5; times++) {
+    const asked = { context, request, path: { id: 'evening' }, query: { format: 'csv' } };
+    const principal = { name: 'ada', role: 'viewer' } as const;
+    const answer = await report.handle({ ...asked, principal } as Parameters<Route['handle']>[0]);
+    if (!(answer instanceof Response)) throw new Error('a report is streamed');
+    await answer.body?.cancel();
+  }
 });

@@ -43,16 +43,23 @@ export const report = route(
   },
 );
 
-async function* startingWith<T>(
+/** No generator: one that is left before its first value runs nothing, and would end nothing either. */
+function startingWith<T>(
   first: IteratorResult<T, void>,
   rest: AsyncGenerator<T, void>,
-): AsyncGenerator<T, void> {
-  try {
-    if (first.done !== true) yield first.value;
-    yield* rest;
-  } finally {
-    await rest.return();
-  }
+): AsyncIterableIterator<T, void> {
+  let isGiven = false;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next() {
+      if (isGiven) return rest.next();
+      isGiven = true;
+      return Promise.resolve(first);
+    },
+    return: () => rest.return(),
+  };
 }
 
 async function* write(
