@@ -275,11 +275,6 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     } while (clock.now() < slotAtMs - 1 && slotAtMs - clock.now() < aheadAtMostMs);
   }
 
-  function noteLate(slot: MovedSlot): void {
-    counts.late += 1;
-    moved.push(slot);
-  }
-
   /** Nothing was sent: another may try, which otherwise had to wait for up to an hour. */
   async function passProbeOn(): Promise<void> {
     await probeNow(database, id).catch(() => undefined);
@@ -316,7 +311,10 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     use(slotAtMs) {
       const usedAtMs = clock.now();
       counts.used += 1;
-      if (usedAtMs - slotAtMs > latenessToleranceMs) noteLate({ slotAtMs, usedAtMs });
+      if (usedAtMs - slotAtMs > latenessToleranceMs) {
+        counts.late += 1;
+        moved.push({ slotAtMs, usedAtMs });
+      }
       return usedAtMs;
     },
 
@@ -324,7 +322,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       const writtenAtMs = clock.now();
       if (writtenAtMs - slotAtMs <= latestMs) return;
       const known = moved.find((each) => each.slotAtMs === slotAtMs);
-      if (known === undefined) noteLate({ slotAtMs, usedAtMs: writtenAtMs });
+      if (known === undefined) moved.push({ slotAtMs, usedAtMs: writtenAtMs });
       else known.usedAtMs = writtenAtMs;
     },
 

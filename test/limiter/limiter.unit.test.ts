@@ -269,6 +269,17 @@ describe('a slot that was used', () => {
     expect(ledger.asked[1]?.moved).toEqual([{ slotAtMs, usedAtMs: slotAtMs + 50 }]);
   });
 
+  test('used late, told, and written too late after that, it counts as one that was late', async () => {
+    const limiter = await warmLimiter();
+    const { slotAtMs } = await ledger.pass(take(limiter));
+    ledger.stallUntil(slotAtMs + latenessToleranceMs + 1);
+    limiter.use(slotAtMs);
+    await ledger.pass(take(limiter));
+    ledger.stallUntil(slotAtMs + 50);
+    limiter.written(slotAtMs);
+    expect(limiter.counts()).toMatchObject({ used: 1, late: 1 });
+  });
+
   test('used late while a reservation is under way, it is told by the next one', async () => {
     const limiter = await warmLimiter();
     const late = await ledger.pass(take(limiter));
