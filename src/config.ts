@@ -103,11 +103,9 @@ export function inspectConfig(
     const result = variable.schema.safeParse(text);
     if (result.success) return result.data;
     const rule = result.error.issues[0]?.message ?? 'is not valid';
-    // A key must not be shown, not even a wrong one.
-    const shown =
-      name === 'TENCENT_SECRET_KEY' || name === 'NOTIFY_SECRET'
-        ? ''
-        : `, got ${JSON.stringify(withoutPassword(text))}`;
+    // A key must not be shown, not even a wrong one; nor what may hold one in its path.
+    const isSecret = ['TENCENT_SECRET_KEY', 'NOTIFY_SECRET', 'NOTIFY_URL'].includes(name);
+    const shown = isSecret ? '' : `, got ${JSON.stringify(withoutPassword(text))}`;
     problems.push(`${name} ${rule}${shown}`);
     return undefined;
   }

@@ -486,6 +486,43 @@ describe('the password of a URL is never shown', () => {
   });
 });
 
+describe('where events go', () => {
+  const secret = `whsec_${Buffer.alloc(32, 'hunter2').toString('base64')}`;
+  const url = 'https://hooks.example/T00/t0ken';
+
+  test('is a URL with the secret that signs them, also from a file', () => {
+    const notify = { url, secret };
+    expect(
+      readConfig({ ...complete, NOTIFY_URL: url, NOTIFY_SECRET: secret }, everything),
+    ).toMatchObject({ notify });
+    const NOTIFY_SECRET_FILE = fileWith('notify', `${secret}\n`);
+    expect(
+      readConfig({ ...complete, NOTIFY_URL: url, NOTIFY_SECRET_FILE }, everything),
+    ).toMatchObject({
+      notify,
+    });
+    expect(readConfig(complete, everything).notify).toBeUndefined();
+  });
+
+  test.each<[rule: string, environment: Environment, expected: RegExp]>([
+    ['no secret', { NOTIFY_URL: url }, /NOTIFY_SECRET \(or NOTIFY_SECRET_FILE\) must be set where/],
+    [
+      'a short one',
+      { NOTIFY_URL: url, NOTIFY_SECRET: 'whsec_aHVudGVyMg==' },
+      /must be whsec_ with/,
+    ],
+    ['no whsec_', { NOTIFY_URL: url, NOTIFY_SECRET: secret.slice(6) }, /must be whsec_ with/],
+    ['no URL', { NOTIFY_URL: 't0ken', NOTIFY_SECRET: secret }, /NOTIFY_URL must be a URL such as/],
+    ['ftp', { NOTIFY_URL: 'ftp://h/t0ken', NOTIFY_SECRET: secret }, /must be a URL such as https/],
+    ['a password', { NOTIFY_URL: 'https://u:hunter2@h/', NOTIFY_SECRET: secret }, /without a user/],
+  ])('with %s is refused, and nothing of either is shown', (_rule, environment, expected) => {
+    const read = () => readConfig({ ...complete, ...environment }, everything);
+    expect(read).toThrow(expected);
+    expect(read).toThrow(/has a problem:/);
+    expect(read).not.toThrow(/hunter2|t0ken|aHVud/);
+  });
+});
+
 describe('a variable that is nearly one of ours is likely a typing error', () => {
   const problemsOf = (environment: Environment) =>
     nearMisses(environment).map(({ problem }) => problem);
