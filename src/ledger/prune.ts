@@ -189,8 +189,16 @@ with minutes_gone as (
 )
 delete from room_reaper.events where sdk_app_id = $2 and created_at < ${instant('$1')}`;
 
+/** $1 cutoff (µs), $2 SDKAppID, $3 rows. They are numbered in the order in which they were done. */
+const actionsSql = `
+with old as (
+  select id, at from room_reaper.actions where sdk_app_id = $2 order by id limit $3
+)
+delete from room_reaper.actions a using old where a.id = old.id and old.at < ${instant('$1')}
+returning a.id`;
+
 /**
- * Deletes, or counts, what ended before a time. Events and counted minutes of then go with it,
+ * Deletes, or counts, what ended before a time. Actions, events and counted minutes of then go with it,
  * themselves uncounted.
  *
  * @throws the driver's error where the database cannot be used; what was deleted by then stays so.
@@ -222,6 +230,7 @@ export async function prune(database: Database, options: PruneOptions): Promise<
   else {
     await pruneBatches(database, options, pruned, batches);
     await database.query('prune-events', eventsSql, [options.beforeUs, options.sdkAppId]);
+    await pruneActions(database, options);
   }
   return pruned;
 }
@@ -292,6 +301,14 @@ async function pruneOrphans(
     found = row?.attempts ?? 0;
     pruned.attempts += found;
   } while (!dryRun && found > 0);
+}
+
+async function pruneActions(database: Database, options: PruneOptions): Promise<void> {
+  const { beforeUs, sdkAppId, signal, chunk = chunkSize } = options;
+  let gone = chunk;
+  while (gone === chunk && !signal?.aborted) {
+    gone = (await database.query('prune-actions', actionsSql, [beforeUs, sdkAppId, chunk])).length;
+  }
 }
 
 async function pruneBatches(

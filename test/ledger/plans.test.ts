@@ -15,6 +15,7 @@ import {
 } from '../../src/ledger/batches.js';
 import type { Database } from '../../src/ledger/database.js';
 import { readRoomHistory } from '../../src/ledger/explain.js';
+import { countedUntil, fillMinutes, readMinutes } from '../../src/ledger/minutes.js';
 import { prune } from '../../src/ledger/prune.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
@@ -247,6 +248,19 @@ describe('no table of attempts or destructions is read whole', () => {
     );
   });
 
+  test('to count minutes, of which a day is full of requests', async () => {
+    const { sdkAppId } = line;
+    await expectNoScan(
+      async (database) => {
+        await fillMinutes(database, sdkAppId);
+        const counted = await readMinutes(database, { sdkAppId, fromMs: 0, toMs: Date.now() });
+        expect(Math.max(...counted.map(({ requests: sent }) => sent))).toBeGreaterThan(5_000);
+        await countedUntil(database, sdkAppId);
+      },
+      ['line-numbers', 'minutes-fill', 'minutes-read', 'minutes-until'],
+    );
+  });
+
   test('to prune', async () => {
     await ledger.sql(
       `insert into room_reaper.batch_joins
@@ -265,6 +279,7 @@ describe('no table of attempts or destructions is read whole', () => {
           'prune-old-batches',
           'prune-destructions',
           'prune-events',
+          'prune-actions',
           'line-numbers',
           'prune-orphans',
         ],

@@ -141,6 +141,28 @@ describe('what goes', () => {
   });
 });
 
+test('with it goes what the action log has of that time, and of that app, in transactions of a few', async () => {
+  await ledger.sql(
+    `insert into room_reaper.actions (sdk_app_id, at, who, way, what)
+     select app, now() - (d + 0.5) * interval '1 day', 'ada', 'cli', 'queue.pause'
+       from generate_series(100, 81, -1) d, unnest($1::bigint[]) app`,
+    [[sdkAppId, freshSdkAppId()]],
+  );
+  const left = async () =>
+    (
+      await ledger.sql<{ days: number }>(
+        `select floor(extract(epoch from now() - at) / 86400)::int as days
+           from room_reaper.actions where sdk_app_id = $1 order by id`,
+        [sdkAppId],
+      )
+    ).map(({ days }) => days);
+  await pruneOlderThan(90, { dryRun: true });
+  expect(await left()).toHaveLength(20);
+  await pruneOlderThan(90, { chunk: 4 });
+  expect(await left()).toEqual([89, 88, 87, 86, 85, 84, 83, 82, 81]);
+  expect(await ledger.sql('select from room_reaper.actions')).toHaveLength(29);
+});
+
 describe('what stays, however old', () => {
   test.each<[rule: string, row: Row]>([
     ['what ended after the cutoff', { finished: 89, requested: 300, deadline: -200 }],
