@@ -53,12 +53,17 @@ export function startNotifier(
   const closing = new AbortController();
   let timer: NodeJS.Timeout | undefined;
 
+  function onTrouble(error: unknown): void {
+    log.warn({ reason: reasonOf(error) }, 'the ledger does not take what is done about events');
+  }
+
   async function look(): Promise<void> {
     const events = await takeDueEvents(service.database, {
       sdkAppId: service.config.sdkAppId,
       ...{ limit: mostAtOnce, leaseMs, oldestMs },
     });
-    await Promise.all(events.map(deliver));
+    // One that cannot be noted is no trouble of the others.
+    await Promise.all(events.map((event) => deliver(event).catch(onTrouble)));
   }
 
   async function deliver(event: DueEvent): Promise<void> {
@@ -81,9 +86,7 @@ export function startNotifier(
 
   function run(): void {
     running = look()
-      .catch((error: unknown) =>
-        log.warn({ reason: reasonOf(error) }, 'events cannot be looked for'),
-      )
+      .catch(onTrouble)
       .finally(() => {
         if (!closing.signal.aborted) timer = setTimeout(run, lookEveryMs);
       });
