@@ -23,8 +23,17 @@ import { print, say, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { createScreen, show } from './screen.js';
 import { batchEnds, batchHead, describeLastRooms } from './summary-text.js';
-import { clockTime, count, deliveriesFail, deliveriesRemedy } from '../text.js';
-import { duration, outcomeList, pausedBy, rooms, whyItStands } from '../text.js';
+import {
+  clockTime,
+  count,
+  deliveriesFail,
+  deliveriesRemedy,
+  duration,
+  outcomeList,
+  pausedBy,
+  rooms,
+  whyItStands,
+} from '../text.js';
 
 interface StatusFlags {
   batch?: string;
