@@ -15,8 +15,9 @@ const minutesAtOnce = 10;
 const window = "interval '999999 microseconds'";
 
 /**
- * $1 SDKAppID, $2 numbers of the app's lines. Counts the next minutes; the last of them has a row
- * in any case, so that it is known how far it was counted. Whoever counts them at the same time
+ * $1 SDKAppID, $2 numbers of the app's lines. Counts the next minutes, from the first in which
+ * anything was sent; the last of them has a row in any case, so that it is known how far it was
+ * counted. Whoever counts them at the same time
  * comes to the same.
  */
 const fillSql = `
@@ -24,10 +25,13 @@ with ended as (
   select date_trunc('minute', clock_timestamp() - ${settledSeconds} * interval '1 second') as at
 ),
 span as (
-  select f.at as from_at, least(e.at, f.at + ${minutesAtOnce} * interval '1 minute') as until_at, e.at as ended_at
+  select n.at as from_at, least(e.at, n.at + ${minutesAtOnce} * interval '1 minute') as until_at, e.at as ended_at
     from ended e, lateral (
       select greatest(e.at - ${farthest}, (
-        select max(minute) + interval '1 minute' from room_reaper.minutes where sdk_app_id = $1)) as at) f
+        select max(minute) + interval '1 minute' from room_reaper.minutes where sdk_app_id = $1)) as at) f,
+    lateral (
+      select greatest(f.at, least(e.at - interval '1 minute', date_trunc('minute', (
+        select min(sent_at) from room_reaper.attempts where sent_at >= f.at)))) as at) n
    where f.at < e.at
 ),
 requests as materialized (
