@@ -1,7 +1,14 @@
 /** What was sent, minute by minute. */
 import type { Logger } from 'pino';
 import { ReaperError } from '../errors.js';
-import { countedUntil, fillMinutes, readMinutes, type Minute } from '../ledger/minutes.js';
+import {
+  countedUntil,
+  fillMinutes,
+  readHalts,
+  readMinutes,
+  type Halted,
+  type Minute,
+} from '../ledger/minutes.js';
 import { isoTime } from '../text.js';
 import { reasonOf } from '../time-limit.js';
 import type { Service } from './service.js';
@@ -13,6 +20,8 @@ export interface History {
   minutes: Minute[];
   /** What came later is not counted yet, in milliseconds since the epoch; undefined: nothing is. */
   countedUntilMs: number | undefined;
+  /** When nothing was sent, and why. */
+  halts: Halted[];
 }
 
 /**
@@ -20,9 +29,11 @@ export interface History {
  * @throws ReaperError `INVALID` where the time is too long, or ends before it begins.
  */
 export async function readHistory(
-  { database, config: { sdkAppId } }: Pick<Service, 'database' | 'config'>,
+  service: Pick<Service, 'database' | 'config' | 'lineKey' | 'queue'>,
   time: { fromMs: number; toMs: number },
 ): Promise<History> {
+  const { database, lineKey } = service;
+  const { sdkAppId } = service.config;
   const length = time.toMs - time.fromMs;
   if (length < 0 || length > longestMs) {
     throw new ReaperError(
@@ -30,17 +41,29 @@ export async function readHistory(
       `from and to must be at most two days apart, and in this order, got ${isoTime(time.fromMs)} and ${isoTime(time.toMs)}`,
     );
   }
-  const [minutes, countedUntilMs] = await Promise.all([
+  const [minutes, countedUntilMs, halts] = await Promise.all([
     readMinutes(database, { sdkAppId, ...time }),
     countedUntil(database, sdkAppId),
+    readHalts(database, { ...lineKey, ...time }),
   ]);
-  return { minutes, countedUntilMs };
+  return { minutes, countedUntilMs, halts: await withoutOver(service, halts) };
 }
 
-export function historyJson({ minutes, countedUntilMs }: History): object {
+/** A pause that lasts by the action log may have been ended by hand, in BullMQ: nobody knows when. */
+async function withoutOver(service: Pick<Service, 'queue'>, halts: Halted[]): Promise<Halted[]> {
+  const lasts = ({ state, toMs }: Halted) => state === 'paused' && toMs === undefined;
+  if (!halts.some(lasts)) return halts;
+  const isPaused = await (await service.queue()).queue.isPaused();
+  return isPaused ? halts : halts.filter((each) => !lasts(each));
+}
+
+export function historyJson({ minutes, countedUntilMs, halts }: History): object {
   return {
     countedUntil: isoTime(countedUntilMs) ?? null,
     minutes: minutes.map(({ atMs, ...minute }) => ({ at: isoTime(atMs), ...minute })),
+    halts: halts.map(({ state, fromMs, toMs, reason }) => ({
+      ...{ state, from: isoTime(fromMs), to: isoTime(toMs) ?? null, reason: reason ?? null },
+    })),
   };
 }
 

@@ -90,6 +90,17 @@ export const history = route(
               worstWindow: z.int(),
               verdicts: z.record(z.string(), z.int()),
               outcomes: z.record(z.string(), z.int()),
+              codes: z.record(z.string(), z.int()).meta({
+                description: 'answers that were errors; `none`: there was no answer',
+              }),
+            }),
+          ),
+          halts: z.array(
+            z.object({
+              state: z.enum(['stopped', 'outage', 'paused']),
+              from: z.string(),
+              to: z.string().nullable().meta({ description: 'null: it lasts' }),
+              reason: z.string().nullable(),
             }),
           ),
         }),
