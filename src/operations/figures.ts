@@ -1,7 +1,6 @@
 /** What monitoring is told of the service as a whole, besides its status. */
 import { countUnfinished } from '../ledger/batches.js';
 import { countedUntil, readMinutes } from '../ledger/minutes.js';
-import { readOldestWaiting } from '../queue/depth.js';
 import type { Service } from './service.js';
 import type { Status } from './status.js';
 
@@ -16,19 +15,18 @@ export interface Figures {
 const minuteMs = 60_000;
 
 /** @param status - a look at the same service, as it was a moment ago. */
-export async function readFigures(service: Service, status: Status): Promise<Figures> {
-  const { database, config } = service;
-  const { sdkAppId } = config;
-  const { queue: depth } = status;
-  const oldest =
-    depth === undefined ? undefined : await readOldestWaiting((await service.queue()).queue, depth);
+export async function readFigures(
+  { database, config: { sdkAppId } }: Pick<Service, 'database' | 'config'>,
+  status: Status,
+): Promise<Figures> {
+  const oldestAtMs = status.queue?.oldestAtMs;
   const until = await countedUntil(database, sdkAppId);
   const last =
     until === undefined
       ? []
       : await readMinutes(database, { sdkAppId, fromMs: until - minuteMs, toMs: until });
   return {
-    oldestWaitingSeconds: oldest === undefined ? undefined : (Date.now() - oldest) / 1_000,
+    oldestWaitingSeconds: oldestAtMs === undefined ? undefined : (Date.now() - oldestAtMs) / 1_000,
     unfinishedBatches: await countUnfinished(database, sdkAppId),
     worstWindow: last[0]?.worstWindow,
   };

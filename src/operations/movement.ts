@@ -3,13 +3,15 @@ import type { Database } from '../ledger/database.js';
 import { haltOf, readLines, type Line } from '../ledger/line.js';
 import { readRequestsLately, type RequestsLately } from '../ledger/requests-lately.js';
 import { readWorkers, type SeenWorker } from '../ledger/workers.js';
-import { readDepth, type QueueDepth } from '../queue/depth.js';
+import { readDepth, readOldestWaiting, type QueueDepth } from '../queue/depth.js';
 import type { OpenQueue } from '../queue/open.js';
 import type { PauseMark } from '../queue/pause.js';
 import type { ServiceLine } from './service.js';
 import { standstillOf, type Standstill } from './standstill.js';
 
 export interface QueueStatus extends QueueDepth {
+  /** When the room that waits longest was asked for, in milliseconds since the epoch; undefined: none waits. */
+  oldestAtMs?: number | undefined;
   /** Who paused it, where that is known. */
   pause?: PauseMark | undefined;
   /** Why it can be read and not written, in words. */
@@ -33,7 +35,8 @@ export async function readQueueStatus({ queue, lookUp, pause }: OpenQueue): Prom
   const depth = await readDepth(queue);
   const mark = depth.paused ? { pause: await pause.read() } : {};
   const readOnly = await lookUp.refusesWrites();
-  return { ...depth, ...mark, ...(readOnly === undefined ? {} : { readOnly }) };
+  const oldestAtMs = await readOldestWaiting(queue, depth);
+  return { ...depth, oldestAtMs, ...mark, ...(readOnly === undefined ? {} : { readOnly }) };
 }
 
 export async function readLineFacts(

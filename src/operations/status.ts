@@ -232,13 +232,17 @@ export function statusJson(status: Status): object {
         startedAt: isoTime(worker.startedAtMs),
         seenAt: isoTime(worker.seenAtMs),
       })) ?? null,
-    queue: queue ? { ...queue, pause: pauseJson(queue.pause) } : null,
+    queue: queue ? queueJson(queue) : null,
     etaSeconds: status.etaSeconds === undefined ? null : rounded(status.etaSeconds),
     noEtaBecause: status.standstill,
     batches: ledger?.batches.map(batchJson) ?? null,
     notifications: ledger?.notifications && deliveriesJson(ledger.notifications),
     unreachable: away.length === 0 ? undefined : away.join('; '),
   };
+}
+
+function queueJson({ oldestAtMs, pause, ...depth }: QueueStatus): object {
+  return { ...depth, oldestAt: isoTime(oldestAtMs), pause: pauseJson(pause) };
 }
 
 function deliveriesJson({ waiting, givenUp, sinceMs, trouble }: FailingDeliveries): object {
