@@ -267,7 +267,7 @@ const rateSpanSeconds = 10;
  * $1 SDKAppID, $3 most rows; each of the others may be null: $2 id or name, $4 part of the name, or
  * beginning of the id, $5 who asked, $6 asked for since then (epoch ms), $7 whether only those that
  * have not ended, $8 when (epoch µs) and $9 which was the last that is known: those behind it; $10
- * the token that asked.
+ * the token that asked, $11 the batch that it replays.
  * Newest first. What costs a look at each batch is done for the rows of the page alone.
  *
  * The rate is that of destructions whose attempts were sent in the last seconds: an index on
@@ -289,7 +289,7 @@ page as (
    where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
      and ($4::text is null or position(lower($4) in lower(b.name)) > 0 or starts_with(b.id, lower($4)))
      and ($5::text is null or b.asked_by = $5)
-     and ($10::text is null or b.token = $10)
+     and ($10::text is null or b.token = $10) and ($11::text is null or b.parent_id = $11)
      and ($6::float8 is null or b.created_at >= to_timestamp($6 / 1000))
      and ($7::bool is not true or b.finished_at is null and (${hasEnded}) is not true)
      and ($8::float8 is null or (b.created_at, b.id) < (${instant('$8')}, $9::text))
@@ -327,6 +327,8 @@ export interface BatchFilter {
   by?: string | undefined;
   /** Name of the token that asked over HTTP. */
   token?: string | undefined;
+  /** Id of the batch that it replays. */
+  parentId?: string | undefined;
   /** Asked for then or later, in milliseconds since the epoch. */
   createdFromMs?: number | undefined;
   /** Only those that have not ended. */
@@ -352,6 +354,7 @@ export async function readBatches(
     options.after?.createdAtUs ?? null,
     options.after?.id ?? null,
     options.token ?? null,
+    options.parentId ?? null,
   ]);
   return rows.map((row) => ({
     ...countsOf(row),

@@ -11,7 +11,7 @@ const mostBatches = 500;
 
 export interface BatchesWish extends Pick<
   BatchFilter,
-  'like' | 'by' | 'token' | 'createdFromMs' | 'unfinished' | 'limit'
+  'like' | 'by' | 'token' | 'parentId' | 'createdFromMs' | 'unfinished' | 'limit'
 > {
   /** Of the page before: what comes after it. */
   cursor?: string | undefined;

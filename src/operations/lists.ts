@@ -49,6 +49,8 @@ export interface ReceivedList extends LeaveOut {
   protection: Protection;
   /** How many rooms it must have, with or without repetitions. */
   expect: number | undefined;
+  /** Whether it is looked at alone, and nothing is asked for: then nobody need have counted it. */
+  isPreview?: boolean;
 }
 
 /**
@@ -58,13 +60,13 @@ export interface ReceivedList extends LeaveOut {
  *   than was told, `REFUSED` where it has protected rooms; else what its source throws.
  */
 export async function withReceivedList<R>(
-  { from, protection, expect, ...leaveOut }: ReceivedList,
+  { from, protection, expect, isPreview = false, ...leaveOut }: ReceivedList,
   use: (checked: CheckedRooms) => Promise<R>,
 ): Promise<R> {
   const list = 'source' in from ? await receive(from) : listOf(from, 'rooms');
   try {
     const checked = await checkRooms(list, protection, mostProblems);
-    refuseMiscounted(checked, expect);
+    if (expect !== undefined || !isPreview) refuseMiscounted(checked, expect);
     refuseUnusable(checked, leaveOut);
     return await use(checked);
   } finally {

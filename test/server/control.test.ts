@@ -117,6 +117,9 @@ test('a replay does what its preview counted, or nothing', async () => {
   const key = { 'Idempotency-Key': randomUUID() };
   const done = await post('/v1/replays', { ...wish, plan: next }, key);
   expect(done).toMatchObject({ status: 202, json: { rooms: 3, parentId: batchId } });
+  const { batchId: replayId } = done.json as { batchId: string };
+  const replays = await app.ask(`/v1/batches?parent=${batchId}`);
+  expect(replays.json).toMatchObject({ batches: [{ id: replayId, parentId: batchId }] });
   const replay = (done.json as { batchId: string }).batchId;
   const batch = () => app.ask(`/v1/batches/${replay}`);
   await expect.poll(async () => (await batch()).json).toMatchObject({ state: 'waiting', total: 3 });

@@ -147,6 +147,10 @@ describe.each(places)('on %s', (place) => {
     const rooms = fresh(1_001);
     expect((await list(lines(rooms))).text).toContain('expect=1001');
     expect((await list(lines(rooms.slice(0, 900)), '?expect=1001')).status).toBe(422);
+    // Who only looks need not have counted it; who says a number is told where it is wrong.
+    const look = await list(lines(rooms), '?dryRun=true');
+    expect(look).toMatchObject({ status: 200, json: { unique: 1_001 } });
+    expect((await list(lines(rooms), '?dryRun=true&expect=900')).status).toBe(422);
     expect((await list(lines(rooms), '?expect=1001')).status).toBe(202);
     await expect.poll(left).toEqual([]);
   });

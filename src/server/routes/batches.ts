@@ -39,6 +39,7 @@ export const batches = route(
     query: z.strictObject({
       name: z.string().min(1).max(200).optional().meta({ description: 'in the name' }),
       by: z.string().min(1).max(200).optional().meta({ description: 'who asked' }),
+      parent: z.string().min(1).max(200).optional().meta({ description: 'id of what it replays' }),
       from: time.optional().meta({ description: 'asked for then or later' }),
       unfinished: flag.optional(),
       limit,
@@ -52,10 +53,12 @@ export const batches = route(
     },
   },
   async ({ context: { service }, principal, query }) => {
-    const { name: like, from: createdFromMs, ...wish } = query;
+    const { name: like, parent: parentId, from: createdFromMs, ...wish } = query;
     const token = principal.role === 'producer' ? principal.name : undefined;
     return {
-      json: batchesJson(await listBatches(service, { ...wish, like, createdFromMs, token })),
+      json: batchesJson(
+        await listBatches(service, { ...wish, like, parentId, createdFromMs, token }),
+      ),
     };
   },
 );

@@ -118,13 +118,13 @@ export const destroyList = route(
 
 async function receive(asked: Asked<unknown, ListQuery, unknown>): Promise<ReceivedList> {
   const { query, request, incoming, context } = asked;
-  const { skipInvalid, skipProtected, expect } = query;
+  const { skipInvalid, skipProtected, expect, dryRun: isPreview = false } = query;
   const isJson = /^application\/json\b/i.test(incoming.headers['content-type'] ?? '');
   const from = isJson
     ? (await readJson(request, z.strictObject({ rooms: z.array(z.string()) }), largestJsonList))
         .rooms
     : { format: listFormatOf(incoming), source: readListBody(incoming, context.closing) };
-  return { from, expect, skipInvalid, skipProtected, protection: context.protection };
+  return { from, expect, isPreview, skipInvalid, skipProtected, protection: context.protection };
 }
 
 async function keep(
