@@ -38,7 +38,7 @@ type Inspected = InspectedConfig['config'];
 
 /** What a command may do without. */
 type Optional =
-  'credentials' | 'proxy' | 'protectedRoomsFile' | 'serveTokensFile' | 'notify' | 'metricsPort';
+  'credentials' | 'proxy' | 'protectedRoomsFile' | 'serveTokensFile' | 'serveLabel' | 'notify' | 'metricsPort';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
@@ -70,8 +70,8 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  const { credentials, proxy, protectedRoomsFile, serveTokensFile, notify, metricsPort, ...rest } =
-    config;
+  const { credentials, proxy, protectedRoomsFile, ...others } = config;
+  const { serveTokensFile, serveLabel, notify, metricsPort, ...rest } = others;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
   if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
@@ -82,7 +82,8 @@ export function readConfig(
   }
   return Object.freeze({
     ...required,
-    ...{ credentials, proxy, protectedRoomsFile, serveTokensFile, notify, metricsPort },
+    ...{ credentials, proxy, protectedRoomsFile },
+    ...{ serveTokensFile, serveLabel, notify, metricsPort },
   });
 }
 
@@ -204,6 +205,8 @@ export function inspectConfig(
     serveAllowedHosts: read('SERVE_ALLOWED_HOSTS') ?? [],
     /** Path of the tokens of the HTTP API; undefined: they are in the ledger. */
     serveTokensFile: read('SERVE_TOKENS_FILE'),
+    /** What the pages say above all: which of several services it is. */
+    serveLabel: read('SERVE_LABEL'),
     /** Where events go, and what signs them; undefined: nobody is told. */
     notify,
     /** Undefined: metrics and health are not served. */

@@ -26,6 +26,7 @@ export const variableNames = [
   'SERVE_BASE_PATH',
   'SERVE_ALLOWED_HOSTS',
   'SERVE_TOKENS_FILE',
+  'SERVE_LABEL',
   'NOTIFY_URL',
   'NOTIFY_SECRET',
   'NOTIFY_SECRET_FILE',

@@ -4,6 +4,8 @@ import { keyPrefixProblem, ledgerSchemes, queueSchemes, storeUrlProblem } from '
 import { regions } from './tencent/endpoint.js';
 import type { VariableName } from './variable-names.js';
 
+const labelColours = ['red', 'orange', 'green', 'blue', 'purple', 'grey'];
+
 const integer = (minimum: number, maximum: number) =>
   z
     .string()
@@ -194,6 +196,19 @@ export const variables = {
   SERVE_TOKENS_FILE: {
     schema: z.string(),
     meaning: 'file of tokens, instead of those in the ledger: lines of `NAME ROLE TOKEN`',
+  },
+  SERVE_LABEL: {
+    schema: z
+      .string()
+      .regex(
+        new RegExp(`^[^:\\p{Cc}]{1,40}(?::(?:${labelColours.join('|')}))?$`, 'u'),
+        `must be up to 40 characters, with a colour behind a colon if you like: production:red (${labelColours.join(', ')})`,
+      )
+      .transform((value) => {
+        const [text = '', colour = 'grey'] = value.split(':');
+        return { text, colour };
+      }),
+    meaning: 'what the dashboard says above all, such as `production:red`',
   },
   NOTIFY_URL: {
     schema: z

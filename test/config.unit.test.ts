@@ -67,6 +67,7 @@ test('the contract of the configuration: every variable and its default', () => 
     SERVE_BASE_PATH: '/',
     SERVE_ALLOWED_HOSTS: undefined,
     SERVE_TOKENS_FILE: undefined,
+    SERVE_LABEL: undefined,
     LOG_LEVEL: 'info',
   });
 });
@@ -93,6 +94,7 @@ const defaults: Config = {
   serveBasePath: '/',
   serveAllowedHosts: [],
   serveTokensFile: undefined,
+  serveLabel: undefined,
   notify: undefined,
   metricsPort: undefined,
   logLevel: 'info',
@@ -168,6 +170,8 @@ describe('a valid value is taken', () => {
     ['SERVE_BASE_PATH', '/a/b-c/', { serveBasePath: '/a/b-c/' }],
     ['SERVE_ALLOWED_HOSTS', 'Reaper.example, b', { serveAllowedHosts: ['reaper.example', 'b'] }],
     ['SERVE_TOKENS_FILE', '/run/t', { serveTokensFile: '/run/t' }],
+    ['SERVE_LABEL', '北京 live', { serveLabel: { text: '北京 live', colour: 'grey' } }],
+    ['SERVE_LABEL', 'production:red', { serveLabel: { text: 'production', colour: 'red' } }],
     ['FAILED_JOBS_DAYS', '1', { failedJobsDays: 1 }],
     ['FAILED_JOBS_DAYS', '3650', { failedJobsDays: 3_650 }],
     ['LOG_LEVEL', 'silent', { logLevel: 'silent' }],

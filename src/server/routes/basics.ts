@@ -46,20 +46,38 @@ const metrics = route(
   }),
 );
 
-const me = route(
-  {
-    ...{ method: 'get', path: '/v1/me', role: 'any' },
-    summary: 'Whose the token is, and what it may.',
-    answers: {
-      200: { means: 'name and role', schema: z.object({ name: z.string(), role: z.enum(roles) }) },
+/** What a page says of the server, whatever else it shows. */
+const server = z.object({
+  version: z.string(),
+  sdkAppId: z.int(),
+  endpoint: z.string().meta({ description: 'where requests go' }),
+  ratePerSecond: z.number().meta({ description: 'the quota' }),
+  label: z.object({ text: z.string(), colour: z.string() }).nullable(),
+});
+
+const me = ({ version }: ApiFacts) =>
+  route(
+    {
+      ...{ method: 'get', path: '/v1/me', role: 'any' },
+      summary: 'Whose the token is, what it may, and where one is.',
+      answers: {
+        200: {
+          means: 'name, role and server',
+          schema: z.object({ name: z.string(), role: z.enum(roles), server }),
+        },
+      },
     },
-  },
-  ({ principal: { name, role } }) => Promise.resolve({ json: { name, role } }),
-);
+    ({ principal: { name, role }, context }) => {
+      const { sdkAppId, endpoint, rateLimitPerSecond, serveLabel } = context.service.config;
+      const told = { version, sdkAppId, endpoint, ratePerSecond: rateLimitPerSecond };
+      const label = serveLabel ?? null;
+      return Promise.resolve({ json: { name, role, server: { ...told, label } } });
+    },
+  );
 
 /** @param others - all but these. */
 export function basicRoutes(others: readonly Route[], facts: ApiFacts): Route[] {
-  const all: Route[] = [livez, readyz, metrics, me, ...others];
+  const all: Route[] = [livez, readyz, metrics, me(facts), ...others];
   let document: object | undefined;
   const openapi = route(
     {
