@@ -23,10 +23,12 @@ const layers = {
   ledger: [],
   simulator: [],
   embedded: [],
+  // A client of the public API, and of nothing else.
+  dashboard: [],
 };
 
 const layerRules = Object.entries(layers).map(([folder, allowed]) => ({
-  files: [`src/${folder}/**/*.ts`],
+  files: [`src/${folder}/**/*.{ts,tsx}`],
   rules: {
     'no-restricted-imports': [
       'error',
@@ -49,8 +51,10 @@ function importsIn(file) {
   if (found === undefined) {
     found = preProcessFile(readFileSync(file, 'utf8'))
       .importedFiles.filter(({ fileName }) => fileName.startsWith('.'))
-      .map(({ fileName }) => join(dirname(file), fileName.replace(/\.js$/, '.ts')))
-      .filter((each) => each.endsWith('.ts') && existsSync(each));
+      .flatMap(({ fileName }) => {
+        const path = join(dirname(file), fileName.replace(/\.js$/, ''));
+        return [`${path}.ts`, `${path}.tsx`].filter((each) => existsSync(each));
+      });
     importsOf.set(file, found);
   }
   return found;
@@ -140,7 +144,7 @@ export default tseslint.config(
     extends: [tseslint.configs.disableTypeChecked],
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}'],
     plugins: { imports: { rules: { 'no-circle': noCircle } } },
     rules: {
       'imports/no-circle': 'error',

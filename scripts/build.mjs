@@ -1,9 +1,11 @@
-// One build to dist/: the program and the libraries, their types, and the SQL migrations. Each
+// One build to dist/: the program and the libraries, their types, the dashboard, and the SQL
+// migrations. Each
 // command that needs it asks for it, so what is up to date is left as it is.
 //
 // The program is bundled with the packages that it uses: finding and reading hundreds of small
 // files is most of its start. The libraries import them, so that the service around shares them.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -83,6 +85,37 @@ async function bundle(entries, external) {
   return output.flatMap((each) => (each.type === 'chunk' ? each.moduleIds : []));
 }
 
+/**
+ * The dashboard: a page, its script and its style, each under a name that has its content.
+ *
+ * @returns the modules that are part of it.
+ */
+async function bundleDashboard() {
+  const bundled = await rolldown({
+    input: 'src/dashboard/main.tsx',
+    platform: 'browser',
+    onLog(level, { message }) {
+      if (level === 'warn') throw new Error(message);
+    },
+  });
+  const { output } = await bundled.write({
+    dir: 'dist/dashboard/assets',
+    entryFileNames: '[name]-[hash].js',
+    minify: true,
+    comments: { legal: false, annotation: false, jsdoc: false },
+  });
+  await bundled.close();
+  const [{ fileName, moduleIds }] = output;
+  const style = readFileSync('src/dashboard/style.css');
+  const hash = createHash('sha256').update(style).digest('hex').slice(0, 8);
+  writeFileSync(`dist/dashboard/assets/style-${hash}.css`, style);
+  const page = readFileSync('src/dashboard/index.html', 'utf8')
+    .replace('{{script}}', `assets/${fileName}`)
+    .replace('{{style}}', `assets/style-${hash}.css`);
+  writeFileSync('dist/dashboard/index.html', page);
+  return moduleIds;
+}
+
 /** The packages that are part of the program want their licences beside it. */
 function writeLicenses(modules) {
   const folders = modules.flatMap(
@@ -111,7 +144,7 @@ if (!existsSync(stamp) || Math.max(...madeFrom.map(newestMs)) >= statSync(stamp)
   const startedAt = new Date();
   rmSync('dist', { recursive: true, force: true });
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-  writeLicenses(await bundle(program, neverBundled));
+  writeLicenses([...(await bundle(program, neverBundled)), ...(await bundleDashboard())]);
   await bundle(libraries, (id) => !/^[./]/.test(id));
   cpSync('src/ledger/migrations', 'dist/ledger/migrations', { recursive: true });
   chmodSync('dist/cli/main.js', 0o755);

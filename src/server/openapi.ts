@@ -28,7 +28,8 @@ export function describeApi(routes: readonly Route[], { version, basePath }: Api
     ...{ type: 'http', scheme: 'bearer' },
     description: 'rr_…, made by `room-reaper token create`',
   });
-  for (const each of routes) app.openAPIRegistry.registerPath(describeRoute(each));
+  const ofApi = routes.filter(({ isPage }) => isPage !== true);
+  for (const each of ofApi) app.openAPIRegistry.registerPath(describeRoute(each));
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

@@ -40,6 +40,8 @@ interface Shape<Path, Query, Body> {
   /** Under the base path, with parameters in braces. */
   path: string;
   role: NeededRole;
+  /** Of the dashboard, and no part of the API. */
+  isPage?: boolean;
   /** Also without the base path: probes of a platform know none. */
   isProbe?: boolean;
   /** A producer may too: the handler shows it nothing but its own. */

@@ -1,5 +1,6 @@
 /** The table of routes: nothing else is served. */
 import type { ApiFacts } from './openapi.js';
+import { pages } from './pages.js';
 import type { Route } from './route.js';
 import { basicRoutes } from './routes/basics.js';
 import { batch, batches, batchRooms } from './routes/batches.js';
@@ -35,6 +36,7 @@ export function allRoutes(facts: ApiFacts): Route[] {
       actions,
       signIn,
       signOut,
+      ...pages,
     ],
     facts,
   );

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
@@ -37,6 +38,9 @@ describe('roles', () => {
     'get /metrics': ['nobody', 'viewer', 'producer'],
     'post /session': ['nobody', 'viewer', 'producer'],
     'delete /session': ['nobody', 'viewer', 'producer'],
+    'get /': ['nobody', 'viewer', 'producer'],
+    'get ': ['nobody', 'viewer', 'producer'],
+    'get /assets/{name}': ['nobody', 'viewer', 'producer'],
   };
 
   test.each(routes.map((each) => ({ ...each, name: `${each.method} ${each.path}` })))(
@@ -78,7 +82,9 @@ describe('roles', () => {
     const token = await createToken(app.service, request);
     const headers = { Authorization: `Bearer ${token}` };
     const me = () => app.ask('/v1/me', { as: 'nobody', headers });
-    await expect.poll(async () => (await me()).json).toEqual({ name: 'grafana', role: 'viewer' });
+    await expect
+      .poll(async () => (await me()).json)
+      .toMatchObject({ name: 'grafana', role: 'viewer' });
     await revokeToken(app.service, 'grafana');
     await expect.poll(async () => (await me()).status).toBe(401);
     expect(app.log.join('')).not.toContain(token);
@@ -88,7 +94,9 @@ describe('roles', () => {
 describe('what is wrong is a problem document', () => {
   test.each([
     ['an unknown path', 'NO_SUCH_PATH', '/v1/nothing', {}],
-    ['the root', 'NO_SUCH_PATH', '/', {}],
+    ['a file of the dashboard that is not', 'NO_SUCH_PATH', '/assets/main.js', {}],
+    ['a file beside the dashboard', 'NO_SUCH_PATH', '/assets/..%2f..%2fpackage.json', {}],
+    ['a method of the dashboard', 'WRONG_METHOD', '/', { method: 'POST' }],
     ['a path above it', 'NO_SUCH_PATH', '/../../etc/passwd', {}],
     ['a path with an encoded slash', 'NO_SUCH_PATH', '/v1%2Fstatus%2F..', {}],
     ['another host in the path', 'NO_SUCH_PATH', '//foreign.example/v1/status', {}],
@@ -153,6 +161,43 @@ test.each(['127.0.0.1:1', '[::1]:1', 'localhost', 'LOCALHOST:80', '10.1.2.3'])(
   },
 );
 
+test('whoever asks is told where it is', async () => {
+  const { json } = await app.ask('/v1/me', { as: 'producer' });
+  expect(json).toEqual({
+    ...{ name: 'a-producer', role: 'producer' },
+    server: {
+      ...{ version: '1.2.3', sdkAppId: app.config.sdkAppId, ratePerSecond: 200, label: null },
+      endpoint: 'https://console.tim.qq.com',
+    },
+  });
+});
+
+test('the dashboard loads its own files alone, packed, and again only where they changed', async () => {
+  const page = await app.ask('/', { as: 'nobody' });
+  expect(page.headers).toMatchObject({
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-cache',
+    'x-frame-options': 'DENY',
+  });
+  const policy = String(page.headers['content-security-policy']);
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toContain('unsafe');
+  const names = [...page.text.matchAll(/(?:src|href)="(assets[^"]+)"/g)].map(([, name]) => name);
+  expect(names).toHaveLength(2);
+  let bytes = gzipSync(page.text).length;
+  for (const name of names) {
+    const plain = await app.ask(`/${name}`, { as: 'nobody' });
+    expect(plain.headers['cache-control']).toContain('immutable');
+    const packed = await app.ask(`/${name}`, { headers: { 'Accept-Encoding': 'br, gzip' } });
+    expect(packed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    bytes += gzipSync(plain.text).length;
+    const { etag = '' } = plain.headers as Record<string, string>;
+    const again = await app.ask(`/${name}`, { headers: { 'If-None-Match': etag } });
+    expect(again).toMatchObject({ status: 304, text: '' });
+  }
+  expect(bytes).toBeLessThan(60_000);
+});
+
 test('every route is in the OpenAPI document, with who may, and with the problems', async () => {
   const { json } = await app.ask('/v1/openapi.json');
   const document = json as {
@@ -164,9 +209,10 @@ test('every route is in the OpenAPI document, with who may, and with the problem
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
-  expect(described.sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
+  const ofApi = routes.filter(({ isPage }) => isPage !== true);
+  expect(described.sort()).toEqual(ofApi.map(({ method, path }) => `${method} ${path}`).sort());
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
-  expect(new Set(operations.map((each) => each.operationId)).size).toBe(routes.length);
+  expect(new Set(operations.map((each) => each.operationId)).size).toBe(ofApi.length);
   for (const { responses } of operations) expect(responses).toHaveProperty('4XX');
 });
 

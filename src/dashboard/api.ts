@@ -1,0 +1,139 @@
+/** The public API, as a page asks it. Whole numbers keep all their digits. */
+import { parse, isInteger, isSafeNumber } from 'lossless-json';
+
+/** A whole number of any size. */
+export type Whole = number | bigint;
+
+/** An error of the API (RFC 9457), or why there was no answer. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  /** 0: there was no answer. */
+  readonly status: number;
+  readonly code: string;
+  readonly remedy: string | undefined;
+  readonly errors: readonly { line?: number; detail: string }[];
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(status: number, facts: Record<string, unknown>) {
+    super(typeof facts.detail === 'string' ? facts.detail : `HTTP ${status}`);
+    this.status = status;
+    this.code = typeof facts.code === 'string' ? facts.code : '';
+    this.remedy = typeof facts.remedy === 'string' ? facts.remedy : undefined;
+    this.errors = Array.isArray(facts.errors) ? (facts.errors as Problem['errors']) : [];
+    this.facts = facts;
+  }
+}
+
+const noAnswer = 'the server does not answer';
+
+function readJson(text: string): unknown {
+  return parse(text, undefined, (digits) =>
+    isInteger(digits) && !isSafeNumber(digits) ? BigInt(digits) : Number(digits),
+  );
+}
+
+function problemOf(status: number, text: string): Problem {
+  try {
+    return new Problem(status, readJson(text) as Record<string, unknown>);
+  } catch {
+    // A proxy in between has pages of its own.
+    return new Problem(status, { detail: `${noAnswer} as it should: HTTP ${status}` });
+  }
+}
+
+export interface Answer<T> {
+  value: T;
+  etag: string | undefined;
+}
+
+export interface Asking {
+  method?: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Makes one of what is sent twice. */
+  key?: string;
+  /** Of what is known already. */
+  etag?: string | undefined;
+  signal?: AbortSignal;
+}
+
+/**
+ * @param path - below the page, such as `v1/status`.
+ * @returns undefined where nothing changed since `etag`, or nothing is told.
+ * @throws Problem
+ */
+export async function ask<T>(path: string, asking: Asking = {}): Promise<Answer<T> | undefined> {
+  const { method = 'GET', body, key, etag, signal } = asking;
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(path, {
+      ...{ method, credentials: 'same-origin', redirect: 'error', cache: 'no-store' },
+      headers: {
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(key === undefined ? {} : { 'Idempotency-Key': key }),
+        ...(etag === undefined ? {} : { 'If-None-Match': etag }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal && { signal }),
+    });
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, { detail: noAnswer });
+  }
+  if (response.status === 304 || response.status === 204) return undefined;
+  if (!response.ok) throw problemOf(response.status, text);
+  return { value: readJson(text) as T, etag: response.headers.get('ETag') ?? undefined };
+}
+
+/** What is sent is answered. @throws Problem */
+export async function send<T>(path: string, body: unknown, key?: string): Promise<T> {
+  const answer = await ask<T>(path, { method: 'POST', body, ...(key && { key }) });
+  return answer?.value as T;
+}
+
+/**
+ * Sends a list, and tells how much of it is on its way: `fetch` does not.
+ *
+ * @param onSent - a part, from 0 to 1.
+ * @throws Problem
+ */
+export function sendList<T>(
+  path: string,
+  list: { body: Blob | string; type: string; key?: string; signal?: AbortSignal },
+  onSent: (part: number) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', path);
+    request.setRequestHeader('Content-Type', list.type);
+    if (list.key !== undefined) request.setRequestHeader('Idempotency-Key', list.key);
+    request.upload.onprogress = ({ loaded, total }) => onSent(total === 0 ? 1 : loaded / total);
+    request.onerror = () => reject(new Problem(0, { detail: noAnswer }));
+    request.onabort = () => reject(new Problem(0, { detail: 'it was stopped; nothing was done' }));
+    request.onload = () => {
+      const { status, responseText } = request;
+      if (status >= 300) reject(problemOf(status, responseText));
+      else resolve(readJson(responseText) as T);
+    };
+    list.signal?.addEventListener('abort', () => request.abort());
+    request.send(list.body);
+  });
+}
+
+/** A key for one thing that is asked for, however often it is sent. `crypto.randomUUID` wants https. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** `?a=b` of what is given; empty where nothing is. */
+export function query(values: Readonly<Record<string, string | number | undefined>>): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== '') given.set(name, String(value));
+  }
+  const text = given.toString();
+  return text === '' ? '' : `?${text}`;
+}

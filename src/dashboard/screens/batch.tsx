@@ -1,0 +1,387 @@
+/** One batch: how far it is, what went wrong and what to do, its rooms, its report. */
+import { useState } from 'preact/hooks';
+import { query, send } from '../api';
+import { useAsked, useDoing, usePages } from '../asking';
+import { count, decimal, duration, percent, rooms as roomsWord } from '../format';
+import {
+  Copy,
+  Dialog,
+  Empty,
+  OutcomeBar,
+  OutcomeDot,
+  OutcomeWord,
+  Panel,
+  ReasonForm,
+  sentence,
+  Table,
+  Time,
+  Trouble,
+} from '../parts';
+import { linkTo, setQuery, type Place } from '../routing';
+import { outcomes, type Batch, type Failure, type Me, type RoomRow } from '../types';
+import { batchWords, outcomeWords } from '../words';
+import { batchColumns, batchName, More } from './batches';
+import { Failures } from './failures';
+import { ReplayDialog, type ReplayChoice } from './replay';
+
+const batchEveryMs = 1_000;
+const failuresEveryMs = 10_000;
+const formats = [
+  ['csv', 'CSV'],
+  ['ndjson', 'NDJSON'],
+  ['json', 'JSON'],
+] as const;
+
+export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Place }) {
+  const path = `v1/batches/${encodeURIComponent(id)}`;
+  const [hasEnded, setEnded] = useState(false);
+  const asked = useAsked<Batch>(path, hasEnded ? undefined : batchEveryMs);
+  const maySee = me.role !== 'producer';
+  const failures = useAsked<{ errors: Failure[] }>(
+    maySee ? `v1/errors${query({ batch: id })}` : undefined,
+    hasEnded ? undefined : failuresEveryMs,
+  );
+  const [replaying, setReplaying] = useState<ReplayChoice | undefined>();
+  const [cancels, setCancels] = useState(false);
+  const batch = asked.value;
+  const isOver = batch?.finishedAt !== undefined;
+  if (isOver !== hasEnded && batch !== undefined) setEnded(isOver);
+  if (batch === undefined) {
+    return (
+      <>
+        <Trouble problem={asked.problem} />
+        {asked.problem === undefined && <Empty>Looking …</Empty>}
+      </>
+    );
+  }
+  const isOperator = me.role === 'operator';
+  return (
+    <>
+      <Panel
+        title={batchName(batch)}
+        aside={<span class={`word word-${batch.state}`}>{batchWords[batch.state]}</span>}
+      >
+        {asked.problem !== undefined && asked.at !== undefined && (
+          <p class="stale" role="status">
+            {asked.problem.message}; as it was at <Time at={asked.at} />
+          </p>
+        )}
+        <Progress batch={batch} />
+        <Facts batch={batch} />
+        {(batch.lastRooms?.length ?? 0) > 0 && (
+          <details open>
+            <summary>The last rooms</summary>
+            <ul class="lines">
+              {batch.lastRooms?.map(({ roomId, summary }) => (
+                <li key={roomId}>
+                  <a href={linkTo('room', undefined, { id: roomId })}>{roomId}</a>: {summary}
+                </li>
+              ))}
+            </ul>
+          </details>
+        )}
+        <div class="buttons">
+          {formats.map(([format, name]) => (
+            <a key={format} class="button" href={`${path}/report?format=${format}`} download>
+              Report as {name}
+            </a>
+          ))}
+          {isOperator && (
+            <button
+              type="button"
+              disabled={!isOver || replayable(batch) === 0}
+              onClick={() => setReplaying({ batch: batch.id })}
+            >
+              Replay what is not gone …
+            </button>
+          )}
+          {isOperator && (
+            <button
+              type="button"
+              class="danger"
+              disabled={isOver || batch.state === 'cancelled'}
+              onClick={() => setCancels(true)}
+            >
+              Cancel …
+            </button>
+          )}
+        </div>
+      </Panel>
+      {maySee && (
+        <Failures
+          title="What went wrong"
+          failures={failures}
+          onReplay={
+            isOperator
+              ? ({ outcome, errorCode }) =>
+                  setReplaying({
+                    ...{ batch: batch.id, outcomes: [outcome] },
+                    ...(errorCode === null ? {} : { codes: [errorCode] }),
+                  })
+              : undefined
+          }
+        />
+      )}
+      <Replays batch={batch} />
+      <Rooms id={batch.id} place={place} />
+      {replaying !== undefined && (
+        <ReplayDialog choice={replaying} onClose={() => setReplaying(undefined)} />
+      )}
+      {cancels && (
+        <CancelDialog
+          batch={batch}
+          onClose={() => {
+            setCancels(false);
+            asked.again();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function replayable({ outcomes: counts }: Batch): number {
+  return counts.failed + counts.expired + counts.rejected + counts.cancelled;
+}
+
+function Progress({ batch }: { batch: Batch }) {
+  const { total, finished, outcomes: counts } = batch;
+  return (
+    <>
+      <p class="big">
+        {count(finished)} of {roomsWord(total)}
+        <span class="hint"> {total > 0 && percent(finished / total)}</span>
+      </p>
+      <div class="bar-large">
+        <OutcomeBar counts={counts} total={total} />
+      </div>
+      <ul class="legend">
+        {outcomes.map((outcome) => (
+          <li key={outcome} class={counts[outcome] === 0 ? 'none' : ''}>
+            <OutcomeDot outcome={outcome} /> {outcomeWords[outcome]} <b>{count(counts[outcome])}</b>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Facts({ batch }: { batch: Batch }) {
+  const { ratePerSecond, etaSeconds, finishedAt, cancelledAt, cancelledBy, createdAt } = batch;
+  return (
+    <dl class="facts">
+      <dt>Asked for</dt>
+      <dd>
+        <Time at={createdAt} />
+        {batch.by !== undefined && ` by ${batch.by}`}
+      </dd>
+      {batch.note !== undefined && (
+        <>
+          <dt>Why</dt>
+          <dd>{batch.note}</dd>
+        </>
+      )}
+      {finishedAt === undefined ? (
+        <>
+          <dt>Rate</dt>
+          <dd>{ratePerSecond === undefined ? '–' : `${decimal(ratePerSecond)} rooms/s`}</dd>
+          <dt>Left</dt>
+          <dd>{etaSeconds === undefined ? 'not known now' : duration(etaSeconds)}</dd>
+        </>
+      ) : (
+        <>
+          <dt>Ended</dt>
+          <dd>
+            <Time at={finishedAt} />, after{' '}
+            {duration((Date.parse(finishedAt) - Date.parse(createdAt)) / 1_000)}
+          </dd>
+        </>
+      )}
+      {cancelledAt !== undefined && (
+        <>
+          <dt>Cancelled</dt>
+          <dd>
+            <Time at={cancelledAt} />
+            {cancelledBy !== undefined && ` by ${cancelledBy}`}
+          </dd>
+        </>
+      )}
+      {batch.replayOf !== undefined && (
+        <>
+          <dt>Replays</dt>
+          <dd>
+            {batch.parentId === undefined ? (
+              batch.replayOf
+            ) : (
+              <a href={linkTo('batches', batch.parentId)}>{batch.replayOf}</a>
+            )}
+          </dd>
+        </>
+      )}
+      <dt>Id</dt>
+      <dd>
+        <Copy text={batch.id} label="id of the batch" />
+      </dd>
+    </dl>
+  );
+}
+
+/** What replayed it. */
+function Replays({ batch }: { batch: Batch }) {
+  const asked = useAsked<{ batches: Batch[] }>(`v1/batches${query({ parent: batch.id })}`, 15_000);
+  const found = asked.value?.batches ?? [];
+  if (found.length === 0) return null;
+  return (
+    <Panel title="Replayed by">
+      <Table label="Replays" columns={batchColumns} rows={found} keyOf={({ id }) => id} />
+    </Panel>
+  );
+}
+
+function Rooms({ id, place }: { id: string; place: Place }) {
+  const outcome = outcomes.find((each) => each === place.query.get('outcome'));
+  const path = `v1/batches/${encodeURIComponent(id)}/rooms${query({ outcome, limit: 50 })}`;
+  const pages = usePages<RoomRow>(path, 'rooms');
+  return (
+    <Panel title="Rooms that a worker has taken up">
+      <div class="filters">
+        <label class="field">
+          Outcome
+          <select
+            value={outcome ?? ''}
+            onChange={(event) =>
+              setQuery(place, { outcome: event.currentTarget.value || undefined })
+            }
+          >
+            <option value="">all</option>
+            {outcomes.map((each) => (
+              <option key={each} value={each}>
+                {outcomeWords[each]}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <Trouble problem={pages.problem} />
+      {pages.rows.length > 0 && (
+        <Table
+          label="Rooms"
+          rows={pages.rows}
+          keyOf={({ roomId }) => roomId}
+          columns={[
+            {
+              name: 'Room',
+              cell: ({ roomId }) => (
+                <a class="name" href={linkTo('room', undefined, { id: roomId })}>
+                  {roomId}
+                </a>
+              ),
+            },
+            {
+              name: 'Outcome',
+              cell: (row) =>
+                row.outcome === null ? row.state : <OutcomeWord outcome={row.outcome} />,
+            },
+            {
+              name: 'Code',
+              isNumber: true,
+              cell: ({ errorCode }) => (errorCode === null || errorCode === 0 ? '' : errorCode),
+            },
+            {
+              name: 'Viewers',
+              isNumber: true,
+              cell: ({ totalViewers: n }) => (n === null ? '' : count(n)),
+            },
+            {
+              name: 'Gift coins',
+              isNumber: true,
+              cell: ({ totalGiftCoins: n }) => (n === null ? '' : count(n)),
+            },
+            {
+              name: 'Likes',
+              isNumber: true,
+              cell: ({ totalLikesReceived: n }) => (n === null ? '' : count(n)),
+            },
+            { name: 'Requests', isNumber: true, cell: ({ attempts }) => count(attempts) },
+            {
+              name: 'Ended',
+              cell: ({ finishedAt }) => (finishedAt === null ? '' : <Time at={finishedAt} />),
+            },
+          ]}
+        />
+      )}
+      {!pages.isLoading && pages.rows.length === 0 && pages.problem === undefined && (
+        <Empty>No room is so.</Empty>
+      )}
+      <More pages={pages} />
+    </Panel>
+  );
+}
+
+interface CancelPreview {
+  batches: { total: number; finished: number; open: number }[];
+}
+
+interface Cancelled {
+  cancelled: number;
+  sentBefore: number;
+  inHand: unknown[];
+  leftInHand: number;
+  goOnForOthers: number;
+}
+
+function CancelDialog({ batch, onClose }: { batch: Batch; onClose: () => void }) {
+  const path = `v1/batches/${encodeURIComponent(batch.id)}/cancel`;
+  const [preview, setPreview] = useState<CancelPreview | undefined>();
+  const [result, setResult] = useState<Cancelled | undefined>();
+  const doing = useDoing();
+  const [isAsked, setAsked] = useState(false);
+  if (!isAsked) {
+    setAsked(true);
+    void doing.run(async () => setPreview(await send<CancelPreview>(path, { dryRun: true })));
+  }
+  const open = preview?.batches.reduce((sum, each) => sum + each.open, 0);
+  return (
+    <Dialog title={`Cancel ${batchName(batch)}`} onClose={onClose}>
+      {result === undefined ? (
+        <ReasonForm
+          action="Cancel it"
+          isDangerous
+          isOptional
+          isBusy={doing.isBusy}
+          isDisabled={open === undefined || open === 0}
+          onCancel={onClose}
+          onReason={(reason) =>
+            void doing.run(async () =>
+              setResult(await send<Cancelled>(path, reason === '' ? {} : { reason })),
+            )
+          }
+        >
+          <Trouble problem={doing.problem} />
+          {open !== undefined && (
+            <p>
+              <b>{roomsWord(open)}</b> of {count(batch.total)} have not ended. Those are taken back,
+              unless they end meanwhile; what is under way ends by itself.
+            </p>
+          )}
+        </ReasonForm>
+      ) : (
+        <>
+          <p>
+            <b>{roomsWord(result.cancelled)}</b> taken back.{' '}
+            {open !== undefined &&
+              open > result.cancelled &&
+              sentence(
+                `${count(open - result.cancelled)} of the ${count(open)} could not be taken back: they were sent before, or go on for another batch`,
+              )}
+          </p>
+          <div class="buttons">
+            <button type="button" class="primary" onClick={onClose}>
+              Close
+            </button>
+          </div>
+        </>
+      )}
+    </Dialog>
+  );
+}

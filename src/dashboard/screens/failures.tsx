@@ -1,0 +1,50 @@
+/** What kept rooms from being destroyed, by code: what it means and what to do. */
+import type { Asked } from '../asking';
+import { count, rooms } from '../format';
+import { Empty, OutcomeWord, Panel, sentence, Trouble } from '../parts';
+import { linkTo } from '../routing';
+import type { Failure } from '../types';
+
+export function Failures(props: {
+  title: string;
+  failures: Asked<{ errors: Failure[] }>;
+  /** undefined: who looks may not. */
+  onReplay?: ((failure: Failure) => void) | undefined;
+}) {
+  const { value, problem } = props.failures;
+  const { onReplay } = props;
+  return (
+    <Panel title={props.title}>
+      <Trouble problem={problem} />
+      {value === undefined && problem === undefined && <Empty>Looking …</Empty>}
+      {value?.errors.length === 0 && <Empty>Nothing: every room that ended is gone.</Empty>}
+      <ul class="failures">
+        {value?.errors.map((failure) => (
+          <li key={`${failure.outcome} ${failure.errorCode} ${failure.pending}`}>
+            <p class="failure-head">
+              <OutcomeWord outcome={failure.outcome} /> <b>{failure.errorCode ?? 'no answer'}</b>{' '}
+              {rooms(failure.rooms)}
+              {failure.pending && <span class="word word-running">asked for again</span>}
+              {failure.wouldFailAgain && <span class="word word-stopped">would fail again</span>}
+            </p>
+            <p>
+              {sentence(failure.meaning ?? failure.errorInfo ?? 'no answer came')}{' '}
+              {failure.remedy !== null && sentence(failure.remedy)}
+            </p>
+            <p class="hint">
+              For example{' '}
+              <a href={linkTo('room', undefined, { id: failure.example })}>{failure.example}</a>
+            </p>
+            {onReplay !== undefined &&
+              !failure.pending &&
+              failure.outcome !== 'destroyed_statistics_lost' && (
+                <button type="button" onClick={() => onReplay(failure)}>
+                  Replay {failure.rooms === 1 ? 'this one' : `these ${count(failure.rooms)}`} …
+                </button>
+              )}
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}

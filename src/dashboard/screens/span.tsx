@@ -1,0 +1,73 @@
+/** Chooses a time: the last hours, or from and to. It stands in the URL, in UTC. */
+import { useMemo } from 'preact/hooks';
+import { fromLocalInput, toLocalInput } from '../format';
+import { setQuery, type Place } from '../routing';
+
+const lasts = [
+  ['1', 'last hour'],
+  ['6', 'last 6 hours'],
+  ['24', 'last day'],
+  ['48', 'last 2 days'],
+] as const;
+
+const hourMs = 3_600_000;
+
+export interface ChosenSpan {
+  from: string;
+  to: string;
+}
+
+/** Absolute as soon as it is chosen, so that all that is asked means the same. */
+export function useSpan(place: Place): ChosenSpan {
+  const { query } = place;
+  const [last, from, to] = [query.get('last') ?? '1', query.get('from'), query.get('to')];
+  return useMemo(() => {
+    if (from !== null && to !== null) return { from, to };
+    const hours = Number(last);
+    const now = Date.now();
+    const length = (Number.isFinite(hours) && hours > 0 ? Math.min(hours, 48) : 1) * hourMs;
+    return { from: new Date(now - length).toISOString(), to: new Date(now).toISOString() };
+  }, [last, from, to]);
+}
+
+export function SpanForm({ place, span }: { place: Place; span: ChosenSpan }) {
+  const isOwn = place.query.get('from') !== null;
+  const set = (values: Partial<ChosenSpan>) =>
+    setQuery(place, { last: undefined, ...span, ...values });
+  return (
+    <form class="filters" onSubmit={(event) => event.preventDefault()}>
+      <label class="field">
+        Time
+        <select
+          value={isOwn ? 'own' : (place.query.get('last') ?? '1')}
+          onChange={(event) => {
+            const value = event.currentTarget.value;
+            if (value === 'own') set({});
+            else setQuery(place, { last: value, from: undefined, to: undefined });
+          }}
+        >
+          {lasts.map(([value, words]) => (
+            <option key={value} value={value}>
+              {words}
+            </option>
+          ))}
+          <option value="own">from … to …</option>
+        </select>
+      </label>
+      {isOwn &&
+        (['from', 'to'] as const).map((name) => (
+          <label key={name} class="field">
+            {name === 'from' ? 'From' : 'To'} (local time)
+            <input
+              type="datetime-local"
+              value={toLocalInput(new Date(span[name]))}
+              onChange={(event) => {
+                const value = fromLocalInput(event.currentTarget.value);
+                if (value !== undefined) set({ [name]: value });
+              }}
+            />
+          </label>
+        ))}
+    </form>
+  );
+}

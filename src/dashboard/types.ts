@@ -1,0 +1,264 @@
+/** What the API answers, as far as a page shows it: docs/api.md. */
+import type { Whole } from './api';
+
+export type Role = 'viewer' | 'producer' | 'operator';
+
+export interface Me {
+  name: string;
+  role: Role;
+  server: {
+    version: string;
+    sdkAppId: number;
+    /** Where requests go. */
+    endpoint: string;
+    ratePerSecond: number;
+    label: { text: string; colour: string } | null;
+  };
+}
+
+export const outcomes = [
+  'destroyed',
+  'already_gone',
+  'destroyed_statistics_lost',
+  'failed',
+  'expired',
+  'rejected',
+  'cancelled',
+] as const;
+
+export type Outcome = (typeof outcomes)[number];
+
+export interface Halt {
+  code?: number | null;
+  reason: string;
+  remedy?: string | null;
+  by?: string | null;
+  since: string;
+  probeAt?: string | null;
+}
+
+export interface StatusLine {
+  host: string;
+  state: 'running' | 'braked' | 'stopped' | 'paused' | 'never_used';
+  ratePerSecond: number;
+  brakeReason?: string;
+  quotaFound?: { ratePerSecond: number; at: string };
+  stopped?: Halt;
+  outage?: Halt;
+}
+
+export interface SeenWorker {
+  host: string;
+  pid: number;
+  version: string;
+  alive: boolean;
+  state: string;
+  reason?: string;
+  inHand: number;
+  keyFingerprint?: string;
+  startedAt: string;
+  seenAt: string;
+}
+
+export type Lane = 'urgent' | 'retry' | 'normal' | 'bulk';
+
+export interface Batch {
+  id: string;
+  name?: string;
+  state: 'enqueuing' | 'waiting' | 'running' | 'finished' | 'cancelled';
+  total: number;
+  finished: number;
+  outcomes: Record<Outcome, number>;
+  by?: string;
+  note?: string;
+  parentId?: string;
+  replayOf?: string;
+  createdAt: string;
+  finishedAt?: string;
+  cancelledAt?: string;
+  cancelledBy?: string;
+  ratePerSecond?: number;
+  etaSeconds?: number;
+  lastRooms?: { roomId: string; summary: string; dueAt?: string }[];
+}
+
+export interface Status {
+  line: 'running' | 'stopped' | 'paused' | 'unavailable';
+  lines: StatusLine[] | null;
+  sentPerSecond: number | null;
+  workers: SeenWorker[] | null;
+  queue: {
+    paused: boolean;
+    waiting: number;
+    lanes: Record<Lane, number>;
+    active: number;
+    delayed: number;
+    failed: number;
+    pause?: { by?: string; note?: string; since?: string };
+    oldestAt?: string;
+  } | null;
+  etaSeconds: number | null;
+  noEtaBecause?: string;
+  batches: Batch[] | null;
+  notifications?: {
+    waiting: number;
+    givenUp: number;
+    since?: string;
+    trouble: string;
+    remedy: string;
+  };
+  unreachable?: string;
+}
+
+export interface Minute {
+  at: string;
+  requests: number;
+  worstWindow: number;
+  verdicts: Record<string, number>;
+  outcomes: Partial<Record<Outcome, number>>;
+  codes: Record<string, number>;
+}
+
+export interface History {
+  countedUntil: string | null;
+  minutes: Minute[];
+  /** When nothing was sent, in order of their beginnings; `to` null: it lasts. */
+  halts: {
+    state: 'stopped' | 'outage' | 'paused';
+    from: string;
+    to: string | null;
+    reason: string | null;
+  }[];
+}
+
+export interface Failure {
+  outcome: Outcome;
+  errorCode: number | null;
+  errorInfo: string | null;
+  meaning: string | null;
+  remedy: string | null;
+  rooms: number;
+  example: string;
+  pending: boolean;
+  wouldFailAgain: boolean;
+}
+
+export interface Finding {
+  check: string;
+  level: 'ok' | 'warning' | 'problem';
+  text: string;
+  remedy?: string;
+}
+
+export interface RoomRow {
+  roomId: string;
+  outcome: Outcome | null;
+  state: string;
+  errorCode: number | null;
+  errorInfo: string | null;
+  attempts: number;
+  requestId: string | null;
+  finishedAt: string | null;
+  totalViewers: Whole | null;
+  totalGiftsSent: Whole | null;
+  totalGiftCoins: Whole | null;
+  totalUniqueGiftSenders: Whole | null;
+  totalLikesReceived: Whole | null;
+}
+
+export interface Attempt {
+  attempt: number;
+  slotAt?: string;
+  sentAt?: string;
+  endedAt?: string;
+  worker?: string;
+  httpStatus?: number;
+  errorCode?: number;
+  verdict?: string;
+  reason?: string;
+  mayHaveActed?: boolean;
+  requestId?: string;
+}
+
+export interface Explanation {
+  roomId: string;
+  summary: string;
+  pending?: {
+    destructionId: string;
+    state: string;
+    lane?: Lane;
+    ahead?: number;
+    requestedAt?: string;
+    deadline?: string;
+    batchId?: string;
+  };
+  destructions: {
+    id: string;
+    outcome?: Outcome;
+    requestedAt: string;
+    finishedAt?: string;
+    batch?: { id: string; name?: string };
+    errorCode?: number;
+    errorInfo?: string;
+    statistics?: Record<string, Whole>;
+    attempts: Attempt[];
+    earlierAttempts: number;
+  }[];
+  olderDestructions: number;
+}
+
+export interface Audit {
+  kept: boolean;
+  quotaPerSecond: number;
+  from: string;
+  to: string;
+  requests: number;
+  worstWindow: number;
+  hosts: {
+    host: string;
+    requests: number;
+    overQuota: number;
+    meanRatePerSecond: number | null;
+    quotaUsed: number | null;
+    first?: string;
+    last?: string;
+    worstWindow?: { requests: number; from: string; to: string };
+  }[];
+  retries?: {
+    rooms: number;
+    mean: number;
+    max: number;
+    distribution: { retries: number; rooms: number }[];
+  };
+}
+
+export interface Action {
+  id: string;
+  at: string;
+  who: string;
+  role?: string;
+  way: string;
+  what: string;
+  target?: string;
+  reason?: string;
+  counts?: Record<string, unknown>;
+  outcome: string | null;
+}
+
+export interface Preview {
+  plan: string;
+  origin: string;
+  rooms: number;
+  seconds: number;
+  waitingBefore: number;
+  doneAt: string;
+  groups: {
+    /** `replay`, or why it stays out. */
+    fate: string;
+    outcome: Outcome;
+    errorCode: number | null;
+    meaning: string | null;
+    rooms: number;
+    example: string;
+  }[];
+}
