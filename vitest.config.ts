@@ -15,6 +15,9 @@ const chaos = ['test/chaos/history.test.ts'];
 /** Memory over many rooms: `npm run test:soak`; its short form runs with the faults. */
 const soak = ['test/soak/**/*.test.ts'];
 
+/** In a real Chromium: `npm run test:dashboard`. */
+const dashboard = ['test/browser/**/*.test.ts'];
+
 /** The longest. Begun last, one of them would run on alone. */
 const longest =
   /(faults\/(outage|stores-away)|e2e\/(shutdown|destroy|cancel|failed-set|replay|doctor)|embedded\/processes)\.test\.ts$/;
@@ -63,7 +66,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...faults, ...soak, ...chaos],
+          exclude: [...configDefaults.exclude, ...unit, ...faults, ...soak, ...chaos, ...dashboard],
           globalSetup,
           // As with the unit tests; what a test opened is closed by test/support/setup.ts.
           isolate: false,
@@ -91,6 +94,16 @@ export default defineConfig({
           maxWorkers: 3,
           testTimeout: 1_800_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'dashboard',
+          include: dashboard,
+          // An evening in one browser: what follows a failure fails too.
+          bail: 1,
+          expect: { poll: { timeout: 60_000 } },
         },
       },
       {

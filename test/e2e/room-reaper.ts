@@ -30,6 +30,8 @@ export interface RunOptions {
   stdin?: string;
   /** Its standard output is a terminal of so many columns; only for what runs in this process. */
   columns?: number;
+  /** When it is ended, where it still runs. Default: after this test. */
+  after?: typeof afterThisTest;
 }
 
 export interface Ended {
@@ -53,26 +55,27 @@ export interface Run {
 /** A little less than a test may take, in milliseconds. */
 const unheardMs = 110_000;
 
-/** An empty folder, gone after the test; `files` are written into it. */
-export function folderWith(files: Record<string, string> = {}): string {
+/** An empty folder, gone after the test or what `after` says; `files` are written into it. */
+export function folderWith(files: Record<string, string> = {}, after = afterThisTest): string {
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   const keeper = keep(folder, 'SIGKILL');
-  afterThisTest(() => keeper.end());
+  after(() => keeper.end());
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   return folder;
 }
 
 /** Starts `room-reaper` with these arguments, as a process. */
 export function start(args: readonly string[], options: RunOptions = {}): Run {
+  const { after = afterThisTest } = options;
   const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [main, ...args], {
-    cwd: options.cwd ?? folderWith(),
+    cwd: options.cwd ?? folderWith({}, after),
     env: { PATH: process.env.PATH, ...options.env },
   });
   // A keeper ends it also where this process is killed.
   const kept = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   const keeper = keep(kept, 'SIGKILL');
   writeFileSync(join(kept, 'pid'), String(child.pid));
-  afterThisTest(async () => {
+  after(async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL');
       await exited;
