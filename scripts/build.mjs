@@ -105,15 +105,20 @@ async function bundleDashboard() {
     comments: { legal: false, annotation: false, jsdoc: false },
   });
   await bundled.close();
+  // The report as a page is rendered by the program, which loads this only then.
+  const report = await rolldown({ input: 'src/dashboard/report.tsx', platform: 'node' });
+  const rendered = await report.write({ file: 'dist/dashboard/report.cjs', format: 'cjs' });
+  await report.close();
   const [{ fileName, moduleIds }] = output;
   const style = readFileSync('src/dashboard/style.css');
   const hash = createHash('sha256').update(style).digest('hex').slice(0, 8);
   writeFileSync(`dist/dashboard/assets/style-${hash}.css`, style);
+  writeFileSync('dist/dashboard/report.css', style);
   const page = readFileSync('src/dashboard/index.html', 'utf8')
     .replace('{{script}}', `assets/${fileName}`)
     .replace('{{style}}', `assets/style-${hash}.css`);
   writeFileSync('dist/dashboard/index.html', page);
-  return moduleIds;
+  return [...moduleIds, ...rendered.output[0].moduleIds];
 }
 
 /** The packages that are part of the program want their licences beside it. */

@@ -15,6 +15,7 @@ import {
   writeReport,
   type ReportSummary,
 } from '../operations/report.js';
+import { reportPage } from '../operations/report-page.js';
 import { openReportFile, type ReportOutput } from '../operations/report-file.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
@@ -29,7 +30,11 @@ import { sayNewest } from './say-newest.js';
 import { withOwnService } from './with-service.js';
 
 /** What each format is written by, with only its sums or with its rooms too. */
-const formats = { table: tableFormat, json, csv: () => csv, ndjson: () => ndjson };
+const formats = {
+  ...{ table: tableFormat, json, csv: () => csv, ndjson: () => ndjson },
+  html: (_summaryOnly: boolean, _width: number | undefined, { config }: Service) =>
+    reportPage(config),
+};
 
 type ReportFormat = keyof typeof formats;
 
@@ -50,11 +55,12 @@ Examples:
   room-reaper report new-year --outcome failed,expired --format csv
   room-reaper report new-year --format csv --output new-year.csv
   room-reaper report new-year --format csv --output .
+  room-reaper report new-year --format html --output new-year.html     a page to print and send
   room-reaper report 01a2073e-32c4-70d0-899f-5e9c7571380b --format ndjson | jq -r .roomId
 
 Every room that was asked for is in it once, those that still wait too. Of csv and ndjson
-the SHA-256 on stderr is that of the output (sha256sum); of table and json it is that of the
-rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check. Where --output
+the SHA-256 on stderr is that of the output (sha256sum); of table, json and html it is that
+of the rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check. Where --output
 is a directory, the file is named for the app, the region and the batch.
 
 In CSV a text that begins with = + - @ or a tab has an apostrophe before it, so that no
@@ -68,7 +74,7 @@ Exit codes: 0 every room is gone; 1 some room is not, or not yet.`;
 export function reportCommand(io: Io): Command {
   return new Command('report')
     .argument('<BATCH>', 'id or name of the batch; of several with one name the newest')
-    .option('--format <FORMAT>', 'table, json, csv or ndjson (default: table)')
+    .option('--format <FORMAT>', 'table, json, csv, ndjson or html (default: table)')
     .option('--json', 'the same as --format json: one JSON object on stdout')
     .option('--output <FILE>', 'write to a file instead; in a directory it is named by itself')
     .option('--force', 'replace the file where there is one')
@@ -105,7 +111,11 @@ async function runReport(
   // On a terminal the rooms themselves are the progress, unless they go elsewhere.
   const shows = file !== undefined || summaryOnly || io.stdout.isTTY !== true;
   try {
-    const rowFormat = formats[format](summaryOnly, file === undefined ? widthOf(io) : undefined);
+    const rowFormat = formats[format](
+      summaryOnly,
+      file === undefined ? widthOf(io) : undefined,
+      service,
+    );
     const pages = writeReport(service, batch, rowFormat, {
       ...{ summaryOnly, only },
       signal: interrupt.signal,
@@ -156,12 +166,12 @@ function readFormat(flags: ReportFlags): ReportFormat {
   const text = flags.format ?? (flags.json ? 'json' : 'table');
   const format = (Object.keys(formats) as ReportFormat[]).find((each) => each === text);
   if (format === undefined) {
-    throw invalid(`--format must be table, json, csv or ndjson, got ${JSON.stringify(text)}`);
+    throw invalid(`--format must be table, json, csv, ndjson or html, got ${JSON.stringify(text)}`);
   }
   if (flags.json && format !== 'json') {
     throw invalid(`--json and --format ${format} must not both be given; keep one`);
   }
-  if (flags.summary && (format === 'csv' || format === 'ndjson')) {
+  if (flags.summary && !['table', 'json'].includes(format)) {
     throw invalid(
       `--summary must go with the format table or json, got ${format}; leave out one of them`,
     );

@@ -7,12 +7,12 @@ import { outcomes, type Outcome } from './types';
 import { outcomeWords } from './words';
 
 /** Local; UTC where the pointer rests, and for machines. */
-export function Time({ at, withSeconds = true }: { at: string | Date; withSeconds?: boolean }) {
+export function Time({ at, isDated = false }: { at: string | Date; isDated?: boolean }) {
   const date = new Date(at);
   const iso = date.toISOString();
   return (
     <time dateTime={iso} title={`${iso.replace('T', ' ').replace(/\.\d+Z$/, '')} UTC`}>
-      {localTime(date, undefined, withSeconds)}
+      {isDated ? localTime(date, new Date(0)) : localTime(date)}
     </time>
   );
 }
@@ -134,8 +134,20 @@ export function OutcomeBar({ counts, total }: { counts: Record<Outcome, number>;
   );
 }
 
-export function OutcomeDot({ outcome }: { outcome: Outcome }) {
+function OutcomeDot({ outcome }: { outcome: Outcome }) {
   return <span class={`dot dot-${outcome}`} aria-hidden="true" />;
+}
+
+export function Legend({ counts }: { counts: Record<Outcome, number> }) {
+  return (
+    <ul class="legend">
+      {outcomes.map((outcome) => (
+        <li key={outcome} class={counts[outcome] === 0 ? 'none' : ''}>
+          <OutcomeDot outcome={outcome} /> {outcomeWords[outcome]} <b>{count(counts[outcome])}</b>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 export function OutcomeWord({ outcome }: { outcome: Outcome }) {

@@ -60,7 +60,7 @@ export function stateOf(status: Status | undefined, problem: Problem | undefined
   const { waiting = 0, active = 0, delayed = 0 } = status.queue ?? {};
   const open = waiting + active;
   if (open === 0 && delayed === 0) return of('idle');
-  if (open === 0) return of('running', { cause: `${rooms(delayed)} wait for their time` });
+  if (open === 0) return of('running', { cause: `${rooms(delayed)} not due yet` });
   const isKnown = status.etaSeconds !== null;
   const done = isKnown ? `, done in ${duration(status.etaSeconds ?? 0)}` : '';
   return of('running', { cause: `${rooms(open)} to go${done}` });

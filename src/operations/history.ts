@@ -14,7 +14,7 @@ import { reasonOf } from '../time-limit.js';
 import type { Service } from './service.js';
 
 /** Longest time that is told at once, in milliseconds. */
-const longestMs = 2 * 24 * 3_600_000;
+export const longestMs = 2 * 24 * 3_600_000;
 
 export interface History {
   minutes: Minute[];

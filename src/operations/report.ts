@@ -19,6 +19,7 @@ import { meaningOf } from '../tencent/verdicts.js';
 import { printable, printableLines } from '../redact.js';
 import { isoTime, rounded } from '../text.js';
 import { isChosen, mayBeOpen, type ChosenEnds } from './ends.js';
+import { longestMs, readHistory, type History } from './history.js';
 import { reportedRooms } from './report-rows.js';
 import { appOf, type Service } from './service.js';
 
@@ -36,6 +37,8 @@ export interface ReportSummary extends Pick<
   part: (ChosenEnds & { /** Rooms of the whole batch. */ of: number }) | undefined;
   /** Rooms asked for that are in no row: on their way between queue and ledger, or not on the queue yet. */
   unlisted: number;
+  /** What was sent meanwhile, where the format tells it. */
+  history: History | undefined;
   /** Of the rooms as they were written, or as ndjson: {@link RowFormat}. */
   sha256: string;
 }
@@ -49,6 +52,8 @@ export interface RowFormat {
   tail(report: ReportSummary): string;
   /** Whether the digest is that of what is written; else it is that of the rooms as ndjson. */
   digestsItself: boolean;
+  /** Whether it also tells what was sent, minute by minute. */
+  tellsHistory?: boolean;
 }
 
 export interface ReportOptions {
@@ -116,8 +121,18 @@ export async function* writeReport(
     finishedAtMs: batch.finishedAtMs,
     summary,
     unlisted,
+    history: format.tellsHistory === true ? await readHistory(service, spanOf(batch)) : undefined,
     sha256: hash.digest('hex'),
   };
+}
+
+/** From when it was asked for until it ended, in milliseconds since the epoch; as much of it as is told at once. */
+export function spanOf({
+  createdAtMs,
+  finishedAtMs = Date.now(),
+}: Pick<BatchProgress, 'createdAtMs' | 'finishedAtMs'>): { fromMs: number; toMs: number } {
+  const fromMs = Math.floor(createdAtMs / 60_000) * 60_000;
+  return { fromMs, toMs: Math.min(Math.ceil(finishedAtMs / 60_000) * 60_000, fromMs + longestMs) };
 }
 
 /**
@@ -129,7 +144,7 @@ export function reportFile(
   path: string | undefined,
   { sdkAppId, endpoint }: Config,
   { id, name = id }: Pick<BatchProgress, 'id' | 'name'>,
-  format: 'table' | 'json' | 'csv' | 'ndjson',
+  format: 'table' | 'json' | 'csv' | 'ndjson' | 'html',
   only?: ChosenEnds,
 ): string | undefined {
   if (path === '-') return undefined;
@@ -142,7 +157,7 @@ export function reportFile(
 export function reportName(
   { sdkAppId, endpoint }: Pick<Config, 'sdkAppId' | 'endpoint'>,
   { id, name = id }: Pick<BatchProgress, 'id' | 'name'>,
-  format: 'table' | 'json' | 'csv' | 'ndjson',
+  format: 'table' | 'json' | 'csv' | 'ndjson' | 'html',
   only?: ChosenEnds,
 ): string {
   const place = regionOf(endpoint) ?? new URL(endpoint).host;
@@ -154,7 +169,7 @@ export function reportName(
 }
 
 /** The fields of a room: the column in CSV, the key in JSON, the value. */
-const fields: readonly (readonly [
+export const fields: readonly (readonly [
   column: string,
   key: string,
   read: (row: ReportRow) => string | number | bigint | boolean | undefined,
@@ -248,7 +263,7 @@ export function openRooms({ total, summary }: ReportSummary): number {
 }
 
 /** The shape is a contract, for lossless-json. */
-function summaryJson(report: ReportSummary): object {
+export function summaryJson(report: ReportSummary): object {
   const { summary } = report;
   const top = (list: readonly TopRoom[], key: string) =>
     list.map(({ roomId, value }) => ({ roomId, [key]: value }));

@@ -17,6 +17,7 @@ import {
   type ReportOptions,
   type RowFormat,
 } from '../../src/operations/report.js';
+import { reportPage } from '../../src/operations/report-page.js';
 import { ledgerNowMs } from '../../src/operations/service.js';
 import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
 import { attemptEnd, destructionEnd } from '../ledger/fixture.js';
@@ -280,4 +281,20 @@ test('a room is explained by the id of its destruction too, on the queue or ende
     ...{ destructionId: undefined, namesake: undefined, batch: undefined },
   });
   expect(summaryOf(unknown)).toMatch(/^nothing is known of this room/);
+});
+
+test('as a page it has what is not gone, the sums, and nothing that runs', async () => {
+  const hostile = '<img src=x onerror=alert(1)>&"';
+  const batch = await makeBatch(['a', 'b'], [hostile]);
+  const { text, report } = await written(batch, reportPage(app.service.config));
+  expect(text).toMatch(/^<!doctype html>/);
+  expect(text).toContain('&lt;img src=x onerror=alert(1)>&amp;&quot;');
+  expect(text).not.toMatch(/<(?:img|script|link|iframe)|url\(|@import/);
+  expect(text).toContain('3 rooms, 1 not ended');
+  expect(text).not.toContain('<td data-name="Room">a</td>');
+  expect(text).toContain(report?.sha256);
+  expect(report?.sha256).toBe((await written(batch, ndjson)).report?.sha256);
+  const sums = /<dt>Viewers<\/dt><dd><span class="figure-value">([\d,]+)/.exec(text)?.[1];
+  const statistics = report?.summary.statistics;
+  expect(sums?.replaceAll(',', '')).toBe(String(statistics?.totalViewers));
 });

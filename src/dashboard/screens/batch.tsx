@@ -7,8 +7,8 @@ import {
   Copy,
   Dialog,
   Empty,
+  Legend,
   OutcomeBar,
-  OutcomeDot,
   OutcomeWord,
   Panel,
   ReasonForm,
@@ -30,6 +30,7 @@ const formats = [
   ['csv', 'CSV'],
   ['ndjson', 'NDJSON'],
   ['json', 'JSON'],
+  ['html', 'a page to print'],
 ] as const;
 
 export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Place }) {
@@ -155,13 +156,7 @@ function Progress({ batch }: { batch: Batch }) {
       <div class="bar-large">
         <OutcomeBar counts={counts} total={total} />
       </div>
-      <ul class="legend">
-        {outcomes.map((outcome) => (
-          <li key={outcome} class={counts[outcome] === 0 ? 'none' : ''}>
-            <OutcomeDot outcome={outcome} /> {outcomeWords[outcome]} <b>{count(counts[outcome])}</b>
-          </li>
-        ))}
-      </ul>
+      <Legend counts={counts} />
     </>
   );
 }

@@ -2,18 +2,20 @@
 import { z } from '@hono/zod-openapi';
 import { findBatch, type BatchProgress } from '../../operations/find-batch.js';
 import { csv, json, ndjson, reportName, writeReport } from '../../operations/report.js';
+import { reportPage } from '../../operations/report-page.js';
 import type { ServerContext } from '../context.js';
 import { createPlaces } from '../places.js';
 import { ownOnly, route } from '../route.js';
 import { batchPath } from '../schemas.js';
 
-const formats = {
-  csv: { rows: csv, type: 'text/csv; charset=utf-8' },
-  ndjson: { rows: ndjson, type: 'application/x-ndjson' },
-  json: { rows: json(false), type: 'application/json; charset=utf-8' },
+const types = {
+  csv: 'text/csv; charset=utf-8',
+  ndjson: 'application/x-ndjson',
+  json: 'application/json; charset=utf-8',
+  html: 'text/html; charset=utf-8',
 } as const;
 
-type Format = keyof typeof formats;
+type Format = keyof typeof types;
 
 const takePlace = createPlaces(4, 'downloads');
 
@@ -22,7 +24,7 @@ export const report = route(
     ...{ method: 'get', path: '/v1/batches/{id}/report', role: 'viewer', producersOwn: true },
     summary: 'What became of every room of a batch, as `room-reaper report` writes it.',
     parameters: batchPath,
-    query: z.strictObject({ format: z.enum(['csv', 'ndjson', 'json']).default('json') }),
+    query: z.strictObject({ format: z.enum(['csv', 'ndjson', 'json', 'html']).default('json') }),
     answers: { 200: { means: 'the report; one that is cut off has no last chunk' } },
   },
   async ({ context, principal, path, query: { format }, request }) => {
@@ -30,7 +32,7 @@ export const report = route(
     ownOnly({ principal }, batch.token === principal.name);
     const name = reportName(context.service.config, batch, format);
     const headers = {
-      'Content-Type': formats[format].type,
+      'Content-Type': types[format],
       'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
     };
     if (request.method === 'HEAD') return new Response(null, { headers });
@@ -70,7 +72,8 @@ async function* write(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   const encoder = new TextEncoder();
-  const { rows } = formats[format];
+  const { config } = service;
+  const rows = { csv, ndjson, json: json(false), html: reportPage(config) }[format];
   try {
     const pages = writeReport(service, batch, rows, { signal: AbortSignal.any([closing, signal]) });
     let page = await pages.next();
