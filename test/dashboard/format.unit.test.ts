@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { roundUp, timeTicks, placeIn } from '../../src/dashboard/charts';
+import { count, duration, fromLocalInput, percent, rooms } from '../../src/dashboard/format';
+import { linkTo, placeOf } from '../../src/dashboard/routing';
+
+describe('numbers', () => {
+  test('of any size keep all their digits', () => {
+    expect(count(9_007_199_254_740_993n)).toBe('9,007,199,254,740,993');
+    expect(rooms(1)).toBe('1 room');
+    expect(rooms(1_000)).toBe('1,000 rooms');
+  });
+
+  test.each([
+    [0, '0 %'],
+    [1 / 100_000, '0.1 %'],
+    [0.5, '50 %'],
+    [99_999 / 100_000, '99.9 %'],
+    [1, '100 %'],
+  ])('%f is %s: what is not whole is not 100, what has begun is not 0', (part, text) => {
+    expect(percent(part)).toBe(text);
+  });
+
+  test.each([
+    [0.2, '0 s'],
+    [59.6, '1 min'],
+    [3_661, '1 h 1 min'],
+    [90_000, '1 d 1 h'],
+    [86_400, '1 d'],
+  ])('%f seconds are %s', (seconds, text) => {
+    expect(duration(seconds)).toBe(text);
+  });
+});
+
+describe('places', () => {
+  test.each(['a b', 'a/b?c=%d&e#f', '<b>', '+1', '💡'])(
+    'the room %s comes back as it went',
+    (id) => {
+      const place = placeOf(linkTo('room', undefined, { id }));
+      expect(place.screen).toBe('room');
+      expect(place.query.get('id')).toBe(id);
+      expect(placeOf(linkTo('batches', id)).id).toBe(id);
+    },
+  );
+
+  test('without a fragment one is at the line', () => {
+    for (const fragment of ['', '#', '#/', '#/line']) expect(placeOf(fragment).screen).toBe('line');
+  });
+});
+
+describe('charts', () => {
+  test('an axis ends at a round number that holds everything', () => {
+    for (const value of [1, 5, 6, 99, 101, 208, 100_001]) {
+      const top = roundUp(value);
+      expect(top).toBeGreaterThanOrEqual(value);
+      expect(top).toBeLessThanOrEqual(Math.max(5, value * 2));
+    }
+  });
+
+  test('times lie where they are, and those outside at the edge', () => {
+    const span = { fromMs: 1_000, toMs: 2_000 };
+    expect([500, 1_000, 1_250, 3_000].map((at) => placeIn(span, at))).toEqual([0, 0, 0.25, 1]);
+  });
+
+  test.each([1, 30, 60, 600, 2_880])('a span of %i minutes has a few round times', (minutes) => {
+    const toMs = Date.UTC(2026, 10, 30, 12, 34, 56);
+    const ticks = timeTicks({ fromMs: toMs - minutes * 60_000, toMs });
+    expect(ticks.length).toBeLessThanOrEqual(7);
+    if (minutes > 1) expect(ticks.length).toBeGreaterThanOrEqual(3);
+    const round = minutes < 10 ? /\d\d:\d\d$/ : /\d\d:\d[05]$/;
+    for (const { label } of ticks) expect(label).toMatch(round);
+  });
+});
+
+test('a time that is written is local, and is asked for in UTC', () => {
+  expect(fromLocalInput('')).toBeUndefined();
+  expect(fromLocalInput('2026-11-30T10:00')).toBe(new Date('2026-11-30T10:00').toISOString());
+});
