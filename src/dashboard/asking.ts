@@ -104,6 +104,8 @@ export interface Pages<T> {
   isLoading: boolean;
   hasMore: boolean;
   more: () => void;
+  /** Reads the first page again. */
+  again: () => void;
 }
 
 /**
@@ -165,6 +167,7 @@ export function usePages<T>(path: string | undefined, name: string): Pages<T> {
     more: () => {
       if (next !== null) void load(next, rows, leaving.current.signal);
     },
+    again: () => void load(undefined, [], leaving.current.signal),
   };
 }
 

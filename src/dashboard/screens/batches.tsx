@@ -1,5 +1,5 @@
 /** The batches that were asked for, newest first. The filter stands in the URL. */
-import { usePages } from '../asking';
+import { useAsked, usePages } from '../asking';
 import { query } from '../api';
 import { count, decimal, duration, percent } from '../format';
 import { Empty, OutcomeBar, Panel, Table, Time, Trouble, type Column } from '../parts';
@@ -59,17 +59,34 @@ export const batchColumns: readonly Column<Batch>[] = [
   { name: 'Asked for', cell: ({ createdAt }) => <Time at={createdAt} /> },
 ];
 
+const newestEveryMs = 2_000;
+
 export function Batches({ place }: { me: Me; place: Place }) {
-  const wish = Object.fromEntries(place.query);
-  const pages = usePages<Batch>(`v1/batches${query({ ...wish, limit: 50 })}`, 'batches');
+  const read = (name: string) => place.query.get(name) ?? undefined;
+  const wish = { name: read('name'), by: read('by'), unfinished: read('unfinished') };
+  const first = `v1/batches${query({ ...wish, limit: 50 })}`;
+  const pages = usePages<Batch>(first, 'batches');
+  // The numbers of the newest stay true; a new batch moves no row before somebody wants it.
+  const newest = useAsked<{ batches: Batch[] }>(first, newestEveryMs).value?.batches ?? [];
+  const now = new Map(newest.map((batch) => [batch.id, batch]));
+  const rows = pages.rows.map((batch) => now.get(batch.id) ?? batch);
+  const known = new Set(pages.rows.map(({ id }) => id));
+  const fresh = pages.isLoading ? 0 : newest.filter(({ id }) => !known.has(id)).length;
   return (
-    <Panel title="Asked for, newest first">
+    <Panel
+      title="Asked for, newest first"
+      aside={
+        <button type="button" disabled={fresh === 0} onClick={pages.again}>
+          {fresh === 0 ? 'Nothing new' : `Show ${fresh} new`}
+        </button>
+      }
+    >
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
         <label class="field">
           Name
           <input
             type="search"
-            value={wish['name'] ?? ''}
+            value={wish.name ?? ''}
             onChange={(event) => setQuery(place, { name: event.currentTarget.value || undefined })}
           />
         </label>
@@ -77,14 +94,14 @@ export function Batches({ place }: { me: Me; place: Place }) {
           By
           <input
             type="search"
-            value={wish['by'] ?? ''}
+            value={wish.by ?? ''}
             onChange={(event) => setQuery(place, { by: event.currentTarget.value || undefined })}
           />
         </label>
         <label class="check">
           <input
             type="checkbox"
-            checked={wish['unfinished'] === 'true'}
+            checked={wish.unfinished === 'true'}
             onChange={(event) =>
               setQuery(place, { unfinished: event.currentTarget.checked ? 'true' : undefined })
             }
@@ -94,10 +111,14 @@ export function Batches({ place }: { me: Me; place: Place }) {
       </form>
       <Trouble problem={pages.problem} />
       {pages.rows.length > 0 && (
-        <Table label="Batches" columns={batchColumns} rows={pages.rows} keyOf={({ id }) => id} />
+        <Table label="Batches" columns={batchColumns} rows={rows} keyOf={({ id }) => id} />
       )}
       {!pages.isLoading && pages.rows.length === 0 && pages.problem === undefined && (
-        <Empty>{place.query.size === 0 ? 'Nothing was asked for yet.' : 'No batch is so.'}</Empty>
+        <Empty>
+          {Object.values(wish).every((each) => each === undefined)
+            ? 'Nothing was asked for yet.'
+            : 'No batch is so.'}
+        </Empty>
       )}
       <More pages={pages} />
     </Panel>
