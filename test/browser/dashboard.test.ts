@@ -66,7 +66,7 @@ async function open(where: string, on = page): Promise<void> {
 async function picture(name: string): Promise<void> {
   if (screenshots === undefined) return;
   mkdirSync(screenshots, { recursive: true });
-  await page.screenshot({ path: join(screenshots, `${name}.png`) });
+  await page.screenshot({ path: join(screenshots, `dashboard-${name}.png`) });
 }
 
 beforeAll(async () => {
@@ -237,6 +237,7 @@ test('a batch is cancelled after a preview', async () => {
     rooms: ['room-009001', 'room-009002', 'room-009003'],
   });
   await open(`batches/${batchId}`);
+  await page.getByText('waits', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Cancel …' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByText('3 rooms of 3 have not ended').waitFor();
@@ -294,7 +295,12 @@ test('a stopped line says cause, remedy and who, in the largest words and in the
 
 test('the quota and the action log are told', async () => {
   await open('quota');
-  await page.getByText(/^Kept: never more than [\d,]+ requests in a second, of 200/).waitFor();
+  await page.getByRole('button', { name: 'Count again, request by request' }).click();
+  await page.getByText('Said over quota').waitFor();
+  await page
+    .getByText(/^Kept: never more than [\d,]+ requests in a second, of 200/)
+    .first()
+    .waitFor();
   await expectAccessible(page);
   await open('actions');
   await page.getByText('the wrong list').waitFor();

@@ -319,6 +319,7 @@ interface CancelPreview {
 
 interface Cancelled {
   cancelled: number;
+  batches: { neverQueued: number }[];
   sentBefore: number;
   inHand: unknown[];
   leftInHand: number;
@@ -336,9 +337,12 @@ function CancelDialog({ batch, onClose }: { batch: Batch; onClose: () => void })
     void doing.run(async () => setPreview(await send<CancelPreview>(path, { dryRun: true })));
   }
   const open = preview?.batches.reduce((sum, each) => sum + each.open, 0);
+  // Those that were not on the queue yet are not put there any more.
+  const taken =
+    result && result.batches.reduce((sum, each) => sum + each.neverQueued, result.cancelled);
   return (
     <Dialog title={`Cancel ${batchName(batch)}`} onClose={onClose}>
-      {result === undefined ? (
+      {taken === undefined ? (
         <ReasonForm
           action="Cancel it"
           isDangerous
@@ -363,11 +367,11 @@ function CancelDialog({ batch, onClose }: { batch: Batch; onClose: () => void })
       ) : (
         <>
           <p>
-            <b>{roomsWord(result.cancelled)}</b> taken back.{' '}
+            <b>{roomsWord(taken)}</b> taken back.{' '}
             {open !== undefined &&
-              open > result.cancelled &&
+              open > taken &&
               sentence(
-                `${count(open - result.cancelled)} of the ${count(open)} could not be taken back: they were sent before, or go on for another batch`,
+                `${count(open - taken)} of the ${count(open)} could not be taken back: they were sent before, or go on for another batch`,
               )}
           </p>
           <div class="buttons">
