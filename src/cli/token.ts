@@ -53,7 +53,7 @@ export function tokenCommand(io: Io): Command {
     });
   token
     .command('revoke')
-    .description('end a token, within a second at every server')
+    .description('end a token or a sign-in link, within a second at every server')
     .argument('<NAME>', 'its name')
     .action(async (name: string) => {
       await withOwnService(io, (service) => revokeToken(service, name));
@@ -62,7 +62,10 @@ export function tokenCommand(io: Io): Command {
   return token;
 }
 
-function toText({ name, role, by, createdAtMs, expiresAtMs }: StoredToken): string {
+const linkWords = { open: ', sign-in link not used yet', used: ', session of a sign-in link' };
+
+function toText({ name, role, by, createdAtMs, expiresAtMs, link }: StoredToken): string {
   const until = expiresAtMs === undefined ? '' : `, until ${dayAndTime(expiresAtMs)}`;
-  return `${name}  ${role}  made ${dayAndTime(createdAtMs)} by ${by}${until}`;
+  const kind = link === undefined ? '' : linkWords[link];
+  return `${name}  ${role}  made ${dayAndTime(createdAtMs)} by ${by}${until}${kind}`;
 }

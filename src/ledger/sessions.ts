@@ -1,5 +1,5 @@
 /** Sessions of browsers, as the ledger keeps them: by the SHA-256 of their secret. */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
 
 export interface StoredSession {
   sha256: Buffer;
@@ -9,11 +9,12 @@ export interface StoredSession {
 }
 
 /**
- * Adds a session, and deletes those of the app that have expired and the oldest of its token.
+ * Adds a session, and deletes those of the app that have expired and the oldest of its token. Where
+ * the token is a link, the same statement uses it up: without a link that counts it adds none.
  *
  * $1 SDKAppID, $2 SHA-256, $3 SHA-256 of the token, $4 when it expires and $5 now, in milliseconds
- * since the epoch, $6 how many others of the token may stay. Rows that another statement is
- * deleting are left to it.
+ * since the epoch, $6 how many others of the token may stay, $7 whether it is a link. Rows that
+ * another statement is deleting are left to it; of two that use one link, one finds it used.
  */
 const addSql = `
 with expired as (
@@ -28,19 +29,30 @@ with expired as (
 ), gone as (
   delete from room_reaper.sessions
    where sha256 in (select sha256 from expired union all select sha256 from surplus)
+), used as (
+  update room_reaper.tokens set link = 'used', expires_at = to_timestamp($4::float8 / 1000)
+   where $7::boolean and sdk_app_id = $1 and sha256 = $3 and link = 'open'
+     and expires_at > to_timestamp($5::float8 / 1000)
+  returning sha256
 )
 insert into room_reaper.sessions (sdk_app_id, sha256, token_sha256, expires_at)
-values ($1, $2, $3, to_timestamp($4::float8 / 1000))`;
+select $1, $2, $3, to_timestamp($4::float8 / 1000)
+ where not $7::boolean or exists (select from used)
+returning sha256`;
 
-/** @param most - how many a token may have; the oldest make room. */
+/**
+ * @param most - how many a token may have; the oldest make room.
+ * @param isLink - the token is a link, which this uses up.
+ * @returns false where the link does not count any more.
+ */
 export async function addSession(
   database: Database,
   sdkAppId: number,
   { sha256, tokenSha256, expiresAtMs }: StoredSession,
-  { nowMs, most }: { nowMs: number; most: number },
-): Promise<void> {
-  const values = [sdkAppId, sha256, tokenSha256, expiresAtMs, nowMs, most - 1];
-  await database.query('session-add', addSql, values);
+  { nowMs, most, isLink }: { nowMs: number; most: number; isLink: boolean },
+): Promise<boolean> {
+  const values = [sdkAppId, sha256, tokenSha256, expiresAtMs, nowMs, most - 1, isLink];
+  return (await readColumn(database, 'session-add', addSql, values)).length > 0;
 }
 
 /** $1 SDKAppID, $2 SHA-256. */

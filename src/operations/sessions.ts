@@ -26,7 +26,7 @@ export interface NewSession {
 
 export interface SessionBook {
   /**
-   * Begins a session with a token; undefined: the token does not count.
+   * Begins a session with a token, or by a sign-in link; undefined: it does not count.
    *
    * @throws where the ledger cannot say, or cannot keep it.
    */
@@ -85,14 +85,16 @@ export function openSessionBook(
   }
   return {
     async begin(token) {
-      const principal = await tokens.find(token);
+      const owner = await tokens.find(token);
+      const principal = owner ?? (await tokens.findLink(token));
       if (principal === undefined) return undefined;
       const secret = randomBytes(32).toString('base64url');
       const nowMs = now();
       const expiresAtMs = nowMs + sessionMs;
       const session = { sha256: hashOf(secret), tokenSha256: hashOf(token), expiresAtMs };
-      await addSession(database, sdkAppId, session, { nowMs, most: mostOfToken });
-      return { principal, secret, expiresAtMs };
+      const options = { nowMs, most: mostOfToken, isLink: owner === undefined };
+      const isBegun = await addSession(database, sdkAppId, session, options);
+      return isBegun ? { principal, secret, expiresAtMs } : undefined;
     },
     async find(secret) {
       const session = secretForm.test(secret) ? await read(hashOf(secret)) : undefined;

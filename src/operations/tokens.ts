@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { invalid, ReaperError } from '../errors.js';
 import {
   addToken,
+  deleteOldLinks,
   deleteToken,
   readTokens,
   roles,
@@ -15,7 +16,7 @@ import {
 } from '../ledger/tokens.js';
 import { printable } from '../redact.js';
 import { isoTime } from '../text.js';
-import { recorded } from './actions.js';
+import { recorded, userOfMachine } from './actions.js';
 import type { Service } from './service.js';
 
 export { roles, type Role, type StoredToken };
@@ -26,7 +27,7 @@ export interface Principal {
   role: Role;
 }
 
-type KnownToken = Principal & Pick<StoredToken, 'sha256' | 'expiresAtMs'>;
+type KnownToken = Principal & Pick<StoredToken, 'sha256' | 'expiresAtMs' | 'link'>;
 
 export interface TokenRequest extends Principal {
   by: string;
@@ -60,13 +61,49 @@ async function makeToken(
   { name, role, by, expiresAtMs }: TokenRequest,
 ): Promise<string> {
   const token = `rr_${randomBytes(32).toString('base64url')}`;
-  const sha256 = hashOf(token);
-  if (await addToken(database, config.sdkAppId, { name, role, sha256, by, expiresAtMs }))
-    return token;
+  const row = { name, role, sha256: hashOf(token), by, expiresAtMs, link: undefined };
+  if (await addToken(database, config.sdkAppId, row)) return token;
   throw new ReaperError(
     'CONFLICT',
     `a token's name must be its own, got ${shown(name)}, which there is already; take another, or revoke that one first`,
   );
+}
+
+/** How long a sign-in link counts, in milliseconds. */
+export const linkMs = 10 * 60_000;
+
+const linkForm = /^rr_once_[\w-]{43}$/;
+
+/** Whether it has the form of the secret of a sign-in link. */
+export const isLink = (secret: string) => linkForm.test(secret);
+
+/**
+ * Makes the secret of a link that signs a browser in as an operator, once, within ten minutes.
+ *
+ * It is kept as a token is, and is none: nobody asks with it. What it was used for goes by its row,
+ * under the name `local`, so it is listed, and ends where that is revoked. Each link has a row of its
+ * own: neither another server nor another start ends a session.
+ *
+ * @param now - milliseconds since the epoch.
+ */
+export async function createSignInLink(
+  service: Service,
+  now: () => number = Date.now,
+): Promise<string> {
+  const { database, config } = service;
+  await deleteOldLinks(database, config.sdkAppId, now());
+  const secret = `rr_once_${randomBytes(32).toString('base64url')}`;
+  const row = { role: 'operator', sha256: hashOf(secret), link: 'open' } as const;
+  const by = userOfMachine();
+  const make = async () => {
+    for (let count = 1; ; count += 1) {
+      const name = count === 1 ? 'local' : `local-${count}`;
+      const request = { ...row, name, by, expiresAtMs: now() + linkMs };
+      if (await addToken(database, config.sdkAppId, request)) return name;
+    }
+  };
+  await recorded(service, by, { what: 'link.create' }, make, (name) => ({ target: name }));
+  return secret;
 }
 
 /** @param named - how the user calls it. @throws ReaperError `INVALID`. */
@@ -89,9 +126,9 @@ export function listTokens({ database, config }: Service): Promise<StoredToken[]
 
 /** The shape is a contract with scripts. The hash stays where it is. */
 export function tokenJson(token: StoredToken): object {
-  const { name, role, by } = token;
+  const { name, role, by, link = null } = token;
   const times = { createdAt: isoTime(token.createdAtMs), expiresAt: isoTime(token.expiresAtMs) };
-  return { name, role, by, ...times };
+  return { name, role, by, ...times, link };
 }
 
 /** @throws ReaperError `NOT_FOUND` where there is none of that name. */
@@ -114,9 +151,11 @@ export interface TokenBook {
    * @throws ReaperError `UNAVAILABLE` where that cannot be known.
    */
   find(token: string): Promise<Principal | undefined>;
-  /** The same, of a token whose SHA-256 alone is known. */
+  /** Whose session it is that began with the token, or by the link, of that SHA-256. */
   findByHash(sha256: Buffer): Promise<Principal | undefined>;
-  /** Whether there is no token that counts. */
+  /** As whom a link signs in; undefined where it is none, was used or ran out. */
+  findLink(secret: string): Promise<Principal | undefined>;
+  /** Whether there is no token that counts. Links are none. */
   isEmpty(): Promise<boolean>;
 }
 
@@ -136,9 +175,9 @@ export function openTokenBook(service: Service, file: string | undefined): Token
     const tokens = file === undefined ? await listTokens(service) : readTokensFile(file);
     known = { tokens, readAtMs };
   }
-  async function valid(): Promise<readonly KnownToken[]> {
+  async function valid(mostMs = freshMs): Promise<readonly KnownToken[]> {
     const ageMs = performance.now() - (known?.readAtMs ?? Number.NEGATIVE_INFINITY);
-    if (ageMs >= freshMs) {
+    if (ageMs >= mostMs) {
       reading ??= read().finally(() => {
         reading = undefined;
       });
@@ -150,18 +189,26 @@ export function openTokenBook(service: Service, file: string | undefined): Token
     const now = Date.now();
     return (known?.tokens ?? []).filter(({ expiresAtMs = Infinity }) => expiresAtMs > now);
   }
-  async function findByHash(sha256: Buffer): Promise<Principal | undefined> {
+  async function find(
+    sha256: Buffer,
+    links: readonly KnownToken['link'][],
+    mostMs?: number,
+  ): Promise<Principal | undefined> {
     let found: Principal | undefined;
     // All of them are looked at, so that the time tells nothing of which.
-    for (const { name, role, sha256: each } of await valid()) {
-      if (timingSafeEqual(each, sha256)) found = { name, role };
+    for (const { name, role, link, sha256: each } of await valid(mostMs)) {
+      if (timingSafeEqual(each, sha256) && links.includes(link)) found = { name, role };
     }
     return found;
   }
+  /** It may have been made a moment ago, at another server too. */
+  const findNew = async (sha256: Buffer, links: readonly KnownToken['link'][]) =>
+    (await find(sha256, links)) ?? find(sha256, links, 0);
   return {
-    find: (token) => findByHash(hashOf(token)),
-    findByHash,
-    isEmpty: async () => (await valid()).length === 0,
+    find: (token) => find(hashOf(token), [undefined]),
+    findByHash: (sha256) => findNew(sha256, [undefined, 'used']),
+    findLink: async (secret) => (isLink(secret) ? findNew(hashOf(secret), ['open']) : undefined),
+    isEmpty: async () => (await valid()).every(({ link }) => link !== undefined),
   };
 }
 
@@ -194,7 +241,8 @@ function readTokensFile(path: string): KnownToken[] {
       );
     }
     if (tokens.has(name)) throw invalid(`${at} must have a name of its own; correct it`);
-    tokens.set(name, { name, role, sha256: hashOf(token), expiresAtMs: undefined });
+    const sha256 = hashOf(token);
+    tokens.set(name, { name, role, sha256, expiresAtMs: undefined, link: undefined });
   }
   return [...tokens.values()];
 }

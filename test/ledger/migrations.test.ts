@@ -187,7 +187,7 @@ const versions = async () =>
 /** As the version before had it, as far as its number tells. */
 const makeOlder = () =>
   sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       drop table room_reaper.sessions`);
+       alter table room_reaper.tokens drop column link`);
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({

@@ -1,7 +1,13 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/ledger/database.js';
 import { openSessionBook } from '../../src/operations/sessions.js';
-import { createToken, openTokenBook, revokeToken } from '../../src/operations/tokens.js';
+import {
+  createSignInLink,
+  createToken,
+  listTokens,
+  openTokenBook,
+  revokeToken,
+} from '../../src/operations/tokens.js';
 import { folderWith } from '../e2e/room-reaper.js';
 import { useService } from './service.js';
 
@@ -91,6 +97,86 @@ test('it goes by a token of a file too', async () => {
   const secret = await begin(book, token);
   expect(await book.find(secret)).toEqual({ name: 'grafana', role: 'viewer' });
   expect(await openBook().find(secret)).toBeUndefined();
+});
+
+describe('a sign-in link', () => {
+  const local = { name: 'local', role: 'operator' } as const;
+
+  test('signs in once, at whichever server, and is kept nowhere', async () => {
+    const [book, other] = [openBook(), openBook()];
+    // They have read what there is, a moment before.
+    for (const each of [book, other]) expect(await each.begin('nobody')).toBeUndefined();
+    const link = await createSignInLink(app.service);
+    const secret = await begin(book, link);
+    for (const each of [book, other]) {
+      expect(await each.find(secret)).toEqual(local);
+      expect(await each.begin(link)).toBeUndefined();
+    }
+    const rows = await app.sql(
+      'select t::text as row from room_reaper.tokens t union all select a::text from room_reaper.actions a',
+    );
+    for (const hidden of [link, secret]) expect(JSON.stringify(rows)).not.toContain(hidden);
+    expect(await listTokens(app.service)).toMatchObject([{ ...local, link: 'used' }]);
+  });
+
+  test('signs one in of two who use it at once', async () => {
+    const link = await createSignInLink(app.service);
+    const begun = await Promise.all([1, 2, 3].map(() => openBook().begin(link)));
+    expect(begun.filter((session) => session !== undefined)).toHaveLength(1);
+  });
+
+  test('is no token: nobody asks with it, and there is still no token', async () => {
+    const tokens = openTokenBook(app.service, undefined);
+    const link = await createSignInLink(app.service);
+    for (const use of [() => undefined, () => openBook().begin(link)]) {
+      await use();
+      const later = openTokenBook(app.service, undefined);
+      for (const book of [tokens, later]) {
+        expect(await book.find(link)).toBeUndefined();
+        expect(await book.isEmpty()).toBe(true);
+      }
+    }
+  });
+
+  test('runs out after ten minutes, its session after twelve hours, and both leave nothing', async () => {
+    let nowMs = Date.now();
+    const now = () => nowMs;
+    const kept = await createSignInLink(app.service, now);
+    const used = await createSignInLink(app.service, now);
+    const clock = vi.spyOn(Date, 'now').mockImplementation(now);
+    nowMs += 10 * 60_000 - 1_000;
+    const secret = await begin(openBook(now), used);
+    nowMs += 1_000;
+    expect(await openBook(now).begin(kept)).toBeUndefined();
+    expect(await openBook(now).find(secret)).toEqual({ ...local, name: 'local-2' });
+    nowMs += 12 * hours - 1_000;
+    expect(await openBook(now).find(secret)).toBeUndefined();
+    await createSignInLink(app.service, now);
+    expect(await listTokens(app.service)).toMatchObject([{ name: 'local', link: 'open' }]);
+    clock.mockRestore();
+  });
+
+  test('has a row of its own: another leaves its session, and revoking it ends that', async () => {
+    const first = await begin(openBook(), await createSignInLink(app.service));
+    const second = await begin(openBook(), await createSignInLink(app.service));
+    const book = openBook();
+    expect(await book.find(first)).toEqual(local);
+    expect(await book.find(second)).toEqual({ ...local, name: 'local-2' });
+    await revokeToken(app.service, 'local');
+    await expect.poll(() => book.find(first)).toBeUndefined();
+    expect(await book.find(second)).toBeDefined();
+    const unused = await createSignInLink(app.service);
+    await revokeToken(app.service, 'local');
+    await expect.poll(() => openBook().begin(unused)).toBeUndefined();
+  });
+
+  test('is not used up at a server whose tokens are in a file', async () => {
+    const link = await createSignInLink(app.service);
+    const path = `${folderWith({ tokens: '' })}/tokens`;
+    const book = openSessionBook(app.service, openTokenBook(app.service, path));
+    expect(await book.begin(link)).toBeUndefined();
+    await begin(openBook(), link);
+  });
 });
 
 test('a token has fifty at most: one more ends the oldest', async () => {
