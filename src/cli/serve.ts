@@ -62,10 +62,13 @@ async function serve(
   try {
     const server = await startServer(config, {
       ...{ log, inspected, version: packageVersion(), makesToken: simulate },
+      // It signs in whoever reads it: a service manager would keep it in its journal.
+      showsLink: simulate || io.stderr.isTTY === true,
       onNotice: (message) => say(io, message),
     });
     if (withWorker) worker = forkWorker(env);
     say(io, `serves ${server.url}`);
+    if (server.signInUrl !== undefined) say(io, sayHowToSignIn(server.signInUrl));
     if (server.token !== undefined) say(io, sayHowToTry(server.url, server.token));
     const ended = await Promise.race([
       interrupt.interrupted,
@@ -78,6 +81,10 @@ async function serve(
     await worker?.end();
     interrupt.dispose();
   }
+}
+
+function sayHowToSignIn(url: string): string {
+  return `sign a browser in, once within ten minutes (after that, start it again): ${url}`;
 }
 
 function sayHowToTry(url: string, token: string): string {

@@ -61,9 +61,12 @@ function hasBearer(request: Request): boolean {
   return /^Bearer\b/i.test(request.headers.get('Authorization') ?? '');
 }
 
-export function unauthenticated(detail: string): HttpProblem {
+export function unauthenticated(
+  detail: string,
+  remedy = 'room-reaper token create makes one',
+): HttpProblem {
   return new HttpProblem('UNAUTHENTICATED', detail, {
-    remedy: 'room-reaper token create makes one',
+    remedy,
     headers: { 'WWW-Authenticate': 'Bearer realm="room-reaper"' },
   });
 }

@@ -21,7 +21,13 @@ import { openService, type Service } from '../operations/service.js';
 import { createStatusReader, statusJson, type Status } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
 import { openSessionBook } from '../operations/sessions.js';
-import { createToken, listTokens, openTokenBook, revokeToken } from '../operations/tokens.js';
+import {
+  createSignInLink,
+  createToken,
+  listTokens,
+  openTokenBook,
+  revokeToken,
+} from '../operations/tokens.js';
 import { configuredProtection } from '../protected-rooms.js';
 import { within } from '../time-limit.js';
 import { openMetricsEndpoint, readinessOf, type MetricsEndpoint } from '../metrics-endpoint.js';
@@ -38,6 +44,8 @@ export interface HttpServer {
   readonly url: string;
   /** Of a demo: for whoever tries it. */
   readonly token: string | undefined;
+  /** Signs a browser in, once; undefined: there is a token, or nobody may see the link. */
+  readonly signInUrl: string | undefined;
   /** Ends in order. @param meanwhile - what must have ended before the stores are closed. */
   close(meanwhile?: Promise<void>): Promise<void>;
 }
@@ -45,6 +53,8 @@ export interface HttpServer {
 export interface ServerOptions {
   /** Makes a token that counts for a day: for whoever tries it. */
   makesToken?: boolean;
+  /** Somebody sees a sign-in link, and no journal keeps it. */
+  showsLink?: boolean;
   /** Of this package. */
   version: string;
   log: Logger;
@@ -90,10 +100,12 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   try {
     const token = options.makesToken === true ? await makeDemoToken(service) : undefined;
     const tokens = openTokenBook(service, config.serveTokensFile);
-    if (await tokens.isEmpty()) {
-      if (!isLoopback(config.serveHost)) throw tokenless(config);
-      onNotice(`nobody has a token yet, so nobody can ask; ${makeOne}`);
-    }
+    const isNobodys = await tokens.isEmpty();
+    if (isNobodys && !isLoopback(config.serveHost)) throw tokenless(config);
+    const offersLink = options.showsLink && (isNobodys || token !== undefined);
+    const link = offersLink ? await makeLink(service) : undefined;
+    if (isNobodys && link === undefined)
+      onNotice(`nobody has a token yet, so nobody can ask; ${makeOne(config)}`);
     const closing = new AbortController();
     // Each request that waits listens to it.
     setMaxListeners(0, closing.signal);
@@ -126,6 +138,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     return {
       url: urlOf(server, config),
       token,
+      signInUrl: link && `${urlOf(server, config)}/#sign-in=${link}`,
       async close(meanwhile) {
         closing.abort();
         endpoint?.drain();
@@ -167,12 +180,24 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
 }
 
-const makeOne = 'make one: room-reaper token create --name NAME --role operator';
+/** For whoever started it on this machine. Where a file says who may ask, nobody else does. */
+async function makeLink(service: Service): Promise<string | undefined> {
+  const { serveHost, serveTokensFile } = service.config;
+  if (serveTokensFile !== undefined || !isLoopback(serveHost)) return undefined;
+  return createSignInLink(service);
+}
 
-function tokenless({ serveHost }: Config): ReaperError {
+function makeOne({ serveTokensFile, serveHost }: Config): string {
+  if (serveTokensFile !== undefined) return 'add a line to SERVE_TOKENS_FILE: NAME operator TOKEN';
+  const make = 'make one: room-reaper token create --name NAME --role operator';
+  if (!isLoopback(serveHost)) return make;
+  return `${make}. Started on a terminal, serve prints a link that signs a browser in`;
+}
+
+function tokenless(config: Config): ReaperError {
   return new ReaperError(
     'REFUSED',
-    `there must be a token where others than this machine can ask (SERVE_HOST is ${serveHost}), got none; ${makeOne}`,
+    `there must be a token where others than this machine can ask (SERVE_HOST is ${config.serveHost}), got none; ${makeOne(config)}`,
   );
 }
 

@@ -44,7 +44,7 @@ test('a list that was taken comes onto the queue whole, each room once, though t
   expect(await second.served.ended).toMatchObject({ code: 0 });
 });
 
-test('who tries it gets a server, a worker, a stand-in API and a token by one command', async () => {
+test('who tries it gets a server, a worker, a stand-in API, a token and a sign-in link by one command', async () => {
   const served = start(['serve', '--simulate', '--port', '0'], { env: { LOG_LEVEL: 'silent' } });
   const tried = await served.said(/Bearer rr_[\w-]+.*http\S+\/v1\/batches/);
   const [, token = '', url = ''] = /(rr_[\w-]+).*(http\S+)\/v1\/batches/.exec(tried) ?? [];
@@ -55,6 +55,9 @@ test('who tries it gets a server, a worker, a stand-in API and a token by one co
   });
   const { batchId } = answer.json as { batchId: string };
   const batch = async () => (await askAt(url, `/v1/batches/${batchId}`, { headers })).json;
+  const link = await served.said(/http\S+\/#sign-in=\S+/);
+  const body = { token: /#sign-in=(\S+)/.exec(link)?.[1] };
+  expect((await askAt(url, '/session', { body })).json).toMatchObject({ name: 'local' });
   await expect.poll(batch, { timeout: 60_000 }).toMatchObject({
     ...{ state: 'finished', outcomes: { destroyed: 2 } },
   });

@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest';
-import { inspectConfig } from '../../src/config.js';
+import { describe, expect, test } from 'vitest';
+import { inspectConfig, type Config } from '../../src/config.js';
 import { createLog } from '../../src/log.js';
 import { createToken, revokeToken } from '../../src/operations/tokens.js';
 import { startServer } from '../../src/server/server.js';
+import { afterThisTest, folderWith } from '../e2e/room-reaper.js';
+import { freshSdkAppId } from '../support/servers.js';
 import { askAt, useServer, type Answer } from './fixture.js';
 
 const app = useServer();
@@ -199,6 +201,77 @@ test('another server, below a base path, knows the session too', async () => {
   }
 });
 
+describe('on this machine, while nobody has a token', () => {
+  async function serve(env: Partial<Config>, showsLink = true) {
+    const notices: string[] = [];
+    const config = { ...app.config, sdkAppId: freshSdkAppId(), ...env };
+    const server = await startServer(config, {
+      ...{ version: '1.2.3', showsLink, onNotice: (notice: string) => notices.push(notice) },
+      inspected: inspectConfig({}, { app: false, credentials: false }),
+      log: createLog({
+        ...{ level: 'trace', readable: false, colour: false },
+        destination: { write: (line) => app.log.push(line) },
+      }),
+    });
+    afterThisTest(() => server.close());
+    return { server, config, notices };
+  }
+  const secretOf = (url = '') => /#sign-in=(rr_once_[\w-]{43})$/.exec(url)?.[1] ?? '';
+
+  test('a link signs a browser in as an operator, once, and is told nobody else', async () => {
+    const { server, config, notices } = await serve({ serveBasePath: '/reaper' });
+    const { url, signInUrl } = server;
+    const token = secretOf(signInUrl);
+    expect(signInUrl).toBe(`${url}/#sign-in=${token}`);
+    const asBearer = { Authorization: `Bearer ${token}` };
+    expect((await askAt(url, '/v1/me', { headers: asBearer })).status).toBe(401);
+
+    const foreign = { Origin: 'https://foreign.example' };
+    const refused = await askAt(url, '/session', { headers: foreign, body: { token } });
+    expect(refused.status).toBe(403);
+    const signedIn = await askAt(url, '/session', { body: { token } });
+    expect(signedIn).toMatchObject({ status: 200, json: { name: 'local', role: 'operator' } });
+    const [Cookie = ''] = setCookie(signedIn).split(';');
+    const other = (await serve({ sdkAppId: config.sdkAppId })).server;
+    for (const each of [url, other.url]) {
+      const { json } = await askAt(each, '/v1/me', { headers: { Cookie } });
+      expect(json).toMatchObject({ name: 'local', role: 'operator' });
+      const again = await askAt(each, '/session', { body: { token } });
+      expect(again).toMatchObject({ status: 401, json: { code: 'UNAUTHENTICATED' } });
+      expect(again.json).toHaveProperty('remedy', expect.stringContaining('serve again'));
+    }
+    // Whoever started the other one has a link too.
+    expect(secretOf(other.signInUrl)).not.toBe(token);
+    const body = { reason: 'a look' };
+    await askAt(url, '/v1/pause', { headers: { Cookie, ...own }, body });
+    const { text } = await askAt(url, '/v1/actions', { headers: { Cookie } });
+    expect(text).toMatch(/"who":"local","role":"operator","way":"dashboard","what":"queue.pause"/);
+    for (const told of [text, notices.join(), app.log.join('')])
+      for (const secret of [token, Cookie.split('=')[1] ?? '']) expect(told).not.toContain(secret);
+  });
+
+  test('there is none where a journal would keep it, or a file says who may ask', async () => {
+    const unseen = await serve({}, false);
+    const file = `${folderWith({ tokens: '' })}/tokens`;
+    const filed = await serve({ serveTokensFile: file });
+    for (const { server } of [unseen, filed]) expect(server.signInUrl).toBeUndefined();
+    expect(unseen.notices.join()).toMatch(/nobody has a token.*token create.*on a terminal/);
+    expect(filed.notices.join()).toContain('SERVE_TOKENS_FILE');
+  });
+
+  test('a link opens nothing to others: beyond this machine a token is wanted', async () => {
+    const { config } = await serve({});
+    await expect(serve({ sdkAppId: config.sdkAppId, serveHost: '0.0.0.0' })).rejects.toMatchObject({
+      code: 'REFUSED',
+    });
+  });
+
+  test('whoever has a token needs none', async () => {
+    const { server } = await serve({ sdkAppId: app.config.sdkAppId });
+    expect(server.signInUrl).toBeUndefined();
+  });
+});
+
 test('who guesses waits, and takes nobody’s place', async () => {
   const answers: Answer[] = [];
   const guess = () => void signIn('rr_guess').then((answer) => answers.push(answer));
@@ -208,6 +281,7 @@ test('who guesses waits, and takes nobody’s place', async () => {
   };
   await expect.poll(codes).toContain(429);
   expect((await signIn(app.tokens.viewer)).status).toBe(200);
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]));
+  const seen = () => new Set(answers.map(({ status }) => status));
+  await expect.poll(seen).toEqual(new Set([401, 429]));
   expect(app.log.join('')).not.toContain('rr_guess');
 });

@@ -1,11 +1,12 @@
 /** Signing in and out: a browser gives a token once, and has a cookie for it. */
 import { z } from '@hono/zod-openapi';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { roles } from '../../operations/tokens.js';
+import { isLink, roles } from '../../operations/tokens.js';
 import { isoTime } from '../../text.js';
 import { foreignSite, siteOf } from '../cookie.js';
 import { unauthenticated } from '../guard.js';
 import { createPlaces } from '../places.js';
+import type { HttpProblem } from '../problem.js';
 import { route } from '../route.js';
 import { createSlowdown } from '../slowdown.js';
 
@@ -23,12 +24,23 @@ async function delayFailure(closing: AbortSignal): Promise<void> {
   }
 }
 
+function linkOver(): HttpProblem {
+  return unauthenticated(
+    'the sign-in link must not have been used yet, and be at most ten minutes old',
+    'start room-reaper serve again, on a terminal, for another; or sign in with a token',
+  );
+}
+
 export const signIn = route(
   {
     ...{ method: 'post', path: '/session', role: 'none' },
     summary: 'Gives a browser a cookie for a token, for twelve hours.',
     body: z.strictObject({
-      token: z.string().min(1).max(1_000).meta({ description: 'as it stands in Authorization' }),
+      token: z
+        .string()
+        .min(1)
+        .max(1_000)
+        .meta({ description: 'as it stands in Authorization, or of a sign-in link' }),
     }),
     answers: {
       200: {
@@ -43,7 +55,7 @@ export const signIn = route(
     const begun = await sessions.begin(body.token);
     if (begun === undefined) {
       await delayFailure(closing);
-      throw unauthenticated('the token must be one that counts');
+      throw isLink(body.token) ? linkOver() : unauthenticated('the token must be one that counts');
     }
     const before = cookie.read(request);
     if (before !== undefined) await sessions.end(before);
