@@ -20,7 +20,6 @@ const settings: Readonly<Record<string, string>> = {
   IntervalStyle: 'postgres',
   bytea_output: 'hex',
   standard_conforming_strings: 'on',
-  statement_timeout: '0',
   lock_timeout: '0',
   idle_in_transaction_session_timeout: '0',
 };
@@ -42,6 +41,8 @@ export interface SessionNeeds {
   patience?: Patience | undefined;
   /** Nothing can be written by mistake. */
   readOnly?: boolean;
+  /** The server ends a statement that takes longer, in milliseconds. Default: it ends none. */
+  statementLimitMs?: number;
 }
 
 /**
@@ -50,11 +51,12 @@ export interface SessionNeeds {
  */
 export async function prepareSession(
   client: pg.ClientBase,
-  { searchPath, readOnly = false }: SessionNeeds = {},
+  { searchPath, readOnly = false, statementLimitMs = 0 }: SessionNeeds = {},
   pid = (client as pg.ClientBase & { processID: number | null }).processID,
 ): Promise<boolean> {
   const wanted = {
     ...settings,
+    statement_timeout: String(statementLimitMs),
     default_transaction_read_only: readOnly ? 'on' : 'off',
     ...(searchPath === undefined ? {} : { search_path: searchPath }),
   };

@@ -29,7 +29,7 @@ export interface Stores {
   /** Connects to the ledger and, unless it is only to look, brings its schema up to date. */
   openLedger(
     onIdleError: (error: Error) => void,
-    options?: Pick<DatabaseOptions, 'readOnly' | 'isPatient'>,
+    options?: Pick<DatabaseOptions, 'readOnly' | 'isPatient' | 'asksForOthers'>,
   ): Promise<Database>;
   /** Brings its schema up to date, also under workers of an older program. */
   migrateLedger(): Promise<Migrated>;

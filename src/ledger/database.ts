@@ -33,10 +33,26 @@ export interface DatabaseOptions
   patience?: Patience;
   /** So is each statement: for commands. A worker knows itself what it tries again, and until when. */
   isPatient?: boolean;
+  /**
+   * Its statements are those of whoever asks: also behind a pooler the server ends what nobody waits
+   * for. There it takes two more round trips a statement, since nothing can be set in a session.
+   */
+  asksForOthers?: boolean;
+  /** How long a statement may take, in milliseconds. Default: half a minute. */
+  statementLimitMs?: number;
 }
 
 /** Connections of one process to the ledger: reserving, recording, and a few for the rest. */
 const poolSize = 4;
+
+/** A server that hangs must not hang the worker: after this the statement is run anew. */
+const longestStatementMs = 30_000;
+
+/**
+ * What nobody waits for any more ends at the server too, in milliseconds after that: whoever asked
+ * for it may have died.
+ */
+const abandonedMs = 1_000;
 
 /**
  * Connects and, unless it is only to look, brings the schema up to date.
@@ -45,23 +61,25 @@ const poolSize = 4;
  *   not as this program needs it.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { readOnly = false, statementLimitMs: limitMs = longestStatementMs } = options;
+  const statementLimitMs = limitMs + abandonedMs;
   const { pool, isPooled } = openPool(
     {
       max: poolSize,
-      // A server that hangs must not hang the worker: after this the statement is run anew.
-      query_timeout: 30_000,
+      query_timeout: limitMs,
       application_name: 'room-reaper',
       ...options.connection,
     },
     (error) => options.onIdleError?.(error),
-    options.readOnly ? { readOnly: true } : {},
+    { readOnly, statementLimitMs },
   );
   try {
-    await prepare(pool, options, options.readOnly ? 'read' : 'write');
+    await prepare(pool, options, readOnly ? 'read' : 'write');
   } catch (error) {
     await pool.end();
     throw unavailable(options.shownAs, error);
   }
+  const isLimitedByTransaction = () => isPooled() && options.asksForOthers === true;
   async function runOnce<Row extends pg.QueryResultRow>(
     name: string,
     sql: string,
@@ -73,10 +91,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       const run = async (values: readonly unknown[]) => {
         // What is prepared behind a pooler may be in another session the next time.
         const statement = { text: sql, values: [...values], ...(isPooled() ? {} : { name }) };
-        return (await client.query<Row>(statement)).rows;
+        if (!isLimitedByTransaction()) return (await client.query<Row>(statement)).rows;
+        await client.query(`begin; set local statement_timeout = ${statementLimitMs}`);
+        const { rows } = await client.query<Row>(statement);
+        await client.query('commit');
+        return rows;
       };
-      return await run(parameters).catch((error: unknown) => {
+      return await run(parameters).catch(async (error: unknown) => {
         if (!isUntranslatable(error)) throw error;
+        if (isLimitedByTransaction()) await client.query('rollback');
         return run(parameters.map(escaped));
       });
     } catch (error) {

@@ -74,7 +74,10 @@ export interface ServiceOptions {
   readOnly?: boolean;
   /** For what asks for nothing new: no embedded database and no queue is made for it. Default: as `readOnly`. */
   mustBeMade?: boolean;
-  /** For what others wait for: while Redis is away it fails at once. */
+  /**
+   * For what others wait for: while Redis is away it fails at once, and what nobody waits for any
+   * more ends in a Postgres behind a pooler too.
+   */
   failFast?: boolean;
 }
 
@@ -84,7 +87,8 @@ export async function openService(config: Config, options: ServiceOptions): Prom
   const stores = await openStores(config, options.onNotice, { mayMake: !mustBeMade });
   let database: Database;
   try {
-    database = await stores.openLedger(() => undefined, { isPatient: true, readOnly });
+    const access = { isPatient: true, readOnly, asksForOthers: failFast };
+    database = await stores.openLedger(() => undefined, access);
   } catch (error) {
     await stores.close();
     throw error;

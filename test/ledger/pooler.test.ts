@@ -6,9 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, test } from 'vitest';
-import { type Database, migrateDatabase, openDatabase } from '../../src/ledger/database.js';
+import {
+  type Database,
+  type DatabaseOptions,
+  migrateDatabase,
+  openDatabase,
+} from '../../src/ledger/database.js';
 import { openQueue } from '../../src/queue/open.js';
-import { createDatabase, createFreshDatabase, freshSdkAppId } from '../support/servers.js';
+import {
+  createDatabase,
+  createFreshDatabase,
+  freshSdkAppId,
+  withPostgres,
+} from '../support/servers.js';
 import { unprivilegedUser } from '../support/facts.js';
 import { freePort } from '../support/program.js';
 import { makeLine, openLedger, requests, useLedger } from './fixture.js';
@@ -63,6 +73,25 @@ unix_socket_dir =
   return `postgres://${username}@127.0.0.1:${own}/${database}`;
 }
 
+/** Returns when a statement that its client gave up has ended at the server too. */
+async function abandonStatement(url: string, place: DatabaseOptions): Promise<void> {
+  const database = await openDatabase({ ...place, statementLimitMs: 1_000 });
+  const asleep = `select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and state = 'active' and query like '%sleep(600)'`;
+  const count = () =>
+    withPostgres(url, async (client) => (await client.query<{ n: number }>(asleep)).rows);
+  const sleeping = database.query('sleep', 'select pg_sleep(600)', []);
+  await expect(sleeping).rejects.toThrow(/timeout/);
+  await expect.poll(count, { timeout: 20_000 }).toEqual([{ n: 0 }]);
+  await database.close();
+}
+
+test('a statement that nobody waits for ends at the server, also where its client is a worker', async () => {
+  const { url, drop } = await createDatabase();
+  ends.push(drop);
+  await abandonStatement(url, { connection: { connectionString: url }, shownAs: 'it' });
+});
+
 describe.skipIf(program === '')('behind pgbouncer', () => {
   const ledger = useLedger();
 
@@ -98,6 +127,22 @@ describe.skipIf(program === '')('behind pgbouncer', () => {
     await expect(openDatabase({ ...place, readOnly: true })).rejects.toThrow(/is not made yet/);
     expect((await migrateDatabase(place)).from).toBeUndefined();
     await (await openDatabase({ ...place, readOnly: true })).close();
+  });
+
+  test('in transaction mode the server ends what others asked for and nobody waits for, and keeps what it takes', async () => {
+    const { url, drop } = await createDatabase();
+    ends.push(drop);
+    const connection = { connectionString: await behindPooler(url, 'transaction') };
+    const place = { connection, shownAs: 'it', asksForOthers: true };
+    await abandonStatement(url, place);
+    const database = await openDatabase(place);
+    await database.query('make', 'create table public.kept (text text)', []);
+    // NUL is in no text of Postgres: it is written otherwise, by another try.
+    for (const text of ['a', 'b\0'])
+      await database.query('keep', 'insert into public.kept values ($1)', [text]);
+    const kept = await withPostgres(url, (client) => client.query('table public.kept'));
+    expect(kept.rows).toEqual([{ text: 'a' }, { text: 'b\\u0000' }]);
+    await database.close();
   });
 
   const openQueueAt = (url: string) =>
