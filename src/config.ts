@@ -38,7 +38,14 @@ type Inspected = InspectedConfig['config'];
 
 /** What a command may do without. */
 type Optional =
-  'credentials' | 'proxy' | 'protectedRoomsFile' | 'serveTokensFile' | 'serveLabel' | 'notify' | 'metricsPort';
+  | 'credentials'
+  | 'proxy'
+  | 'protectedRoomsFile'
+  | 'serveTokensFile'
+  | 'serveLabel'
+  | 'notify'
+  | 'metricsPort'
+  | 'workerMetricsPort';
 
 export type Config = Complete<Omit<Inspected, Optional>> & Pick<Inspected, Optional>;
 
@@ -71,7 +78,8 @@ export function readConfig(
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
   const { credentials, proxy, protectedRoomsFile, ...others } = config;
-  const { serveTokensFile, serveLabel, notify, metricsPort, ...rest } = others;
+  const { serveTokensFile, serveLabel, notify, ...further } = others;
+  const { metricsPort, workerMetricsPort, ...rest } = further;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
   if (problems.length > 0 || !isComplete(required)) {
     throw new ReaperError(
@@ -83,7 +91,7 @@ export function readConfig(
   return Object.freeze({
     ...required,
     ...{ credentials, proxy, protectedRoomsFile },
-    ...{ serveTokensFile, serveLabel, notify, metricsPort },
+    ...{ serveTokensFile, serveLabel, notify, metricsPort, workerMetricsPort },
   });
 }
 
@@ -178,6 +186,13 @@ export function inspectConfig(
     notifyUrl === undefined || notifySecret === undefined
       ? undefined
       : Object.freeze({ url: notifyUrl, secret: notifySecret });
+  const metricsPort = read('METRICS_PORT');
+  const workerMetricsPort = read('WORKER_METRICS_PORT');
+  if (metricsPort !== undefined && metricsPort === workerMetricsPort) {
+    problems.push(
+      `WORKER_METRICS_PORT must be another port than METRICS_PORT, got ${workerMetricsPort} for both; each process tells what it did itself`,
+    );
+  }
   const config = {
     sdkAppId,
     credentials,
@@ -210,7 +225,8 @@ export function inspectConfig(
     /** Where events go, and what signs them; undefined: nobody is told. */
     notify,
     /** Undefined: metrics and health are not served. */
-    metricsPort: read('METRICS_PORT'),
+    metricsPort,
+    workerMetricsPort,
     logLevel: read('LOG_LEVEL'),
   };
   const saysLedger = environment['DATABASE_URL'] || environment['DATABASE_URL_FILE'];

@@ -115,7 +115,7 @@ export async function openMetricsEndpoint(options: {
   } catch (error) {
     throw new ReaperError(
       'INVALID',
-      `METRICS_PORT must be a port that is free, got ${port}: ${reasonOf(error)}`,
+      `METRICS_PORT (of the worker of \`serve\`: WORKER_METRICS_PORT) must be a port that is free, got ${port}: ${reasonOf(error)}`,
       { cause: error },
     );
   }

@@ -31,6 +31,7 @@ export const variableNames = [
   'NOTIFY_SECRET',
   'NOTIFY_SECRET_FILE',
   'METRICS_PORT',
+  'WORKER_METRICS_PORT',
   'LOG_LEVEL',
 ] as const;
 

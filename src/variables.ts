@@ -238,6 +238,10 @@ export const variables = {
     schema: integer(1, 65_535),
     meaning: 'port of `/metrics`, `/livez` and `/readyz`, of `worker` and `serve`',
   },
+  WORKER_METRICS_PORT: {
+    schema: integer(1, 65_535),
+    meaning: 'the same of the worker of `serve --with-worker`, which is a process of its own',
+  },
   LOG_LEVEL: {
     schema: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }),
     fallback: 'info',

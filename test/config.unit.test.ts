@@ -97,11 +97,23 @@ const defaults: Config = {
   serveLabel: undefined,
   notify: undefined,
   metricsPort: undefined,
+  workerMetricsPort: undefined,
   logLevel: 'info',
 };
 
 test('an app and its key are enough: the rest has defaults', () => {
   expect(readConfig(complete, everything)).toEqual(defaults);
+});
+
+test('two processes have no port of metrics together', () => {
+  const ports = { METRICS_PORT: '9464', WORKER_METRICS_PORT: '9465' };
+  expect(readConfig({ ...complete, ...ports }, everything)).toMatchObject({
+    ...{ metricsPort: 9464, workerMetricsPort: 9465 },
+  });
+  const one = { ...ports, WORKER_METRICS_PORT: '9464' };
+  expect(() => readConfig({ ...complete, ...one }, everything)).toThrow(
+    'WORKER_METRICS_PORT must be another port than METRICS_PORT, got 9464 for both',
+  );
 });
 
 test('an empty value counts as absent', () => {

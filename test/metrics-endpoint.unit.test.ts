@@ -98,6 +98,6 @@ test('a port that is taken is an error that names the variable', async () => {
   });
   await expect(second).rejects.toMatchObject({
     code: 'INVALID',
-    message: `METRICS_PORT must be a port that is free, got ${endpoint.port}: EADDRINUSE`,
+    message: `METRICS_PORT (of the worker of \`serve\`: WORKER_METRICS_PORT) must be a port that is free, got ${endpoint.port}: EADDRINUSE`,
   });
 });

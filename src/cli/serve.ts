@@ -66,7 +66,7 @@ async function serve(
       showsLink: simulate || io.stderr.isTTY === true,
       onNotice: (message) => say(io, message),
     });
-    if (withWorker) worker = forkWorker(env);
+    if (withWorker) worker = forkWorker(env, config.workerMetricsPort);
     say(io, `serves ${server.url}`);
     if (server.signInUrl !== undefined) say(io, sayHowToSignIn(server.signInUrl));
     if (server.token !== undefined) say(io, sayHowToTry(server.url, server.token));

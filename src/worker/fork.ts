@@ -11,12 +11,16 @@ export interface WorkerProcess {
   end(): Promise<void>;
 }
 
-/** It ends with this process too, also where that is killed: then the channel between them closes. */
-export function forkWorker(env: NodeJS.ProcessEnv): WorkerProcess {
+/**
+ * It ends with this process too, also where that is killed: then the channel between them closes.
+ *
+ * @param metricsPort - where it tells what it did; undefined: nowhere.
+ */
+export function forkWorker(env: NodeJS.ProcessEnv, metricsPort: number | undefined): WorkerProcess {
   const main = fileURLToPath(compiledFile('cli/main.js', import.meta.url));
   const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
-  // The port of metrics is this process's.
-  const own = { ...env, METRICS_PORT: '' };
+  // METRICS_PORT is this process's.
+  const own = { ...env, METRICS_PORT: String(metricsPort ?? ''), WORKER_METRICS_PORT: '' };
   const child = fork(main, ['worker'], { env: own, execArgv: [], stdio: [...stdio] });
   const ended = once(child, 'exit').then(([code]) => (code as number | null) ?? 1);
   return {

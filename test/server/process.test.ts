@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, redisAndPostgres, roomIds } from '../e2e/stage.js';
+import { freePort } from '../support/program.js';
 import { askAt } from './fixture.js';
 
 test('a list that was taken comes onto the queue whole, each room once, though the server is killed', async () => {
@@ -45,7 +46,11 @@ test('a list that was taken comes onto the queue whole, each room once, though t
 });
 
 test('who tries it gets a server, a worker, a stand-in API, a token and a sign-in link by one command', async () => {
-  const served = start(['serve', '--simulate', '--port', '0'], { env: { LOG_LEVEL: 'silent' } });
+  const [own, workers] = [await freePort(), await freePort()];
+  const ports = { METRICS_PORT: String(own), WORKER_METRICS_PORT: String(workers) };
+  const served = start(['serve', '--simulate', '--port', '0'], {
+    env: { LOG_LEVEL: 'silent', ...ports },
+  });
   const tried = await served.said(/Bearer rr_[\w-]+.*http\S+\/v1\/batches/);
   const [, token = '', url = ''] = /(rr_[\w-]+).*(http\S+)\/v1\/batches/.exec(tried) ?? [];
   const headers = { Authorization: `Bearer ${token}` };
@@ -61,6 +66,11 @@ test('who tries it gets a server, a worker, a stand-in API, a token and a sign-i
   await expect.poll(batch, { timeout: 60_000 }).toMatchObject({
     ...{ state: 'finished', outcomes: { destroyed: 2 } },
   });
+  // Each tells what it knows, at a port of its own.
+  const metrics = (port: number) => askAt(`http://127.0.0.1:${port}`, '/metrics');
+  expect((await metrics(workers)).text).toMatch(/^room_reaper_outcomes_total\{.*"\} 2$/m);
+  expect((await metrics(own)).text).not.toContain('room_reaper_outcomes_total');
+  expect((await metrics(own)).text).toContain('room_reaper_http_requests_total');
   served.kill('SIGTERM');
   expect(await served.ended).toMatchObject({ code: 0 });
 });

@@ -118,6 +118,8 @@ test('a port that is taken is said, and nothing is left open', async () => {
   const { variables } = await openWorker();
   await expect(startWorker(readConfig(variables), { log })).rejects.toMatchObject({
     code: 'INVALID',
-    message: `METRICS_PORT must be a port that is free, got ${variables.METRICS_PORT}: EADDRINUSE`,
+    message: expect.stringContaining(
+      `a port that is free, got ${variables.METRICS_PORT}`,
+    ) as string,
   });
 });
