@@ -1,9 +1,12 @@
 /** Bringing the ledger, and a queue in Postgres, to the version that this program works with. */
 import type { Config } from '../config.js';
+import type { Database } from '../ledger/database.js';
 import { adoptQueue } from '../ledger/identity.js';
+import { readApps } from '../ledger/line.js';
 import type { Migrated } from '../ledger/schema.js';
 import { openQueue } from '../queue/open.js';
 import { migrateQueue } from '../queue/tables.js';
+import { recorded } from './actions.js';
 import { refuseUnknownApp } from './service.js';
 import { openStores, type Stores } from '../stores.js';
 
@@ -33,33 +36,58 @@ export async function migrate(
     const ledger = await stores.migrateLedger();
     const { queue } = stores;
     const tables = queue.kind === 'postgres' ? await migrateQueue(queue) : undefined;
-    if (adoptsQueue) await adopt(config.sdkAppId, stores);
-    return { ledger, queue: tables, adopted: adoptsQueue };
+    const result = { ledger, queue: tables, adopted: adoptsQueue };
+    const isChanged = [ledger, tables].some((each) => each !== undefined && each.from !== each.to);
+    if (!isChanged && !adoptsQueue) return result;
+    const database = await stores.openLedger(() => undefined);
+    try {
+      if (isChanged) await writeDown(config, database, result);
+      if (adoptsQueue) await adopt(config, stores, database);
+    } finally {
+      await database.close();
+    }
+    return result;
   } finally {
     await stores.close();
   }
 }
 
-async function adopt(sdkAppId: number, stores: Stores): Promise<void> {
-  const database = await stores.openLedger(() => undefined);
+/** Once it is done: before, there may be no log. The tables are those of all apps, so each has it. */
+async function writeDown(config: Config, database: Database, done: MigrateResult): Promise<void> {
+  const known = (await readApps(database)).map(Number);
+  const own = config.sdkAppId === 0 ? [] : [config.sdkAppId];
+  const { ledger, queue } = migrateJson(done);
+  for (const sdkAppId of known.length > 0 ? known : own) {
+    const deed = { what: 'ledger.migrate' };
+    const service = { database, config: { sdkAppId } };
+    await recorded(
+      service,
+      undefined,
+      deed,
+      () => Promise.resolve(),
+      () => ({ counts: { ledger, queue } }),
+    );
+  }
+}
+
+async function adopt(config: Config, stores: Stores, database: Database): Promise<void> {
+  const { sdkAppId } = config;
+  const opened = await openQueue({
+    ...{ sdkAppId, connection: stores.queue, failFast: true, mustBeThere: true },
+    onError: () => undefined,
+  });
   try {
-    const opened = await openQueue({
-      ...{ sdkAppId, connection: stores.queue, failFast: true, mustBeThere: true },
-      onError: () => undefined,
-    });
-    try {
-      await refuseUnknownApp(sdkAppId, opened, database);
-      await adoptQueue(database, opened.ledger);
-    } finally {
-      await opened.close();
-    }
+    await refuseUnknownApp(sdkAppId, opened, database);
+    await recorded({ database, config }, undefined, { what: 'queue.adopt' }, () =>
+      adoptQueue(database, opened.ledger),
+    );
   } finally {
-    await database.close();
+    await opened.close();
   }
 }
 
 /** The shape is a contract. */
-export function migrateJson({ ledger, queue, adopted }: MigrateResult): object {
+export function migrateJson({ ledger, queue, adopted }: MigrateResult) {
   const versions = ({ from, to }: Migrated) => ({ from: from ?? null, to });
   return {
     ledger: versions(ledger),

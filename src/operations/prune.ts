@@ -8,6 +8,7 @@ import {
   type PruneOptions as LedgerOptions,
 } from '../ledger/prune.js';
 import { isoTime, rounded } from '../text.js';
+import { recorded } from './actions.js';
 import { ledgerNowMs, type Service } from './service.js';
 
 export type { Pruned } from '../ledger/prune.js';
@@ -44,18 +45,23 @@ export async function prune(service: Service, options: PruneOptions): Promise<Pr
       { remedy: 'keep_more' },
     );
   }
-  // What is noted now ended too late to be deleted.
-  if (!dryRun) await finishBatches(database, config.sdkAppId);
-  const pruned = await pruneLedger(database, {
-    ...options,
-    sdkAppId: config.sdkAppId,
-    beforeUs: Math.round(beforeMs * 1_000),
+  const { sdkAppId } = config;
+  const beforeUs = Math.round(beforeMs * 1_000);
+  const walk = async () => {
+    // What is noted now ended too late to be deleted.
+    if (!dryRun) await finishBatches(database, sdkAppId);
+    const pruned = await pruneLedger(database, { ...options, sdkAppId, beforeUs });
+    return { ...pruned, beforeMs, dryRun };
+  };
+  if (dryRun) return walk();
+  return recorded(service, undefined, { what: 'ledger.prune' }, walk, (done) => {
+    const { before, destructions, attempts, batches } = pruneJson(done);
+    return { counts: { before, destructions, attempts, batches } };
   });
-  return { ...pruned, beforeMs, dryRun };
 }
 
 /** The shape is a contract. */
-export function pruneJson({ dryRun, beforeMs, ...pruned }: PruneResult): object {
+export function pruneJson({ dryRun, beforeMs, ...pruned }: PruneResult) {
   const { destructions, attempts, batches } = pruned;
   return { dryRun, before: isoTime(beforeMs), destructions, attempts, batches };
 }

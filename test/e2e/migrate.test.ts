@@ -17,7 +17,7 @@ const makeNewer = (url: string) =>
   );
 
 test('a ledger that is not made yet: what reads says what to do, migrate makes it', async () => {
-  const { env } = await openStage();
+  const { env, sdkAppId } = await openStage();
   const options = { env: { ...env, ...(await redisAndPostgres(createFreshDatabase)) } };
 
   const notMade =
@@ -44,6 +44,16 @@ test('a ledger that is not made yet: what reads says what to do, migrate makes i
     ...{ code: 0, stdout: `the ledger is at version ${newest} already\n`, stderr: '' },
   });
   expect(await run(['status'], options)).toMatchObject({ code: 0 });
+  // Written down, once: the second changed nothing.
+  const { rows } = await withPostgres(options.env.DATABASE_URL, (client) =>
+    client.query('select sdk_app_id::int, what, way, counts, outcome from room_reaper.actions'),
+  );
+  expect(rows).toEqual([
+    {
+      ...{ sdk_app_id: sdkAppId, what: 'ledger.migrate', way: 'cli', outcome: 'done' },
+      counts: { ledger: { from: null, to: newest }, queue: null },
+    },
+  ]);
 });
 
 /** All that look, or work on what was asked for before. */

@@ -1,6 +1,6 @@
 /** A queue belongs to one ledger: with another one nothing is sent, added or shown. */
 import { expect, test } from 'vitest';
-import { createDatabase } from '../support/servers.js';
+import { createDatabase, withPostgres } from '../support/servers.js';
 import { afterThisTest, run } from './room-reaper.js';
 import { lines, openStage, postgresOnly, redisAndPostgres, roomIds } from './stage.js';
 
@@ -42,6 +42,10 @@ test.each([
 
   const adopted = await run(['migrate', '--adopt-queue', '--json'], second);
   expect(JSON.parse(adopted.stdout)).toMatchObject({ adopted: true });
+  const { rows } = await withPostgres(other.url, (client) =>
+    client.query('select what, outcome from room_reaper.actions order by id desc limit 1'),
+  );
+  expect(rows).toEqual([{ what: 'queue.adopt', outcome: 'done' }]);
   expect((await run(['doctor'], second)).stdout).not.toMatch(/^problem/m);
   const destroyed = await run(['destroy', '--room', 'room-0000'], second);
   expect(destroyed.code, destroyed.stderr).toBe(0);

@@ -85,6 +85,21 @@ test('the action log has what the command line did, page by page', async () => {
   const second = (await app.ask(`/v1/actions?limit=1&cursor=${first.next}`)).json;
   expect(second).toMatchObject({ actions: [{ id: pause?.['id'] }] });
   expect((await app.ask('/v1/actions?cursor=x')).status).toBe(422);
+
+  // What deletes of the log stands in it.
+  const pruning = ['prune', '--older-than', '0s', '--force', '--yes'];
+  await app.sql(
+    `insert into room_reaper.destructions
+       (id, room_id, sdk_app_id, requested_at, not_after, outcome, finished_at)
+     values ($1, 'old', $2, now(), now(), 'failed', now())`,
+    [randomUUID(), app.config.sdkAppId],
+  );
+  await run([...pruning, '--dry-run'], { env });
+  expect((await logged())[0]).toMatchObject({ id: resume?.['id'] });
+  expect((await run(pruning, { env })).code).toBe(0);
+  expect((await logged())[0]).toMatchObject({
+    ...{ what: 'ledger.prune', way: 'cli', counts: { destructions: expect.any(Number) as number } },
+  });
 });
 
 test('a replay does what its preview counted, or nothing', async () => {
