@@ -3,6 +3,7 @@ import { sessionMs } from '../operations/sessions.js';
 import { HttpProblem } from './problem.js';
 
 export interface SessionCookie {
+  readonly name: string;
   /** The secret in a request; undefined: there is none. */
   read(request: Request): string | undefined;
   /** `Set-Cookie`. @param secret - undefined: the browser is to forget it. */
@@ -16,6 +17,7 @@ export interface SessionCookie {
 export function sessionCookie(sdkAppId: number, basePath: string): SessionCookie {
   const name = `room_reaper_${sdkAppId}`;
   return {
+    name,
     read(request) {
       const pairs = request.headers.get('Cookie')?.split(';') ?? [];
       const found = pairs.find((pair) => pair.trim().startsWith(`${name}=`));

@@ -12,21 +12,28 @@ const problem = z
     remedy: z.string().optional().meta({ description: 'what mends it' }),
     errors: z.array(z.object({ line: z.int().optional(), detail: z.string() })).optional(),
   })
-  .meta({ description: 'RFC 9457' });
+  .openapi('Problem', { description: 'RFC 9457' });
 
 /** What the document says of the server. */
 export interface ApiFacts {
   version: string;
   /** Where the paths begin. */
   basePath: string;
+  /** Name of the cookie of a session. */
+  cookieName: string;
 }
 
-export function describeApi(routes: readonly Route[], { version, basePath }: ApiFacts): object {
+export function describeApi(routes: readonly Route[], facts: ApiFacts): object {
+  const { version, basePath, cookieName } = facts;
   const app = new OpenAPIHono();
-  app.openAPIRegistry.register('Problem', problem);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     ...{ type: 'http', scheme: 'bearer' },
     description: 'rr_…, made by `room-reaper token create`',
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    ...{ type: 'apiKey', in: 'cookie', name: cookieName },
+    description:
+      'of a browser that signed in at POST /session; what changes something must come from a page of this server',
   });
   const ofApi = routes.filter(({ isPage }) => isPage !== true);
   for (const each of ofApi) app.openAPIRegistry.registerPath(describeRoute(each));
@@ -50,18 +57,30 @@ const keyHeader = z.object({
   }),
 });
 
-function streamed({ json, types }: NonNullable<Route['streams']>) {
-  const list = { schema: { type: 'string', description: 'a RoomId a line' } } as const;
-  const lists = Object.fromEntries(types.map((type) => [type, list] as const));
-  return { 'application/json': { schema: json }, ...lists };
+/** Read or written as it comes: a text of each of these types. */
+function streamed(types: readonly string[]) {
+  const text = { schema: { type: 'string' } } as const;
+  return Object.fromEntries(types.map((type) => [type, text] as const));
+}
+
+function whoMay({ role, producersOwn }: Route): string {
+  if (role === 'none') return 'Needs no token.';
+  if (role === 'any') return 'Needs a token of any role.';
+  if (role === 'operator') return 'Needs the role operator.';
+  const own = producersOwn === true ? ', or producer for what it asked for' : '';
+  return `Needs the role ${role} or operator${own}.`;
+}
+
+function bodies({ json, types }: NonNullable<Route['streams']>) {
+  return { 'application/json': { schema: json }, ...streamed(types) };
 }
 
 function describeRoute(each: Route): RouteConfig {
   const { method, path, role, summary, parameters, query, body, answers, streams, takesKey } = each;
   const succeeded = Object.fromEntries(
-    Object.entries(answers).map(([status, { means, schema }]) => {
-      const content = schema && { content: { 'application/json': { schema } } };
-      return [status, { description: means, ...content }] as const;
+    Object.entries(answers).map(([status, { means, schema, types = [] }]) => {
+      const json = schema && { 'application/json': { schema } };
+      return [status, { description: means, content: { ...streamed(types), ...json } }] as const;
     }),
   );
   const failed = {
@@ -74,14 +93,14 @@ function describeRoute(each: Route): RouteConfig {
     ...(body === undefined
       ? {}
       : { body: { required: true, content: { 'application/json': { schema: body } } } }),
-    ...(streams === undefined ? {} : { body: { required: true, content: streamed(streams) } }),
+    ...(streams === undefined ? {} : { body: { required: true, content: bodies(streams) } }),
     ...(takesKey === true ? { headers: keyHeader } : {}),
   };
   return {
     ...{ method, path, summary, request },
     operationId: operationId(each),
-    description: role === 'none' ? 'Needs no token.' : `Needs the role ${role}, or operator.`,
-    security: role === 'none' ? [] : [{ token: [] }],
+    description: whoMay(each),
+    security: role === 'none' ? [] : [{ token: [] }, { session: [] }],
     responses: { ...succeeded, '4XX': failed, '5XX': failed },
   };
 }

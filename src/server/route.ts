@@ -55,8 +55,10 @@ interface Shape<Path, Query, Body> {
   streams?: { json: z.ZodType; types: readonly string[] };
   /** Whether it hears `Idempotency-Key`. */
   takesKey?: boolean;
-  /** What each status means; the schema of its JSON where there is one. */
-  answers: Readonly<Record<number, { means: string; schema?: z.ZodType }>>;
+  /** What each status means; the schema of its JSON, or the types of its text, where there is one. */
+  answers: Readonly<
+    Record<number, { means: string; schema?: z.ZodType; types?: readonly string[] }>
+  >;
 }
 
 export interface Route extends Shape<unknown, unknown, unknown> {

@@ -212,7 +212,7 @@ function createListener(context: ServerContext, config: Config, version: string)
   const { basePath } = context;
   const answer = createApp(context, {
     ...{ basePath, allowedHosts: config.serveAllowedHosts },
-    routes: allRoutes({ version, basePath }),
+    routes: allRoutes({ version, basePath, cookieName: context.cookie.name }),
   });
   const listener = getRequestListener((request, env) => answer(request, env), {
     // What it cannot make a URL of.

@@ -38,7 +38,7 @@ const metrics = route(
   {
     ...{ method: 'get', path: '/metrics', role: 'none', isProbe: true },
     summary: 'What is global, for Prometheus.',
-    answers: { 200: { means: 'the text format of Prometheus' } },
+    answers: { 200: { means: 'the text format of Prometheus', types: ['text/plain'] } },
   },
   async ({ context: { metrics: told } }) => ({
     text: await told.metrics(),
@@ -83,7 +83,7 @@ export function basicRoutes(others: readonly Route[], facts: ApiFacts): Route[] 
     {
       ...{ method: 'get', path: '/v1/openapi.json', role: 'any' },
       summary: 'The OpenAPI 3.1 document of this API.',
-      answers: { 200: { means: 'the document' } },
+      answers: { 200: { means: 'the document', schema: z.looseObject({}) } },
     },
     () => Promise.resolve({ json: (document ??= describeApi(all, facts)) }),
   );

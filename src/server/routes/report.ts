@@ -25,7 +25,12 @@ export const report = route(
     summary: 'What became of every room of a batch, as `room-reaper report` writes it.',
     parameters: batchPath,
     query: z.strictObject({ format: z.enum(['csv', 'ndjson', 'json', 'html']).default('json') }),
-    answers: { 200: { means: 'the report; one that is cut off has no last chunk' } },
+    answers: {
+      200: {
+        means: 'the report; one that is cut off has no last chunk',
+        types: ['application/json', 'text/csv', 'application/x-ndjson', 'text/html'],
+      },
+    },
   },
   async ({ context, principal, path, query: { format }, request }) => {
     const batch = await findBatch(context.service, path.id);
