@@ -103,9 +103,9 @@ async function answerRoute(
   }
   const query = readQuery(new URL(request.url), each.query);
   const path = each.parameters && check(each.parameters, c.req.param());
-  const body = each.body && (await readJson(request, each.body));
-  const key = each.takesKey === true ? readKey(request) : undefined;
   const { incoming } = c.env as { incoming: IncomingMessage };
+  const body = each.body && (await readJson(incoming, each.body, context.limits));
+  const key = each.takesKey === true ? readKey(request) : undefined;
   const asked = { context, principal, way, path, query, body, request, incoming, key };
   return toResponse(await each.handle(asked));
 }

@@ -7,6 +7,7 @@ import type { SessionBook } from '../operations/sessions.js';
 import type { TokenBook } from '../operations/tokens.js';
 import type { Status } from '../operations/status.js';
 import type { SessionCookie } from './cookie.js';
+import type { Limits } from './limits.js';
 import type { ServerMetrics } from './metrics.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -27,6 +28,7 @@ export interface ServerContext {
   metrics: ServerMetrics;
   /** Why it is not ready, by store; nothing where all answer. */
   readiness: () => Promise<string[]>;
+  limits: Limits;
   /** Aborts when the server is told to stop. */
   closing: AbortSignal;
 }

@@ -5,6 +5,7 @@ import { createGunzip } from 'node:zlib';
 import { ReaperError } from '../errors.js';
 import type { RoomListFormat } from '../operations/lists.js';
 import { TooSlow, within } from '../time-limit.js';
+import type { Limits } from './limits.js';
 import { HttpProblem } from './problem.js';
 
 export const listFormats: Readonly<Record<string, RoomListFormat>> = {
@@ -15,10 +16,6 @@ export const listFormats: Readonly<Record<string, RoomListFormat>> = {
 
 /** Largest list, unpacked too, in bytes. */
 const largestList = 128 * 1024 ** 2;
-
-/** How long nothing may come, and how long all may take, in milliseconds. */
-const idleMs = 30_000;
-const wholeMs = 3_600_000;
 
 /** @throws HttpProblem 415 where it is of no such type, or packed otherwise than by gzip. */
 export function listFormatOf(incoming: IncomingMessage): RoomListFormat {
@@ -31,7 +28,6 @@ export function listFormatOf(incoming: IncomingMessage): RoomListFormat {
   throw new HttpProblem(
     'WRONG_MEDIA_TYPE',
     `a list must be application/json, ${Object.keys(listFormats).join(', ')}, in UTF-8, and packed by gzip at most`,
-    { headers: { Connection: 'close' } },
   );
 }
 
@@ -44,6 +40,7 @@ export function listFormatOf(incoming: IncomingMessage): RoomListFormat {
  */
 export async function* readListBody(
   incoming: IncomingMessage,
+  { listIdleMs, listMs }: Limits,
   closing: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   if (Number(incoming.headers['content-length'] ?? 0) > largestList) throw tooLarge();
@@ -54,14 +51,17 @@ export async function* readListBody(
   let bytes = 0;
   try {
     for (;;) {
-      const chunk = await next(chunks, closing);
+      const chunk = await next(chunks, listIdleMs, closing);
       if (chunk === undefined) return;
       bytes += chunk.length;
       if (bytes > largestList) throw tooLarge();
-      if (performance.now() - startedAt > wholeMs) throw tooSlow(wholeMs);
+      if (performance.now() - startedAt > listMs)
+        throw tooSlow(`the body must come within ${listMs / 60_000} min`);
       yield chunk;
     }
   } finally {
+    // Else it would hold back what is thrown away.
+    chunks.return?.().catch(() => undefined);
     incoming.unpipe();
     if (source !== incoming) source.destroy();
   }
@@ -77,6 +77,7 @@ function unpacked(incoming: IncomingMessage): Readable {
 
 async function next(
   chunks: AsyncIterator<unknown>,
+  idleMs: number,
   closing: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   try {
@@ -86,7 +87,8 @@ async function next(
     if (closing.aborted) {
       throw new ReaperError('UNAVAILABLE', 'the server is about to end; send the list again');
     }
-    if (error instanceof TooSlow) throw tooSlow(idleMs);
+    if (error instanceof TooSlow)
+      throw tooSlow(`something of the body must come every ${error.seconds} s`);
     const { code } = error as { code?: unknown };
     if (typeof code === 'string' && /^Z_/.test(code))
       throw new HttpProblem('MALFORMED', `the body must be gzip, as it says, got ${code}`);
@@ -98,14 +100,9 @@ function tooLarge(): HttpProblem {
   return new HttpProblem(
     'TOO_LARGE',
     `a list must have at most ${largestList / 1024 ** 2} MB, also unpacked; send it in parts`,
-    { headers: { Connection: 'close' } },
   );
 }
 
-function tooSlow(ms: number): HttpProblem {
-  const detail =
-    ms === idleMs
-      ? `something of the body must come every ${ms / 1_000} s`
-      : `the body must come within ${ms / 60_000} min`;
+function tooSlow(detail: string): HttpProblem {
   return new HttpProblem('TOO_SLOW', detail, { headers: { Connection: 'close' } });
 }

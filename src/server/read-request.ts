@@ -1,15 +1,14 @@
 /** What a request asks for, checked by the schemas of its route. */
 import type { z } from '@hono/zod-openapi';
+import type { IncomingMessage } from 'node:http';
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
 import { TooSlow, within } from '../time-limit.js';
+import type { Limits } from './limits.js';
 import { HttpProblem } from './problem.js';
 
 /** Largest JSON body, in bytes. A thousand RoomIds of any form are less. */
 const largestJson = 1024 ** 2;
-
-/** How long a JSON body may take to come, in milliseconds. */
-const bodyLimitMs = 30_000;
 
 /** @throws ReaperError `INVALID` where a parameter is wrong, unknown or given twice. */
 export function readQuery<Query>(url: URL, schema: z.ZodType<Query> | undefined): Query {
@@ -31,18 +30,19 @@ export function readQuery<Query>(url: URL, schema: z.ZodType<Query> | undefined)
  *   it is another JSON than is asked for.
  */
 export async function readJson<Body>(
-  request: Request,
+  incoming: IncomingMessage,
   schema: z.ZodType<Body>,
+  { jsonMs }: Limits,
   most = largestJson,
 ): Promise<Body> {
-  const type = request.headers.get('Content-Type') ?? '';
+  const type = incoming.headers['content-type'] ?? '';
   const isJson = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
-  if (!isJson || request.headers.has('Content-Encoding')) {
+  if (!isJson || incoming.headers['content-encoding'] !== undefined) {
     throw new HttpProblem('WRONG_MEDIA_TYPE', 'the body must be JSON, not compressed', {
       remedy: 'send it with Content-Type: application/json',
     });
   }
-  const text = await within(bodyLimitMs, readText(request, most)).catch((error: unknown) => {
+  const text = await within(jsonMs, readText(incoming, most)).catch((error: unknown) => {
     if (!(error instanceof TooSlow)) throw error;
     throw new HttpProblem('TOO_SLOW', `the body must come within ${error.seconds} s`);
   });
@@ -62,19 +62,19 @@ export function readKey(request: Request): string | undefined {
   throw wrong('Idempotency-Key must be 1–255 characters of ASCII without spaces');
 }
 
-async function readText(request: Request, most: number): Promise<string> {
+async function readText(incoming: IncomingMessage, most: number): Promise<string> {
   const tooLarge = new HttpProblem(
     'TOO_LARGE',
     `the body must have at most ${most} bytes; send a long list as text/plain, text/csv or application/x-ndjson`,
-    { headers: { Connection: 'close' } },
   );
-  if (Number(request.headers.get('Content-Length') ?? 0) > most) throw tooLarge;
-  const chunks: Uint8Array[] = [];
+  if (Number(incoming.headers['content-length'] ?? 0) > most) throw tooLarge;
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
+  // The connection stays: what is wrong is answered on it.
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+    bytes += (chunk as Buffer).length;
     if (bytes > most) throw tooLarge;
-    chunks.push(chunk as Uint8Array);
+    chunks.push(chunk as Buffer);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));

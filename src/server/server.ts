@@ -34,6 +34,7 @@ import { openMetricsEndpoint, readinessOf, type MetricsEndpoint } from '../metri
 import { createApp } from './app.js';
 import type { ServerContext } from './context.js';
 import { sessionCookie } from './cookie.js';
+import { throwAwayRest, usualLimits, type Limits } from './limits.js';
 import { createServerMetrics } from './metrics.js';
 import { HttpProblem, problemResponse } from './problem.js';
 import { allRoutes } from './routes.js';
@@ -62,16 +63,12 @@ export interface ServerOptions {
   inspected: InspectedConfig;
   /** Told, once, what a user of the embedded default should know. */
   onNotice: (message: string) => void;
+  /** Others than usual. */
+  limits?: Partial<Limits>;
 }
 
 /** Proxies keep connections for 60 s: one that we closed first would be a 502 of theirs. */
 const keepAliveMs = 75_000;
-
-/** How long the headers of a request may take, and a connection on which nothing moves may stay. */
-const headersMs = 20_000;
-const idleMs = 120_000;
-
-const mostConnections = 2_000;
 
 /** How long what is under way may take after the server was told to stop, in milliseconds. */
 const graceMs = 10_000;
@@ -126,13 +123,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const basePath = config.serveBasePath.replace(/\/$/, '');
     const context: ServerContext = {
       ...{ service, basePath, protection, keeper, tokens, log, status, doctor },
-      ...{ metrics, readiness },
+      ...{ metrics, readiness, limits: { ...usualLimits, ...options.limits } },
       sessions: openSessionBook(service, tokens),
       cookie: sessionCookie(config.sdkAppId, basePath),
       closing: closing.signal,
     };
     endpoint = await openEndpoint(context, config.metricsPort);
-    const server = await listen(config, createListener(context, config, options.version));
+    const listener = createListener(context, config, options.version);
+    const server = await listen(config, listener, context.limits);
     const minutes = startHistory(service, log);
     const notifier = config.notify && startNotifier(service, { ...config.notify, log });
     return {
@@ -214,18 +212,35 @@ function createListener(context: ServerContext, config: Config, version: string)
     ...{ basePath, allowedHosts: config.serveAllowedHosts },
     routes: allRoutes({ version, basePath, cookieName: context.cookie.name }),
   });
-  const listener = getRequestListener((request, env) => answer(request, env), {
-    // What it cannot make a URL of.
-    errorHandler: () =>
-      problemResponse(new HttpProblem('MALFORMED', 'the request must have a URL')),
-    overrideGlobalObjects: false,
-  });
+  const listener = getRequestListener(
+    async (request, env) => {
+      const response = await answer(request, env);
+      throwAwayRest(env.incoming as IncomingMessage, context.limits, context.closing);
+      return response;
+    },
+    {
+      // What it cannot make a URL of.
+      errorHandler: () =>
+        problemResponse(new HttpProblem('MALFORMED', 'the request must have a URL')),
+      overrideGlobalObjects: false,
+      // It would close the connection after half a second.
+      autoCleanupIncoming: false,
+    },
+  );
   return (incoming, outgoing) => void listener(incoming, outgoing);
 }
 
-async function listen(config: Config, listener: Listener): Promise<Server> {
+async function listen(
+  config: Config,
+  listener: Listener,
+  { headersMs, idleMs, mostConnections }: Limits,
+): Promise<Server> {
   const server = createServer(
-    { keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0 },
+    {
+      ...{ keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0 },
+      // How often it looks for headers that take too long.
+      connectionsCheckingInterval: headersMs / 4,
+    },
     listener,
   );
   server.maxConnections = mostConnections;

@@ -85,6 +85,8 @@ type ListQuery = z.output<typeof listQuery>;
 /** Largest list in one JSON object, in bytes: it is kept in memory. */
 const largestJsonList = 4 * 1024 ** 2;
 
+const jsonList = z.strictObject({ rooms: z.array(z.string()) });
+
 const takePlace = createPlaces(4, 'uploads');
 
 export const destroyList = route(
@@ -94,7 +96,7 @@ export const destroyList = route(
       'Asks for a list of rooms to be destroyed. 202 means that it is safe; its rooms are put on the queue in the background. Above 1,000 rooms `expect` must tell how many.',
     query: listQuery,
     streams: {
-      json: z.strictObject({ rooms: z.array(z.string()) }),
+      json: jsonList,
       types: Object.keys(listFormats),
     },
     answers: {
@@ -117,13 +119,15 @@ export const destroyList = route(
 );
 
 async function receive(asked: Asked<unknown, ListQuery, unknown>): Promise<ReceivedList> {
-  const { query, request, incoming, context } = asked;
+  const { query, incoming, context } = asked;
   const { skipInvalid, skipProtected, expect, dryRun: isPreview = false } = query;
   const isJson = /^application\/json\b/i.test(incoming.headers['content-type'] ?? '');
   const from = isJson
-    ? (await readJson(request, z.strictObject({ rooms: z.array(z.string()) }), largestJsonList))
-        .rooms
-    : { format: listFormatOf(incoming), source: readListBody(incoming, context.closing) };
+    ? (await readJson(incoming, jsonList, context.limits, largestJsonList)).rooms
+    : {
+        format: listFormatOf(incoming),
+        source: readListBody(incoming, context.limits, context.closing),
+      };
   return { from, expect, isPreview, skipInvalid, skipProtected, protection: context.protection };
 }
 
