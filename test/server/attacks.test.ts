@@ -3,22 +3,29 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { inspectConfig } from '../../src/config.js';
+import { inspectConfig, type Config } from '../../src/config.js';
 import { createLog } from '../../src/log.js';
 import type { Limits } from '../../src/server/limits.js';
 import { startServer, type HttpServer } from '../../src/server/server.js';
 import { afterThisTest } from '../e2e/room-reaper.js';
-import { useServer } from './fixture.js';
+import { startRedisServer, withRedis } from '../support/servers.js';
+import { askAt, useServer } from './fixture.js';
 
 const app = useServer();
 
 /** Another server on the same stores, whose patience ends sooner. */
-async function serve(limits: Partial<Limits>): Promise<Pick<HttpServer, 'url' | 'close'>> {
-  const server = await startServer(app.config, {
-    ...{ version: '1.2.3', onNotice: () => undefined, limits },
-    inspected: inspectConfig({}, { app: false, credentials: false }),
-    log: createLog({ level: 'silent', readable: false, colour: false }),
-  });
+async function serve(
+  limits: Partial<Limits>,
+  config: Partial<Config> = {},
+): Promise<Pick<HttpServer, 'url' | 'close'>> {
+  const server = await startServer(
+    { ...app.config, ...config },
+    {
+      ...{ version: '1.2.3', onNotice: () => undefined, limits },
+      inspected: inspectConfig({}, { app: false, credentials: false }),
+      log: createLog({ level: 'silent', readable: false, colour: false }),
+    },
+  );
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= server.close());
   afterThisTest(close);
@@ -126,4 +133,129 @@ describe('whoever is slow', () => {
     const left = `select from room_reaper.list_parts union all select from room_reaper.lists`;
     expect(await app.sql(left)).toEqual([]);
   });
+});
+
+test('one connection too many is closed, and no other', async () => {
+  const { url } = await serve({ mostConnections: 3 });
+  const kept = Array.from({ length: 3 }, () => say(url, 'GET /livez HTTP/1.1', 'Host: a', '', ''));
+  await Promise.all(kept.map((socket) => once(socket, 'data')));
+  await closed(say(url));
+  for (const socket of kept) expect(socket.readyState).toBe('open');
+  kept[0]?.destroy();
+  const works = () =>
+    askAt(url, '/livez').then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await expect.poll(works).toBe(200);
+});
+
+describe('JSON', () => {
+  const deep = (open: string, close: string) => open.repeat(90_000) + close.repeat(90_000);
+
+  test.each([
+    ['a deep list', `{"reason":${deep('[', ']')}}`],
+    ['deep objects', `{"reason":${deep('{"a":', '}').replace(':}', ':1}')}}`],
+    ['a deep list alone', deep('[', ']')],
+    [
+      'ten thousand fields',
+      JSON.stringify(
+        Object.fromEntries(
+          Array(10_000)
+            .fill(0)
+            .map((_, at) => [`f${at}`, at]),
+        ),
+      ),
+    ],
+    ['a prototype', '{"reason":"a","__proto__":{"isAdmin":true}}'],
+    ['a constructor', '{"reason":"a","constructor":{"prototype":{"isAdmin":true}}}'],
+    ['an endless number', `{"reason":${'9'.repeat(900_000)}}`],
+  ])('of %s is refused in a few words, and changes nothing', async (_, body) => {
+    const answer = await app.ask('/v1/pause', {
+      ...{ method: 'POST', body, headers: { 'Content-Type': 'application/json' } },
+    });
+    expect([400, 422]).toContain(answer.status);
+    expect(answer.text.length).toBeLessThan(1_000);
+    expect({}).not.toHaveProperty('isAdmin');
+    expect((await app.ask('/v1/status')).json).toMatchObject({ line: 'running' });
+  });
+});
+
+describe('a path', () => {
+  /** Written otherwise than in the table. */
+  const tricks = [
+    ...[
+      '/V1/status',
+      '/v1/status/',
+      '//v1/status',
+      '/v1//status',
+      '/v1/./status',
+      '/v1/x/../status',
+    ],
+    ...['/v1/%73tatus', '/v1/%2e%2e/v1/status', '/v1/status;a=b', '/v1/status%00', '/v1\\status'],
+    ...['/livez/../v1/status', '/livez%2f..%2fv1%2fstatus', '/session/../v1/status', '/v1/status#'],
+    ...['/v1/batches/../status', '/v1/batches/%2e%2e/status', '/.//v1/status', '/v1/status%20'],
+  ];
+
+  test.each(tricks)('as %s opens nothing to who may not', async (path) => {
+    for (const as of ['nobody', 'producer'] as const) {
+      const { status } = await app.ask(path, { as });
+      expect([400, 401, 403, 404]).toContain(status);
+    }
+    const { text: shown, headers } = await app.ask(path, { method: 'POST', as: 'viewer' });
+    expect(shown).not.toContain('"queue"');
+    expect(headers['location']).toBeUndefined();
+  });
+});
+
+test('what Redis has no space for is 507, with how many fit, and nothing of it is kept', async () => {
+  const redis = await startRedisServer({ settings: { maxmemory: '12mb' } });
+  afterThisTest(() => redis.stop());
+  const { url } = await serve({}, { queueUrl: redis.url });
+  const headers = { Authorization: `Bearer ${app.tokens.producer}`, 'Content-Type': 'text/plain' };
+  const body = Array.from({ length: 40_000 }, (_, at) => `full-${at}\n`).join('');
+  const list = await askAt(url, '/v1/batches?expect=40000', { method: 'POST', headers, body });
+  expect(list).toMatchObject({ status: 507, json: { code: 'NO_SPACE' } });
+  expect(list.text).toMatch(/got space for about 1\d,\d{3}; nothing was added/);
+  expect(await app.sql('select from room_reaper.lists')).toEqual([]);
+
+  await withRedis(redis.url, (client) => client.config('SET', 'maxmemory', '1mb'));
+  const { Authorization } = headers;
+  const room = await askAt(url, '/v1/rooms', { headers: { Authorization }, body: { roomId: 'a' } });
+  expect(room).toMatchObject({ status: 503, json: { code: 'UNAVAILABLE' } });
+  expect(room.text).toContain('Redis is full (OOM); raise its maxmemory');
+});
+
+test('no token reaches the log, whatever it came with and however it ended', async () => {
+  const server = app.server.url;
+  const secret = 'rr_secret-of-somebody-that-must-not-be-told';
+  const of = (token: string) => [
+    askAt(server, '/v1/me', { headers: { Authorization: `Bearer ${token}` } }),
+    askAt(server, '/v1/me', { headers: { Authorization: `Basic ${token}` } }),
+    askAt(server, `/v1/status?token=${token}`, { headers: { Cookie: `a=${token}` } }),
+    askAt(server, `/v1/${token}`, { headers: { 'Idempotency-Key': token } }),
+    askAt(server, '/session', { body: { token } }),
+    askAt(server, '/session', { body: { token, more: 1 } }),
+    askAt(server, '/session', { body: `{"token":"${token}"`, method: 'POST' }),
+    text(say(server, `${token} HTTP/1.1`, `Authorization: Bearer ${token}`, '')),
+  ];
+  const answers = await Promise.all([...of(secret), ...of(app.tokens.operator)]);
+  // A bug of ours, in the middle of a request.
+  await app.sql('alter table room_reaper.actions rename to away');
+  try {
+    const headers = { Authorization: `Bearer ${app.tokens.operator}` };
+    answers.push(await askAt(server, `/v1/actions?cursor=`, { headers }));
+    const broken = await askAt(server, '/v1/actions', { headers });
+    expect(broken).toMatchObject({ status: 500, json: { code: 'BUG' } });
+    expect(broken.text).not.toContain('away');
+    await expect.poll(() => app.log.join('')).toContain('a request ended with a bug');
+  } finally {
+    await app.sql('alter table room_reaper.away rename to actions');
+  }
+  const told = [
+    ...app.log,
+    ...answers.map((each) => (typeof each === 'string' ? each : each.text)),
+  ];
+  for (const token of [secret, app.tokens.operator, app.tokens.operator.slice(3)])
+    expect(told.join('\n')).not.toContain(token);
 });
