@@ -141,6 +141,13 @@ test('a replay does what its preview counted, or nothing', async () => {
   expect(await queue.getDeduplicationJobId(rooms[0] ?? '')).not.toBeNull();
   const again = await post('/v1/replays', { ...wish, plan: next }, key);
   expect(again.headers['idempotent-replayed']).toBe('true');
+  // Without a key it is another batch, of the same destructions.
+  const waiting = await queue.getPrioritizedCount();
+  const other = (await post('/v1/replays', { ...wish, plan: next })).json as { batchId: string };
+  expect(other.batchId).not.toBe(replay);
+  const others = () => app.ask(`/v1/batches/${other.batchId}`);
+  await expect.poll(async () => (await others()).json).toMatchObject({ state: 'waiting' });
+  expect(await queue.getPrioritizedCount()).toBe(waiting);
   const nothing = { rooms: ['never'] };
   expect((await post('/v1/replays', nothing)).json).toMatchObject({ batchId: null, rooms: 0 });
 });
