@@ -235,7 +235,12 @@ export function inspectConfig(
       'DATABASE_URL must be set where QUEUE_URL is a server: without it each machine would have a ledger of its own, and send at the full quota; set it to the Postgres of all workers, or to embedded where this machine is the only one',
     );
   }
-  return { config, problems };
+  /** What is right and surely not meant. */
+  const warnings =
+    notifySecret !== undefined && !environment['NOTIFY_URL']
+      ? ['NOTIFY_SECRET is set and NOTIFY_URL is not, so `serve` tells nobody; set it too']
+      : [];
+  return { config, problems, warnings };
 }
 
 const isServer = (url: string | undefined) => url !== undefined && url !== 'embedded';

@@ -520,6 +520,17 @@ describe('where events go', () => {
     expect(readConfig(complete, everything).notify).toBeUndefined();
   });
 
+  test('without a URL there is nobody to tell, which is said and is no error: a worker may have the secret', () => {
+    const { problems, warnings } = inspectConfig(
+      { ...complete, NOTIFY_SECRET: secret },
+      everything,
+    );
+    expect(problems).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('NOTIFY_URL is not')]);
+    const both = { ...complete, NOTIFY_SECRET: secret, NOTIFY_URL: url };
+    expect(inspectConfig(both, everything).warnings).toEqual([]);
+  });
+
   test.each<[rule: string, environment: Environment, expected: RegExp]>([
     ['no secret', { NOTIFY_URL: url }, /NOTIFY_SECRET \(or NOTIFY_SECRET_FILE\) must be set where/],
     [

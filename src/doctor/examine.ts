@@ -55,12 +55,16 @@ export async function examine(inspected: InspectedConfig, nowMs: () => number): 
   };
 }
 
-function judgeConfiguration({ config, problems }: InspectedConfig): Finding[] {
-  if (problems.length > 0) {
-    return problems.map((text) => problem(printable(text, 500), 'see docs/operations.md'));
-  }
+function judgeConfiguration({ config, problems, warnings }: InspectedConfig): Finding[] {
+  const where = 'see docs/operations.md';
+  const doubts = warnings.map((text) => warning(text, where));
+  if (problems.length > 0)
+    return [...problems.map((text) => problem(printable(text, 500), where)), ...doubts];
   const account = printable(config.credentials?.adminIdentifier ?? '');
-  return [ok(`app ${config.sdkAppId ?? 0}, account ${account}, ${config.endpoint ?? ''}`)];
+  return [
+    ok(`app ${config.sdkAppId ?? 0}, account ${account}, ${config.endpoint ?? ''}`),
+    ...doubts,
+  ];
 }
 
 /** Whether the list of protected rooms is read as it is meant: a worker would not start with another. */

@@ -171,8 +171,19 @@ async function send(
     if (name === 'TimeoutError')
       return { kind: 'failed', trouble: `no answer within ${answerLimitMs / 1_000} s` };
     // Of fetch the cause tells more, and its message may repeat the URL.
-    return { kind: 'failed', trouble: reasonOf(cause ?? error) };
+    const reason = isBadPort(cause)
+      ? `NOTIFY_URL must have another port than ${new URL(url).port}, to which no HTTP client sends`
+      : reasonOf(cause ?? error);
+    return { kind: 'failed', trouble: reason };
   }
+}
+
+/**
+ * Ports of other protocols (9, 25, 6667 …): a request to them could be read as one of those.
+ * Source: https://fetch.spec.whatwg.org/#port-blocking
+ */
+function isBadPort(cause: unknown): boolean {
+  return cause instanceof Error && cause.message === 'bad port';
 }
 
 /** Seconds, or a date. @returns milliseconds from now; undefined where it says nothing of use. */

@@ -97,6 +97,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   try {
     const token = options.makesToken === true ? await makeDemoToken(service) : undefined;
     const tokens = openTokenBook(service, config.serveTokensFile);
+    options.inspected.warnings.forEach(onNotice);
     const isNobodys = await tokens.isEmpty();
     if (isNobodys && !isLoopback(config.serveHost)) throw tokenless(config);
     const offersLink = options.showsLink && (isNobodys || token !== undefined);

@@ -137,6 +137,10 @@ describe('where nothing is wrong', () => {
         since: text(/^\d{4}-\d\d-\d\dT/),
       },
     });
+    const nobody = await doctor({ env: { ...options.env, NOTIFY_URL: '' } });
+    expect(nobody.of('configuration')).toMatchObject([
+      { level: 'warning', text: text(/^NOTIFY_SECRET is set and NOTIFY_URL is not/) },
+    ]);
     const wrong = await doctor({ env: { ...options.env, NOTIFY_SECRET: 'a secret' } });
     expect(wrong.code).toBe(1);
     expect(wrong.of('configuration')).toMatchObject([

@@ -154,6 +154,13 @@ test('where nobody listens it is tried again later, and why is told without the 
   await expect.poll(async () => (await rowOf(id))?.trouble).toBe('ECONNREFUSED');
 });
 
+test('a port to which no HTTP client sends is told as such', async () => {
+  const id = await happen();
+  notify('http://127.0.0.1:9/hook?token=t0ken');
+  const trouble = 'NOTIFY_URL must have another port than 9, to which no HTTP client sends';
+  await expect.poll(() => rowOf(id)).toMatchObject({ done: false, trouble });
+});
+
 test('what was under way when one that delivers ended is delivered by the next', async () => {
   let release: () => void = () => undefined;
   const asked = new Promise<void>((resolve) => {

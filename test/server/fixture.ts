@@ -99,7 +99,11 @@ export function useServer(
       tokens[role] = await createToken(service, request);
     }
     const server = await startServer(config, {
-      ...{ version: '1.2.3', onNotice: () => undefined, inspected: { config, problems: [] } },
+      ...{
+        version: '1.2.3',
+        onNotice: () => undefined,
+        inspected: { config, problems: [], warnings: [] },
+      },
       log: createLog({
         ...{ level: 'debug', readable: false, colour: false },
         destination: { write: (line) => log.push(line) },
