@@ -51,6 +51,9 @@ export function reasonOf(error: unknown): string {
   if (typeof code === 'string' && /^[A-Z0-9_]{2,60}$/.test(code)) return code;
   const word = typeof message === 'string' ? /^[A-Z]{2,30}\b/.exec(message)?.[0] : undefined;
   if (word !== undefined) return word;
+  // As ioredis says that it has no connection, and will not wait for one.
+  if (typeof message === 'string' && /^(Stream isn't writeable|Connection is closed)/.test(message))
+    return 'not connected';
   if (typeof message === 'string' && /timeout/i.test(message)) return 'no answer in time';
   return error instanceof Error ? error.name : 'unknown error';
 }

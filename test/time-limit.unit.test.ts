@@ -41,6 +41,11 @@ test.each<[what: string, error: unknown, reason: string]>([
   ],
   ['a URL is not shown', new TypeError('Invalid URL https://h/?usersig=hidden'), 'TypeError'],
   ['a code that is a sentence is not one', Object.assign(new Error('x'), { code: 'a b' }), 'Error'],
+  [
+    'that there is no connection to Redis',
+    new Error("Stream isn't writeable and enableOfflineQueue options is false"),
+    'not connected',
+  ],
   ['the limit', new TooSlow(5_000), 'no answer within 5 s'],
   ['no error at all', 'hidden', 'unknown error'],
 ])('the reason is %s', (_what, error, reason) => {
