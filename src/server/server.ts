@@ -95,7 +95,9 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   let keeper: ListKeeper | undefined;
   let endpoint: MetricsEndpoint | undefined;
   try {
-    const token = options.makesToken === true ? await makeDemoToken(service) : undefined;
+    // Beside a file of tokens it would not count.
+    const makesToken = options.makesToken === true && config.serveTokensFile === undefined;
+    const token = makesToken ? await makeDemoToken(service) : undefined;
     const tokens = openTokenBook(service, config.serveTokensFile);
     options.inspected.warnings.forEach(onNotice);
     const isNobodys = await tokens.isEmpty();

@@ -206,7 +206,8 @@ describe('on this machine, while nobody has a token', () => {
     const notices: string[] = [];
     const config = { ...app.config, sdkAppId: freshSdkAppId(), ...env };
     const server = await startServer(config, {
-      ...{ version: '1.2.3', showsLink, onNotice: (notice: string) => notices.push(notice) },
+      ...{ version: '1.2.3', showsLink, makesToken: env.serveTokensFile !== undefined },
+      onNotice: (notice: string) => notices.push(notice),
       inspected: inspectConfig({}, { app: false, credentials: false }),
       log: createLog({
         ...{ level: 'trace', readable: false, colour: false },
@@ -255,6 +256,8 @@ describe('on this machine, while nobody has a token', () => {
     const file = `${folderWith({ tokens: '' })}/tokens`;
     const filed = await serve({ serveTokensFile: file });
     for (const { server } of [unseen, filed]) expect(server.signInUrl).toBeUndefined();
+    // Nor a demo's token, which would not count beside the file.
+    expect(filed.server.token).toBeUndefined();
     expect(unseen.notices.join()).toMatch(/nobody has a token.*token create.*on a terminal/);
     expect(filed.notices.join()).toContain('SERVE_TOKENS_FILE');
   });
