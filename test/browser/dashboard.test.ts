@@ -2,31 +2,33 @@
  * An evening in the dashboard, in a real Chromium, against `serve --simulate`: every screen, every
  * action, every role. With SCREENSHOTS set to a folder, the pictures of the docs are taken too.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { folderWith, start, type Run } from '../e2e/room-reaper.js';
+import { folderWith, run, start, type Run } from '../e2e/room-reaper.js';
 import { afterThisFile } from '../support/clean-up.js';
 import { expectAccessible, expectFits, openBrowser, openPage, type Watched } from './browser.js';
 
-const tokens = {
-  operator: `operator-${'o'.repeat(40)}`,
-  producer: `producer-${'p'.repeat(40)}`,
-  viewer: `viewer-${'v'.repeat(40)}`,
-};
+const tokens = { operator: '', producer: '', viewer: '' };
 
 const screenshots = process.env['SCREENSHOTS'];
 
 let browser: Browser;
 let server: Run;
 let url: string;
-let tokensFile: string;
+let folder: string;
 let operator: Watched;
 let page: Page;
 
-function writeTokens(roles: readonly (keyof typeof tokens)[]): void {
-  writeFileSync(tokensFile, roles.map((role) => `a-${role} ${role} ${tokens[role]}\n`).join(''));
+/** On the data of the server, as somebody at its machine. */
+async function manageTokens(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(['token', ...args], {
+    cwd: folder,
+    env: { TENCENT_SDK_APP_ID: '1400000000', ROOM_REAPER_DATA_DIR: '.room-reaper/simulation' },
+  });
+  expect(code, stderr).toBe(0);
+  return stdout.trim();
 }
 
 async function ask<T>(path: string, body?: unknown): Promise<T> {
@@ -70,18 +72,18 @@ async function picture(name: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  tokensFile = join(folderWith({}, afterThisFile), 'tokens');
-  writeTokens(['operator', 'producer', 'viewer']);
+  folder = folderWith({}, afterThisFile);
   server = start(['serve', '--simulate', '--port', '0'], {
-    after: afterThisFile,
+    ...{ after: afterThisFile, cwd: folder },
     env: {
-      ...{ SERVE_TOKENS_FILE: tokensFile, SERVE_LABEL: 'staging:purple', SERVE_BASE_PATH: '/ops' },
+      ...{ SERVE_LABEL: 'staging:purple', SERVE_BASE_PATH: '/ops' },
       ...{ LOG_LEVEL: 'warn', TZ: 'Asia/Shanghai' },
     },
   });
   browser = await openBrowser();
   afterThisFile(() => browser.close());
   url = (await server.said(/serves http\S+/)).replace('serves ', '');
+  tokens.operator = await server.said(/rr_(?!once_)[\w-]{43}/);
   operator = await openPage(browser);
   page = operator.page;
   page.setDefaultTimeout(60_000);
@@ -103,6 +105,19 @@ test('a first visit asks nothing, and a wrong token is refused in words', async 
   await page.getByText('staging').waitFor();
   await page.getByText('app 1400000000').waitFor();
   expect(await page.title()).toBe('Line · room-reaper');
+});
+
+test('a link signs in once, and leaves no secret in the address', async () => {
+  const link = (await server.said(/sign a browser in.*: \S+/)).replace(/^.*: /, '');
+  const watched = await openPage(browser);
+  await watched.page.goto(link);
+  await watched.page.getByText('local operator').waitFor();
+  expect(watched.page.url()).not.toContain('rr_once');
+  await watched.page.getByRole('button', { name: 'Sign out' }).click();
+  await watched.page.goto(link);
+  await watched.page.getByRole('alert').waitFor();
+  await watched.page.getByLabel('Token').waitFor();
+  await watched.page.context().close();
 });
 
 test('a list that is written has its bad lines told, and goes without them', async () => {
@@ -174,7 +189,7 @@ test('the line shows what happens, and the queue is paused and resumed with a re
   await dialog.getByLabel('Why').focus();
   await page.keyboard.type('lunch');
   await page.keyboard.press('Enter');
-  await page.getByText('a-operator paused the queue: lunch').waitFor();
+  await page.getByText('demo paused the queue: lunch').waitFor();
   await expect.poll(() => page.title()).toBe('Paused · room-reaper');
   await page.getByRole('button', { name: 'Resume …' }).click();
   await page.getByRole('dialog').getByLabel('Why').fill('over');
@@ -334,6 +349,7 @@ describe('other roles', () => {
     ['viewer', ['Line', 'Batches', 'Room', 'Errors', 'Quota']],
     ['producer', ['Batches', 'New batch', 'Room']],
   ] as const)('a %s sees what it may, and no button for the rest', async (role, screens) => {
+    tokens[role] = await manageTokens('create', '--name', `a-${role}`, '--role', role);
     const watched = await openPage(browser);
     await signIn(watched, tokens[role]);
     const names = await watched.page.getByRole('navigation').getByRole('link').allTextContents();
@@ -363,7 +379,7 @@ describe('other roles', () => {
 test('a revoked token signs out, a store and a server that are away are told in place', async () => {
   const watched = await openPage(browser);
   await signIn(watched, tokens.viewer);
-  writeTokens(['operator', 'producer']);
+  await manageTokens('revoke', 'a-viewer');
   await watched.page.getByText('The session has ended').waitFor();
   await watched.page.context().close();
 
