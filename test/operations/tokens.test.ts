@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { Database } from '../../src/ledger/database.js';
 import {
+  createSignInLink,
   createToken,
   listTokens,
   openTokenBook,
@@ -110,6 +111,11 @@ test('the command line makes a token, lists it without its text, and revokes it'
   ) as unknown;
   expect(listedJson).toMatchObject([{ name: 'grafana', role: 'viewer' }]);
   expect(listed.stdout).not.toContain(made.stdout.trim());
+  const link = await createSignInLink(app.service);
+  const both = (await run(['token', 'list'], { env })).stdout;
+  expect(both).toMatch(/^local {2}operator {2}made .*, sign-in link not used yet$/m);
+  expect(both).not.toContain(link);
+  expect((await run(['token', 'revoke', 'local'], { env })).code).toBe(0);
   expect((await run(['token', 'revoke', 'grafana'], { env })).code).toBe(0);
   expect(await run(['token', 'revoke', 'grafana'], { env })).toMatchObject({ code: 2 });
   const wrong = await run(['token', 'create', '--name', 'a', '--role', 'admin'], { env });
