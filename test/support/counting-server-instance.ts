@@ -68,8 +68,9 @@ export interface Instance {
 }
 
 /** When this process did not run, as all of its instances report it. */
-const stalls = watchStalls();
+const watch = watchStalls();
 let instances = 0;
+let open = 0;
 
 export async function openInstance(options: CountingServerOptions): Promise<Instance> {
   /** In every RequestId, which no other server gives. */
@@ -302,7 +303,7 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
       connections,
       roomInfoRequests,
       startedAtMs: performance.timeOrigin,
-      stalls,
+      stalls: watch.stalls,
     };
   }
 
@@ -318,6 +319,7 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
       atMs: performance.now(),
       requestId: `Id-${requests.length + 1}-${name}`,
     };
+    watch.stamped();
     requests.push(entry);
     for (const waiter of waiters.filter(({ count }) => count <= requests.length)) {
       waiters.splice(waiters.indexOf(waiter), 1);
@@ -335,6 +337,8 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
   server.keepAliveTimeout = 60_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  open += 1;
+  watch.start();
   return {
     port: (server.address() as AddressInfo).port,
     report,
@@ -352,6 +356,8 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
       invalidated = new Set(signatures);
     },
     close() {
+      open -= 1;
+      if (open === 0) watch.stop();
       server.close();
       server.closeAllConnections();
     },

@@ -4,7 +4,8 @@ import type { FromProxy, NetworkFault, ProxyOptions, ToProxy } from './proxy.js'
 import { watchStalls } from './stalls.js';
 
 const { target, port } = JSON.parse(process.argv[2] ?? '{}') as ProxyOptions;
-const stalls = watchStalls();
+const watch = watchStalls();
+watch.start();
 const links = new Set<Link>();
 let fault: NetworkFault = { kind: 'none' };
 let connections = 0;
@@ -71,7 +72,10 @@ function carry(link: Link, from: Socket, to: Socket, direction: Direction): void
     if (held.length === 1) setTimeout(passDue, delayMs);
   };
 
-  from.on('data', (chunk: Buffer) => take(garble(chunk, direction)));
+  from.on('data', (chunk: Buffer) => {
+    watch.stamped();
+    take(garble(chunk, direction));
+  });
   from.on('end', () => take(undefined));
   to.on('drain', () => from.resume());
 }
@@ -168,7 +172,11 @@ process.on('message', (message: ToProxy) => {
       tell({ type: 'done', id: message.id });
       break;
     case 'report':
-      tell({ type: 'report', id: message.id, report: { connections, garbled, stalls } });
+      tell({
+        type: 'report',
+        id: message.id,
+        report: { connections, garbled, stalls: watch.stalls },
+      });
       break;
     default:
       message satisfies never;
