@@ -5,10 +5,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startSimulator, type Simulator } from '../src/simulator/simulator.js';
 import { demoApp } from '../src/simulator/simulator-options.js';
+import { withoutTypes } from './support/typescript-process.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const cleanups: (() => unknown)[] = [];
@@ -31,18 +31,11 @@ interface Example {
  */
 function run(name: string, environment: Record<string, string>, args: string[] = []): Example {
   const source = readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-    },
-  });
   const child = spawn(process.execPath, ['--input-type=module', '-', ...args], {
     cwd: root,
     env: { PATH: process.env['PATH'], LOG_LEVEL: 'warn', ...environment },
   });
-  child.stdin.end(outputText);
+  child.stdin.end(withoutTypes(name, source));
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (said += chunk.toString()));

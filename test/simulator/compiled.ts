@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { withoutTypes } from '../support/typescript-process.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -25,16 +25,10 @@ export async function compileSimulator(): Promise<{ folder: string; remove(): Pr
     ...simulator.map((name) => `simulator/${name}`),
   ];
   for (const source of sources) {
-    const { outputText } = ts.transpileModule(await readFile(join(root, 'src', source), 'utf8'), {
-      compilerOptions: {
-        module: ts.ModuleKind.ESNext,
-        target: ts.ScriptTarget.ES2023,
-        verbatimModuleSyntax: true,
-      },
-    });
+    const text = withoutTypes(source, await readFile(join(root, 'src', source), 'utf8'));
     const target = join(folder, source.replace(/\.ts$/, '.js'));
     await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, outputText);
+    await writeFile(target, text);
   }
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');

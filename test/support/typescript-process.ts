@@ -1,25 +1,18 @@
 /** Runs a TypeScript file of the tests as a process of its own: Node 20 runs no .ts. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type TypeScript from 'typescript';
+import { transformSync } from 'rolldown/utils';
 
-const require = createRequire(import.meta.url);
-
-/** Loading the compiler takes longer than a small test: what it made is kept, by its source. */
-const kept = fileURLToPath(new URL('../../node_modules/.cache/room-reaper-test', import.meta.url));
+/** The same as JavaScript. */
+export function withoutTypes(file: string, source: string): string {
+  const { code, errors } = transformSync(file, source, {
+    typescript: { onlyRemoveTypeImports: true },
+  });
+  if (errors.length > 0) throw new Error(`${file} cannot be compiled: ${errors[0]?.message}`);
+  return code;
+}
 
 export interface TypeScriptProcess {
   child: ChildProcess;
@@ -38,7 +31,8 @@ export function forkTypeScript(
   const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   for (const file of files) {
-    writeFileSync(join(folder, file.replace(/\.ts$/, '.js')), compile(file));
+    const source = readFileSync(new URL(file, import.meta.url), 'utf8');
+    writeFileSync(join(folder, file.replace(/\.ts$/, '.js')), withoutTypes(file, source));
   }
   const child = fork(
     join(folder, files[0].replace(/\.ts$/, '.js')),
@@ -48,25 +42,6 @@ export function forkTypeScript(
     },
   );
   return { child, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-function compile(file: string): string {
-  const source = readFileSync(new URL(file, import.meta.url), 'utf8');
-  const at = join(kept, `${createHash('sha256').update(source).digest('hex')}.js`);
-  if (existsSync(at)) return readFileSync(at, 'utf8');
-  const ts = require('typescript') as typeof TypeScript;
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-    },
-  });
-  mkdirSync(kept, { recursive: true });
-  // Another test may be reading it: it is there when it is whole.
-  writeFileSync(`${at}.${process.pid}`, outputText);
-  renameSync(`${at}.${process.pid}`, at);
-  return outputText;
 }
 
 /** A process that measures must not wait for those that it measures; only root may say so. */
