@@ -132,7 +132,7 @@ describe('command line', () => {
 
   async function helpOf(command: string[]): Promise<string> {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    const io = { stdin, stdout, stderr, env: {}, exitCode: exitCodes.ok };
+    const io = { stdin, stdout, stderr, env: {}, signals: process, exitCode: exitCodes.ok };
     await runProgram([...command, '--help'], io, () => ({}));
     stdout.end();
     return text(stdout);

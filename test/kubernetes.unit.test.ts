@@ -144,7 +144,7 @@ test('each pod runs a command that exists, with its flags, and has the volumes t
     const args = first?.args ?? [];
     const volumeMounts = first?.volumeMounts ?? [];
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    const io = { stdin, stdout, stderr, env: {}, exitCode: exitCodes.ok };
+    const io = { stdin, stdout, stderr, env: {}, signals: process, exitCode: exitCodes.ok };
     await runProgram([args[0] ?? '', '--help'], io, () => ({}));
     stdout.end();
     const help = await text(stdout);

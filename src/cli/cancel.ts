@@ -81,7 +81,7 @@ async function runCancel(
   { room = [], all = false, by, json }: CancelFlags,
   io: Io,
 ): Promise<number> {
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(io);
   const line = createProgressLine(io);
   const keepHeapSmall = createHeapKeeper();
   const onProgress = (taken: number) => {

@@ -1,3 +1,5 @@
+import type { Io } from './io.js';
+
 const orderlyEnds = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
@@ -14,7 +16,7 @@ export interface Interrupt {
   dispose(): void;
 }
 
-export function onInterrupt(): Interrupt {
+export function onInterrupt({ signals }: Pick<Io, 'signals'>): Interrupt {
   const controller = new AbortController();
   const interrupted = new Promise<void>((resolve) => {
     controller.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -23,12 +25,12 @@ export function onInterrupt(): Interrupt {
     if (controller.signal.aborted && signal !== 'SIGHUP') process.exit(130);
     controller.abort();
   };
-  for (const signal of orderlyEnds) process.on(signal, handle);
+  for (const signal of orderlyEnds) signals.on(signal, handle);
   return {
     signal: controller.signal,
     interrupted,
     dispose() {
-      for (const signal of orderlyEnds) process.off(signal, handle);
+      for (const signal of orderlyEnds) signals.off(signal, handle);
     },
   };
 }

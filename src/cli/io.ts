@@ -8,6 +8,8 @@ export interface Io {
   /** Talk: progress, notices, errors. */
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
   env: NodeJS.ProcessEnv;
+  /** Tells of signals, and of the end of a parent: the process. */
+  signals: NodeJS.EventEmitter;
   /** Set by the command; 0 where it sets none. */
   exitCode: number;
 }

@@ -12,6 +12,7 @@ const io: Io = {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
+  signals: process,
   exitCode: exitCodes.ok,
 };
 

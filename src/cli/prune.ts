@@ -62,7 +62,7 @@ async function runPrune(
   flags: PruneFlags,
   io: Io,
 ): Promise<number> {
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(io);
   const { signal } = interrupt;
   const interrupted = () => signal.aborted;
   try {

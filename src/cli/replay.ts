@@ -148,7 +148,7 @@ async function putAndReport(
   flags: ReplayFlags,
   io: Io,
 ): Promise<number> {
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(io);
   try {
     const replayed = await withBatchProgress(io, (onProgress) =>
       replay(service, request, unfinished, { onProgress, signal: interrupt.signal }),

@@ -106,7 +106,7 @@ async function runReport(
   const file = reportFile(flags.output, service.config, batch, format, only);
   const names = { output: '--output', force: '--force' };
   const output = file === undefined ? toStdout(io) : await openReportFile(names, file, force);
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(io);
   const line = createProgressLine(io);
   // On a terminal the rooms themselves are the progress, unless they go elsewhere.
   const shows = file !== undefined || summaryOnly || io.stdout.isTTY !== true;

@@ -138,7 +138,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
     }
     // Nothing is made for what nobody agrees to.
     await askConsent(verb, unique, unseen ? undefined : config, flags, io);
-    const interrupt = onInterrupt();
+    const interrupt = onInterrupt(io);
     try {
       return await task.open((service) =>
         use(service, { ...label, rooms: checked, lane, notBeforeMs }, interrupt.signal),

@@ -57,7 +57,7 @@ async function serve(
   // With its packages: other commands go without them.
   const { startServer } = await import('../server/server.js');
   const log = logOn(io.stderr, config.logLevel, io.env);
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(io);
   let worker: WorkerProcess | undefined;
   try {
     const server = await startServer(config, {

@@ -49,8 +49,8 @@ While it runs: GET /simulator/report, PUT or DELETE /simulator/fault,
 POST /simulator/rooms, POST /simulator/invalidate-signatures.
 `;
 
-/** `room-reaper simulator`. `stopped` resolves when it shall end: at the first signal. */
-export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalled): Command {
+/** `room-reaper simulator`. The first signal ends it. */
+export function simulatorCommand(io: Io): Command {
   return new Command('simulator')
     .configureOutput({
       writeOut: (text) => io.stdout.write(printableLines(text)),
@@ -67,20 +67,21 @@ export function simulatorCommand(io: Io, stopped: () => Promise<void> = signalle
     .option('--json', 'print the report as JSON')
     .addHelpText('before', help)
     .addHelpText('after', helpAfter)
-    .action((flags: Flags) => runSimulator(io, flags, stopped));
+    .action((flags: Flags) => runSimulator(io, flags));
 }
 
-async function runSimulator(io: Io, flags: Flags, stopped: () => Promise<void>): Promise<void> {
+async function runSimulator(io: Io, flags: Flags): Promise<void> {
   const options = { ...readFlags(flags), ...readCredentials(io.env) };
   const simulator = await startSimulator(options);
-  const stop = stopped();
+  const interrupt = onInterrupt(io);
   io.stderr.write(`simulator listens at ${simulator.url}; point a worker at it with\n`);
   io.stderr.write(`  TENCENT_ENDPOINT=${simulator.url}\n`);
   if (options.sdkAppId === demoApp.sdkAppId && options.secretKey === demoApp.secretKey) {
     io.stderr.write(`  TENCENT_SDK_APP_ID=${demoApp.sdkAppId}\n`);
     io.stderr.write(`  TENCENT_SECRET_KEY=${demoApp.secretKey}\n`);
   }
-  await stop;
+  await interrupt.interrupted;
+  interrupt.dispose();
   const report = simulator.report();
   await simulator.close();
   io.stdout.write(
@@ -104,10 +105,4 @@ export function readFlags(flags: Flags): SimulatorOptions {
   return /^\d+$/.test(flags.rooms)
     ? { ...options, rooms: Number(flags.rooms) }
     : { ...options, roomsFile: flags.rooms };
-}
-
-/** A second one ends the process at once. */
-function signalled(): Promise<void> {
-  const interrupt = onInterrupt();
-  return interrupt.interrupted.then(() => interrupt.dispose());
 }

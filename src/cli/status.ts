@@ -96,7 +96,7 @@ interface Before {
  * does not end it: whoever watches wants to see it come back.
  */
 async function watch(read: () => Promise<Status>, flags: StatusFlags, io: Io): Promise<void> {
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(io);
   const { signal } = interrupt;
   const screen = createScreen(io);
   const interrupted = new Promise<undefined>((resolve) => {

@@ -22,8 +22,9 @@ export function workerCommand(io: Io): Command {
     const { startWorker } = await import('../worker/worker.js');
     const log = logOn(io.stderr, config.logLevel, io.env);
     // Of `serve --with-worker`: it ends with the server, also where that is killed.
-    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-    const interrupt = onInterrupt();
+    const orphaned = () => process.kill(process.pid, 'SIGTERM');
+    io.signals.once('disconnect', orphaned);
+    const interrupt = onInterrupt(io);
     const stores = await openStores(config, (message) => say(io, message));
     try {
       const { metricsPort } = config;
@@ -38,6 +39,7 @@ export function workerCommand(io: Io): Command {
     } finally {
       await stores.close();
       interrupt.dispose();
+      io.signals.off('disconnect', orphaned);
     }
   });
 }

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { folderWith, run, start, type Run } from '../e2e/room-reaper.js';
+import { folderWith, run, start, type Process } from '../e2e/room-reaper.js';
 import { afterThisFile } from '../support/clean-up.js';
 import { expectAccessible, expectFits, openBrowser, openPage, type Watched } from './browser.js';
 
@@ -15,7 +15,7 @@ const tokens = { operator: '', producer: '', viewer: '' };
 const screenshots = process.env['SCREENSHOTS'];
 
 let browser: Browser;
-let server: Run;
+let server: Process;
 let url: string;
 let folder: string;
 let operator: Watched;

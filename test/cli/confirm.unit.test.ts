@@ -12,7 +12,14 @@ import { runProgram } from '../../src/cli/program.js';
 function openTerminal() {
   const stdin = Object.assign(new PassThrough(), { isTTY: true });
   const stderr = Object.assign(new PassThrough(), { isTTY: true });
-  const io: Io = { stdin, stdout: new PassThrough(), stderr, env: {}, exitCode: 0 };
+  const io: Io = {
+    stdin,
+    stdout: new PassThrough(),
+    stderr,
+    env: {},
+    signals: process,
+    exitCode: 0,
+  };
   return { stdin, stderr, io };
 }
 

@@ -70,6 +70,7 @@ describe('a deadline that cannot be kept', () => {
       stdout,
       stderr: Object.assign(stderr, { isTTY }),
       env: {},
+      signals: process,
       exitCode: 0,
     };
     if (answer !== undefined) stdin.end(`${answer}\n`);
@@ -99,7 +100,14 @@ describe('a deadline that cannot be kept', () => {
 
 test('a deadline that holds is said and asks nothing', async () => {
   const stderr = new PassThrough();
-  const io = { stdin: new PassThrough(), stdout: new PassThrough(), stderr, env: {}, exitCode: 0 };
+  const io = {
+    stdin: new PassThrough(),
+    stdout: new PassThrough(),
+    stderr,
+    env: {},
+    signals: process,
+    exitCode: 0,
+  };
   await acceptPlan(plan(1, { deadlineMs: nowMs + minute }), false, io);
   expect(await text(stderr.end())).toMatch(/1 min 00 s before the deadline\n$/);
 });

@@ -22,6 +22,7 @@ function reported(error: unknown): { code: number; said: string } {
     stdout: new PassThrough(),
     stderr,
     env: {},
+    signals: process,
     exitCode: exitCodes.ok,
   };
   const code = reportError(error, io);
@@ -72,6 +73,7 @@ describe('the help', () => {
     stdout: new PassThrough(),
     stderr: new PassThrough(),
     env: {},
+    signals: process,
     exitCode: 0,
   });
   const help = async (...argv: string[]): Promise<string> => {

@@ -5,7 +5,13 @@ import { createScreen, widthOf } from '../../src/cli/screen.js';
 function streams(terminal: object | undefined) {
   const stdout = new PassThrough({ encoding: 'utf8' });
   const io = {
-    ...{ stdin: new PassThrough(), stderr: new PassThrough(), env: {}, exitCode: 0 },
+    ...{
+      stdin: new PassThrough(),
+      stderr: new PassThrough(),
+      env: {},
+      signals: process,
+      exitCode: 0,
+    },
     stdout: Object.assign(stdout, terminal),
   };
   return { io, written: () => (stdout.read() as string | null) ?? '' };

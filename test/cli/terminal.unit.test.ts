@@ -54,7 +54,14 @@ function screen(stdin: Buffer | string = '', tty = false): Screen {
   const input = new PassThrough();
   input.end(stdin);
   return {
-    io: { stdin: input, stdout: stream(), stderr: stream(), env: {}, exitCode: 0 },
+    io: {
+      stdin: input,
+      stdout: stream(),
+      stderr: stream(),
+      env: {},
+      signals: process,
+      exitCode: 0,
+    },
     text: () => chunks.join(''),
   };
 }

@@ -8,7 +8,7 @@ import { batchDestructionId } from '../../src/queue/destruction-id.js';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
-import { run, start, type RunOptions } from './room-reaper.js';
+import { run, startInside, type RunOptions } from './room-reaper.js';
 import {
   folderWithDatabase,
   lines,
@@ -66,7 +66,7 @@ describe.each([
     };
     const list = { ...options, stdin: lines(roomIds(size)) };
     await run(['enqueue', '-', '--yes', '--batch', 'evening'], list);
-    const workers = [start(['worker'], options), start(['worker'], options)];
+    const workers = [startInside(['worker'], options), startInside(['worker'], options)];
     await server.reached(40);
 
     const report = await cancel(['evening', '--by', 'ada'], options);
@@ -164,7 +164,7 @@ test('what is in flight finishes, and the report names it', async () => {
   const variables = await redisAndPostgres();
   const options = { env: { ...env, ...variables, REQUEST_TIMEOUT_MS: '30000' } };
   await run(['enqueue', '-', '--batch', 'b'], { ...options, stdin: lines(roomIds(5)) });
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await server.reached(5);
 
   const report = await cancel(['b'], options);
@@ -186,7 +186,7 @@ test('a room that was sent and waits for its retry ends as failed, and is not se
   const variables = await redisAndPostgres();
   const options = { env: { ...env, ...variables } };
   await run(['enqueue', '--room', 'troubled'], options);
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await expect
     .poll(async () => (await statusOf(options)).queue.delayed, { timeout: 60_000, interval: 100 })
     .toBe(1);
@@ -216,7 +216,7 @@ test('a worker sends nothing of a cancelled batch that it finds on the queue', a
     client.query('update room_reaper.batches set cancelled_at = now()'),
   );
 
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
 
   await expect
     .poll(async () => (await statusOf(options)).batches[0]?.finishedAt, { timeout: 60_000 })

@@ -9,7 +9,7 @@ import { assertQuotaKept } from '../support/quota-kept.js';
 import { epochNow } from '../support/stalls.js';
 import { withRedis } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
-import { afterThisTest, folderWith, run, start } from './room-reaper.js';
+import { afterThisTest, folderWith, run, startInside } from './room-reaper.js';
 import {
   lines,
   openStage,
@@ -400,7 +400,7 @@ test.each([
   const stores = await redisAndPostgres();
   const queue = await openTestQueue(sdkAppId, stores.QUEUE_URL);
   await queue.pause();
-  const running = start(['destroy', '--room', 'a', '--room', 'b', '--room', 'c', '--json'], {
+  const running = startInside(['destroy', '--room', 'a', '--room', 'b', '--room', 'c', '--json'], {
     env: { ...env, ...stores },
   });
   while ((await queue.getPrioritizedCount()) < 3) await sleep(50);

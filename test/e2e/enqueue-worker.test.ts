@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
-import { run, start } from './room-reaper.js';
+import { run, start, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
 interface EnqueueJson {
@@ -109,7 +109,7 @@ test('a delayed room is asked for when it is due, not before', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await worker.said(/worker started/);
 
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
@@ -156,7 +156,7 @@ test('an urgent room goes before everything that waits', async () => {
     env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: String(ratePerSecond) },
   };
   await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(2_500)) });
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await server.reached(40);
 
   const enqueued = await run(['enqueue', '--room', 'urgent', '--urgent'], options);

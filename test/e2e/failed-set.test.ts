@@ -5,7 +5,7 @@ import { destructionEnd, openLedger } from '../ledger/fixture.js';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue, type TestQueue } from './queue.js';
-import { run, start, type RunOptions } from './room-reaper.js';
+import { run, startInside, type RunOptions } from './room-reaper.js';
 import {
   lines,
   openStage,
@@ -68,7 +68,7 @@ describe.each([
       refused: [{ kind: 'code', code: 100006 }],
     });
     await run(['enqueue', '-'], { ...options, stdin: lines(['again', 'twice', 'refused']) });
-    const worker = start(['worker'], options);
+    const worker = startInside(['worker'], options);
     const jobs = await failedJobs(queue, 3);
     const before = await readDestructions(databaseUrl);
     expect([...before.values()].map(({ outcome }) => outcome).sort()).toEqual([
@@ -136,7 +136,7 @@ describe.each([
     ]);
     await database.close();
 
-    const worker = start(['worker'], options);
+    const worker = startInside(['worker'], options);
 
     const [job] = await failedJobs(queue, 1);
     expect((await server.report()).requests).toEqual([]);
@@ -153,7 +153,7 @@ describe.each([
   test('nor is one that was begun anew and whose worker died then', async () => {
     const { server, options, queue, databaseUrl } = await openFailedSet(stores, { a: failing });
     await queue.addRoom('a');
-    const first = start(['worker'], options);
+    const first = startInside(['worker'], options);
     const [job] = await failedJobs(queue, 1);
     first.kill('SIGTERM');
     await first.ended;
@@ -163,7 +163,7 @@ describe.each([
     );
     await job?.retry();
 
-    const second = start(['worker'], options);
+    const second = startInside(['worker'], options);
 
     const [again] = await failedJobs(queue, 1);
     expect((await server.report()).requests).toHaveLength(3);
@@ -184,7 +184,7 @@ test('queue.retryJobs sends all of them again', async () => {
     Object.fromEntries(rooms.map((room) => [room, [{ kind: 'code', code: 100002 } as const]])),
   );
   await run(['enqueue', '-'], { ...options, stdin: lines(rooms) });
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await failedJobs(queue, 8);
 
   await queue.retryJobs({ state: 'failed', count: 1_000 });
@@ -203,7 +203,7 @@ test('past its deadline it is not sent: the room may be a new one by now', async
     a: failing,
   });
   await queue.addRoom('a');
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   const [job] = await failedJobs(queue, 1);
   await job?.updateData({ ...job.data, n: Date.now() - 1 });
 

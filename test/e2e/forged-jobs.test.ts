@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { withPostgres } from '../support/servers.js';
-import { afterThisTest, run, start } from './room-reaper.js';
+import { afterThisTest, run, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres } from './stage.js';
 
 const hours = 3_600_000;
@@ -103,7 +103,7 @@ test('forged jobs end as failed with a clear reason, change no record, and the w
     await queue.add('destroy', data, { jobId: id });
   }
 
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await run(['enqueue', '--room', 'sound'], options);
   await expect
     .poll(() => queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed'), {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { folderWith, run, start } from './room-reaper.js';
+import { folderWith, run, startInside } from './room-reaper.js';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
@@ -78,9 +78,9 @@ test('a worker with an old key holds back alone, and a look says which; with all
   const options = { env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: '50' } };
   const old = { env: { ...options.env, TENCENT_SECRET_KEY: 'old-key-'.repeat(8) } };
   await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(1_500)) });
-  const well = start(['worker'], options);
+  const well = startInside(['worker'], options);
   await server.reached(20);
-  const late = start(['worker'], old);
+  const late = startInside(['worker'], old);
   await late.said(/this worker is refused, others are not: holding back/);
 
   const status = JSON.parse((await run(['status', '--json'], options)).stdout) as {
@@ -139,7 +139,7 @@ test('a worker that is started with the mended key goes on by itself', async () 
   expect((await run(['destroy', '-'], { env: wrong, stdin: lines(roomIds(30)) })).code).toBe(3);
   const before = (await server.report()).requests.length;
 
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
 
   await worker.said(/the probe succeeded: line runs again/);
   await server.reached(before + 30);
@@ -156,7 +156,7 @@ test('where the probe of a stopped line fails, the next one is another room', as
   });
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await worker.said(/worker started/);
   const lineIs = (state: string) =>
     withPostgres(stores.DATABASE_URL, (client) =>
@@ -182,7 +182,7 @@ test('resume lets the workers of a stopped line go on', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await worker.said(/worker started/);
   await withPostgres(stores.DATABASE_URL, (client) =>
     client.query(`

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { latestMigration } from '../../src/ledger/schema.js';
 import { createFreshDatabase, withPostgres } from '../support/servers.js';
-import { folderWith, run, start } from './room-reaper.js';
+import { folderWith, run, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
 const newest = latestMigration();
@@ -182,7 +182,7 @@ test('a worker whose ledger becomes newer finishes what is in flight, gives the 
   const stores = await redisAndPostgres(createFreshDatabase);
   const options = { env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: '5' } };
   await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(100)) });
-  const working = start(['worker'], options);
+  const working = startInside(['worker'], options);
   await working.said(/worker started/);
 
   await makeNewer(stores.DATABASE_URL);
@@ -207,7 +207,10 @@ test('a destroy whose ledger becomes newer ends likewise, with what is left', as
   const { env } = await openStage({ latencyMs: 1_500 });
   const stores = await redisAndPostgres(createFreshDatabase);
   const options = { env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: '5', LOG_LEVEL: 'info' } };
-  const destroying = start(['destroy', '-', '--yes'], { ...options, stdin: lines(roomIds(100)) });
+  const destroying = startInside(['destroy', '-', '--yes'], {
+    ...options,
+    stdin: lines(roomIds(100)),
+  });
   await destroying.said(/worker started/);
 
   await makeNewer(stores.DATABASE_URL);

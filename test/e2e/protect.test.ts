@@ -1,7 +1,7 @@
 /** Rooms that are never destroyed. */
 import { describe, expect, test } from 'vitest';
 import { openTestQueue } from './queue.js';
-import { folderWith, run, start } from './room-reaper.js';
+import { folderWith, run, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres } from './stage.js';
 
 async function openRails() {
@@ -57,7 +57,7 @@ test('a worker does not destroy one, whoever put it on the queue', async () => {
   await queue.addRoom('vip-1');
   await queue.addRoom('b');
 
-  const worker = start(['worker'], {
+  const worker = startInside(['worker'], {
     ...options,
     env: { ...options.env, PROTECTED_ROOMS_FILE: 'rails.txt' },
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
-import { run, start } from './room-reaper.js';
+import { run, start, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
 const quota = 200;
@@ -49,7 +49,7 @@ test('a ledger that lost the last moments costs a window and no request above th
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores, LOG_LEVEL: 'warn' } };
   await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(1_200)) });
-  const workers = [1, 2].map(() => start(['worker'], options));
+  const workers = [1, 2].map(() => startInside(['worker'], options));
   const ledger = (sql: string, values: unknown[] = []) =>
     withPostgres(
       stores.DATABASE_URL,

@@ -9,7 +9,7 @@ import type { RedisServerOptions } from '../support/redis.js';
 import { createDatabase, startRedisServer, withRedis } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
 import { key, valid } from './certificates.js';
-import { afterThisTest, folderWith, run, start } from './room-reaper.js';
+import { afterThisTest, folderWith, run, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, roomIds } from './stage.js';
 
 /** One that a URL must encode, and that none may show. */
@@ -88,7 +88,7 @@ test('rooms are enqueued, destroyed, cancelled, replayed and explained on a clus
   expect(refused.code).toBe(2);
   expect(refused.stderr).toMatch(/WRONGPASS|NOAUTH/);
   expect(refused.stderr).not.toContain('hunter3');
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   const outcomeOf = async (room: string) =>
     (await readDestructions(databaseUrl)).get(room)?.outcome;
   await expect.poll(() => outcomeOf('again'), { timeout: 60_000 }).toBe('failed');
@@ -168,13 +168,13 @@ test.each<[kind: string, open: () => Promise<{ url: string; certificate: string 
   ]);
   afterThisTest(() => database.drop());
   const variables = { ...env, QUEUE_URL: url, DATABASE_URL: database.url };
-  const stranger = await start(['enqueue', '--room', 'a'], { env: variables }).ended;
+  const stranger = await run(['enqueue', '--room', 'a'], { env: variables });
   expect(stranger.code).toBe(2);
   expect(stranger.stderr).toMatch(/certificate/);
   const known = { env: { ...variables, NODE_EXTRA_CA_CERTS: certificate } };
-  const put = await start(['enqueue', '--room', 'a'], known).ended;
+  const put = await run(['enqueue', '--room', 'a'], known);
   expect(put.code, put.stderr).toBe(0);
-  expect((await start(['status'], known).ended).stdout).toMatch(/^1 room waiting/m);
+  expect((await run(['status'], known)).stdout).toMatch(/^1 room waiting/m);
 
   // A service brings its own.
   const producer = await openProducer({ queueUrl: url, sdkAppId, tls: { ca: valid } });

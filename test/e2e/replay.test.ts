@@ -5,7 +5,7 @@ import { protectedRooms } from '../../src/protected-rooms.js';
 import { withTestService } from '../operations/service.js';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { openTestQueue } from './queue.js';
-import { folderWith, run, start, type RunOptions } from './room-reaper.js';
+import { folderWith, run, startInside, type RunOptions } from './room-reaper.js';
 import {
   lines,
   openStage,
@@ -60,7 +60,7 @@ async function replayed(args: readonly string[], options: RunOptions): Promise<R
 
 /** Works until the batch has ended. */
 async function work(options: RunOptions, batchId: string): Promise<void> {
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await expect
     .poll(
       async () => {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createFreshDatabase, freshRedis, withPostgres } from '../support/servers.js';
-import { afterThisTest, run, start } from './room-reaper.js';
+import { afterThisTest, run, startInside } from './room-reaper.js';
 import { lines, openStage, roomIds } from './stage.js';
 
 const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
@@ -72,7 +72,7 @@ describe.each(places)('with the queue in %s', (queue) => {
 
     await done(['destroy', '-', '--batch', 'evening', '--yes'], worker);
     await done(['enqueue', '--room', 'b', '--batch', 'later'], worker);
-    const working = start(['worker'], { env: worker });
+    const working = startInside(['worker'], { env: worker });
     await working.said(/worker started/);
     await expect
       .poll(async () => (await run(['report', 'later'], { env: worker })).code, { timeout: 20_000 })

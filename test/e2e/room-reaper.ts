@@ -4,11 +4,12 @@
  * does as a process is tested in commands.test.ts.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readEnvironment } from '../../src/environment.js';
@@ -30,7 +31,7 @@ export interface RunOptions {
   stdin?: string;
   /** Its standard output is a terminal of so many columns; only for what runs in this process. */
   columns?: number;
-  /** When it is ended, where it still runs. Default: after this test. */
+  /** When a process is ended, where it still runs. Default: after this test. */
   after?: typeof afterThisTest;
 }
 
@@ -41,12 +42,19 @@ export interface Ended {
   stderr: string;
 }
 
+/** The signals that ask for an orderly end. */
+type OrderlySignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
 export interface Run {
   readonly ended: Promise<Ended>;
   /** What matches `pattern` on stderr, once it is there; rejects where the program ends without it. */
   said(pattern: RegExp): Promise<string>;
   /** The same of stdout. */
   printed(pattern: RegExp): Promise<string>;
+  kill(signal: OrderlySignal): void;
+}
+
+export interface Process extends Run {
   kill(signal: NodeJS.Signals): void;
   /** Reads nothing of it any more. */
   closePipes(): void;
@@ -64,8 +72,51 @@ export function folderWith(files: Record<string, string> = {}, after = afterThis
   return folder;
 }
 
+/** What a program says, kept, and told to whoever waits for it. */
+function listenTo() {
+  const output = { stdout: '', stderr: '' };
+  const listeners = new Set<() => void>();
+
+  function hear(name: keyof typeof output, text: string): void {
+    output[name] += text;
+    for (const listener of listeners) listener();
+  }
+
+  /** @param end - of the program: what it has not said by then, it never says. */
+  async function until(
+    name: keyof typeof output,
+    pattern: RegExp,
+    end: Promise<{ code: number | null }>,
+  ): Promise<string> {
+    const heard = new Promise<void>((resolve) => {
+      const look = () => {
+        if (!pattern.test(output[name])) return;
+        listeners.delete(look);
+        resolve();
+      };
+      listeners.add(look);
+      look();
+    });
+    const tooLate = end.then(({ code }) => {
+      if (pattern.test(output[name])) return;
+      throw new Error(
+        `ended with ${String(code)} and never said ${String(pattern)}:\n${output[name]}\n${output.stderr}`,
+      );
+    });
+    // What it did say tells more than the end of the test's time.
+    const unheard = sleep(unheardMs, undefined, { ref: false }).then(() => {
+      throw new Error(`has not said ${String(pattern)}:\n${output.stdout}\n${output.stderr}`);
+    });
+    unheard.catch(() => undefined);
+    await Promise.race([heard, tooLate, unheard]);
+    return pattern.exec(output[name])?.[0] ?? '';
+  }
+
+  return { output, hear, until };
+}
+
 /** Starts `room-reaper` with these arguments, as a process. */
-export function start(args: readonly string[], options: RunOptions = {}): Run {
+export function start(args: readonly string[], options: RunOptions = {}): Process {
   const { after = afterThisTest } = options;
   const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [main, ...args], {
     cwd: options.cwd ?? folderWith({}, after),
@@ -84,13 +135,9 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
     await keeper.end();
   });
 
-  const output = { stdout: '', stderr: '' };
-  const listeners = new Set<() => void>();
+  const { output, hear, until } = listenTo();
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text;
-      for (const listener of listeners) listener();
-    });
+    child[name].setEncoding('utf8').on('data', (text: string) => hear(name, text));
   }
   // A program that refuses its arguments ends without reading.
   child.stdin.on('error', () => undefined);
@@ -98,36 +145,10 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
 
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const ended = exited.then(([code, signal]) => ({ code, signal, ...output }));
-
-  async function until(name: 'stdout' | 'stderr', pattern: RegExp): Promise<string> {
-    const heard = new Promise<void>((resolve) => {
-      const look = () => {
-        if (!pattern.test(output[name])) return;
-        listeners.delete(look);
-        resolve();
-      };
-      listeners.add(look);
-      look();
-    });
-    const tooLate = ended.then(({ code, ...all }) => {
-      if (pattern.test(all[name])) return;
-      throw new Error(
-        `ended with ${String(code)} and never said ${String(pattern)}:\n${all[name]}\n${all.stderr}`,
-      );
-    });
-    // What it did say tells more than the end of the test's time.
-    const unheard = sleep(unheardMs, undefined, { ref: false }).then(() => {
-      throw new Error(`has not said ${String(pattern)}:\n${output.stdout}\n${output.stderr}`);
-    });
-    unheard.catch(() => undefined);
-    await Promise.race([heard, tooLate, unheard]);
-    return pattern.exec(output[name])?.[0] ?? '';
-  }
-
   return {
     ended,
-    said: (pattern) => until('stderr', pattern),
-    printed: (pattern) => until('stdout', pattern),
+    said: (pattern) => until('stderr', pattern, ended),
+    printed: (pattern) => until('stdout', pattern, ended),
     kill: (signal) => void child.kill(signal),
     closePipes() {
       child.stdout.destroy();
@@ -137,22 +158,62 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
 }
 
 /**
+ * Starts `room-reaper` with these arguments inside this process, which saves a second of a core:
+ * for what is not about a process, its sudden death, or a second signal.
+ */
+export function startInside(args: readonly string[], options: RunOptions = {}): Run {
+  const { output, hear, until } = listenTo();
+  const signals = new EventEmitter();
+  let told = false;
+  const tell = (signal: OrderlySignal) => {
+    // A second one ends the process, and that is this one.
+    if (told && signal !== 'SIGHUP') throw new Error('a second signal is for a process');
+    told = true;
+    signals.emit(signal, signal);
+  };
+  const stdout = writable((text) => hear('stdout', text));
+  if (options.columns !== undefined) {
+    Object.assign(stdout, { isTTY: true, columns: options.columns });
+  }
+  const io: Io = {
+    stdin: Readable.from([Buffer.from(options.stdin ?? '')], { objectMode: false }),
+    ...{ stdout, stderr: writable((text) => hear('stderr', text)) },
+    ...{ env: {}, signals, exitCode: 0 },
+  };
+  const ended = runInside(args, io, options).then((code) => ({ code, signal: null, ...output }));
+  // Whoever waits for it is told; a test need not wait.
+  ended.catch(() => undefined);
+  afterThisTest(async () => {
+    if (!told) tell('SIGTERM');
+    await ended;
+  });
+  return {
+    ended,
+    said: (pattern) => until('stderr', pattern, ended),
+    printed: (pattern) => until('stdout', pattern, ended),
+    kill: tell,
+  };
+}
+
+/**
  * Runs `room-reaper` to its end: inside this process, unless the run is about a process or
  * another one is under way in another working directory.
  */
 export function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const env = options.env ?? {};
-  const isAboutProcess =
-    args[0] === 'worker' || 'NODE_OPTIONS' in env || 'NODE_EXTRA_CA_CERTS' in env;
-  const cwd = options.cwd ?? folderWith();
-  return isAboutProcess || (inside.runs > 0 && inside.folder !== cwd)
-    ? start(args, { ...options, cwd }).ended
-    : runInside(args, { ...options, cwd });
+  const isAboutProcess = 'NODE_OPTIONS' in env || 'NODE_EXTRA_CA_CERTS' in env;
+  const isElsewhere = inside.runs > 0 && needsDirectory(options) && inside.folder !== options.cwd;
+  return (isAboutProcess || isElsewhere ? start(args, options) : startInside(args, options)).ended;
 }
 
-/** The runs of one test that are under way inside this process, which has one working directory. */
+/** The runs of one test that are under way in a working directory: this process has one. */
 let inside = { runs: 0, folder: '' };
 const home = process.cwd();
+
+/** With stores elsewhere nothing is made in it. */
+function needsDirectory({ cwd, env }: RunOptions): boolean {
+  return cwd !== undefined || env?.['DATABASE_URL'] === undefined;
+}
 
 /** Where a test gave up waiting, its folder goes all the same, and must be nobody's directory. */
 function leave(): void {
@@ -160,51 +221,40 @@ function leave(): void {
   process.chdir(home);
 }
 
-async function runInside(
-  args: readonly string[],
-  { env, cwd, stdin = '', columns }: RunOptions & { cwd: string },
-): Promise<Ended> {
+/** @returns the exit code. */
+async function runInside(args: readonly string[], io: Io, options: RunOptions): Promise<number> {
+  const cwd = options.cwd ?? folderWith();
   const ours = inside;
-  if (ours.runs === 0) {
-    process.chdir(cwd);
-    afterThisTest(leave);
+  const entered = needsDirectory(options);
+  if (entered) {
+    if (ours.runs === 0) {
+      process.chdir(cwd);
+      afterThisTest(leave);
+    } else if (ours.folder !== cwd) {
+      throw new Error(`a run is under way in ${ours.folder}: start this one as a process`);
+    }
+    ours.runs += 1;
+    ours.folder = cwd;
   }
-  ours.runs += 1;
-  ours.folder = cwd;
-  const listenersBefore = listeners();
-  const [stdout, stderr] = [collect(), collect()];
-  if (columns !== undefined) Object.assign(stdout.stream, { isTTY: true, columns });
-  const io: Io = {
-    stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }),
-    ...{ stdout: stdout.stream, stderr: stderr.stream, env: {}, exitCode: 0 },
-  };
   try {
     await runProgram(args, io, (onNotice) =>
-      readEnvironment({ PATH: process.env.PATH, ...env }, cwd, onNotice),
+      readEnvironment({ PATH: process.env.PATH, ...options.env }, cwd, onNotice),
     );
   } finally {
-    ours.runs -= 1;
+    if (entered) ours.runs -= 1;
     if (ours === inside && ours.runs === 0) process.chdir(home);
   }
-  // Another run may have begun or ended meanwhile.
-  if (ours.runs === 0 && listeners() > listenersBefore)
+  if (io.signals.eventNames().length > 0)
     throw new Error(`${args.join(' ')} still listens to signals after its end`);
-  return { code: io.exitCode, signal: null, stdout: stdout.text(), stderr: stderr.text() };
+  return io.exitCode;
 }
 
-/** How many functions of this process a signal or its end would call. */
-function listeners(): number {
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP', 'exit'];
-  return names.reduce((sum, name) => sum + process.listenerCount(name), 0);
-}
-
-function collect(): { stream: Writable; text: () => string } {
-  const chunks: Buffer[] = [];
-  const stream = new Writable({
+function writable(hear: (text: string) => void): Writable {
+  const decoder = new StringDecoder('utf8');
+  return new Writable({
     write(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk);
+      hear(decoder.write(chunk));
       done();
     },
   });
-  return { stream, text: () => Buffer.concat(chunks).toString() };
 }

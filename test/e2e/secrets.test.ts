@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { ScriptedAnswer } from '../support/counting-server.js';
 import { withPostgres, withRedis } from '../support/servers.js';
-import { run, start } from './room-reaper.js';
+import { run, start, startInside } from './room-reaper.js';
 import { lines, openStage, redisAndPostgres, roomIds } from './stage.js';
 
 async function readKey(redis: Redis, key: string): Promise<unknown> {
@@ -103,7 +103,7 @@ test('no signature, key or query reaches an output, the queue or the ledger, wha
   const wrong = { ...options.env, TENCENT_SECRET_KEY: wrongKey };
   const stopped = await run(['destroy', '--room', 'x'], { env: wrong });
   const status = await run(['status'], options);
-  const waiting = start(['destroy', '--room', 'x'], {
+  const waiting = startInside(['destroy', '--room', 'x'], {
     env: { ...options.env, TENCENT_ENDPOINT: 'http://127.0.0.1:9' },
   });
   await waiting.said(/the API does not work: network error ECONNREFUSED/);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { run, start } from './room-reaper.js';
+import { run, start, startInside } from './room-reaper.js';
 import {
   folderWithDatabase,
   lines,
@@ -11,9 +11,9 @@ import {
 } from './stage.js';
 
 describe.each([
-  ['on the embedded default', () => Promise.resolve({})],
-  ['on Redis and Postgres', redisAndPostgres],
-])('destroy %s', (_, openStores) => {
+  ['on the embedded default', () => Promise.resolve({}), start],
+  ['on Redis and Postgres', redisAndPostgres, startInside],
+] as const)('destroy %s', (_, openStores, begin) => {
   test('interrupted says how to go on, and run again asks for no room twice', async () => {
     const { server, env } = await openStage({ latencyMs: 50 });
     const rooms = roomIds(600);
@@ -22,7 +22,7 @@ describe.each([
       env: { ...env, ...(await openStores()) },
     };
 
-    const first = start(['destroy', 'rooms.txt', '--json'], options);
+    const first = begin(['destroy', 'rooms.txt', '--json'], options);
     await server.reached(150);
     first.kill('SIGINT');
     const interrupted = await first.ended;
@@ -71,14 +71,17 @@ test('destroy ends in order and with 130 although nobody reads what it says any 
   expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(asked);
 });
 
-test.each<[string, NodeJS.Signals[]]>([
+test.each<[string, ('SIGTERM' | 'SIGHUP')[]]>([
   ['SIGTERM', ['SIGTERM']],
   // The shell sends one, and so does the system.
   ['the SIGHUPs of a terminal that is closed', ['SIGHUP', 'SIGHUP']],
 ])('destroy that is told to end by %s ends like one that is interrupted', async (_, signals) => {
   const { server, env } = await openStage({ latencyMs: 300 });
   const stores = await redisAndPostgres();
-  const run = start(['destroy', '-'], { env: { ...env, ...stores }, stdin: lines(roomIds(500)) });
+  const run = startInside(['destroy', '-'], {
+    env: { ...env, ...stores },
+    stdin: lines(roomIds(500)),
+  });
   await server.reached(20);
 
   for (const signal of signals) {
@@ -118,7 +121,7 @@ test('a worker told to end answers what is in flight, records it, gives the rest
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores } };
   await run(['enqueue', '-'], { ...options, stdin: lines(roomIds(900)) });
-  const worker = start(['worker'], options);
+  const worker = startInside(['worker'], options);
   await server.reached(120);
 
   worker.kill('SIGTERM');

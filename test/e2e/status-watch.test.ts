@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { startPostgresServer, startRedisServer, withRedis } from '../support/servers.js';
 import { startProxy, type NetworkFault } from '../support/proxy.js';
-import { afterThisTest, run, start } from './room-reaper.js';
+import { afterThisTest, run, startInside } from './room-reaper.js';
 import { openStage, redisAndPostgres } from './stage.js';
 
 /** The port of a URL as seen through a proxy. */
@@ -31,7 +31,7 @@ test.each<[server: 'queue' | 'ledger', fault: NetworkFault, said: RegExp]>([
     const stores = await redisAndPostgres();
     await run(['enqueue', '--room', 'a'], { env: { ...env, ...stores } });
     const [queue, ledger] = [await through(stores.QUEUE_URL), await through(stores.DATABASE_URL)];
-    const watching = start(['status', '--watch'], {
+    const watching = startInside(['status', '--watch'], {
       env: { ...env, QUEUE_URL: queue.url, DATABASE_URL: ledger.url },
     });
     await watching.printed(/^1 room waiting/m);
@@ -83,7 +83,7 @@ test('with Redis down, status says what the ledger knows, and which part is not 
     unreachable: expect.stringMatching(/^Redis at redis:/) as string,
   });
   // Watched from the start, it waits for it.
-  const watching = start(['status', '--watch'], options);
+  const watching = startInside(['status', '--watch'], options);
   await watching.printed(/asking again every second/);
   await watching.printed(/^batch evening/m);
   await redis.restart();
@@ -102,7 +102,7 @@ test('with Postgres down, status says what the queue knows; with both, which are
     ...{ lines: null, workers: null, batches: null, sentPerSecond: null },
     unreachable: expect.stringMatching(/^the ledger at postgres:.*ECONNREFUSED/) as string,
   });
-  const watching = start(['status', '--watch'], options);
+  const watching = startInside(['status', '--watch'], options);
   await watching.printed(/^2 rooms waiting/m);
   await postgres.restart();
   await watching.printed(/^batch evening/m);
@@ -117,7 +117,7 @@ test('with Postgres down, status says what the queue knows; with both, which are
 
 test('a primary that was demoted is never running, although it can be read', async () => {
   const { redis, options } = await ownServers();
-  const watching = start(['status', '--watch', '--json'], options);
+  const watching = startInside(['status', '--watch', '--json'], options);
   await watching.printed(/"waiting":2/);
   const next = await startRedisServer();
   afterThisTest(() => next.stop());

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { openEmbedded } from '../../src/embedded/open-embedded.js';
-import { afterThisTest, folderWith, type Run, run, start } from '../e2e/room-reaper.js';
+import { afterThisTest, folderWith, type Process, run, start } from '../e2e/room-reaper.js';
 import { lines, openStage, roomIds, totalsInLedger, type DestructionRow } from '../e2e/stage.js';
 import { assertQuotaKept } from '../support/quota-kept.js';
 import { say } from '../support/say.js';
@@ -101,7 +101,7 @@ async function ownersThatEnd() {
   const options = { env, cwd };
   const first = await run(['destroy', 'first.txt', '--batch', 'first', '--json'], options);
   expect(first.code, first.stderr).toBe(0);
-  const ends: Awaited<Run['ended']>[] = [];
+  const ends: Awaited<Process['ended']>[] = [];
   for (const [round, signal] of (['SIGTERM', 'SIGKILL'] as const).entries()) {
     const owner = start(['worker'], options);
     await owner.said(/running the embedded database/);

@@ -5,7 +5,7 @@
 import { expect } from 'vitest';
 import { readDepth } from '../../src/queue/depth.js';
 import { openQueue, type OpenQueue } from '../../src/queue/open.js';
-import { run, start, type Run } from '../e2e/room-reaper.js';
+import { run, start, type Process } from '../e2e/room-reaper.js';
 import { lines, openStage, roomIds, totalsInLedger, type DestructionRow } from '../e2e/stage.js';
 import type { CountingServer, ScriptedAnswer, ServerReport } from '../support/counting-server.js';
 import { sentSlots } from '../support/quota-kept.js';
@@ -40,7 +40,7 @@ export interface AttemptRow {
 
 export class Scene {
   readonly rooms: string[];
-  readonly workers: Run[] = [];
+  readonly workers: Process[] = [];
 
   readonly options: SceneOptions;
   readonly server: CountingServer;
@@ -76,7 +76,7 @@ export class Scene {
     return scene;
   }
 
-  startWorker(env: Record<string, string> = {}): Run {
+  startWorker(env: Record<string, string> = {}): Process {
     const worker = start(['worker'], { env: { ...this.env, ...env } });
     this.workers.push(worker);
     return worker;

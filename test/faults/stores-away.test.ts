@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq';
 import { beforeAll, expect, test } from 'vitest';
 import { queueName } from '../../src/queue/job.js';
-import { afterThisTest, run, start, type Ended, type Run } from '../e2e/room-reaper.js';
+import { afterThisTest, run, start, type Ended, type Process } from '../e2e/room-reaper.js';
 import { lines, openStage, readDestructions, roomIds, totalsInLedger } from '../e2e/stage.js';
 import {
   createDatabase,
@@ -86,7 +86,7 @@ async function statisticsOutlive(signal: NodeJS.Signals): Promise<void> {
 }
 
 /** Ends in order, within the deadline. */
-async function toldToStop(worker: Run): Promise<Ended> {
+async function toldToStop(worker: Process): Promise<Ended> {
   const toldAt = performance.now();
   worker.kill('SIGTERM');
   const ended = await worker.ended;

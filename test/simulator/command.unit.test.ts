@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -14,7 +14,7 @@ interface Run {
   url: string;
   out(): string;
   err(): string;
-  /** Stops it as a signal would. */
+  /** By a signal. */
   stop(): Promise<void>;
 }
 
@@ -23,7 +23,6 @@ async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   let out = '';
   let err = '';
-  let stopped = (): void => undefined;
   const listening = new Promise<string>((resolve) => {
     stderr.on('data', (chunk: Buffer) => {
       err += chunk.toString();
@@ -32,16 +31,16 @@ async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
     });
   });
   stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  const io: Io = { stdin: new PassThrough(), stdout, stderr, env, exitCode: 0 };
-  const command = simulatorCommand(io, () => new Promise((resolve) => (stopped = resolve)));
-  const finished = command.parseAsync(args, { from: 'user' });
+  const signals = new EventEmitter();
+  const io: Io = { stdin: new PassThrough(), stdout, stderr, env, signals, exitCode: 0 };
+  const finished = simulatorCommand(io).parseAsync(args, { from: 'user' });
   const url = await Promise.race([listening, finished.then(() => '')]);
   return {
     url,
     out: () => out,
     err: () => err,
     stop: async () => {
-      stopped();
+      signals.emit('SIGINT', 'SIGINT');
       await finished;
     },
   };
@@ -140,6 +139,7 @@ test('the help of the simulator command leads with examples and names every faul
     stdout,
     stderr: new PassThrough(),
     env: {},
+    signals: process,
     exitCode: 0,
   };
   simulatorCommand(io).outputHelp();
@@ -190,7 +190,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     const program = `
     import { simulatorCommand } from './cli/simulator.js';
     const { stdin, stdout, stderr } = process;
-    await simulatorCommand({ stdin, stdout, stderr, env: {}, exitCode: 0 }).parseAsync(['--json'], { from: 'user' });
+    await simulatorCommand({ stdin, stdout, stderr, env: {}, signals: process, exitCode: 0 }).parseAsync(['--json'], { from: 'user' });
   `;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       cwd: compiled.folder,
