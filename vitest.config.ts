@@ -55,6 +55,8 @@ export default defineConfig({
     // Most tests wait for a server rather than compute.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    // The runs after the first, those on other Nodes too, find the sources without their types.
+    experimental: { fsModuleCache: true },
     projects: [
       {
         extends: true,

@@ -37,7 +37,7 @@ for (const line of process.argv.slice(2)) {
     const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
     const run = (...args) => execFileSync(node, args, { stdio: 'inherit', env });
     console.log(`node ${line}: the demo on ${version}`);
-    run('scripts/demo.mjs');
+    run('scripts/demo.mjs', '--faulty');
     console.log(`node ${line}: the unit tests on ${version}`);
     run(vitest, 'run', '--project', 'unit', '--reporter=dot');
     console.log(`node ${line}: ${version} passed`);
