@@ -16,6 +16,7 @@ import { readEnvironment } from '../../src/environment.js';
 import type { Io } from '../../src/cli/io.js';
 import { runProgram } from '../../src/cli/program.js';
 import { afterThisTest } from '../support/clean-up.js';
+import { sameTier } from '../support/embedded.js';
 import { keep } from '../support/keeper.js';
 
 export { afterThisTest } from '../support/clean-up.js';
@@ -118,10 +119,14 @@ function listenTo() {
 /** Starts `room-reaper` with these arguments, as a process. */
 export function start(args: readonly string[], options: RunOptions = {}): Process {
   const { after = afterThisTest } = options;
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [main, ...args], {
-    cwd: options.cwd ?? folderWith({}, after),
-    env: { PATH: process.env.PATH, ...options.env },
-  });
+  const child: ChildProcessWithoutNullStreams = spawn(
+    process.execPath,
+    [...sameTier, main, ...args],
+    {
+      cwd: options.cwd ?? folderWith({}, after),
+      env: { PATH: process.env.PATH, ...options.env },
+    },
+  );
   // A keeper ends it also where this process is killed.
   const kept = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
   const keeper = keep(kept, 'SIGKILL');

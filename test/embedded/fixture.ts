@@ -11,6 +11,7 @@ import {
 } from '../../src/embedded/open-embedded.js';
 import { afterThisFile, afterThisTest } from '../support/clean-up.js';
 import { makeDataDirectory } from '../support/data-directory.js';
+import { sameTier } from '../support/embedded.js';
 
 /** A path that nothing is at yet. */
 export function freshPath(): string {
@@ -101,7 +102,7 @@ export function otherProcess(dataDir: string, script = '', uid?: number): OtherP
     pool.on('error', () => undefined);
     setInterval(() => undefined, 1000);
     ${script}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+  const child = spawn(process.execPath, [...sameTier, '--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import { makeDataDirectory } from './data-directory.js';
 
+/** Flags of Node for another process that may run an embedded database, as this one does (vitest.config.ts). */
+export const sameTier = process.execArgv.filter((flag) => flag === '--liftoff-only');
+
 /**
  * Opens the embedded Postgres on a new database that nobody else uses. Its thread runs from
  * dist/, which `npm test` builds.
