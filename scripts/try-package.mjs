@@ -53,11 +53,14 @@ export const ask = async (queueUrl: string): Promise<Added['status'] | ReaperErr
 };
 `;
 
-/** How a service compiles: as CommonJS with the oldest resolution, and as Node and bundlers do. */
+/**
+ * How a service compiles: as CommonJS with the oldest resolution, which TypeScript 7 has no more,
+ * and as Node and bundlers do.
+ */
 const compilers = [
-  ['commonjs', 'node10', '--ignoreDeprecations', '6.0'],
-  ['nodenext', 'nodenext'],
-  ['esnext', 'bundler'],
+  ['typescript', 'commonjs', 'node10', '--ignoreDeprecations', '6.0'],
+  ['typescript-native', 'nodenext', 'nodenext'],
+  ['typescript-native', 'esnext', 'bundler'],
 ];
 
 async function useAsService(project) {
@@ -65,10 +68,10 @@ async function useAsService(project) {
   writeFileSync(join(project, 'service.ts'), service);
   const require = createRequire(import.meta.url);
   const types = join(dirname(require.resolve('@types/node/package.json')), '..');
-  for (const [module, moduleResolution, ...more] of compilers) {
+  for (const [compiler, module, moduleResolution, ...more] of compilers) {
     const options = { module, moduleResolution, target: 'es2022', types: 'node', typeRoots: types };
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-    const tsc = require.resolve('typescript/bin/tsc');
+    const tsc = join(dirname(require.resolve(`${compiler}/package.json`)), 'bin/tsc');
     run(
       project,
       process.execPath,
