@@ -15,6 +15,11 @@
  *   outside a transaction (`pg_advisory_lock`) excludes nobody.
  * - Notifications go to the connections that sent LISTEN.
  *
+ * Whose turn it is goes by the time that each connection took (start-time fair queueing, Goyal
+ * et al. 1996): before one that asked for a page of a report come all that asked for less. A
+ * worker's many short statements so wait for the one that runs, and not for a queue of long ones;
+ * who asks for much gets what the others leave, and its share where they leave nothing.
+ *
  * Not kept apart: `SET`, temporary tables, SQL `PREPARE`, `UNLISTEN`.
  *
  * Commits are grouped: Postgres runs with `synchronous_commit = off`, the waiting
@@ -51,6 +56,8 @@ export interface SessionOptions {
    * back, because everyone else is standing still. Default 10,000.
    */
   idleInTransactionMs?: number;
+  /** A clock in milliseconds, from anywhere. Default: `performance.now`. */
+  now?: () => number;
 }
 
 export interface SharedSession {
@@ -73,9 +80,15 @@ const flushWal = queryMessage(
 );
 const rollback = queryMessage('rollback');
 
+const isOf = (client: SessionClient | undefined) => (unit: Unit) => unit.client === client;
+
 export function createSharedSession(options: SessionOptions): SharedSession {
-  const { idleInTransactionMs = 10_000 } = options;
+  const { idleInTransactionMs = 10_000, now = () => performance.now() } = options;
   const clients = new Set<SessionClient>();
+  /** Until when each has had its share, on the clock of `servedMs`; not there: it owes nothing. */
+  const paidUntil = new Map<SessionClient | undefined, number>();
+  /** Time that everybody has had, in milliseconds: goes on with what each connection takes. */
+  let servedMs = 0;
   let units: Unit[] = [];
   /** Replies of units that may have committed: sent after the next flush. */
   let unflushed: (() => void)[] = [];
@@ -96,11 +109,11 @@ export function createSharedSession(options: SessionOptions): SharedSession {
   }
 
   function turn(): void {
-    const until = performance.now() + turnMs;
+    const until = now() + turnMs;
     for (let unit = next(); unit !== undefined; unit = next()) {
       if (unflushed.length > 0 && beginsTransaction(unit.bytes)) flush();
       if (!execute(unit)) return;
-      if (performance.now() > until) break;
+      if (now() > until) break;
     }
     if (holder === undefined) flush();
     else watch(holder);
@@ -108,18 +121,36 @@ export function createSharedSession(options: SessionOptions): SharedSession {
   }
 
   function hasNext(): boolean {
-    return holder === undefined ? units.length > 0 : units.some((unit) => unit.client === holder);
+    return holder === undefined ? units.length > 0 : units.some(isOf(holder));
   }
 
   function next(): Unit | undefined {
-    if (holder === undefined) return units.shift();
-    const index = units.findIndex((unit) => unit.client === holder);
+    const index = holder === undefined ? fairest() : units.findIndex(isOf(holder));
     return index === -1 ? undefined : units.splice(index, 1)[0];
+  }
+
+  /** The first unit of the connection that took least; -1 where none waits. */
+  function fairest(): number {
+    let best = -1;
+    for (const [index, { client }] of units.entries()) {
+      if (best === -1 || startOf(client) < startOf(units[best]?.client)) best = index;
+    }
+    return best;
+  }
+
+  /** Who did not ask for a while has saved nothing up. */
+  function startOf(client: SessionClient | undefined): number {
+    return Math.max(servedMs, paidUntil.get(client) ?? 0);
   }
 
   /** @returns false where Postgres broke. */
   function execute({ client, bytes, done }: Unit): boolean {
+    const beganAt = now();
     const { own, notifications, status } = readReply(options.execute(bytes));
+    const paidMs = startOf(client) + now() - beganAt;
+    // One in a transaction was not chosen for having had least.
+    if (holder === undefined) servedMs = startOf(client);
+    paidUntil.set(client, paidMs);
     if (status === '') {
       // ReadyForQuery ends every unit. Without it the session is gone (a FATAL error, a trap in WebAssembly).
       closed = true;
@@ -174,6 +205,7 @@ export function createSharedSession(options: SessionOptions): SharedSession {
     },
     leave(client) {
       clients.delete(client);
+      paidUntil.delete(client);
       units = units.filter((unit) => unit.client !== client);
       if (holder === client && !closed) rollBack();
     },

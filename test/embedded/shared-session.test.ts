@@ -208,6 +208,31 @@ describe('one client holds up the others', () => {
     await session.run(queryMessage('select'));
     expect(events).toEqual(['insert 1', 'insert 2', 'select', 'flush', 'reply one', 'reply other']);
   });
+
+  test('who asks for much waits for those who ask for little, and has its share', async () => {
+    const executed: string[] = [];
+    let nowMs = 0;
+    const session = createSharedSession({
+      execute(bytes) {
+        const sql = bytes.toString('latin1', 5, bytes.length - 1);
+        if (!sql.includes('pg_logical_emit_message')) executed.push(sql);
+        nowMs += sql === 'much' ? 100 : sql === 'little' ? 1 : 0;
+        return answer('Z', 'I');
+      },
+      broken: () => expect.unreachable(),
+      now: () => nowMs,
+    });
+    const client = (): SessionClient => ({
+      ...{ listening: false, reply: () => undefined, end: () => expect.unreachable() },
+    });
+    const [one, other] = [client(), client()];
+    session.join(one);
+    session.join(other);
+    for (let n = 0; n < 2; n++) session.submit(one, queryMessage('much'));
+    for (let n = 0; n < 200; n++) session.submit(other, queryMessage('little'));
+    await expect.poll(() => executed.length).toBe(202);
+    expect(executed.flatMap((sql, index) => (sql === 'much' ? index : []))).toEqual([0, 101]);
+  });
 });
 
 describe('maintenance', () => {
