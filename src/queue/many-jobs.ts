@@ -83,8 +83,15 @@ select i.id, coalesce(j.state::text, '') = 'failed' as failed
 const removeSql = `
 select id, remove($1, id, false) as removed from unnest($2::text[]) as i (id) order by id`;
 
-/** @param pool - its search path is BullMQ's schema. */
-export function manyJobsOnPostgres(pool: pg.Pool, queue: DestroyQueue): ManyJobs {
+/**
+ * @param pool - its search path is BullMQ's schema.
+ * @param removedAtOnce - most jobs that one statement removes; default: all.
+ */
+export function manyJobsOnPostgres(
+  pool: pg.Pool,
+  queue: DestroyQueue,
+  removedAtOnce = Number.POSITIVE_INFINITY,
+): ManyJobs {
   async function existing(ids: readonly string[]): Promise<Set<string>> {
     const { rows } = await pool.query<{ id: string }>(existingSql, [queue.name, ids]);
     return new Set(rows.map((row) => row.id));
@@ -106,10 +113,12 @@ export function manyJobsOnPostgres(pool: pg.Pool, queue: DestroyQueue): ManyJobs
       return new Map(rows.map((row) => [row.id, row.failed ? 'failed' : 'nowhere']));
     },
     async remove(ids) {
-      const { rows } = await pool.query<{ id: string; removed: number }>(removeSql, [
-        queue.name,
-        ids,
-      ]);
+      const rows: { id: string; removed: number }[] = [];
+      for (let from = 0; from < ids.length; from += removedAtOnce) {
+        const some = ids.slice(from, from + removedAtOnce);
+        const answer = await pool.query<(typeof rows)[number]>(removeSql, [queue.name, some]);
+        rows.push(...answer.rows);
+      }
       const left = rows.filter((row) => row.removed === 0).map((row) => row.id);
       // 0 is also said of a job that is not there any more.
       const there = left.length > 0 ? await existing(left) : new Set<string>();

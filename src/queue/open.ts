@@ -24,6 +24,7 @@ import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js'
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
 import { pauseOnPostgres, pauseOnRedis, type QueuePause } from './pause.js';
 import { prepareTables, queueUnavailable, schema } from './tables.js';
+import { addInShortCalls, jobsAtOnce } from './short-calls.js';
 import { takeOffPostgres, takeOffRedis, type TakeOff } from './take-back.js';
 
 /** Entries kept in BullMQ's event stream; nothing here reads it, people's dashboards do. */
@@ -152,6 +153,7 @@ async function openOnPostgres(
   place: Extract<QueueConnection, { kind: 'postgres' }>,
 ): Promise<OpenQueue> {
   const name = queueName(options.sdkAppId);
+  const isEmbedded = place.connection.connectionString === undefined;
   const pools: pg.Pool[] = [];
   const openQueuePool = (): pg.Pool => {
     const { pool } = openPool(
@@ -184,6 +186,7 @@ async function openOnPostgres(
         createPostgresBackend,
       ) as unknown as DestroyQueue;
       queue.on('error', options.onError);
+      if (isEmbedded) addInShortCalls(queue);
       await queue.waitUntilReady();
       return { pool, queue };
     } catch (error) {
@@ -203,7 +206,7 @@ async function openOnPostgres(
   return {
     queue,
     lookUp: lookUpOnPostgres(pool, queue),
-    jobs: manyJobsOnPostgres(pool, queue),
+    jobs: manyJobsOnPostgres(pool, queue, isEmbedded ? jobsAtOnce : undefined),
     ledger: ledgerMarkOnPostgres(pool, queue),
     takeOff: takeOffPostgres(pool, queue),
     pause: pauseOnPostgres(pool, queue),
