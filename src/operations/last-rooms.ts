@@ -83,8 +83,8 @@ async function findRooms(
   };
   for (const { id } of batches) (await readOpenRooms(source.database, id, fewRooms)).forEach(add);
   if (batches.some((batch) => (rooms.get(batch.id)?.length ?? 0) < leftOf(batch))) {
-    const { queue } = await source.queue();
-    (await readFront(queue)).forEach(add);
+    const { queue, jobs } = await source.queue();
+    (await readFront(queue, jobs)).forEach(add);
   }
   return rooms;
 }

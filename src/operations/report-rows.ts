@@ -14,7 +14,6 @@ import {
   type ReportRow,
 } from '../ledger/report-rows.js';
 import { createRoomSet } from '../room-list/room-set.js';
-import { waitingOfBatch } from '../queue/rooms-of-batch.js';
 import { openQueueOf, type Service } from './service.js';
 
 /**
@@ -39,7 +38,7 @@ export async function* reportedRooms(
   const seen = createRoomSet();
   const unseen = (row: ReportRow) => seen.add(row.roomId);
   try {
-    for await (const page of waitingRows(service, batch.id)) yield* notEmpty(page.filter(unseen));
+    for await (const page of waitingRows(service, batch)) yield* notEmpty(page.filter(unseen));
   } catch (error) {
     onNotListed?.((error as Error).message);
   }
@@ -52,14 +51,14 @@ function notEmpty(page: ReportRow[]): ReportRow[][] {
 
 async function* waitingRows(
   { config, stores, database }: Service,
-  batchId: string,
+  batch: BatchProgress,
 ): AsyncGenerator<ReportRow[]> {
   const opened = await openQueueOf(stores, database, {
     ...{ sdkAppId: config.sdkAppId, failFast: true, isPatient: true, readOnly: true },
     onError: () => undefined,
   });
   try {
-    for await (const page of waitingOfBatch(opened.queue, batchId)) {
+    for await (const page of opened.roomsOf(batch)) {
       // One that waits for a later retry, or is in hand, has a row in the ledger.
       const known = await knownAmong(
         database,

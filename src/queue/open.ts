@@ -23,6 +23,11 @@ import { ledgerMarkOnPostgres, ledgerMarkOnRedis, type LedgerMark } from './ledg
 import { lookUpOnPostgres, lookUpOnRedis, type QueueLookUp } from './look-up.js';
 import { manyJobsOnPostgres, manyJobsOnRedis, type ManyJobs } from './many-jobs.js';
 import { pauseOnPostgres, pauseOnRedis, type QueuePause } from './pause.js';
+import {
+  roomsOfBatchOnPostgres,
+  roomsOfBatchOnRedis,
+  type RoomsOfBatch,
+} from './rooms-of-batch.js';
 import { prepareTables, queueUnavailable, schema } from './tables.js';
 import { addInShortCalls, jobsAtOnce } from './short-calls.js';
 import { takeOffPostgres, takeOffRedis, type TakeOff } from './take-back.js';
@@ -34,6 +39,7 @@ export interface OpenQueue {
   readonly queue: DestroyQueue;
   readonly lookUp: QueueLookUp;
   readonly jobs: ManyJobs;
+  readonly roomsOf: RoomsOfBatch;
   readonly ledger: LedgerMark;
   readonly takeOff: TakeOff;
   /** By hand. */
@@ -110,10 +116,11 @@ async function openOnRedis(options: OpenQueueOptions, place: RedisConnection): P
   }
   const connections = [redis];
   const workers: DestroyWorker[] = [];
+  const jobs = manyJobsOnRedis(redis, queue);
   return {
-    queue,
+    ...{ queue, jobs },
     lookUp: lookUpOnRedis(redis, queue),
-    jobs: manyJobsOnRedis(redis, queue),
+    roomsOf: roomsOfBatchOnRedis(queue, jobs),
     ledger: ledgerMarkOnRedis(redis, queue),
     takeOff: takeOffRedis(redis, queue),
     pause: pauseOnRedis(redis, queue),
@@ -207,6 +214,7 @@ async function openOnPostgres(
     queue,
     lookUp: lookUpOnPostgres(pool, queue),
     jobs: manyJobsOnPostgres(pool, queue, isEmbedded ? jobsAtOnce : undefined),
+    roomsOf: roomsOfBatchOnPostgres(pool, queue),
     ledger: ledgerMarkOnPostgres(pool, queue),
     takeOff: takeOffPostgres(pool, queue),
     pause: pauseOnPostgres(pool, queue),

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { addDestructions } from '../../src/producer/add.js';
-import { newId } from '../../src/queue/destruction-id.js';
+import { batchDestructionId, newId } from '../../src/queue/destruction-id.js';
 import type { JobData } from '../../src/queue/job.js';
 import { places, useQueue } from './places.js';
 
@@ -65,5 +65,37 @@ describe.each(places)('many jobs on %s', (_name, open) => {
 
     expect(removed).toEqual(new Set([ids[1]]));
     expect(await opened.jobs.existing(ids)).toEqual(new Set());
+  });
+
+  test('those of a batch are found, wherever they are, and those of others are not', async () => {
+    const batch = { id: newId(), createdAtMs: now };
+    const roomsOf = (batchId: string, prefix: string, count: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        ...{ id: batchDestructionId(batchId, now, `${prefix}-${n}`), roomId: `${prefix}-${n}` },
+        ...{ batchId, requestedAtMs: now, notAfterMs: now + 3_600_000 },
+      }));
+    // More than one call adds, and more than one page has.
+    const [waiting, delayed] = [roomsOf(batch.id, 'waits', 1_020), roomsOf(batch.id, 'is-due', 2)];
+    const others = roomsOf(newId(), 'other', 3);
+    for (let from = 0; from < waiting.length; from += 250)
+      await add(waiting.slice(from, from + 250));
+    await add(others);
+    await addDestructions(opened.queue, delayed, { lane: 'bulk', delayMs: 60_000 });
+    const found = new Map<string, unknown>();
+    const worker = await opened.createWorker(
+      async () => {
+        for await (const page of opened.roomsOf(batch))
+          for (const each of page) found.set(each.roomId, each);
+      },
+      { autorun: false, concurrency: 1, removeOnComplete: { count: 0 } },
+    );
+    const completed = once(worker, 'completed');
+    void worker.run();
+    await completed;
+    await worker.close();
+
+    const wanted = new Map([...waiting, ...delayed].map((each) => [each.roomId, each]));
+    expect(new Set(found.keys())).toEqual(new Set(wanted.keys()));
+    expect(found.get('waits-7')).toEqual(wanted.get('waits-7'));
   });
 });

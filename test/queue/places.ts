@@ -75,6 +75,9 @@ export function useQueue(
     get queue() {
       return nowOpen(opened).queue;
     },
+    get roomsOf() {
+      return nowOpen(opened).roomsOf;
+    },
     get lookUp() {
       return nowOpen(opened).lookUp;
     },
