@@ -34,7 +34,7 @@ const most = { destructions: 5, attempts: 50 };
 /** What of a service it asks. */
 export type ExplainSource = ServiceLine & Pick<Service, 'config' | 'database' | 'queue'>;
 
-interface Measured {
+export interface Measured {
   facts: LineFacts;
   depth: QueueStatus;
 }

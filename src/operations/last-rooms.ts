@@ -8,7 +8,14 @@ import { readFront } from '../queue/rooms-of-batch.js';
 import { printable } from '../redact.js';
 import { isoTime, withCode } from '../text.js';
 import { within } from '../time-limit.js';
-import { explain, measure, summaryOf, type ExplainSource, type Explanation } from './explain.js';
+import {
+  explain,
+  measure,
+  summaryOf,
+  type Explanation,
+  type ExplainSource,
+  type Measured,
+} from './explain.js';
 
 /** Most rooms of a batch that are named, and most batches of which they are. */
 const fewRooms = 5;
@@ -42,13 +49,14 @@ const leftOf = (batch: Open) => batch.total - finishedCount(batch);
 /**
  * To be asked again and again.
  *
- * @returns a function of batches: the last rooms of those that have few, by the id of the batch.
+ * @returns a function of batches, and of what was measured of line and queue for them, where it was:
+ *   the last rooms of those that have few, by the id of the batch.
  */
 export function createLastRoomsReader(
   source: ExplainSource,
-): (batches: readonly Open[]) => Promise<Map<string, LastRooms>> {
+): (batches: readonly Open[], measured?: Measured) => Promise<Map<string, LastRooms>> {
   const found = new Map<string, { roomIds: string[]; atMs: number }>();
-  return async (batches) => {
+  return async (batches, measured) => {
     const few = batches.filter((batch) => leftOf(batch) > 0 && leftOf(batch) <= fewRooms);
     const read = new Map<string, LastRooms>();
     const shown = few.slice(0, fewBatches);
@@ -56,7 +64,7 @@ export function createLastRoomsReader(
     const stale = shown.filter(({ id }) => now - (found.get(id)?.atMs ?? 0) >= findEveryMs);
     for (const [id, roomIds] of await findRooms(source, stale))
       found.set(id, { roomIds, atMs: now });
-    const measured = shown.length === 0 ? undefined : await measure(source);
+    if (shown.length > 0) measured ??= await measure(source);
     for (const batch of shown) {
       const rooms: LastRoom[] = [];
       for (const roomId of found.get(batch.id)?.roomIds ?? []) {

@@ -10,6 +10,7 @@ import type { BatchStatus } from '../producer/options.js';
 import { deliveriesRemedy, isoTime, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
+import type { Measured } from './explain.js';
 import { haltJson, lineWords } from './line.js';
 import {
   createLastRoomsReader,
@@ -117,11 +118,11 @@ export function createStatusReader(
     limitOf(config.queueUrl),
     (error) => describeQueueTrouble(config, error),
   );
-  let moving: BatchProgress[] = [];
+  let seen: Measured & { moving: BatchProgress[] };
   let last: ReturnType<typeof createLastRoomsReader> | undefined;
   async function lastRooms() {
     last ??= createLastRoomsReader({ ...sources, database: await sources.ledger() });
-    return last(moving);
+    return last(seen.moving, seen);
   }
   const readLedger = lookAt(
     () => ledgerFacts(sources, batch),
@@ -133,9 +134,13 @@ export function createStatusReader(
     const [queue, ledger] = await Promise.all([readQueue(), readLedger()]);
     const depth = queue.value;
     const facts = ledger.value;
-    moving = facts?.batches.filter((each) => each.finishedAtMs === undefined) ?? [];
+    let lastOnes: Map<string, LastRooms> | undefined;
     // Both are needed for it; a store that does not answer has been told above.
-    const lastOnes = depth && facts ? (await readLast()).value : undefined;
+    if (depth && facts) {
+      const moving = facts.batches.filter((each) => each.finishedAtMs === undefined);
+      seen = { depth, facts, moving };
+      lastOnes = (await readLast()).value;
+    }
     const roomsAhead = depth && depth.waiting + depth.active;
     const standstill = standstillIn(depth, facts, sources);
     const pace = facts && paceOf(facts.configured, intervalMs, facts.requestsPerRoom, false);
