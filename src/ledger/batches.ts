@@ -1,6 +1,7 @@
 /** Batches: destructions asked for together. */
 import { readColumn, type Database } from './database.js';
 import { outcomes, type OutcomeCounts } from '../destruction.js';
+import { readBatchRates, type BatchRates } from './requests-lately.js';
 import { instant } from './sent.js';
 
 export interface Batch {
@@ -260,31 +261,15 @@ export interface BatchProgress extends OutcomeCounts {
   ratePerSecond: number;
 }
 
-/** The span over which a rate is taken, in seconds. */
-const rateSpanSeconds = 10;
-
 /**
  * $1 SDKAppID, $3 most rows; each of the others may be null: $2 id or name, $4 part of the name, or
  * beginning of the id, $5 who asked, $6 asked for since then (epoch ms), $7 whether only those that
  * have not ended, $8 when (epoch µs) and $9 which was the last that is known: those behind it; $10
  * the token that asked, $11 the batch that it replays.
  * Newest first. What costs a look at each batch is done for the rows of the page alone.
- *
- * The rate is that of destructions whose attempts were sent in the last seconds: an index on
- * attempts finds them, and what was cancelled does not count. It is taken from the first of
- * these attempts on, so that it is right from the first second of a batch. What a clock that went
- * back dated later than now is not of the last seconds.
  */
 const progressSql = `
-with moving as materialized (
-  select d.batch_id, count(distinct d.id)::float8 as ended,
-         greatest(1, extract(epoch from clock_timestamp() - min(a.sent_at))::float8) as seconds
-    from room_reaper.attempts a join room_reaper.destructions d on d.id = a.destruction_id
-   where a.sent_at > now() - ${rateSpanSeconds} * interval '1 second'
-     and a.sent_at < now() + ${rateSpanSeconds} * interval '1 second' and d.outcome is not null
-   group by d.batch_id
-),
-page as (
+with page as (
   select b.* from room_reaper.batches b
    where b.sdk_app_id = $1 and ($2::text is null or b.id = $2 or b.name = $2)
      and ($4::text is null or position(lower($4) in lower(b.name)) > 0 or starts_with(b.id, lower($4)))
@@ -300,10 +285,8 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
        b.asked_by, b.note, b.token, b.parent_id, b.origin,
        extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
-       coalesce(m.ended / m.seconds, 0) as rate,
        ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
   from page b
-  left join moving m on m.batch_id = b.id
   left join lateral (
     select ${outcomes.map((outcome) => `count(*) filter (where d.outcome = '${outcome}') as ${outcome}`).join(', ')}
       from room_reaper.batch_joins x join room_reaper.destructions d on d.id = x.destruction_id
@@ -317,7 +300,7 @@ type ProgressRow = OutcomeCounts &
     string | null
   > &
   Record<'enqueued_at' | 'finished_at' | 'cancelled_at', number | null> &
-  Record<'total' | 'created_at' | 'rate', number> & { id: string };
+  Record<'total' | 'created_at', number> & { id: string };
 
 /** Which batches; all of them where nothing is said. */
 export interface BatchFilter {
@@ -338,10 +321,12 @@ export interface BatchFilter {
   limit: number;
 }
 
+/** @param readRates - how fast they move: asked where one has not ended. */
 export async function readBatches(
   database: Database,
   sdkAppId: number,
   options: BatchFilter,
+  readRates: () => Promise<BatchRates> = () => readBatchRates(database),
 ): Promise<BatchProgress[]> {
   const rows = await database.query<ProgressRow>('batch-progress', progressSql, [
     sdkAppId,
@@ -356,6 +341,8 @@ export async function readBatches(
     options.token ?? null,
     options.parentId ?? null,
   ]);
+  const areMoving = rows.some((row) => row.finished_at === null);
+  const rates: BatchRates = areMoving ? await readRates() : new Map();
   return rows.map((row) => ({
     ...countsOf(row),
     id: row.id,
@@ -371,7 +358,7 @@ export async function readBatches(
     origin: row.origin ?? undefined,
     cancelledAtMs: row.cancelled_at ?? undefined,
     cancelledBy: row.cancelled_by ?? undefined,
-    ratePerSecond: row.rate,
+    ratePerSecond: rates.get(row.id) ?? 0,
   }));
 }
 

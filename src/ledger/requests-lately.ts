@@ -1,4 +1,4 @@
-/** How fast rooms go and what one costs, from what the ledger saw lately. */
+/** How fast rooms and batches go and what a room costs, from what the ledger saw lately. */
 import type { Database } from './database.js';
 
 /** How far back is looked, in seconds. */
@@ -48,4 +48,31 @@ export async function readRequestsLately(
     sentPerSecond: latest / rateSpanSeconds,
     isStandby: standby,
   };
+}
+
+/**
+ * No parameters. The rate of a batch is that of destructions whose attempts were sent in the last
+ * seconds: an index on attempts finds them, and what was cancelled does not count. It is taken from
+ * the first of these attempts on, so that it is right from the first second of a batch. What a clock
+ * that went back dated later than now is not of the last seconds. Reads 2,000 rows at the quota.
+ */
+const ratesSql = `
+select d.batch_id,
+       count(distinct d.id) / greatest(1, extract(epoch from clock_timestamp() - min(a.sent_at))::float8) as rate
+  from room_reaper.attempts a join room_reaper.destructions d on d.id = a.destruction_id
+ where a.sent_at > now() - ${rateSpanSeconds} * interval '1 second'
+   and a.sent_at < now() + ${rateSpanSeconds} * interval '1 second'
+   and d.outcome is not null and d.batch_id is not null
+ group by d.batch_id`;
+
+/** Rooms that ended per second, by the ids of the batches of which any did. */
+export type BatchRates = ReadonlyMap<string, number>;
+
+export async function readBatchRates(database: Database): Promise<BatchRates> {
+  const rows = await database.query<{ batch_id: string; rate: number }>(
+    'batch-rates',
+    ratesSql,
+    [],
+  );
+  return new Map(rows.map((row) => [row.batch_id, row.rate]));
 }

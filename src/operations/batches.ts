@@ -2,8 +2,7 @@
 import { ReaperError } from '../errors.js';
 import type { BatchFilter } from '../ledger/batches.js';
 import { printable } from '../redact.js';
-import { batchesWithEnds, type BatchProgress } from './find-batch.js';
-import type { Service } from './service.js';
+import { batchesWithEnds, type BatchProgress, type BatchSource } from './find-batch.js';
 import { batchStatus } from './status.js';
 
 /** Most batches of one page. */
@@ -25,13 +24,13 @@ export interface BatchPage {
 
 /** @throws ReaperError `INVALID` where the cursor is none of a page. */
 export async function listBatches(
-  { database, config }: Pick<Service, 'database' | 'config'>,
+  service: BatchSource,
   { cursor, limit, ...filter }: BatchesWish,
 ): Promise<BatchPage> {
   const after = cursor === undefined ? undefined : readCursor(cursor);
   // One more than is shown tells whether there are more.
   const wish = { ...filter, after, limit: limit + 1 };
-  const found = await batchesWithEnds(database, config.sdkAppId, wish);
+  const found = await batchesWithEnds(service, wish);
   const batches = found.slice(0, limit);
   const last = batches.at(-1);
   const isLast = last === undefined || found.length <= limit;

@@ -1,8 +1,9 @@
 /** The batch that somebody names. */
 import { ReaperError } from '../errors.js';
-import type { Database } from '../ledger/database.js';
 import { readBatches, readEnded, type BatchFilter, type BatchProgress } from '../ledger/batches.js';
+import { readBatchRates, type BatchRates } from '../ledger/requests-lately.js';
 import { printable } from '../redact.js';
+import type { Service } from './service.js';
 
 export type { BatchProgress } from '../ledger/batches.js';
 
@@ -12,6 +13,11 @@ export const mostOfOneName = 100;
 /** Most that are named where one of several could be meant. */
 const mostCandidates = 5;
 
+/** The part of a service that knows batches. */
+export type BatchSource = Pick<Service, 'database' | 'readRates'> & {
+  config: Pick<Service['config'], 'sdkAppId'>;
+};
+
 /**
  * By id, or by name. Names repeat: one that has not ended is meant before those that have,
  * and where more than one could be meant it must be the id.
@@ -20,11 +26,11 @@ const mostCandidates = 5;
  * @throws ReaperError `NOT_FOUND` where there is none, `AMBIGUOUS` where more than one is meant.
  */
 export async function findBatch(
-  { database, config: { sdkAppId } }: { database: Database; config: { sdkAppId: number } },
+  service: BatchSource,
   idOrName: string,
   onNewest?: (newest: BatchProgress) => void,
 ): Promise<BatchProgress> {
-  const found = await batchesWithEnds(database, sdkAppId, { idOrName, limit: mostOfOneName });
+  const found = await batchesWithEnds(service, { idOrName, limit: mostOfOneName });
   const byId = found.find((batch) => batch.id === idOrName);
   if (byId !== undefined) return byId;
   const open = found.filter((batch) => batch.finishedAtMs === undefined);
@@ -44,14 +50,18 @@ export async function findBatch(
   );
 }
 
+/** How fast batches move at this moment, for `readRates` of a service. */
+export function readRates({ database }: Pick<Service, 'database'>): Promise<BatchRates> {
+  return readBatchRates(database);
+}
+
 /** Newest first. Workers note the end of a batch a moment later than it ends. */
 export async function batchesWithEnds(
-  database: Database,
-  sdkAppId: number,
+  { database, config: { sdkAppId }, readRates }: BatchSource,
   filter: BatchFilter,
 ): Promise<BatchProgress[]> {
   const ended = await readEnded(database, sdkAppId);
-  const read = await readBatches(database, sdkAppId, filter);
+  const read = await readBatches(database, sdkAppId, filter, readRates);
   return read.map((batch) => ({
     ...batch,
     finishedAtMs: batch.finishedAtMs ?? ended.get(batch.id),

@@ -6,6 +6,7 @@ import type { Way } from '../ledger/actions.js';
 import type { Role } from '../ledger/tokens.js';
 import { checkQueue, claimQueue } from '../ledger/identity.js';
 import { lineId, readApps, type LineKey } from '../ledger/line.js';
+import type { BatchRates } from '../ledger/requests-lately.js';
 import { readNowUs } from '../ledger/sent.js';
 import { slotInterval } from '../limiter/pace.js';
 import { openQueue, type OpenQueue, type OpenQueueOptions } from '../queue/open.js';
@@ -53,6 +54,8 @@ export interface Service extends ServiceLine {
   /** Who asks, where that is not a user of this machine. */
   readonly actor?: Actor;
   readonly database: Database;
+  /** How fast batches move, where many ask at once; undefined: each asks anew. */
+  readonly readRates?: () => Promise<BatchRates>;
   /** For a worker in the same process, which opens a queue of its own. */
   readonly stores: Stores;
   /**

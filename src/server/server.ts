@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import type { Config, InspectedConfig } from '../config.js';
 import { examine, findingsJson } from '../doctor/examine.js';
 import { ReaperError } from '../errors.js';
+import { readRates } from '../operations/find-batch.js';
 import { startHistory } from '../operations/history.js';
 import { questionsTo } from '../operations/health.js';
 import { startNotifier } from '../operations/notify.js';
@@ -73,8 +74,8 @@ const keepAliveMs = 75_000;
 /** How long what is under way may take after the server was told to stop, in milliseconds. */
 const graceMs = 10_000;
 
-/** How long one look at the status counts, in milliseconds. */
-const statusMs = { servers: 1_000, embedded: 5_000 };
+/** How long one look at the status, and at how fast batches move, counts, in milliseconds. */
+const lookMs = { servers: 1_000, embedded: 5_000 };
 
 /** How long what the doctor found counts, in milliseconds: it asks the API. */
 const doctorMs = 60_000;
@@ -88,10 +89,13 @@ const storeLimitMs = 3_000;
  */
 export async function startServer(config: Config, options: ServerOptions): Promise<HttpServer> {
   const { log, onNotice } = options;
-  const service = await openService(config, {
+  const freshMs = config.databaseUrl === 'embedded' ? lookMs.embedded : lookMs.servers;
+  const opened = await openService(config, {
     ...{ onNotice, failFast: true },
     onQueueError: (error) => log.warn({ err: error }, 'trouble with the queue'),
   });
+  const rates = createSnapshot(freshMs, () => readRates(opened));
+  const service = { ...opened, readRates: async () => (await rates()).value };
   let keeper: ListKeeper | undefined;
   let endpoint: MetricsEndpoint | undefined;
   try {
@@ -109,11 +113,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const closing = new AbortController();
     // Each request that waits listens to it.
     setMaxListeners(0, closing.signal);
-    const status = createSnapshot(
-      config.databaseUrl === 'embedded' ? statusMs.embedded : statusMs.servers,
-      lookAtStatus(service),
-      statusJson,
-    );
+    const status = createSnapshot(freshMs, lookAtStatus(service), statusJson);
     const doctor = createSnapshot(doctorMs, async () =>
       findingsJson(await examine(options.inspected, Date.now)),
     );

@@ -286,4 +286,19 @@ describe('the rate', () => {
     );
     expect(await read(line.sdkAppId)).toMatchObject([{ ratePerSecond: 0 }]);
   });
+
+  test('can be that of a look at all batches, and is not asked for where each has ended', async () => {
+    const line = await makeLine(ledger);
+    const batch = list({ sdkAppId: line.sdkAppId, total: 1 });
+    await openBatch(ledger.database, batch);
+    let looks = 0;
+    const readRates = () => Promise.resolve(new Map([[batch.id, (looks += 1)]]));
+    const look = () => readBatches(ledger.database, line.sdkAppId, { limit: 10 }, readRates);
+    expect(await look()).toMatchObject([{ ratePerSecond: 1 }]);
+    await end(line, 'destroyed', batch.id);
+    await markEnqueued(ledger.database, batch.id, 4);
+    await finishBatches(ledger.database, line.sdkAppId);
+    expect(await look()).toMatchObject([{ ratePerSecond: 0 }]);
+    expect(looks).toBe(1);
+  });
 });

@@ -194,7 +194,7 @@ describe('no table of attempts or destructions is read whole', () => {
       },
       [
         ...['batch-open', 'finished-among', 'batch-join', 'joined-finished'],
-        ...['batch-finish', 'batch-progress'],
+        ...['batch-finish', 'batch-progress', 'batch-rates'],
       ],
     );
   });
