@@ -37,7 +37,7 @@ export interface LedgerRow extends ReportRow {
 }
 
 /** Rooms read by one statement. */
-const pageSize = 500;
+const pageSize = 250;
 
 const totalColumns = {
   totalViewers: 'total_viewers',
