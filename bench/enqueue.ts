@@ -8,7 +8,7 @@
 import { Queue } from 'bullmq';
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,6 +18,7 @@ import { batchDestructionId, newId } from '../src/queue/destruction-id.js';
 import { queueName } from '../src/queue/job.js';
 import { createOwnDatabase, ownRedis } from './servers.js';
 import { median, type Bench } from './bench.js';
+import { peakMemoryMB } from './support/processes.js';
 
 const sdkAppId = 1_400_000_001;
 
@@ -68,22 +69,15 @@ async function succeeds(child: ReturnType<typeof spawn>): Promise<void> {
   if (code !== 0) throw new Error(`a process ended with ${String(code)}`);
 }
 
-/** Most memory of a process while it runs, from the system's own record (Linux). */
+/** Most memory of a process while it runs, in MB of a million bytes. */
 function watchMemory(pid: number | undefined): () => number {
-  let peakKB = 0;
-  const look = () => {
-    try {
-      const [, peak = '0'] =
-        /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-      peakKB = Math.max(peakKB, Number(peak));
-    } catch {
-      // It has ended, or this is another system.
-    }
-  };
-  const timer = setInterval(look, 50);
+  let peak = 0;
+  const timer = setInterval(() => {
+    peak = Math.max(peak, peakMemoryMB(pid));
+  }, 50);
   return () => {
     clearInterval(timer);
-    return (peakKB * 1024) / 1e6;
+    return peak;
   };
 }
 

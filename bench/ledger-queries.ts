@@ -13,6 +13,7 @@ import { summarizeBatch } from '../src/ledger/report.js';
 import { reserveSlots } from '../src/ledger/reserve.js';
 import { median, percentile, type Bench, type Figure } from './bench.js';
 import { createOwnDatabase } from './servers.js';
+import { fillLedger } from './support/ledger-batches.js';
 
 const sdkAppId = 1_400_000_001;
 const line: LineKey = { host: '127.0.0.1:1', sdkAppId, command: 'destroy_room' };
@@ -21,48 +22,6 @@ const windowSlots = 200;
 const smallBatch = 1_000;
 /** Rooms in one statement of the worker. */
 const group = 20;
-
-/**
- * $1 batch id, $2 rooms, $3 SDKAppID, $4 prefix of the RoomIds, $5 how long ago the first was
- * sent, in seconds. Ids are random, as far as an
- * index can tell: no order of theirs makes a lookup cheap.
- */
-const fillSql = `
-with made as materialized (
-  select md5($1 || n)::uuid::text as id, $4 || n as room_id, n from generate_series(1, $2::int) n
-),
-rooms as (
-  insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after,
-    outcome, error_code, attempts, finished_at, total_viewers, total_gifts_sent, total_gift_coins,
-    total_unique_gift_senders, total_likes_received, statistics_source)
-  select id, $3::bigint, room_id, $1, now() - interval '1 hour', now() + interval '1 day',
-         'destroyed', 0, 1, now(), 1, 2, 3, 4, 5, 'response' from made
-)
-insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, sent_at, ended_at,
-  http_status, error_code, verdict, reason, may_have_acted, request_id)
-select id, 1, 'bench', sent, sent, sent + interval '50 ms', 200, 0, 'destroyed', 'ok', false, 'Id-' || n
-  from (select *, now() - $5 * interval '1 second' + n * interval '5.1 ms' as sent from made) m`;
-
-/** $1 id, $2 SDKAppID, $3 rooms. */
-const batchSql = `
-insert into room_reaper.batches (id, sdk_app_id, name, total, enqueued_at, finished_at, destroyed)
-values ($1, $2, $1, $3, now(), now(), $3)`;
-
-async function fill(
-  database: Database,
-  batchId: string,
-  rooms: number,
-  secondsAgo: number,
-): Promise<void> {
-  await database.query('bench-batch', batchSql, [batchId, sdkAppId, rooms]);
-  await database.query('bench-fill', fillSql, [
-    batchId,
-    rooms,
-    sdkAppId,
-    `${batchId}-`,
-    secondsAgo,
-  ]);
-}
 
 /** $1 SDKAppID, $2 RoomId: all that is known of one room. */
 const lookUpSql = `
@@ -201,12 +160,20 @@ export default {
         });
         opened.push(database);
         await ensureLine(database, line, intervalMs, windowSlots);
-        await fill(database, 'small', smallBatch, secondsEach);
+        await fillLedger(database, {
+          sdkAppId,
+          batchId: 'small',
+          rooms: smallBatch,
+          secondsAgo: secondsEach,
+        });
       }
       const [empty, full] = opened;
       if (empty === undefined || full === undefined) throw new Error('two ledgers must be open');
       for (let batch = 1; batch <= batches; batch++) {
-        await fill(full, `large-${batch}`, rows / batches, (batch + 1) * secondsEach);
+        await fillLedger(full, {
+          ...{ sdkAppId, batchId: `large-${batch}`, rooms: rows / batches },
+          secondsAgo: (batch + 1) * secondsEach,
+        });
         say(`${(rows / batches) * batch} rows`);
       }
       for (const database of opened) {

@@ -1,7 +1,7 @@
 /** Processes under measurement: the built program, as its users run it, and the bare loop beside it. */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +14,10 @@ const reportCpu = path('report-cpu.js');
 export interface Measured {
   /** CPU time that the process has used, user and system, in milliseconds. */
   cpuMs(): Promise<number>;
-  /** Resolves once it has said so on stderr; rejects where it ends without. */
-  said(pattern: RegExp): Promise<void>;
+  /** Most memory that it has had so far, in MB of a million bytes (Linux). */
+  peakMemoryMB(): number;
+  /** Resolves once it has said so on stderr, with the first group; rejects where it ends without. */
+  said(pattern: RegExp): Promise<string>;
   /** SIGTERM, and waits for its end. @returns what it wrote to stderr. */
   stop(): Promise<string>;
 }
@@ -34,6 +36,15 @@ export function startWorkerProcess(
   options: ProcessOptions = {},
 ): Measured {
   return start(program, ['worker'], env, options);
+}
+
+/** `room-reaper serve` on a free port, the built program at `program`. It says where it serves. */
+export function startServeProcess(
+  program: string,
+  env: Record<string, string>,
+  options: ProcessOptions = {},
+): Measured {
+  return start(program, ['serve', '--port', '0'], env, options);
 }
 
 /** The bare loop (bare-worker.ts). */
@@ -82,17 +93,19 @@ function start(
       const [{ user, system }] = await Promise.race([answer, unexpected]);
       return (user + system) / 1_000;
     },
+    peakMemoryMB: () => peakMemoryMB(child.pid),
     async said(pattern) {
-      const heard = new Promise<void>((resolve) => {
+      const heard = new Promise<string>((resolve) => {
         const look = () => {
-          if (!pattern.test(stderr)) return;
+          const found = pattern.exec(stderr);
+          if (found === null) return;
           listeners.delete(look);
-          resolve();
+          resolve(found[1] ?? '');
         };
         listeners.add(look);
         look();
       });
-      await Promise.race([heard, unexpected]);
+      return Promise.race([heard, unexpected]);
     },
     async stop() {
       if (isRunning(child)) child.kill('SIGTERM');
@@ -100,6 +113,16 @@ function start(
       return stderr;
     },
   };
+}
+
+/** By the system's own record (Linux). @returns 0 where it has ended, or on another system. */
+export function peakMemoryMB(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return (Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1_024) / 1e6;
+  } catch {
+    return 0;
+  }
 }
 
 function isRunning(child: ChildProcess): boolean {
