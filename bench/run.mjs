@@ -16,6 +16,7 @@ const names = [
   'worker-cost',
   'ledger-queries',
   'stores',
+  'serve',
 ];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
