@@ -2,12 +2,14 @@
  * What a full ledger costs: each query in a ledger of a million destructions with as many
  * attempts, against the same query in an almost empty one (the one batch of 1,000 rooms that
  * both have), in turns. The queries are those of `status`, of a batch's report, of looking up
- * one room, and the two statements of the worker, for 20 rooms each.
+ * one room, and the two statements of the worker, for 20 rooms each. Then what `serve` takes to
+ * count the minutes of the full one.
  */
 import { randomUUID } from 'node:crypto';
 import { readBatches } from '../src/ledger/batches.js';
 import { openDatabase, type Database } from '../src/ledger/database.js';
 import { ensureLine, lineId, readLines, type LineKey } from '../src/ledger/line.js';
+import { fillMinutes } from '../src/ledger/minutes.js';
 import { recordEnds } from '../src/ledger/record.js';
 import { summarizeBatch } from '../src/ledger/report.js';
 import { reserveSlots } from '../src/ledger/reserve.js';
@@ -22,6 +24,8 @@ const windowSlots = 200;
 const smallBatch = 1_000;
 /** Rooms in one statement of the worker. */
 const group = 20;
+/** Requests of a minute at the quota. */
+const perMinute = 60_000 / intervalMs;
 
 /** $1 SDKAppID, $2 RoomId: all that is known of one room. */
 const lookUpSql = `
@@ -116,6 +120,20 @@ async function work(database: Database): Promise<{ reserveMs: number; recordMs: 
   return { reserveMs: reservedAt - beganAt, recordMs: recordedAt - reservedAt };
 }
 
+/** Counts all minutes of a ledger. @returns milliseconds for a minute at the quota. */
+async function countMinutes(database: Database, requests: number): Promise<number> {
+  const beganAt = performance.now();
+  await fillMinutes(database, sdkAppId);
+  const tookMs = performance.now() - beganAt;
+  const sql = 'select sum(requests)::int as counted from room_reaper.minutes';
+  const [row] = await database.query<{ counted: number }>('bench-minutes', sql, []);
+  const { counted = 0 } = row ?? {};
+  // Those of the last minute and a half are not counted yet.
+  if (counted < requests / 2)
+    throw new Error(`most of ${requests} must be counted, got ${counted}`);
+  return (tookMs / counted) * perMinute;
+}
+
 type Times = Map<string, { empty: number[]; full: number[] }>;
 
 async function measure(
@@ -190,6 +208,10 @@ export default {
       if (large.attempts !== rows / batches)
         throw new Error('the report of a large batch is wrong');
 
+      const minuteMs = await countMinutes(full, rows);
+      const medianOf = (name: string) => median(times.get(name)?.full ?? []);
+      const statementMs = medianOf(`reserve ${group} slots`) + medianOf(`record ${group} outcomes`);
+
       const figures: Figure[] = [...times].flatMap(([name, { empty: small, full: big }]) => [
         { name: `${name}: median, ms`, value: median(big) },
         { name: `${name}: p99, ms`, value: percentile(big, 0.99) },
@@ -199,6 +221,12 @@ export default {
         { name: 'destructions in the full ledger', value: rows + smallBatch },
         ...figures,
         { name: `report of a batch of ${rows / batches}, ms`, value: reportMs },
+        { name: 'history: ms for a minute at the quota', value: minuteMs },
+        { name: 'history: share of that minute', value: minuteMs / 60_000, goal: { atMost: 0.01 } },
+        {
+          name: "history: × the worker's two statements for its rooms",
+          value: minuteMs / ((perMinute / group) * statementMs),
+        },
       ];
     } finally {
       await Promise.all(opened.map((database) => database.close()));
