@@ -69,26 +69,27 @@ export function readTotals(row: TotalsRow): Totals {
  *
  * A room can be there more than once: the batch may have joined a destruction that was lost
  * with its queue, and have made its own when it was continued. Then the one that has ended
- * counts, else its own. (`with ties` keeps them on one page.) `offset 0`: looked up one by one. A plan
- * for any number of rows reads the whole table for each page instead.
+ * counts, else its own. (`with ties` keeps them on one page.) A join would be
+ * one more look at each row, and a plan for any number of rows reads the whole table for it.
  */
 const pageSql = `
 with members as (
-  (select d.room_id, d.id, false as joined
+  (select d.room_id as asked_room, d.id as asked_id, false as joined, d as destruction
      from room_reaper.destructions d
     where d.batch_id = $1 and d.room_id collate "C" > $2
     order by d.room_id collate "C" fetch first ($3::int) rows with ties)
   union all
-  (select j.room_id, j.destruction_id, true
+  (select j.room_id, j.destruction_id, true,
+          (select d from room_reaper.destructions d where d.id = j.destruction_id)
      from room_reaper.batch_joins j
     where j.batch_id = $1 and j.room_id collate "C" > $2
     order by j.room_id collate "C" fetch first ($3::int) rows with ties)
 ),
 page as (
-  select distinct on (m.room_id collate "C") m.room_id as asked_room, m.id as asked_id, m.joined, d.*
+  select distinct on (m.asked_room collate "C") m.asked_room, m.asked_id, m.joined, (m.destruction).*
     from members m
-    left join lateral (select * from room_reaper.destructions x where x.id = m.id offset 0) d on true
-   order by m.room_id collate "C", d.outcome is null, m.joined, d.finished_at desc, m.id
+   order by m.asked_room collate "C", (m.destruction).outcome is null, m.joined,
+            (m.destruction).finished_at desc, m.asked_id
    limit $3
 )
 select p.asked_room, p.asked_id, p.joined, p.id is not null as known, p.outcome, p.statistics_source,
