@@ -61,6 +61,8 @@ export interface ReportOptions {
   only?: ChosenEnds | undefined;
   /** Counts the rooms and yields none. */
   summaryOnly?: boolean;
+  /** Without the worst window and the mean rate, which read all requests of the batch. */
+  withoutRates?: boolean;
   /** Told how many rooms were read. */
   onProgress?: (rooms: number) => void;
   /** Told why rooms that wait are not listed. */
@@ -80,7 +82,8 @@ export async function* writeReport(
   format: RowFormat,
   options: ReportOptions = {},
 ): AsyncGenerator<string, ReportSummary | undefined> {
-  const { summaryOnly = false, only, onProgress, onNotListed, signal } = options;
+  const { summaryOnly = false, withoutRates = false, only } = options;
+  const { onProgress, onNotListed, signal } = options;
   const tally = createTally();
   const hash = createHash('sha256');
   let read = 0;
@@ -107,7 +110,10 @@ export async function* writeReport(
     onProgress?.(read);
   }
   if (written === 0) yield write([]);
-  const summary = await addRates(service.database, batch.id, tally.result());
+  const sums = tally.result();
+  const summary = withoutRates
+    ? { ...sums, worstWindow: 0, meanRatePerSecond: undefined }
+    : await addRates(service.database, batch.id, sums);
   if (signal?.aborted) return undefined;
   const unlisted = withOpen ? Math.max(0, batch.total - read) : 0;
   return {

@@ -1,5 +1,6 @@
 /** The whole report of a batch, streamed as it is read: its memory does not grow. */
 import { z } from '@hono/zod-openapi';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findBatch, type BatchProgress } from '../../operations/find-batch.js';
 import { csv, json, ndjson, reportName, writeReport } from '../../operations/report.js';
 import { reportPage } from '../../operations/report-page.js';
@@ -18,6 +19,12 @@ const types = {
 type Format = keyof typeof types;
 
 const takePlace = createPlaces(4, 'downloads');
+
+/**
+ * After each page a report rests as long as that took, at most so long in milliseconds: Postgres
+ * and this machine's cores are the workers' too.
+ */
+const longestPauseMs = 50;
 
 export const report = route(
   {
@@ -80,9 +87,19 @@ async function* write(
   const { config } = service;
   const rows = { csv, ndjson, json: json(false), html: reportPage(config) }[format];
   try {
-    const pages = writeReport(service, batch, rows, { signal: AbortSignal.any([closing, signal]) });
+    const left = AbortSignal.any([closing, signal]);
+    // A table has no place for them.
+    const options = { signal: left, withoutRates: format === 'csv' || format === 'ndjson' };
+    const pages = writeReport(service, batch, rows, options);
+    let askedAt = performance.now();
     let page = await pages.next();
-    for (; page.done !== true; page = await pages.next()) yield encoder.encode(page.value);
+    while (page.done !== true) {
+      const tookMs = performance.now() - askedAt;
+      yield encoder.encode(page.value);
+      await sleep(Math.min(tookMs, longestPauseMs), undefined, { signal: left }).catch(() => 0);
+      askedAt = performance.now();
+      page = await pages.next();
+    }
     // What is not whole must not look whole.
     if (page.value === undefined) throw new Error('the report was broken off');
     yield encoder.encode(rows.tail(page.value));
