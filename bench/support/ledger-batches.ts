@@ -27,8 +27,9 @@ rooms as (
          'destroyed', 0, 1, now(), 1, 2, 3, 4, 5, 'response' from made
 )
 insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, sent_at, ended_at,
-  http_status, error_code, verdict, reason, may_have_acted, request_id)
-select id, 1, 'bench', sent, sent, sent + interval '50 ms', 200, 0, 'destroyed', 'ok', false, 'Id-' || n
+  http_status, error_code, verdict, reason, may_have_acted, request_id, line)
+select id, 1, 'bench', sent, sent, sent + interval '50 ms', 200, 0, 'destroyed', 'ok', false, 'Id-' || n,
+       (select min(number) from room_reaper.lines where sdk_app_id = $3)
   from (select *, now() - $5 * interval '1 second' + n * interval '5.1 ms' as sent from made) m`;
 
 /** $1 id, $2 SDKAppID, $3 rooms. */
