@@ -32,9 +32,11 @@ function screensOf(role: Role): (keyof typeof screens)[] {
 /** A page cannot see its cookie. Asked without one, the server would say 401 to a first visit. */
 const signedIn = 'signed-in';
 
+const isSignInLink = () => location.hash.startsWith('#sign-in=');
+
 /** A link that signs in does so for who is signed in already, too. */
 function mustSignIn(): boolean {
-  return location.hash.startsWith('#sign-in=') || localStorage.getItem(signedIn) === null;
+  return isSignInLink() || localStorage.getItem(signedIn) === null;
 }
 
 export function App() {
@@ -64,6 +66,11 @@ export function App() {
 
   useEffect(() => {
     if (!mustSignIn()) void load();
+    const follow = () => {
+      if (isSignInLink()) setSignedOut(true);
+    };
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
   }, [load]);
   useEffect(() => {
     if (problem === undefined || me !== undefined) return;

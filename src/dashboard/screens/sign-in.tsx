@@ -16,8 +16,14 @@ export function SignIn({ why, onSignedIn }: { why: string | undefined; onSignedI
   const doing = useDoing();
   useEffect(() => {
     document.title = 'Sign in · room-reaper';
-    const secret = takeSecret();
-    if (secret !== undefined) void signIn(secret);
+    // A link that is followed here changes the fragment and loads nothing anew.
+    const follow = () => {
+      const secret = takeSecret();
+      if (secret !== undefined) void signIn(secret);
+    };
+    follow();
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
   }, []);
 
   async function signIn(secret: string): Promise<void> {
