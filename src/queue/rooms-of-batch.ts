@@ -80,10 +80,13 @@ export function roomsOfBatchOnPostgres(pool: pg.Pool, queue: DestroyQueue): Room
 /** Jobs of each list that are looked at where only its front is. */
 const frontSize = 500;
 
-/** What goes next, is due next or is in hand, of all batches: at most so many of each. */
+/** What is due next, goes next or is in hand, of all batches, in this order: at most so many of each. */
 export async function readFront(
   queue: DestroyQueue,
   jobs: Pick<ManyJobs, 'read'>,
 ): Promise<Destruction[]> {
-  return jobs.read(await queue.getRanges([...states], 0, frontSize - 1, true));
+  const ids = await queue.getRanges([...states], 0, frontSize - 1, true);
+  const placeOf = new Map(ids.map((id, place) => [id, place]));
+  const placed = ({ id }: Destruction) => placeOf.get(id) ?? 0;
+  return (await jobs.read(ids)).sort((one, other) => placed(one) - placed(other));
 }
