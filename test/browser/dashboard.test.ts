@@ -218,7 +218,6 @@ test('a batch tells its outcomes and what went wrong, and its rooms are looked a
   await page.getByRole('button', { name: 'Copy RequestId of request 1' }).click();
   await page.getByText('Copied').waitFor();
   await expectAccessible(page);
-  await picture('room');
 });
 
 test('a replay does what its preview said', async () => {
