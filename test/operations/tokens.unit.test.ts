@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import type { Service } from '../../src/operations/service.js';
-import { openTokenBook } from '../../src/operations/tokens.js';
 
 vi.mock('node:crypto', async (original) => {
   const real = await original<typeof crypto>();
   return { ...real, timingSafeEqual: vi.fn(real.timingSafeEqual) };
 });
+
+// Another file of this process may have loaded it before, with the real comparison.
+vi.resetModules();
+const { openTokenBook } = await import('../../src/operations/tokens.js');
 
 const folder = mkdtempSync(join(tmpdir(), 'room-reaper-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
