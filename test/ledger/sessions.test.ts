@@ -103,7 +103,7 @@ test.each([
   ['default_transaction_isolation', 'serializable', 'read committed'],
   ['default_transaction_read_only', 'on', 'off'],
   ['extra_float_digits', '-15', '1'],
-  ['statement_timeout', '10min', '0'],
+  ['statement_timeout', '10min', '31s'],
   ['datestyle', 'German', 'ISO, MDY'],
   ['standard_conforming_strings', 'off', 'on'],
   ['client_encoding', 'LATIN1', 'UTF8'],
