@@ -15,7 +15,8 @@ export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as cons
 export interface ReplayChoice {
   sdkAppId: number;
   batchId: string | undefined;
-  codes: readonly number[] | undefined;
+  /** null among them: rooms that have none. */
+  codes: readonly (number | null)[] | undefined;
   outcomes: readonly Outcome[] | undefined;
   /** Only what ended then or later, in milliseconds since the epoch. */
   endedFromMs: number | undefined;
@@ -54,7 +55,7 @@ chosen as (
    where d.sdk_app_id = $1 and d.outcome in (${replayable.map((outcome) => `'${outcome}'`).join(', ')})
      and ($2::text is null or d.batch_id = $2
        or d.id in (select destruction_id from room_reaper.batch_joins where batch_id = $2))
-     and ($3::int[] is null or d.error_code = any ($3))
+     and ($3::int[] is null or array_position($3, d.error_code) is not null)
      and ($4::text[] is null or d.outcome = any ($4))
      and ($5::float8 is null or d.finished_at >= to_timestamp($5 / 1000))
      and ($6::text[] is null or d.room_id = any ($6))

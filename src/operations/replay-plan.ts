@@ -41,7 +41,10 @@ function originOf({
     ms === undefined ? [] : [`${name} ${new Date(ms).toISOString()}`];
   return [
     ...listed('batch', batchId === undefined ? [] : [batchId]),
-    ...listed('code', codes),
+    ...listed(
+      'code',
+      codes?.map((code) => code ?? 'none'),
+    ),
     ...listed('outcome', outcomes),
     ...time('from', endedFromMs),
     ...time('to', endedToMs),

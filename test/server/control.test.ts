@@ -106,23 +106,27 @@ test('a replay does what its preview counted, or nothing', async () => {
   const rooms = Array.from({ length: 4 }, (_, index) => `replayed-${index}`);
   const batchId = await ask(rooms.slice(0, 3));
   const { queue } = await app.service.queue();
-  async function fail(room: string): Promise<void> {
+  async function fail(room: string, code: number | null = 100_001): Promise<void> {
     const id = await queue.getDeduplicationJobId(room);
     await queue.remove(id ?? '');
     await app.sql(
       `insert into room_reaper.destructions
          (id, room_id, batch_id, sdk_app_id, requested_at, not_after, outcome, error_code, finished_at)
-       values ($1, $2, $3, $4, now(), now(), 'failed', 100001, now())`,
-      [id ?? randomUUID(), room, batchId, app.config.sdkAppId],
+       values ($1, $2, $3, $4, now(), now(), 'failed', $5, now())`,
+      [id ?? randomUUID(), room, batchId, app.config.sdkAppId, code],
     );
   }
   for (const room of rooms.slice(0, 2)) await fail(room);
+  await fail('never-answered', null);
   const wish = { batch: batchId, codes: [100_001] };
   const preview = await post('/v1/replays?dryRun=true', wish);
   expect(preview).toMatchObject({
     status: 200,
     json: { dryRun: true, rooms: 2, groups: [{ fate: 'replay', errorCode: 100_001, rooms: 2 }] },
   });
+  // Those without a code are chosen by themselves.
+  const unanswered = await post('/v1/replays?dryRun=true', { ...wish, codes: [null] });
+  expect(unanswered.json).toMatchObject({ rooms: 1, groups: [{ errorCode: null, rooms: 1 }] });
   const { plan } = preview.json as { plan: string };
   await fail(rooms[2] ?? '');
   const changed = await post('/v1/replays', { ...wish, plan });

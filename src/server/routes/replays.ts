@@ -16,7 +16,12 @@ export const replays = route(
     body: z
       .strictObject({
         batch: batch.optional(),
-        codes: z.array(z.int()).min(1).max(100).optional(),
+        codes: z
+          .array(z.int().nullable())
+          .min(1)
+          .max(100)
+          .optional()
+          .meta({ description: 'ErrorCodes; null: rooms without one' }),
         outcomes: z.array(z.enum(replayable)).min(1).optional(),
         from: time.optional(),
         to: time.optional(),
