@@ -19,9 +19,18 @@ export function placeOf(fragment: string): Place {
   const [screen = '', id] = path.split('/');
   return {
     screen: screen === '' ? 'line' : screen,
-    id: id === undefined || id === '' ? undefined : decodeURIComponent(id),
+    id: id === undefined || id === '' ? undefined : decoded(id),
     query: new URLSearchParams(text),
   };
+}
+
+/** As it is where it was cut off or written by hand: the server then says that it knows no such one. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function linkTo(

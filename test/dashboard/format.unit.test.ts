@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { roundUp, timeTicks, placeIn } from '../../src/dashboard/charts';
 import { count, duration, fromLocalInput, percent, rooms } from '../../src/dashboard/format';
 import { linkTo, placeOf } from '../../src/dashboard/routing';
+import { ownSpan } from '../../src/dashboard/screens/span';
 
 describe('numbers', () => {
   test('of any size keep all their digits', () => {
@@ -44,6 +45,21 @@ describe('places', () => {
 
   test('without a fragment one is at the line', () => {
     for (const fragment of ['', '#', '#/', '#/line']) expect(placeOf(fragment).screen).toBe('line');
+  });
+
+  test('a link that was cut off is a place all the same', () => {
+    expect(placeOf('#/batches/gala%2')).toMatchObject({ screen: 'batches', id: 'gala%2' });
+  });
+
+  test.each([
+    ['from=2026-11-30T10:00:00Z&to=2026-11-30T11:00:00%2B08:00', true],
+    ['from=2026-11-&to=2026-11-30T11:00:00Z', false],
+    ['from=2026-11-30T10:00:00Z', false],
+    ['last=6', false],
+  ])('a link with %s has a time of its own: %s', (text, has) => {
+    const own = ownSpan({ query: new URLSearchParams(text) });
+    expect(own !== undefined).toBe(has);
+    if (own) expect(own.to).toBe('2026-11-30T03:00:00.000Z');
   });
 });
 

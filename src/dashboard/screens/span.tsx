@@ -17,21 +17,33 @@ export interface ChosenSpan {
   to: string;
 }
 
+/** Of a link; undefined where it is none, as of one that was cut off. Browsers read more than that. */
+function timeOf(text: string | null): string | undefined {
+  const at = new Date(/^[\d-]+T[\d:.]+(Z|[+-]\d\d:\d\d)$/.exec(text ?? '')?.[0] ?? '');
+  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
+}
+
+/** As it stands in a link; undefined: it has none, or one that cannot be read. */
+export function ownSpan({ query }: Pick<Place, 'query'>): ChosenSpan | undefined {
+  const [from, to] = [timeOf(query.get('from')), timeOf(query.get('to'))];
+  return from === undefined || to === undefined ? undefined : { from, to };
+}
+
 /** Absolute as soon as it is chosen, so that all that is asked means the same. */
 export function useSpan(place: Place): ChosenSpan {
-  const { query } = place;
-  const [last, from, to] = [query.get('last') ?? '1', query.get('from'), query.get('to')];
+  const last = place.query.get('last') ?? '1';
+  const own = ownSpan(place);
   return useMemo(() => {
-    if (from !== null && to !== null) return { from, to };
+    if (own !== undefined) return own;
     const hours = Number(last);
     const now = Date.now();
     const length = (Number.isFinite(hours) && hours > 0 ? Math.min(hours, 48) : 1) * hourMs;
     return { from: new Date(now - length).toISOString(), to: new Date(now).toISOString() };
-  }, [last, from, to]);
+  }, [last, own?.from, own?.to]);
 }
 
 export function SpanForm({ place, span }: { place: Place; span: ChosenSpan }) {
-  const isOwn = place.query.get('from') !== null;
+  const isOwn = ownSpan(place) !== undefined;
   const set = (values: Partial<ChosenSpan>) =>
     setQuery(place, { last: undefined, ...span, ...values });
   return (
