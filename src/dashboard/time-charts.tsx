@@ -201,8 +201,7 @@ export function WindowsHistogram({ history, quota }: Omit<Drawn, 'span'>) {
       ticks={[
         { at: 0, label: '1' },
         { at: most / places / 2, label: count(Math.round(quota / 2)) },
-        { at: most / places, label: `${count(quota)} |` },
-        { at: 1, label: 'above' },
+        { at: 1, label: `above ${count(quota)}` },
       ]}
       table={{
         head: ['requests in the fullest second', 'minutes'],
