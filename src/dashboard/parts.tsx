@@ -1,6 +1,6 @@
 /** What several screens are made of. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Problem } from './api';
 import { count, localTime, percent } from './format';
 import { outcomes, type Outcome } from './types';
@@ -34,6 +34,9 @@ export function Panel(props: {
   );
 }
 
+/** So many errors of a list the API tells, at most. */
+const mostErrors = 100;
+
 /** What went wrong, and what to do. */
 export function Trouble({ problem }: { problem: Problem | undefined }) {
   if (problem === undefined) return null;
@@ -52,6 +55,7 @@ export function Trouble({ problem }: { problem: Problem | undefined }) {
               {detail}
             </li>
           ))}
+          {errors.length === mostErrors && <li>Only the first {mostErrors} are shown.</li>}
         </ul>
       )}
     </div>
@@ -162,11 +166,17 @@ export function OutcomeWord({ outcome }: { outcome: Outcome }) {
 /** The native one: it keeps the keyboard inside, and Escape leaves it. */
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before it is painted, so that whoever types at once types into it.
+  useLayoutEffect(() => {
     const before = document.activeElement;
-    dialog.current?.showModal();
+    const shown = dialog.current;
+    shown?.showModal();
     return () => {
+      // Until then nothing else can have the focus.
+      shown?.close();
       if (before instanceof HTMLElement) before.focus();
+      // What was done has disabled the button, or taken it away.
+      if (document.activeElement !== before) document.getElementById('main')?.focus();
     };
   }, []);
   return (
