@@ -2,6 +2,7 @@
 import { BarChart, placeIn, timeTicks, type Bar, type Shade, type Span } from './charts';
 import { count, decimal, duration, localTime } from './format';
 import type { History, Minute } from './types';
+import { noCode } from './words';
 
 const minuteMs = 60_000;
 
@@ -144,7 +145,7 @@ export function CodesChart({ history, span }: Omit<Drawn, 'quota'>) {
   }
   const ranked = [...sums].sort(([, a], [, b]) => b - a).map(([code]) => code);
   const named = ranked.slice(0, mostCodes);
-  const words = (code: string) => (code === 'none' ? 'no answer' : code);
+  const words = (code: string) => (code === 'none' ? noCode : code);
   const kinds = ranked.length > mostCodes ? [...named, 'others'] : named;
   const valueOf = ({ codes }: Minute, kind: string) =>
     kind === 'others'

@@ -28,6 +28,9 @@ export const outcomes = [
 
 export type Outcome = (typeof outcomes)[number];
 
+/** Outcomes after which a room can be asked for again. */
+export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as const;
+
 export interface Halt {
   code?: number | null;
   reason: string;

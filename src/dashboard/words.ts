@@ -60,9 +60,10 @@ export const standstillWords: Readonly<Record<string, string>> = {
 
 /** What becomes of rooms that a replay could take. */
 export const fateWords: Readonly<Record<string, string>> = {
-  replay: 'asked for again',
+  replay: 'are asked for again',
   refused: 'stay out: refused for good, and would be again',
   protected: 'stay out: protected',
+  cancelled: 'stay out: somebody cancelled them',
   pending: 'stay out: asked for again already',
   gone: 'stay out: gone since',
 };
@@ -98,5 +99,5 @@ export const lineTitles = {
 
 export type LineTitle = keyof typeof lineTitles;
 
-/** Words for the codes of errors that a room can have without one of the API. */
+/** Instead of a code, in charts. */
 export const noCode = 'no answer';

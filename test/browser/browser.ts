@@ -65,6 +65,45 @@ export async function openPage(
   return { page, complaints, hosts };
 }
 
+export async function signInAt(page: Page, url: string, token: string): Promise<void> {
+  await page.goto(`${url}/`);
+  await page.getByLabel('Token').fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('navigation').waitFor();
+}
+
+/** What somebody else asks the server meanwhile. */
+export async function askServer<T>(
+  { url, token }: { url: string; token: string },
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const response = await fetch(`${url}/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      Authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  expect(response.ok, `${path}: ${response.status}`).toBe(true);
+  return (await response.json()) as T;
+}
+
+/** What the API shall do from now on. */
+export async function tellSimulator(
+  endpoint: string,
+  method: string,
+  path: string,
+  body?: string,
+): Promise<void> {
+  const response = await fetch(`${endpoint}/simulator/${path}`, {
+    method,
+    ...(body === undefined ? {} : { body }),
+  });
+  expect(response.ok).toBe(true);
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Everything that axe knows of WCAG 2.2 AA and of good practice, in both themes. */

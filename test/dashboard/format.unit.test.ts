@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { roundUp, timeTicks, placeIn } from '../../src/dashboard/charts';
 import { count, duration, fromLocalInput, percent, rooms } from '../../src/dashboard/format';
 import { linkTo, placeOf } from '../../src/dashboard/routing';
+import { choiceOf } from '../../src/dashboard/screens/replay';
 import { ownSpan } from '../../src/dashboard/screens/span';
 
 describe('numbers', () => {
@@ -60,6 +61,16 @@ describe('places', () => {
     const own = ownSpan({ query: new URLSearchParams(text) });
     expect(own !== undefined).toBe(has);
     if (own) expect(own.to).toBe('2026-11-30T03:00:00.000Z');
+  });
+});
+
+describe('a replay', () => {
+  const failure = { ...({ errorInfo: null, meaning: null, remedy: null } as const), rooms: 2 };
+  test.each([100_001, null])('of a line of what went wrong takes those with code %s', (code) => {
+    const line = { ...failure, outcome: 'failed', errorCode: code, example: 'a' } as const;
+    expect(choiceOf({ ...line, pending: false, wouldFailAgain: false })).toEqual({
+      ...{ outcomes: ['failed'], codes: [code] },
+    });
   });
 });
 

@@ -18,14 +18,15 @@ import {
   Trouble,
 } from '../parts';
 import { linkTo, setQuery, type Place } from '../routing';
-import { outcomes, type Batch, type Failure, type Me, type RoomRow } from '../types';
+import { outcomes, replayable, type Batch, type Failure, type Me, type RoomRow } from '../types';
 import { batchWords, outcomeWords } from '../words';
 import { batchColumns, batchName, More } from './batches';
 import { Failures } from './failures';
-import { ReplayDialog, type ReplayChoice } from './replay';
+import { choiceOf, ReplayDialog, type ReplayChoice } from './replay';
 
 const batchEveryMs = 1_000;
 const failuresEveryMs = 10_000;
+const replaysEveryMs = 15_000;
 const formats = [
   ['csv', 'CSV'],
   ['ndjson', 'NDJSON'],
@@ -42,6 +43,12 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
     maySee ? `v1/errors${query({ batch: id })}` : undefined,
     hasEnded ? undefined : failuresEveryMs,
   );
+  // The id of the URL may be a name.
+  const replays = useAsked<{ batches: Batch[] }>(
+    asked.value && `v1/batches${query({ parent: asked.value.id })}`,
+    replaysEveryMs,
+  );
+  const batches = replays.value?.batches ?? [];
   const [replaying, setReplaying] = useState<ReplayChoice | undefined>();
   const [cancels, setCancels] = useState(false);
   const batch = asked.value;
@@ -90,7 +97,7 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
           {isOperator && (
             <button
               type="button"
-              disabled={!isOver || replayable(batch) === 0}
+              disabled={!isOver || notGone(batch) === 0}
               onClick={() => setReplaying({ batch: batch.id })}
             >
               Replay what is not gone …
@@ -114,19 +121,31 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
           failures={failures}
           onReplay={
             isOperator
-              ? ({ outcome, errorCode }) =>
-                  setReplaying({
-                    ...{ batch: batch.id, outcomes: [outcome] },
-                    ...(errorCode === null ? {} : { codes: [errorCode] }),
-                  })
+              ? (failure) => setReplaying({ batch: batch.id, ...choiceOf(failure) })
               : undefined
           }
         />
       )}
-      <Replays batch={batch} />
+      {batches.length > 0 && (
+        <Panel title="Replayed by">
+          <Table
+            label="Replays"
+            columns={batchColumns}
+            rows={batches}
+            keyOf={({ id: key }) => key}
+          />
+        </Panel>
+      )}
       <Rooms id={batch.id} place={place} />
       {replaying !== undefined && (
-        <ReplayDialog choice={replaying} onClose={() => setReplaying(undefined)} />
+        <ReplayDialog
+          choice={replaying}
+          onClose={() => {
+            setReplaying(undefined);
+            failures.again();
+            replays.again();
+          }}
+        />
       )}
       {cancels && (
         <CancelDialog
@@ -141,8 +160,8 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
   );
 }
 
-function replayable({ outcomes: counts }: Batch): number {
-  return counts.failed + counts.expired + counts.rejected + counts.cancelled;
+function notGone({ outcomes: counts }: Batch): number {
+  return replayable.reduce((sum, outcome) => sum + counts[outcome], 0);
 }
 
 function Progress({ batch }: { batch: Batch }) {
@@ -157,6 +176,13 @@ function Progress({ batch }: { batch: Batch }) {
         <OutcomeBar counts={counts} total={total} />
       </div>
       <Legend counts={counts} />
+      {batch.finishedAt !== undefined && finished < total && (
+        <p>
+          {sentence(
+            `${roomsWord(total - finished)} had not been put on the queue when it was cancelled, and were left alone`,
+          )}
+        </p>
+      )}
     </>
   );
 }
@@ -218,18 +244,6 @@ function Facts({ batch }: { batch: Batch }) {
         <Copy text={batch.id} label="id of the batch" />
       </dd>
     </dl>
-  );
-}
-
-/** What replayed it. */
-function Replays({ batch }: { batch: Batch }) {
-  const asked = useAsked<{ batches: Batch[] }>(`v1/batches${query({ parent: batch.id })}`, 15_000);
-  const found = asked.value?.batches ?? [];
-  if (found.length === 0) return null;
-  return (
-    <Panel title="Replayed by">
-      <Table label="Replays" columns={batchColumns} rows={found} keyOf={({ id }) => id} />
-    </Panel>
   );
 }
 

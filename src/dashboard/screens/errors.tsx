@@ -7,7 +7,7 @@ import type { Place } from '../routing';
 import { CodesChart } from '../time-charts';
 import type { Failure, History, Me } from '../types';
 import { Failures } from './failures';
-import { ReplayDialog, type ReplayChoice } from './replay';
+import { choiceOf, ReplayDialog, type ReplayChoice } from './replay';
 import { SpanForm, useSpan } from './span';
 
 export function Errors({ me, place }: { me: Me; place: Place }) {
@@ -30,16 +30,18 @@ export function Errors({ me, place }: { me: Me; place: Place }) {
         failures={failures}
         onReplay={
           me.role === 'operator'
-            ? ({ outcome, errorCode }) =>
-                setReplaying({
-                  ...{ ...span, outcomes: [outcome] },
-                  ...(errorCode === null ? {} : { codes: [errorCode] }),
-                })
+            ? (failure) => setReplaying({ ...span, ...choiceOf(failure) })
             : undefined
         }
       />
       {replaying !== undefined && (
-        <ReplayDialog choice={replaying} onClose={() => setReplaying(undefined)} />
+        <ReplayDialog
+          choice={replaying}
+          onClose={() => {
+            setReplaying(undefined);
+            failures.again();
+          }}
+        />
       )}
     </>
   );

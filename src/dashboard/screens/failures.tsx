@@ -22,7 +22,8 @@ export function Failures(props: {
         {value?.errors.map((failure) => (
           <li key={`${failure.outcome} ${failure.errorCode} ${failure.pending}`}>
             <p class="failure-head">
-              <OutcomeWord outcome={failure.outcome} /> <b>{failure.errorCode ?? 'no answer'}</b>{' '}
+              <OutcomeWord outcome={failure.outcome} />{' '}
+              {failure.errorCode !== null && <b>{failure.errorCode}</b>}
               {rooms(failure.rooms)}
               {failure.pending && <span class="word word-running">asked for again</span>}
               {failure.wouldFailAgain && <span class="word word-stopped">would fail again</span>}

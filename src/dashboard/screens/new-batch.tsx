@@ -275,13 +275,13 @@ export function NewBatch({ me }: { me: Me }) {
           >
             <p class="big">{rooms(checked.unique)}</p>
             <ul class="lines">
-              <li>{count(checked.requested)} lines</li>
+              <li>{count(checked.requested + (checked.protected ?? 0))} lines</li>
               {checked.duplicates > 0 && (
                 <li>{count(checked.duplicates)} named twice, taken once</li>
               )}
-              {checked.invalid > 0 && <li>{count(checked.invalid)} are no RoomIds, left out</li>}
+              {checked.invalid > 0 && <li>{count(checked.invalid)} no RoomIds, left out</li>}
               {(checked.protected ?? 0) > 0 && (
-                <li>{count(checked.protected ?? 0)} are protected, left out</li>
+                <li>{count(checked.protected ?? 0)} protected, left out</li>
               )}
               <li>
                 takes {duration(checked.seconds)}, done at <Time at={checked.doneAt} />

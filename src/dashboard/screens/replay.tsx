@@ -5,34 +5,46 @@ import { useDoing } from '../asking';
 import { count, duration, rooms } from '../format';
 import { Dialog, OutcomeWord, Table, Time, Trouble } from '../parts';
 import { linkTo } from '../routing';
-import type { Outcome, Preview } from '../types';
+import { replayable, type Failure, type Outcome, type Preview } from '../types';
 import { fateWords } from '../words';
 
 /** What chooses the rooms; times are absolute. */
 export interface ReplayChoice {
   batch?: string;
-  codes?: number[];
+  /** null: those that have none. */
+  codes?: (number | null)[];
   outcomes?: Outcome[];
   from?: string;
   to?: string;
   rooms?: string[];
 }
 
+/** Exactly the rooms of a line of "what went wrong". */
+export function choiceOf({ outcome, errorCode }: Failure): ReplayChoice {
+  return { outcomes: [outcome], codes: [errorCode] };
+}
+
 export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClose: () => void }) {
   const [preview, setPreview] = useState<Preview | undefined>();
   const [hasChanged, setChanged] = useState(false);
   const [force, setForce] = useState(false);
+  const [takesCancelled, setTakesCancelled] = useState(false);
   const [note, setNote] = useState('');
   const [done, setDone] = useState<{ batchId: string | null; rooms: number } | undefined>();
   const doing = useDoing();
   const key = useRef(newKey());
-  const wish = { ...choice, ...(force ? { force } : {}) };
+  const wish = {
+    ...choice,
+    ...(force ? { force } : {}),
+    // Cancelled rooms go again where they are named alone.
+    ...(takesCancelled ? { outcomes: [...replayable] } : {}),
+  };
 
   useEffect(() => {
     void doing.run(async () => {
       setPreview(await send<Preview>('v1/replays?dryRun=true', wish));
     });
-  }, [force]);
+  }, [force, takesCancelled]);
 
   async function run(plan: string): Promise<void> {
     await doing.run(async () => {
@@ -85,7 +97,7 @@ export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClos
           {preview === undefined && doing.problem === undefined && <p>Looking …</p>}
           {preview !== undefined && (
             <>
-              <p class="big">{rooms(preview.rooms)} asked for again</p>
+              <p class="big">{rooms(preview.rooms)} would be asked for again</p>
               <p>
                 {preview.rooms > 0 && (
                   <>
@@ -119,6 +131,16 @@ export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClos
                     onChange={(event) => setForce(event.currentTarget.checked)}
                   />
                   also those that were refused for good
+                </label>
+              )}
+              {(takesCancelled || preview.groups.some(({ fate }) => fate === 'cancelled')) && (
+                <label class="check">
+                  <input
+                    type="checkbox"
+                    checked={takesCancelled}
+                    onChange={(event) => setTakesCancelled(event.currentTarget.checked)}
+                  />
+                  also those that were cancelled
                 </label>
               )}
               <label class="field">
