@@ -327,7 +327,7 @@ test('the quota and the action log are told', async () => {
 
 test('on a phone and on a wall everything has its place', async () => {
   const screens = ['line', 'batches', 'new', 'room?id=bad-1', 'errors', 'quota', 'actions'];
-  for (const width of [320, 760, 2_560]) {
+  for (const width of [320, 760, 970, 2_560]) {
     await page.setViewportSize({ width, height: 900 });
     for (const screen of screens) {
       await open(screen);
