@@ -24,6 +24,10 @@ export function choiceOf({ outcome, errorCode }: Failure): ReplayChoice {
   return { outcomes: [outcome], codes: [errorCode] };
 }
 
+function withCancelled(chosen: readonly Outcome[] = replayable): Outcome[] {
+  return [...new Set<Outcome>([...chosen, 'cancelled'])];
+}
+
 export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClose: () => void }) {
   const [preview, setPreview] = useState<Preview | undefined>();
   const [hasChanged, setChanged] = useState(false);
@@ -36,8 +40,8 @@ export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClos
   const wish = {
     ...choice,
     ...(force ? { force } : {}),
-    // Cancelled rooms go again where they are named alone.
-    ...(takesCancelled ? { outcomes: [...replayable] } : {}),
+    // Cancelled rooms go again only where they are named.
+    ...(takesCancelled ? { outcomes: withCancelled(choice.outcomes) } : {}),
   };
 
   useEffect(() => {
