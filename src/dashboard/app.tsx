@@ -1,5 +1,6 @@
 /** The frame: who is here, where one is, how the line stands. */
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useCallback, useEffect, useErrorBoundary, useState } from 'preact/hooks';
 import { ask, Problem } from './api';
 import { SessionEnded, useAsked } from './asking';
 import { Time } from './parts';
@@ -164,19 +165,33 @@ function Frame({ me, onSignedOut }: { me: Me; onSignedOut: () => void }) {
       )}
       <main id="main" tabIndex={-1}>
         <h1>{title}</h1>
-        {name === 'line' && <LineScreen me={me} status={status} state={state} />}
-        {name === 'batches' && place.id === undefined && <Batches me={me} place={place} />}
-        {name === 'batches' && place.id !== undefined && (
-          <BatchScreen key={place.id} me={me} id={place.id} place={place} />
-        )}
-        {name === 'new' && <NewBatch me={me} />}
-        {name === 'room' && <RoomScreen me={me} place={place} />}
-        {name === 'errors' && <Errors me={me} place={place} />}
-        {name === 'quota' && <Quota me={me} place={place} />}
-        {name === 'actions' && <Actions />}
+        <Guarded key={`${place.screen}/${place.id ?? ''}`}>
+          {name === 'line' && <LineScreen me={me} status={status} state={state} />}
+          {name === 'batches' && place.id === undefined && <Batches me={me} place={place} />}
+          {name === 'batches' && place.id !== undefined && (
+            <BatchScreen key={place.id} me={me} id={place.id} place={place} />
+          )}
+          {name === 'new' && <NewBatch me={me} />}
+          {name === 'room' && <RoomScreen me={me} place={place} />}
+          {name === 'errors' && <Errors me={me} place={place} />}
+          {name === 'quota' && <Quota me={me} place={place} />}
+          {name === 'actions' && <Actions />}
+        </Guarded>
       </main>
       <footer>room-reaper {server.version} · times are local, UTC where the pointer rests</footer>
     </>
+  );
+}
+
+/** A mistake of ours in one screen leaves the others, and says so. */
+function Guarded({ children }: { children: ComponentChildren }) {
+  const [error] = useErrorBoundary() as [unknown, () => void];
+  if (error === undefined) return <>{children}</>;
+  return (
+    <div class="trouble" role="alert">
+      <strong>This screen failed.</strong> It is a mistake of ours; nothing was done by it. Load the
+      page again. ({error instanceof Error ? error.message : ''})
+    </div>
   );
 }
 

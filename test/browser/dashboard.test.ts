@@ -104,6 +104,18 @@ test('a link signs in once, and leaves no secret in the address', async () => {
   await watched.page.context().close();
 });
 
+test('a screen that fails says so, and leaves the others', async () => {
+  const watched = await openPage(browser);
+  await signIn(watched, tokens.operator);
+  await watched.page.route('**/v1/audit*', (route) => route.fulfill({ json: { hosts: null } }));
+  await open('quota', watched.page);
+  await watched.page.getByRole('button', { name: 'Count again, request by request' }).click();
+  await watched.page.getByText('This screen failed.').waitFor();
+  await open('batches', watched.page);
+  await watched.page.getByText('Asked for, newest first').waitFor();
+  await watched.page.context().close();
+});
+
 test('a list that is written has its bad lines told, and goes without them', async () => {
   await open('new');
   await page
