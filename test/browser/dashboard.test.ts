@@ -163,6 +163,7 @@ test('a file is dropped, checked, and sent once its number was typed', async () 
   await expect
     .poll(() => page.getByText(/^\d[\d,]* of 1,505 rooms/).textContent())
     .not.toMatch(/^0/);
+  await page.getByRole('table', { name: 'Rooms' }).waitFor();
   await picture('batch');
   await expectAccessible(page);
 });

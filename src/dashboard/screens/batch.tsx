@@ -1,7 +1,7 @@
 /** One batch: how far it is, what went wrong and what to do, its rooms, its report. */
 import { useState } from 'preact/hooks';
 import { query, send } from '../api';
-import { useAsked, useDoing, usePages } from '../asking';
+import { useAsked, useDoing } from '../asking';
 import { count, decimal, duration, percent, rooms as roomsWord } from '../format';
 import {
   Copy,
@@ -9,7 +9,6 @@ import {
   Empty,
   Legend,
   OutcomeBar,
-  OutcomeWord,
   Panel,
   ReasonForm,
   sentence,
@@ -17,10 +16,11 @@ import {
   Time,
   Trouble,
 } from '../parts';
-import { linkTo, setQuery, type Place } from '../routing';
-import { outcomes, replayable, type Batch, type Failure, type Me, type RoomRow } from '../types';
-import { batchWords, outcomeWords } from '../words';
-import { batchColumns, batchName, More } from './batches';
+import { linkTo, type Place } from '../routing';
+import { replayable, type Batch, type Failure, type Me } from '../types';
+import { batchWords } from '../words';
+import { Rooms } from './batch-rooms';
+import { batchColumns, batchName } from './batches';
 import { Failures } from './failures';
 import { choiceOf, ReplayDialog, type ReplayChoice } from './replay';
 
@@ -136,7 +136,7 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
           />
         </Panel>
       )}
-      <Rooms id={batch.id} place={place} />
+      <Rooms batch={batch} place={place} />
       {replaying !== undefined && (
         <ReplayDialog
           choice={replaying}
@@ -244,86 +244,6 @@ function Facts({ batch }: { batch: Batch }) {
         <Copy text={batch.id} label="id of the batch" />
       </dd>
     </dl>
-  );
-}
-
-function Rooms({ id, place }: { id: string; place: Place }) {
-  const outcome = outcomes.find((each) => each === place.query.get('outcome'));
-  const path = `v1/batches/${encodeURIComponent(id)}/rooms${query({ outcome, limit: 50 })}`;
-  const pages = usePages<RoomRow>(path, 'rooms');
-  return (
-    <Panel title="Rooms that a worker has taken up">
-      <div class="filters">
-        <label class="field">
-          Outcome
-          <select
-            value={outcome ?? ''}
-            onChange={(event) =>
-              setQuery(place, { outcome: event.currentTarget.value || undefined })
-            }
-          >
-            <option value="">all</option>
-            {outcomes.map((each) => (
-              <option key={each} value={each}>
-                {outcomeWords[each]}
-              </option>
-            ))}
-          </select>
-        </label>
-      </div>
-      <Trouble problem={pages.problem} />
-      {pages.rows.length > 0 && (
-        <Table
-          label="Rooms"
-          rows={pages.rows}
-          keyOf={({ roomId }) => roomId}
-          columns={[
-            {
-              name: 'Room',
-              cell: ({ roomId }) => (
-                <a class="name" href={linkTo('room', undefined, { id: roomId })}>
-                  {roomId}
-                </a>
-              ),
-            },
-            {
-              name: 'Outcome',
-              cell: (row) =>
-                row.outcome === null ? row.state : <OutcomeWord outcome={row.outcome} />,
-            },
-            {
-              name: 'Code',
-              isNumber: true,
-              cell: ({ errorCode }) => (errorCode === null || errorCode === 0 ? '' : errorCode),
-            },
-            {
-              name: 'Viewers',
-              isNumber: true,
-              cell: ({ totalViewers: n }) => (n === null ? '' : count(n)),
-            },
-            {
-              name: 'Gift coins',
-              isNumber: true,
-              cell: ({ totalGiftCoins: n }) => (n === null ? '' : count(n)),
-            },
-            {
-              name: 'Likes',
-              isNumber: true,
-              cell: ({ totalLikesReceived: n }) => (n === null ? '' : count(n)),
-            },
-            { name: 'Requests', isNumber: true, cell: ({ attempts }) => count(attempts) },
-            {
-              name: 'Ended',
-              cell: ({ finishedAt }) => (finishedAt === null ? '' : <Time at={finishedAt} />),
-            },
-          ]}
-        />
-      )}
-      {!pages.isLoading && pages.rows.length === 0 && pages.problem === undefined && (
-        <Empty>No room is so.</Empty>
-      )}
-      <More pages={pages} />
-    </Panel>
   );
 }
 
