@@ -46,6 +46,22 @@ async function open(where: string, on = page): Promise<void> {
   await on.goto(`${url}/#/${where}`);
 }
 
+/** The line at work for some minutes, as the picture of it shows. */
+async function workForAWhile(): Promise<void> {
+  if (screenshots === undefined) return;
+  const rooms = Array.from({ length: 60_000 }, (_, n) => `new-year-${n}`);
+  const { batchId } = await ask<{ batchId: string }>('v1/batches?name=new-year&expect=60000', {
+    rooms,
+  });
+  const minutes = async () => {
+    const history = await ask<{ minutes: { requests: number }[] }>('v1/history');
+    return history.minutes.filter(({ requests }) => requests > 0).length;
+  };
+  await expect.poll(minutes, { timeout: 360_000, interval: 5_000 }).toBeGreaterThan(4);
+  await picture('line');
+  await ask(`v1/batches/${batchId}/cancel`, {});
+}
+
 async function picture(name: string): Promise<void> {
   if (screenshots === undefined) return;
   mkdirSync(screenshots, { recursive: true });
@@ -168,31 +184,39 @@ test('a file is dropped, checked, and sent once its number was typed', async () 
   await expectAccessible(page);
 });
 
-test('the line shows what happens, and the queue is paused and resumed with a reason', async () => {
-  await open('line');
-  await page.getByRole('img', { name: 'Requests a second' }).waitFor();
-  await page
-    .getByText(/^All \d+ checks are well/)
-    .or(page.getByText(/^(warning|problem): /).first())
-    .waitFor();
-  await expectAccessible(page);
-  await picture('line');
-  await page.getByRole('button', { name: 'Pause …' }).click();
-  const dialog = page.getByRole('dialog');
-  await expectAccessible(page);
-  expect(await dialog.getByRole('button', { name: 'Pause', exact: true }).isDisabled()).toBe(true);
-  // The keyboard alone is enough.
-  await page.keyboard.press('Tab');
-  await dialog.getByLabel('Why').focus();
-  await page.keyboard.type('lunch');
-  await page.keyboard.press('Enter');
-  await page.getByText('demo paused the queue: lunch').waitFor();
-  await expect.poll(() => page.title()).toBe('Paused · room-reaper');
-  await page.getByRole('button', { name: 'Resume …' }).click();
-  await page.getByRole('dialog').getByLabel('Why').fill('over');
-  await page.keyboard.press('Enter');
-  await expect.poll(() => page.title()).toBe('Line · room-reaper');
-});
+test(
+  'the line shows what happens, and the queue is paused and resumed with a reason',
+  {
+    timeout: screenshots === undefined ? 120_000 : 600_000,
+  },
+  async () => {
+    await open('line');
+    await page.getByRole('img', { name: 'Requests a second' }).waitFor();
+    await page
+      .getByText(/^All \d+ checks are well/)
+      .or(page.getByText(/^(warning|problem): /).first())
+      .waitFor();
+    await expectAccessible(page);
+    await workForAWhile();
+    await page.getByRole('button', { name: 'Pause …' }).click();
+    const dialog = page.getByRole('dialog');
+    await expectAccessible(page);
+    expect(await dialog.getByRole('button', { name: 'Pause', exact: true }).isDisabled()).toBe(
+      true,
+    );
+    // The keyboard alone is enough.
+    await page.keyboard.press('Tab');
+    await dialog.getByLabel('Why').focus();
+    await page.keyboard.type('lunch');
+    await page.keyboard.press('Enter');
+    await page.getByText('demo paused the queue: lunch').waitFor();
+    await expect.poll(() => page.title()).toBe('Paused · room-reaper');
+    await page.getByRole('button', { name: 'Resume …' }).click();
+    await page.getByRole('dialog').getByLabel('Why').fill('over');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.title()).toBe('Line · room-reaper');
+  },
+);
 
 test('a batch tells its outcomes and what went wrong, and its rooms are looked at', async () => {
   await open('batches');
