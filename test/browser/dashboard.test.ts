@@ -386,6 +386,11 @@ describe('other roles', () => {
     ['producer', ['Batches', 'New batch', 'Room']],
   ] as const)('a %s sees what it may, and no button for the rest', async (role, screens) => {
     tokens[role] = await manageTokens('create', '--name', `a-${role}`, '--role', role);
+    // A server reads the tokens once a second.
+    const headers = { Authorization: `Bearer ${tokens[role]}` };
+    await expect
+      .poll(async () => (await fetch(`${url}/v1/me`, { headers })).status, { timeout: 60_000 })
+      .toBe(200);
     const watched = await openPage(browser);
     await signIn(watched, tokens[role]);
     const names = await watched.page.getByRole('navigation').getByRole('link').allTextContents();
