@@ -57,7 +57,7 @@ async function workForAWhile(): Promise<void> {
     const history = await ask<{ minutes: { requests: number }[] }>('v1/history');
     return history.minutes.filter(({ requests }) => requests > 0).length;
   };
-  await expect.poll(minutes, { timeout: 360_000, interval: 5_000 }).toBeGreaterThan(4);
+  await expect.poll(minutes, { timeout: 360_000, interval: 5_000 }).toBeGreaterThan(1);
   await picture('line');
   await ask(`v1/batches/${batchId}/cancel`, {});
 }
