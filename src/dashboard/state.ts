@@ -24,7 +24,8 @@ export function stateOf(status: Status | undefined, problem: Problem | undefined
   if (status === undefined)
     return problem === undefined ? of('loading') : of('unknown', { cause: problem.message });
   if (problem !== undefined) return of('unknown', { cause: problem.message });
-  const stopped = status.lines?.find((line) => line.stopped);
+  const lines = status.lines?.filter(({ left }) => left !== true) ?? [];
+  const stopped = lines.find((line) => line.stopped);
   if (stopped?.stopped) {
     const { reason, remedy } = stopped.stopped;
     return of('stopped', {
@@ -40,7 +41,7 @@ export function stateOf(status: Status | undefined, problem: Problem | undefined
       remedy: 'Resume it when the reason is gone.',
     });
   }
-  const out = status.lines?.find((line) => line.outage);
+  const out = lines.find((line) => line.outage);
   if (out?.outage) {
     return of('outage', {
       ...{ cause: out.outage.reason, halt: out.outage, host: out.host },
@@ -49,7 +50,7 @@ export function stateOf(status: Status | undefined, problem: Problem | undefined
   }
   const why = status.noEtaBecause;
   if (why !== undefined) return of('waiting', { cause: standstillWords[why] ?? why });
-  const braked = status.lines?.find(({ state }) => state === 'braked');
+  const braked = lines.find(({ state }) => state === 'braked');
   if (braked) {
     return of('braked', {
       cause: braked.brakeReason ?? 'the API says that we are over its quota',

@@ -43,6 +43,8 @@ export interface Halt {
 export interface StatusLine {
   host: string;
   state: 'running' | 'braked' | 'stopped' | 'paused' | 'never_used';
+  /** Its host is not used any more: what holds it holds nothing up. */
+  left?: boolean;
   ratePerSecond: number;
   brakeReason?: string;
   quotaFound?: { ratePerSecond: number; at: string };
@@ -134,7 +136,8 @@ export interface History {
   }[];
 }
 
-export interface Failure {
+/** Rooms that are not gone, for one reason. */
+export interface RoomsFailure {
   outcome: Outcome;
   errorCode: number | null;
   errorInfo: string | null;
@@ -142,6 +145,9 @@ export interface Failure {
   remedy: string | null;
   rooms: number;
   example: string;
+}
+
+export interface Failure extends RoomsFailure {
   pending: boolean;
   wouldFailAgain: boolean;
 }

@@ -49,11 +49,17 @@ export async function readHistory(
   return { minutes, countedUntilMs, halts: await withoutOver(service, halts) };
 }
 
-/** A pause that lasts by the action log may have been ended by hand, in BullMQ: nobody knows when. */
+/**
+ * A pause that lasts by the action log may have been ended by hand, in BullMQ: nobody knows when. Where
+ * the queue cannot say, the log is what is known.
+ */
 async function withoutOver(service: Pick<Service, 'queue'>, halts: Halted[]): Promise<Halted[]> {
   const lasts = ({ state, toMs }: Halted) => state === 'paused' && toMs === undefined;
   if (!halts.some(lasts)) return halts;
-  const isPaused = await (await service.queue()).queue.isPaused();
+  const isPaused = await service
+    .queue()
+    .then(({ queue }) => queue.isPaused())
+    .catch(() => true);
   return isPaused ? halts : halts.filter((each) => !lasts(each));
 }
 

@@ -212,8 +212,9 @@ export function statusJson(status: Status): object {
   return {
     line: lineWord(status),
     lines:
-      ledger?.lines.map(({ host, state, ratePerSecond, brakeReason, quotaFound }) => ({
+      ledger?.lines.map(({ host, state, left, ratePerSecond, brakeReason, quotaFound }) => ({
         host,
+        left: left || undefined,
         state: queue?.paused && isMoving(state) ? lineWords.paused : lineWords[state.kind],
         ratePerSecond: rounded(ratePerSecond),
         brakeReason,

@@ -37,6 +37,11 @@ test.each<[string, Partial<Status> | undefined, Problem | undefined, string, str
     ...([undefined, 'stopped', 'why'] as const),
   ],
   [
+    'a line was stopped and left for another host',
+    { lines: [{ ...line, host: 'old', left: true, stopped: halt }, line] },
+    ...([undefined, 'running', '12 rooms to go, done in 1 min 1 s'] as const),
+  ],
+  [
     'it is paused by somebody',
     { queue: { ...queue, paused: true, pause: { by: 'ana', note: 'lunch' } } },
     ...([undefined, 'paused', 'ana paused the queue: lunch'] as const),

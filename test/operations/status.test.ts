@@ -11,6 +11,7 @@ import {
 } from '../../src/operations/batches.js';
 import { explain, explanationJson, summaryOf } from '../../src/operations/explain.js';
 import { findBatch } from '../../src/operations/find-batch.js';
+import { readHistory } from '../../src/operations/history.js';
 import { pause, readLimitLeft, resume } from '../../src/operations/pause.js';
 import { readStatus, statusJson } from '../../src/operations/status.js';
 import { newId } from '../../src/queue/destruction-id.js';
@@ -166,6 +167,18 @@ test('a line that is braked, out, stopped or paused is told in the words of the 
   expect(await status()).toMatchObject({ line: 'paused', lines: [{ state: 'stopped' }] });
 });
 
+test('a pause that lasts is told with what was sent, but not where it was ended in BullMQ', async () => {
+  const { service } = app;
+  const span = { fromMs: Date.now() - 60_000, toMs: Date.now() + 60_000 };
+  const lasting = [{ state: 'paused', reason: byAna.note, toMs: undefined }];
+  await pause(service, byAna);
+  expect(await readHistory(service, span)).toMatchObject({ halts: lasting });
+  const away = { ...service, queue: () => Promise.reject(new Error('the queue is away')) };
+  expect(await readHistory(away, span)).toMatchObject({ halts: lasting });
+  await (await service.queue()).queue.resume();
+  expect(await readHistory(service, span)).toMatchObject({ halts: [] });
+});
+
 test('a stopped line that was left for another host holds nothing up', async () => {
   const { database, lineKey, config } = app.service;
   await makeLine('old.example');
@@ -179,7 +192,10 @@ test('a stopped line that was left for another host holds nothing up', async () 
       [lineKey.host, false],
     ].sort(),
   );
-  expect(await status()).toMatchObject({ line: 'running', etaSeconds: 0 });
+  const told = (await status()) as { lines: { host: string; left?: boolean }[] };
+  expect(told).toMatchObject({ line: 'running', etaSeconds: 0 });
+  const leftHosts = told.lines.flatMap(({ host, left: isLeft }) => (isLeft ? [host] : []));
+  expect(leftHosts).toEqual(['old.example']);
 });
 
 test('resume lets the queue and each stopped line go on, and says what had stopped it', async () => {

@@ -32,7 +32,7 @@ export function LineScreen(props: { me: Me; status: Asked<Status>; state: LineSt
   return (
     <>
       <StatePanel {...props} />
-      {value !== undefined && <Figures status={value} quota={me.server.ratePerSecond} />}
+      {value !== undefined && <Figures status={value} server={me.server} />}
       <Charts
         history={history.value}
         quota={me.server.ratePerSecond}
@@ -137,9 +137,10 @@ function Figure({ name, value, more }: { name: string; value: string; more?: str
   );
 }
 
-function Figures({ status, quota }: { status: Status; quota: number }) {
+function Figures({ status, server }: { status: Status; server: Me['server'] }) {
   const { queue, etaSeconds, sentPerSecond, lines } = status;
-  const allowed = lines?.[0]?.ratePerSecond;
+  const { host } = new URL(server.endpoint);
+  const allowed = lines?.find((line) => line.host === host)?.ratePerSecond;
   return (
     <dl class="figures">
       <Figure
@@ -148,7 +149,7 @@ function Figures({ status, quota }: { status: Status; quota: number }) {
         more={
           allowed === undefined
             ? undefined
-            : `of ${decimal(allowed)} allowed, quota ${count(quota)}`
+            : `of ${decimal(allowed)} allowed, quota ${count(server.ratePerSecond)}`
         }
       />
       <Figure
