@@ -3,11 +3,16 @@ import { stringify } from 'lossless-json';
 import type { Reply } from './route.js';
 import type { Seen } from './snapshot.js';
 
+/** Whether the client has it already. */
+export function isKnown(etag: string, request: Request): boolean {
+  const known = request.headers.get('If-None-Match')?.split(',') ?? [];
+  return known.some((each) => [etag, `W/${etag}`, '*'].includes(each.trim()));
+}
+
 /** 304 where the client has it already. */
 export function answerSeen({ json, etag }: Seen, request: Request): Reply {
-  const known = request.headers.get('If-None-Match')?.split(',') ?? [];
-  const isKnown = known.some((each) => [etag, `W/${etag}`, '*'].includes(each.trim()));
-  return { headers: { ETag: etag }, ...(isKnown ? { status: 304 } : { text: json }) };
+  const headers = { ETag: etag };
+  return isKnown(etag, request) ? { headers, status: 304 } : { headers, text: json };
 }
 
 export function toResponse(reply: Reply | Response): Response {

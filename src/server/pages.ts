@@ -1,12 +1,13 @@
 /** The dashboard: files that the build made of src/dashboard. They are a client of the API. */
 import { z } from '@hono/zod-openapi';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { ReaperError } from '../errors.js';
 import { compiledFile } from '../own-file.js';
+import { isKnown } from './answer.js';
 import { HttpProblem } from './problem.js';
 import { route } from './route.js';
+import { etagOf } from './snapshot.js';
 
 /** Nothing from elsewhere, nothing written into the page, and no page around it. */
 const policy = [
@@ -41,9 +42,8 @@ function fileOf(name: string): PageFile {
   const known = kept.get(name);
   if (known !== undefined) return known;
   const plain = readFileSync(compiledFile(`dashboard/${name}`, import.meta.url));
-  const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 22);
   const type = types[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
-  const file = { plain, packed: gzipSync(plain), etag: `"${hash}"`, type };
+  const file = { plain, packed: gzipSync(plain), etag: etagOf(plain), type };
   kept.set(name, file);
   return file;
 }
@@ -54,8 +54,7 @@ function answer(name: string, request: Request, cacheControl: string): Response 
     ...{ 'Content-Type': type, 'Cache-Control': cacheControl, ETag: etag, Vary: 'Accept-Encoding' },
     'Content-Security-Policy': policy,
   };
-  if (request.headers.get('If-None-Match')?.includes(etag))
-    return new Response(null, { status: 304, headers });
+  if (isKnown(etag, request)) return new Response(null, { status: 304, headers });
   const isPacked = /\bgzip\b/.test(request.headers.get('Accept-Encoding') ?? '');
   const packing = isPacked ? { 'Content-Encoding': 'gzip' } : {};
   return new Response(isPacked ? packed : plain, { headers: { ...headers, ...packing } });

@@ -37,6 +37,9 @@ export function createSnapshot<T>(
 }
 
 export function seenAs(json: string): Seen {
-  const hash = createHash('sha256').update(json).digest('base64url').slice(0, 22);
-  return { json, etag: `"${hash}"` };
+  return { json, etag: etagOf(json) };
+}
+
+export function etagOf(content: string | Buffer): string {
+  return `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;
 }
