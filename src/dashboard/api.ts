@@ -122,8 +122,20 @@ export function sendList<T>(
   });
 }
 
-/** A key for one thing that is asked for, however often it is sent. `crypto.randomUUID` wants https. */
-export function newKey(): string {
+/**
+ * Keys for what is asked for: the same however often the same is sent, and another where it has
+ * changed, so that an answer that was lost makes nothing twice and bars nothing.
+ */
+export function createKeys(): (request: string) => string {
+  let last: { request: string; key: string } | undefined;
+  return (request) => {
+    if (last?.request !== request) last = { request, key: newKey() };
+    return last.key;
+  };
+}
+
+/** `crypto.randomUUID` wants https. */
+function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -17,8 +17,9 @@ export interface Asked<T> {
 /** Told where the session has ended. */
 export const SessionEnded = createContext<() => void>(() => undefined);
 
-/** After a failure it is asked less often, in milliseconds. */
+/** After a failure it is asked less often, and after a refusal hardly ever, in milliseconds. */
 const afterFailureMs = 3_000;
+const afterRefusalMs = 30_000;
 
 /**
  * @param path - undefined: nothing is asked.
@@ -66,7 +67,8 @@ export function useAsked<T>(path: string | undefined, everyMs?: number): Asked<T
         }));
         // What was wrong with the question stays wrong.
         const passes = problem.status === 0 || problem.status === 429 || problem.status >= 500;
-        nextMs = passes ? Math.max(everyMs ?? 0, afterFailureMs) : everyMs;
+        if (passes) nextMs = Math.max(everyMs ?? 0, afterFailureMs);
+        else if (everyMs !== undefined) nextMs = Math.max(everyMs, afterRefusalMs);
       } finally {
         isAsking = false;
       }

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Problem } from './api';
-import { count, localTime, percent } from './format';
-import { outcomes, type Outcome } from './types';
+import { count, localTime, percent, rooms } from './format';
+import { outcomes, type Outcome, type RoomsFailure } from './types';
 import { outcomeWords } from './words';
 
 /** Local; UTC where the pointer rests, and for machines. */
@@ -160,6 +160,38 @@ export function OutcomeWord({ outcome }: { outcome: Outcome }) {
       <OutcomeDot outcome={outcome} />
       {outcomeWords[outcome]}
     </span>
+  );
+}
+
+/** Why rooms are not gone, and what to do. @param marks - what else is to be said of them. */
+export function FailureText(props: { failure: RoomsFailure; marks?: ComponentChildren }) {
+  const { outcome, errorCode, errorInfo, meaning, remedy, rooms: failed } = props.failure;
+  // Those that were never sent, or taken back, had no answer to miss.
+  const why = meaning ?? errorInfo ?? (outcome === 'failed' ? 'no answer came' : null);
+  return (
+    <>
+      <p class="failure-head">
+        <OutcomeWord outcome={outcome} /> {errorCode !== null && <b>{errorCode}</b>} {rooms(failed)}
+        {props.marks}
+      </p>
+      <p>
+        {why !== null && sentence(why)} {remedy !== null && sentence(remedy)}
+      </p>
+    </>
+  );
+}
+
+/** What came of something, and the way back. */
+export function Told({ children, onClose }: { children: ComponentChildren; onClose: () => void }) {
+  return (
+    <>
+      <p role="status">{children}</p>
+      <div class="buttons">
+        <button type="button" class="primary" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </>
   );
 }
 

@@ -4,9 +4,9 @@
  */
 import { render } from 'preact-render-to-string';
 import { count, decimal, rooms as roomsWord } from './format';
-import { Legend, OutcomeBar, OutcomeWord, Panel, sentence, Table, Time } from './parts';
+import { FailureText, Legend, OutcomeBar, OutcomeWord, Panel, Table, Time } from './parts';
 import { CodesChart, RequestsChart, WindowsChart } from './time-charts';
-import type { History, Outcome, RoomRow } from './types';
+import type { History, Outcome, RoomRow, RoomsFailure } from './types';
 import type { Whole } from './api';
 
 export interface ReportData {
@@ -31,15 +31,7 @@ export interface ReportData {
     statistics: Record<string, Whole>;
     topByViewers: { roomId: string; totalViewers: Whole }[];
     topByGiftCoins: { roomId: string; totalGiftCoins: Whole }[];
-    problems: {
-      outcome: Outcome;
-      errorCode: number | null;
-      errorInfo: string | null;
-      meaning: string | null;
-      remedy: string | null;
-      rooms: number;
-      example: string;
-    }[];
+    problems: RoomsFailure[];
     worstWindow: number;
     meanRatePerSecond: number | null;
     sha256: string;
@@ -185,14 +177,7 @@ function Problems({ data: { summary } }: { data: ReportData }) {
       <ul class="failures">
         {summary.problems.map((problem) => (
           <li key={`${problem.outcome} ${problem.errorCode}`}>
-            <p class="failure-head">
-              <OutcomeWord outcome={problem.outcome} /> <b>{problem.errorCode ?? 'no answer'}</b>{' '}
-              {roomsWord(problem.rooms)}
-            </p>
-            <p>
-              {sentence(problem.meaning ?? problem.errorInfo ?? 'no answer came')}{' '}
-              {problem.remedy !== null && sentence(problem.remedy)}
-            </p>
+            <FailureText failure={problem} />
             <p class="hint">For example {problem.example}</p>
           </li>
         ))}

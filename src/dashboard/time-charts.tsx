@@ -6,6 +6,9 @@ import { noCode } from './words';
 
 const minuteMs = 60_000;
 
+/** Within so long after its end a minute is counted, in milliseconds; later than that nothing is known. */
+const tailMs = 2 * minuteMs;
+
 function barOf(span: Span, minute: Minute, value: number, label: string, kind?: string): Bar {
   const atMs = Date.parse(minute.at);
   return {
@@ -88,7 +91,7 @@ export function RequestsChart({ history, span, quota, now }: Drawn & { now?: num
   );
   // What is not counted yet: the last ten seconds stand for it.
   if (now !== undefined && now !== null && history.countedUntil !== null) {
-    const from = placeIn(span, Math.max(Date.parse(history.countedUntil), span.fromMs));
+    const from = placeIn(span, Math.max(Date.parse(history.countedUntil), span.toMs - tailMs));
     bars.push({
       ...{ from, to: 1, value: now, class: 'column-now' },
       label: `now: ${decimal(now)} requests/s, over the last ten seconds`,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { roundUp, timeTicks, placeIn } from '../../src/dashboard/charts';
+import { createKeys } from '../../src/dashboard/api';
 import { count, duration, fromLocalInput, percent, rooms } from '../../src/dashboard/format';
 import { linkTo, placeOf } from '../../src/dashboard/routing';
 import { choiceOf } from '../../src/dashboard/screens/replay';
@@ -96,6 +97,15 @@ describe('charts', () => {
     const round = minutes < 10 ? /\d\d:\d\d$/ : /\d\d:\d[05]$/;
     for (const { label } of ticks) expect(label).toMatch(round);
   });
+});
+
+test('what is sent again has the same key, and what was changed another', () => {
+  const keyOf = createKeys();
+  const first = keyOf('{"roomId":"a"}');
+  expect(first).toMatch(/^[0-9a-f]{32}$/);
+  expect(keyOf('{"roomId":"a"}')).toBe(first);
+  expect(keyOf('{"roomId":"a","note":"b"}')).not.toBe(first);
+  expect(createKeys()('{"roomId":"a"}')).not.toBe(first);
 });
 
 test('a time that is written is local, and is asked for in UTC', () => {

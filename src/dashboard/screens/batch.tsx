@@ -14,6 +14,7 @@ import {
   sentence,
   Table,
   Time,
+  Told,
   Trouble,
 } from '../parts';
 import { linkTo, type Place } from '../routing';
@@ -299,21 +300,14 @@ function CancelDialog({ batch, onClose }: { batch: Batch; onClose: () => void })
           )}
         </ReasonForm>
       ) : (
-        <>
-          <p>
-            <b>{roomsWord(taken)}</b> taken back.{' '}
-            {open !== undefined &&
-              open > taken &&
-              sentence(
-                `${count(open - taken)} of the ${count(open)} could not be taken back: they were sent before, or go on for another batch`,
-              )}
-          </p>
-          <div class="buttons">
-            <button type="button" class="primary" onClick={onClose}>
-              Close
-            </button>
-          </div>
-        </>
+        <Told onClose={onClose}>
+          <b>{roomsWord(taken)}</b> taken back.{' '}
+          {open !== undefined &&
+            open > taken &&
+            sentence(
+              `${count(open - taken)} of the ${count(open)} could not be taken back: they were sent before, or go on for another batch`,
+            )}
+        </Told>
       )}
     </Dialog>
   );

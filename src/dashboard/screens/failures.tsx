@@ -1,7 +1,7 @@
 /** What kept rooms from being destroyed, by code: what it means and what to do. */
 import type { Asked } from '../asking';
-import { count, rooms } from '../format';
-import { Empty, OutcomeWord, Panel, sentence, Trouble } from '../parts';
+import { count } from '../format';
+import { Empty, FailureText, Panel, Trouble } from '../parts';
 import { linkTo } from '../routing';
 import type { Failure } from '../types';
 
@@ -21,17 +21,17 @@ export function Failures(props: {
       <ul class="failures">
         {value?.errors.map((failure) => (
           <li key={`${failure.outcome} ${failure.errorCode} ${failure.pending}`}>
-            <p class="failure-head">
-              <OutcomeWord outcome={failure.outcome} />{' '}
-              {failure.errorCode !== null && <b>{failure.errorCode}</b>}
-              {rooms(failure.rooms)}
-              {failure.pending && <span class="word word-running">asked for again</span>}
-              {failure.wouldFailAgain && <span class="word word-stopped">would fail again</span>}
-            </p>
-            <p>
-              {sentence(failure.meaning ?? failure.errorInfo ?? 'no answer came')}{' '}
-              {failure.remedy !== null && sentence(failure.remedy)}
-            </p>
+            <FailureText
+              failure={failure}
+              marks={
+                <>
+                  {failure.pending && <span class="word word-running">asked for again</span>}
+                  {failure.wouldFailAgain && (
+                    <span class="word word-stopped">would fail again</span>
+                  )}
+                </>
+              }
+            />
             <p class="hint">
               For example{' '}
               <a href={linkTo('room', undefined, { id: failure.example })}>{failure.example}</a>

@@ -1,6 +1,6 @@
 /** Asks for a list: first the check, then the order. */
 import { useRef, useState } from 'preact/hooks';
-import { newKey, Problem, query, sendList } from '../api';
+import { createKeys, Problem, query, sendList } from '../api';
 import { useDoing } from '../asking';
 import { count, duration, fromLocalInput, percent, rooms } from '../format';
 import { Empty, Panel, Time, Trouble } from '../parts';
@@ -44,7 +44,8 @@ export function NewBatch({ me }: { me: Me }) {
   const [isOver, setOver] = useState(false);
   const doing = useDoing();
   const stop = useRef<AbortController>(null);
-  const key = useRef(newKey());
+  // Of the list that is taken.
+  const keyOf = useRef(createKeys());
 
   function take(next: List | undefined): void {
     setList(next);
@@ -52,12 +53,17 @@ export function NewBatch({ me }: { me: Me }) {
     setTyped('');
     setSkips({ skipInvalid: false, skipProtected: false });
     doing.forget();
-    key.current = newKey();
+    keyOf.current = createKeys();
+  }
+  /** What was checked was another order, where it says when. */
+  function choose(change: Partial<typeof options>): void {
+    setOptions({ ...options, ...change });
+    if ('at' in change || 'urgent' in change) setChecked(undefined);
   }
   function takeFile(file: File): void {
     setText('');
     take({ body: file, type: typeOf(file.name), words: `${file.name}, ${bytes(file.size)}` });
-    if (options.name === '') setOptions({ ...options, name: file.name.replace(/\.\w+$/, '') });
+    if (options.name === '') choose({ name: file.name.replace(/\.\w+$/, '') });
   }
   function urlOf(more: Record<string, string | number | undefined>): string {
     const { name, note, at, urgent } = options;
@@ -78,7 +84,7 @@ export function NewBatch({ me }: { me: Me }) {
       const sending = { body, type, signal: stop.current.signal };
       return await sendList<T>(
         path,
-        { ...sending, ...(withKey ? { key: key.current } : {}) },
+        { ...sending, ...(withKey ? { key: keyOf.current(path) } : {}) },
         setSent,
       );
     } finally {
@@ -122,7 +128,7 @@ export function NewBatch({ me }: { me: Me }) {
               setDone(undefined);
               setText('');
               take(undefined);
-              setOptions({ ...options, name: '', note: '' });
+              choose({ name: '', note: '' });
             }}
           >
             Another list
@@ -199,7 +205,7 @@ export function NewBatch({ me }: { me: Me }) {
             <input
               value={options.name}
               maxLength={200}
-              onInput={(event) => setOptions({ ...options, name: event.currentTarget.value })}
+              onInput={(event) => choose({ name: event.currentTarget.value })}
             />
           </label>
           <label class="field">
@@ -207,7 +213,7 @@ export function NewBatch({ me }: { me: Me }) {
             <input
               value={options.note}
               maxLength={2_000}
-              onInput={(event) => setOptions({ ...options, note: event.currentTarget.value })}
+              onInput={(event) => choose({ note: event.currentTarget.value })}
             />
           </label>
           <label class="field">
@@ -215,14 +221,14 @@ export function NewBatch({ me }: { me: Me }) {
             <input
               type="datetime-local"
               value={options.at}
-              onInput={(event) => setOptions({ ...options, at: event.currentTarget.value })}
+              onInput={(event) => choose({ at: event.currentTarget.value })}
             />
           </label>
           <label class="check">
             <input
               type="checkbox"
               checked={options.urgent}
-              onChange={(event) => setOptions({ ...options, urgent: event.currentTarget.checked })}
+              onChange={(event) => choose({ urgent: event.currentTarget.checked })}
             />
             before everything else
           </label>

@@ -1,6 +1,6 @@
 /** A replay in two steps: what it would do, and that very thing. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { newKey, Problem, send } from '../api';
+import { createKeys, Problem, send } from '../api';
 import { useDoing } from '../asking';
 import { count, duration, rooms } from '../format';
 import { Dialog, OutcomeWord, Table, Time, Trouble } from '../parts';
@@ -36,7 +36,7 @@ export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClos
   const [note, setNote] = useState('');
   const [done, setDone] = useState<{ batchId: string | null; rooms: number } | undefined>();
   const doing = useDoing();
-  const key = useRef(newKey());
+  const keyOf = useRef(createKeys());
   const wish = {
     ...choice,
     ...(force ? { force } : {}),
@@ -54,11 +54,10 @@ export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClos
     await doing.run(async () => {
       try {
         const body = { ...wish, plan, ...(note.trim() === '' ? {} : { note: note.trim() }) };
-        setDone(await send('v1/replays', body, key.current));
+        setDone(await send('v1/replays', body, keyOf.current(JSON.stringify(body))));
       } catch (error) {
         // Other rooms would be taken by now: it says which, and nothing was done.
         if (!(error instanceof Problem) || !('plan' in error.facts)) throw error;
-        key.current = newKey();
         setPreview(error.facts as unknown as Preview);
         setChanged(true);
       }

@@ -1,6 +1,6 @@
 /** One room: why it is still alive, or what became of it. */
 import { useState } from 'preact/hooks';
-import { newKey, query, send } from '../api';
+import { createKeys, query, send } from '../api';
 import { useAsked, useDoing } from '../asking';
 import { count } from '../format';
 import {
@@ -12,6 +12,7 @@ import {
   ReasonForm,
   sentence,
   Time,
+  Told,
   Trouble,
 } from '../parts';
 import { linkTo, setQuery, type Place } from '../routing';
@@ -246,14 +247,18 @@ function AskDialog(props: {
 }) {
   const { me, roomId, what, onClose } = props;
   const doing = useDoing();
-  const [key] = useState(newKey);
+  const [keyOf] = useState(createKeys);
   const [told, setTold] = useState<string | undefined>();
   async function act(reason: string): Promise<void> {
     const why = reason === '' ? undefined : reason;
     await doing.run(async () => {
       if (what === 'destroy') {
         const body = { roomId, ...(why && { note: why }) };
-        const { state } = await send<{ state: string }>('v1/rooms', body, key);
+        const { state } = await send<{ state: string }>(
+          'v1/rooms',
+          body,
+          keyOf(JSON.stringify(body)),
+        );
         setTold(
           state === 'added'
             ? 'It is asked for.'
@@ -275,14 +280,7 @@ function AskDialog(props: {
   return (
     <Dialog title={what === 'destroy' ? `Destroy ${roomId}` : `Cancel ${roomId}`} onClose={onClose}>
       {told !== undefined ? (
-        <>
-          <p role="status">{told}</p>
-          <div class="buttons">
-            <button type="button" class="primary" onClick={onClose}>
-              Close
-            </button>
-          </div>
-        </>
+        <Told onClose={onClose}>{told}</Told>
       ) : (
         <ReasonForm
           action={what === 'destroy' ? 'Destroy it' : 'Cancel it'}
