@@ -60,8 +60,8 @@ Examples:
 
 Every room that was asked for is in it once, those that still wait too. Of csv and ndjson
 the SHA-256 on stderr is that of the output (sha256sum); of table, json and html it is that
-of the rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check. Where --output
-is a directory, the file is named for the app, the region and the batch.
+of the rooms as ndjson. --output writes it to FILE.sha256 too, for sha256sum --check. Where
+--output is a directory, the file is named for the app, the region and the batch.
 
 In CSV a text that begins with = + - @ or a tab has an apostrophe before it, so that no
 spreadsheet runs it, and control characters are escaped; ndjson has every text as it is.
