@@ -7,6 +7,10 @@ export interface Destruction {
   requestedAtMs: number;
   /** Nothing is sent later, in milliseconds since the epoch. */
   notAfterMs: number;
+  /** Nothing is sent for a room that was created later, in milliseconds since the epoch: it is a new one. */
+  onlyCreatedBeforeMs?: number;
+  /** Whether its statistics are read before it is destroyed. */
+  snapshot?: boolean;
   /** A result of an earlier run that is not in the ledger yet. */
   unsavedResult?: string;
 }
@@ -16,6 +20,7 @@ export const outcomes = [
   'destroyed',
   'destroyed_statistics_lost',
   'already_gone',
+  'recreated',
   'rejected',
   'failed',
   'expired',

@@ -34,6 +34,7 @@ const outcomeWords: Readonly<Record<Outcome, string>> = {
   destroyed: 'destroyed, statistics saved',
   destroyed_statistics_lost: 'destroyed, statistics lost',
   already_gone: 'already gone',
+  recreated: 'created again, not destroyed',
   rejected: 'rejected',
   failed: 'failed',
   expired: 'expired',

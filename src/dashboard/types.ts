@@ -19,6 +19,7 @@ export interface Me {
 export const outcomes = [
   'destroyed',
   'already_gone',
+  'recreated',
   'destroyed_statistics_lost',
   'failed',
   'expired',

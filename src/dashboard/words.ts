@@ -16,6 +16,7 @@ export const screens = {
 export const outcomeWords: Readonly<Record<Outcome, string>> = {
   destroyed: 'destroyed',
   already_gone: 'already gone',
+  recreated: 'created again, not destroyed',
   destroyed_statistics_lost: 'destroyed, statistics lost',
   failed: 'failed',
   expired: 'expired',

@@ -211,6 +211,8 @@ function describeEnd(explanation: Explanation, destruction: KnownDestruction): s
         : `destroyed, known${at}; statistics from another source`;
     case 'already_gone':
       return `already gone: it did not exist${at}${acted ? '; an earlier attempt may have destroyed it' : ''}`;
+    case 'recreated':
+      return `not destroyed: a room was created again under this id, found${at}; nothing was sent for it${perhaps}`;
     case 'rejected':
       return `${unlike}: the API refused it for good${at}: ${why}${perhaps}`;
     case 'failed':

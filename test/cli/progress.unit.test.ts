@@ -20,6 +20,7 @@ const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
   destroyed: 0,
   destroyed_statistics_lost: 0,
   already_gone: 0,
+  recreated: 0,
   rejected: 0,
   failed: 0,
   expired: 0,

@@ -80,6 +80,7 @@ const counts: OutcomeCounts = {
   destroyed: 1,
   destroyed_statistics_lost: 0,
   already_gone: 0,
+  recreated: 0,
   rejected: 2,
   failed: 0,
   expired: 0,

@@ -361,14 +361,15 @@ describe('of a room that was asked for twice', () => {
 
   /** Which of the two says more of the room, by the first and, in the order of `states`, the second. */
   const leading: Readonly<Record<State, string>> = {
-    destroyed: '21111112',
-    destroyed_statistics_lost: '22111112',
-    already_gone: '22211112',
-    rejected: '22222222',
-    failed: '22222222',
-    expired: '22222222',
-    cancelled: '22222222',
-    open: '22222222',
+    destroyed: '211111112',
+    destroyed_statistics_lost: '221111112',
+    already_gone: '222111112',
+    recreated: '222222222',
+    rejected: '222222222',
+    failed: '222222222',
+    expired: '222222222',
+    cancelled: '222222222',
+    open: '222222222',
   };
   const pairs = states.flatMap((first) =>
     states.map((second, index) => [first, second, leading[first][index]] as const),
