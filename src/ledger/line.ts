@@ -1,6 +1,6 @@
 /** The line's row: making it, stopping, braking, reading it. */
 import { readColumn, type Database } from './database.js';
-import { intervalInForce, readStop, type StoppedLine, type StopRow } from './reserve.js';
+import { intervalInForce, readStop, type StoppedLine, type StopRow } from './grant.js';
 import { isAlive } from './alive.js';
 
 /** Length of the API's window, in milliseconds. */

@@ -3,8 +3,8 @@
  *
  * All workers of a line share one row in the ledger's database. Reserving n slots moves
  * the row's next free instant forward by n intervals in one atomic statement, which also
- * records the n attempts (src/ledger/reserve.ts). A process asks once for all its waiting
- * jobs: while one reservation is under way, new waiters gather for the next.
+ * records the n attempts (src/ledger/reserve.ts; of a command that only reads,
+ * src/ledger/reserve-reads.ts). A process asks once for all its waiting jobs: while one reservation is under way, new waiters gather for the next.
  *
  * A slot is used within a few milliseconds of its time or not at all; where it was a little
  * late, the row is told. Without a database there are no slots, and without a slot nothing is
@@ -12,15 +12,17 @@
  */
 import type { Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
+import type {
+  MovedSlot,
+  Probe,
+  ReserveOptions,
+  ReserveResult,
+  StoppedLine,
+  Wish,
+} from '../ledger/grant.js';
 import { ensureLine, lineId, probeNow, type LineKey } from '../ledger/line.js';
-import {
-  reserveSlots,
-  type MovedSlot,
-  type Probe,
-  type Reservation,
-  type SlotRequest,
-  type StoppedLine,
-} from '../ledger/reserve.js';
+import type { Reservation, SlotRequest } from '../ledger/reserve.js';
+import type { ReadReservation } from '../ledger/reserve-reads.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import type { LedgerClock } from './clock.js';
 import { latenessToleranceMs, latestUseMs } from './pace.js';
@@ -80,8 +82,17 @@ const farthestIntervals = 1_000;
 /** A wait is looked at again after this, in milliseconds: the clock may have been corrected. */
 const lookAgainMs = 1_000;
 
-export interface LimiterOptions {
+export interface LimiterOptions<
+  W extends LaneWish = SlotWish,
+  R extends AnyReservation = Reservation,
+> {
   database: Database;
+  /** Reserves a slot for each wish, in one statement. */
+  reserve: (
+    database: Database,
+    options: ReserveOptions,
+    wishes: readonly W[],
+  ) => Promise<ReserveResult<R>>;
   clock: Pick<LedgerClock, 'now' | 'toLocal' | 'monotonic' | 'wasSuspended'>;
   /** Waits for instants of the clock's monotonic milliseconds. */
   timer: SlotTimer;
@@ -114,12 +125,17 @@ export interface Lead {
   waiting: number;
 }
 
-export interface SlotWish extends SlotRequest {
+export interface LaneWish extends Wish {
   /** Lower goes first within one process. */
   lane: number;
 }
 
-export interface Limiter {
+/** A wish to send the next attempt of a destruction. */
+export interface SlotWish extends SlotRequest, LaneWish {}
+
+type AnyReservation = Reservation | ReadReservation;
+
+export interface Limiter<W extends LaneWish = SlotWish, R extends AnyReservation = Reservation> {
   /**
    * Records the next attempt and waits for its slot. A granted slot is due now: use it at
    * once or give it up. One that could not be had in time is given up and reserved anew.
@@ -128,7 +144,7 @@ export interface Limiter {
    * reservation is under way, when that has returned; an attempt that was recorded by
    * then is still there, un-ended.
    */
-  takeSlot(wish: SlotWish, signal: AbortSignal): Promise<Reservation>;
+  takeSlot(wish: W, signal: AbortSignal): Promise<R>;
   /** Notes that a request is sent at this slot now. @returns database time now, in milliseconds since the epoch. */
   use(slotAtMs: number): number;
   /** Notes that it was written to its socket now: the process may have been held up since. */
@@ -149,7 +165,9 @@ export interface SlotCounts {
 }
 
 /** @throws the driver's error where the database cannot be used at the start, after fifteen seconds. */
-export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
+export async function createLimiter<W extends LaneWish, R extends AnyReservation>(
+  options: LimiterOptions<W, R>,
+): Promise<Limiter<W, R>> {
   const { database, clock, timer, line, intervalMs, windowSlots, workerId } = options;
   const monotonic = () => clock.monotonic();
   const id = lineId(line);
@@ -180,7 +198,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     return answerMs() > slowestToMoveMs ? Math.min(latestMs, latenessToleranceMs) : latestMs;
   }
 
-  const reservations = gather<SlotWish, Reservation | undefined>(reserveAll, {
+  const reservations = gather<W, R | undefined>(reserveAll, {
     maximum: maximumGroup,
     everyMs: gatherEveryMs,
     enough: enoughJobs,
@@ -188,7 +206,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     order: (a, b) => a.lane - b.lane,
   });
 
-  async function reserveAll(wishes: readonly SlotWish[]): Promise<(Reservation | undefined)[]> {
+  async function reserveAll(wishes: readonly W[]): Promise<(R | undefined)[]> {
     firstSlotFrom ??= monotonic() + firstLeadMs;
     const startingMs = firstSlotFrom - monotonic();
     // The answer must be back before the slot.
@@ -197,7 +215,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     // What is used while the statement runs is told by the next one.
     const told = moved.length;
     const askedAt = monotonic();
-    const result = await reserveSlots(
+    const result = await options.reserve(
       database,
       {
         lineId: id,
@@ -219,7 +237,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
       options.onSlowLedger(answerMs());
     if (!result.lineExists) await ensureLine(database, line, intervalMs, windowSlots);
     let newest = 0;
-    for (const reservation of result.reservations) {
+    for (const reservation of result.reservations as readonly (AnyReservation | undefined)[]) {
       if (reservation?.kind !== 'granted') continue;
       counts.granted += 1;
       held.push(reservation.slotAtMs);
@@ -238,7 +256,7 @@ export async function createLimiter(options: LimiterOptions): Promise<Limiter> {
     return result.reservations;
   }
 
-  async function reserve(wish: SlotWish, signal: AbortSignal): Promise<Reservation> {
+  async function reserve(wish: W, signal: AbortSignal): Promise<R> {
     for (let failures = 0; ;) {
       signal.throwIfAborted();
       let askAgainAt: number;

@@ -23,7 +23,7 @@ import {
 export type { Config } from '../config.js';
 export type { Credentials } from '../tencent/credentials.js';
 export { ReaperError, type ErrorCode } from '../errors.js';
-export type { StoppedLine } from '../ledger/reserve.js';
+export type { StoppedLine } from '../ledger/grant.js';
 export type { EndedDestruction, Outcome, Statistics } from '../destruction.js';
 export type { RunningWorker } from './worker.js';
 

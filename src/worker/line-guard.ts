@@ -34,7 +34,7 @@ import {
   stopLine,
   type StopOptions,
 } from '../ledger/line.js';
-import type { StoppedLine } from '../ledger/reserve.js';
+import type { StoppedLine } from '../ledger/grant.js';
 import type { WorkerState } from '../ledger/workers.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import { withCode } from '../text.js';

@@ -12,7 +12,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../ledger/database.js';
 import { beginOutage, endOutage } from '../ledger/line.js';
-import type { StoppedLine } from '../ledger/reserve.js';
+import type { StoppedLine } from '../ledger/grant.js';
 import { isPassing } from '../passing.js';
 import { createOutageEvidence, type Failure } from './outage-evidence.js';
 

@@ -18,10 +18,11 @@ import { markDestructionsCancelled, sentAmong } from '../ledger/cancel.js';
 import type { Database } from '../ledger/database.js';
 import { claimQueue } from '../ledger/identity.js';
 import { lineId, probeNow, readLines, resumeLine, type LineKey } from '../ledger/line.js';
-import type { StoppedLine } from '../ledger/reserve.js';
+import type { StoppedLine } from '../ledger/grant.js';
+import { reserveSlots, type Reservation } from '../ledger/reserve.js';
 import { workerName } from '../ledger/workers.js';
 import { type LedgerClock, openLedgerClock } from '../limiter/clock.js';
-import { createLimiter } from '../limiter/limiter.js';
+import { createLimiter, type SlotWish } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
 import { createSlotTimer } from '../limiter/slot-timer.js';
 import { patiently, startPatienceMs } from '../passing.js';
@@ -207,8 +208,9 @@ async function run(
     onAlone: (reason) => guard.holdBack(reason),
     onOutage: (found) => tellSafely(log, options.onOutage, found),
   });
-  const limiter = await createLimiter({
+  const limiter = await createLimiter<SlotWish, Reservation>({
     database,
+    reserve: reserveSlots,
     clock,
     timer: createSlotTimer(() => clock.monotonic()),
     line: lineKey,

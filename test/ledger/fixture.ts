@@ -6,13 +6,8 @@ import { openDatabase, type Database } from '../../src/ledger/database.js';
 import { ensureLine, lineId, type LineKey } from '../../src/ledger/line.js';
 import type { Outcome } from '../../src/destruction.js';
 import type { AttemptEnd, DestructionEnd } from '../../src/ledger/record.js';
-import {
-  reserveSlots,
-  type Reservation,
-  type ReserveOptions,
-  type ReserveResult,
-  type SlotRequest,
-} from '../../src/ledger/reserve.js';
+import type { ReserveOptions, ReserveResult } from '../../src/ledger/grant.js';
+import { reserveSlots, type Reservation, type SlotRequest } from '../../src/ledger/reserve.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { createDatabase, freshSdkAppId, withPostgres } from '../support/servers.js';
 
@@ -115,7 +110,7 @@ export interface Line {
     by?: { worker?: string; database?: Database } & Partial<
       Pick<ReserveOptions, 'leadMs' | 'answeredAtMs' | 'moved' | 'newestSlotMs'>
     >,
-  ): Promise<ReserveResult>;
+  ): Promise<ReserveResult<Reservation>>;
   /** Reserves for one destruction, which must be granted a slot. */
   grant(
     request: SlotRequest,
@@ -193,7 +188,7 @@ export function requests(count: number, changes: Partial<SlotRequest> = {}): Slo
 }
 
 /** The slots granted, in the order of the requests. */
-export function slotsOf(result: ReserveResult): number[] {
+export function slotsOf(result: ReserveResult<Reservation>): number[] {
   return result.reservations.flatMap((each) => (each?.kind === 'granted' ? [each.slotAtMs] : []));
 }
 

@@ -5,7 +5,7 @@ import type { Database } from '../../src/ledger/database.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
 import { firstProbePauseMs, stopLine } from '../../src/ledger/line.js';
-import type { MovedSlot } from '../../src/ledger/reserve.js';
+import type { MovedSlot } from '../../src/ledger/grant.js';
 import { withPostgres } from '../support/servers.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
 import {

@@ -11,6 +11,7 @@ import {
   type LimiterOptions,
   type SlotWish,
 } from '../../src/limiter/limiter.js';
+import { reserveSlots } from '../../src/ledger/reserve.js';
 import { createSlotTimer } from '../../src/limiter/slot-timer.js';
 import { lanes } from '../../src/queue/job.js';
 import { startPostgresServer, withPostgres } from '../support/servers.js';
@@ -41,6 +42,7 @@ async function limiterOf(line: Line, options: Partial<LimiterOptions> = {}): Pro
   const clock = options.clock ?? (await openClock(options.database));
   return createLimiter({
     database: ledger.database,
+    reserve: reserveSlots,
     clock,
     timer: createSlotTimer(() => clock.monotonic()),
     line: line.key,

@@ -10,6 +10,7 @@ import {
   type LimiterOptions,
   type SlotWish,
 } from '../../src/limiter/limiter.js';
+import { reserveSlots } from '../../src/ledger/reserve.js';
 import { request } from '../ledger/fixture.js';
 
 /** What the limiter asked of the ledger in one statement. */
@@ -46,16 +47,16 @@ export function madeUpLedger() {
     async query(name: string, _sql: string, values: readonly unknown[]) {
       statements.push(name);
       if (name !== 'reserve') return [];
-      const slots = values[13] as number[];
+      const slots = values[7] as number[];
       const question: Asked = {
-        ids: values[5] as string[],
+        ids: values[11] as string[],
         leadMs: values[3] as number,
-        givenUp: values[10] as number[],
+        givenUp: values[4] as number[],
         moved: slots.map((slotAtMs, index) => ({
           slotAtMs,
-          usedAtMs: (values[14] as number[])[index] ?? NaN,
+          usedAtMs: (values[8] as number[])[index] ?? NaN,
         })),
-        newestSlotMs: values[15] as number | null,
+        newestSlotMs: values[9] as number | null,
       };
       asked.push(question);
       const rows = question.ids.map((id): Row => {
@@ -119,6 +120,7 @@ export function madeUpLedger() {
     limiter(options: Partial<LimiterOptions> = {}): Promise<Limiter> {
       return createLimiter({
         database,
+        reserve: reserveSlots,
         clock: {
           now: databaseNowMs,
           toLocal: (databaseMs) => databaseMs + backMs - startMs,

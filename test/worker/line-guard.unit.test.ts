@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { StoppedLine } from '../../src/ledger/reserve.js';
+import type { StoppedLine } from '../../src/ledger/grant.js';
 import { createLineGuard, Halted } from '../../src/worker/line-guard.js';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearInterval'] }));

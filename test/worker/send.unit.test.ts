@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Probe, Reservation } from '../../src/ledger/reserve.js';
+import type { Probe } from '../../src/ledger/grant.js';
+import type { Reservation } from '../../src/ledger/reserve.js';
 import type { Answer } from '../../src/tencent/answer.js';
 import type { WorkerContext } from '../../src/worker/context.js';
 import { sendAttempt } from '../../src/worker/send.js';
