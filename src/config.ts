@@ -205,6 +205,7 @@ export function inspectConfig(
     databaseUrl: readSecret('DATABASE_URL'),
     dataDir: read('ROOM_REAPER_DATA_DIR'),
     rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND'),
+    statsRateLimitPerSecond: read('STATS_RATE_LIMIT_PER_SECOND'),
     arrivalJitterMs: read('ARRIVAL_JITTER_MS'),
     workerConcurrency: read('WORKER_CONCURRENCY'),
     requestTimeoutMs: read('REQUEST_TIMEOUT_MS'),

@@ -56,6 +56,11 @@ function isLoopback(hostname: string): boolean {
 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+/** Windows are counted in whole requests. */
+const requestsPerSecond = positiveNumber(100_000).refine(
+  (value) => value < 1 || Number.isInteger(value),
+  { error: 'must be a whole number, or less than 1' },
+);
 
 /** The default is in the form a user would write. */
 export const variables = {
@@ -118,12 +123,14 @@ export const variables = {
     meaning: 'where the embedded default keeps its data',
   },
   RATE_LIMIT_PER_SECOND: {
-    // Windows are counted in whole requests.
-    schema: positiveNumber(100_000).refine((value) => value < 1 || Number.isInteger(value), {
-      error: 'must be a whole number, or less than 1',
-    }),
+    schema: requestsPerSecond,
     fallback: '200',
     meaning: "the API's quota for this app",
+  },
+  STATS_RATE_LIMIT_PER_SECOND: {
+    schema: requestsPerSecond,
+    fallback: '100',
+    meaning: "the API's quota for get_room_stats, which a snapshot asks",
   },
   ARRIVAL_JITTER_MS: {
     schema: integer(0, 1_000),

@@ -99,6 +99,23 @@ export function notBefore(line: string): string {
   return `extract(epoch from least(${line}.not_before, clock_timestamp() + interval '1 second'))::float8 * 1000`;
 }
 
+/** SQL: of a line that does not run, this worker ($2) tries now: the next one tries later. */
+export function spendProbe(line: string): string {
+  return `probe_at = case when ${line}.stopped_at is null then null
+           else clock_timestamp() + ${line}.probe_pause_ms * interval '1 millisecond' end,
+         probed_by = case when ${line}.stopped_at is null then null else $2 end,
+         probe_pause_ms = case when ${line}.stopped_at is null then null
+           when ${line}.outage then least(${line}.probe_pause_ms * 2, ${longestOutagePauseMs})
+           else least(${line}.probe_pause_ms * 2, ${longestProbePauseMs}) end`;
+}
+
+/** SQL: whether this worker ($2) may try whether a line that does not run may run again. */
+export function probeIsDue(line: string): string {
+  return `${line}.probe_at <= clock_timestamp() - case
+            when ${line}.outage or ${line}.probed_by is distinct from $2 then interval '0'
+            else ${forOthersMs} * interval '1 millisecond' end`;
+}
+
 /**
  * SQL: grants the next slots of a line: as many as `wanted`, or one to a probe where the line is
  * stopped or in an outage and the probe is due, and none otherwise.
@@ -124,18 +141,10 @@ export function grantLine(wanted: string): string {
            ${notBefore('l')},
            (case when l.stopped_at is null then ${wanted} else 1 end)::int,
            ${interval}, $6),
-         probe_at = case when l.stopped_at is null then null
-           else clock_timestamp() + l.probe_pause_ms * interval '1 millisecond' end,
-         probed_by = case when l.stopped_at is null then null else $2 end,
-         probe_pause_ms = case when l.stopped_at is null then null
-           when l.outage then least(l.probe_pause_ms * 2, ${longestOutagePauseMs})
-           else least(l.probe_pause_ms * 2, ${longestProbePauseMs}) end,
+         ${spendProbe('l')},
          answered_at = greatest(l.answered_at, to_timestamp($7::float8 / 1000))
    where l.id = $1 and ${wanted} > 0
-     and (l.stopped_at is null
-       or l.probe_at <= clock_timestamp() - case
-            when l.outage or l.probed_by is distinct from $2 then interval '0'
-            else ${forOthersMs} * interval '1 millisecond' end)
+     and (l.stopped_at is null or ${probeIsDue('l')})
   returning l.number, l.recent, cardinality(l.recent) as remembered, l.probe_at,
     case when l.stopped_at is null then null when l.outage then 'outage' else 'stop' end as probe,
     case when l.stopped_at is null then ${wanted} else 1 end as granted`;

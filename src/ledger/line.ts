@@ -62,6 +62,15 @@ export async function ensureLine(
   ]);
 }
 
+export interface StopCause {
+  /** The API's code, or an HTTP status. */
+  code: number | undefined;
+  reason: string;
+  remedy: string | undefined;
+  /** Whether it is about the app and not about one command: the other commands wait too. */
+  holdsAll?: boolean;
+}
+
 export interface StopOptions {
   /** The worker that says so. */
   by?: { workerId: string; name: string };
@@ -83,7 +92,7 @@ export interface StopOptions {
 const stopSql = `
 update room_reaper.lines l
    set stopped_at = case when outage then clock_timestamp() else coalesce(stopped_at, clock_timestamp()) end,
-       stop_code = $2, stop_reason = $3, stop_remedy = $4, stop_worker = $6, probed_by = $5,
+       stop_code = $2, stop_reason = $3, stop_remedy = $4, stop_worker = $6, probed_by = $5, stop_holds_all = $9,
        probe_at = coalesce(case when not outage then probe_at end,
          clock_timestamp() + ${firstProbePauseMs} * interval '1 millisecond'),
        probe_pause_ms = coalesce(case when stopped_at is not null and not outage then probe_pause_ms end,
@@ -102,11 +111,7 @@ returning id`;
 export async function stopLine(
   database: Database,
   id: string,
-  {
-    code,
-    reason,
-    remedy,
-  }: { code: number | undefined; reason: string; remedy: string | undefined },
+  { code, reason, remedy, holdsAll = false }: StopCause,
   { by, unless }: StopOptions = {},
 ): Promise<boolean> {
   const stopped = await database.query('line-stop', stopSql, [
@@ -118,6 +123,7 @@ export async function stopLine(
     by?.name ?? null,
     unless === 'others_live',
     typeof unless === 'object' ? unless.othersSucceedSinceMs : null,
+    holdsAll,
   ]);
   return stopped.length > 0;
 }

@@ -44,6 +44,8 @@ export interface RecordItem {
  * so a success with statistics replaces any outcome without them. (Two workers can hold
  * the same job at once; the one told "gone" may be the first to commit.)
  *
+ * Where the statistics were lost on the way, those of a snapshot count (src/ledger/snapshots.ts).
+ *
  * An item names its room ($20): where the destruction is of another one, somebody forged
  * the job, and nothing of it is written.
  *
@@ -84,13 +86,17 @@ finished as (
      set outcome = e.outcome, error_code = e.error_code, error_info = e.error_info, request_id = e.request_id,
          attempts = (select count(*) from room_reaper.attempts t where t.destruction_id = e.id),
          finished_at = clock_timestamp(),
-         total_viewers = e.total_viewers::bigint, total_gifts_sent = e.total_gifts_sent::bigint,
-         total_gift_coins = e.total_gift_coins::bigint,
-         total_unique_gift_senders = e.total_unique_gift_senders::bigint,
-         total_likes_received = e.total_likes_received::bigint,
+         total_viewers = coalesce(e.total_viewers::bigint, s.total_viewers),
+         total_gifts_sent = coalesce(e.total_gifts_sent::bigint, s.total_gifts_sent),
+         total_gift_coins = coalesce(e.total_gift_coins::bigint, s.total_gift_coins),
+         total_unique_gift_senders = coalesce(e.total_unique_gift_senders::bigint, s.total_unique_gift_senders),
+         total_likes_received = coalesce(e.total_likes_received::bigint, s.total_likes_received),
+         snapshot_at = s.taken_at,
          statistics_source = case e.outcome when 'destroyed' then 'response'
-           when 'destroyed_statistics_lost' then 'lost' when 'already_gone' then 'none' end
+           when 'destroyed_statistics_lost' then case when s.taken_at is null then 'lost' else 'snapshot' end
+           when 'already_gone' then 'none' end
     from ended e join before b on b.id = e.id
+    left join room_reaper.snapshots s on s.destruction_id = e.id and e.outcome = 'destroyed_statistics_lost'
    where d.id = e.id and e.outcome is not null
      and (b.outcome is null or (e.outcome = 'destroyed' and b.outcome <> 'destroyed'))
   returning d.id, d.batch_id, d.outcome, b.outcome as outcome_before

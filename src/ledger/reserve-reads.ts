@@ -9,21 +9,33 @@ import {
   grantParameters,
   notBefore,
   type Probe,
+  probeIsDue,
   readStop,
   type ReserveOptions,
   type ReserveResult,
+  spendProbe,
   type StoppedLine,
   type StopRow,
   type Wish,
 } from './grant.js';
 
-export type ReadReservation = Grant | { kind: 'stopped'; line: StoppedLine };
+export type ReadReservation =
+  | (Grant & {
+      /** The probe is that of the whole app: it tries whether the cause of its stop was mended. */
+      probesApp: boolean;
+    })
+  | {
+      kind: 'stopped';
+      line: StoppedLine;
+      /** It is the app that is stopped, and not this command. */
+      isApp: boolean;
+    };
 
 /**
  * $1–$10 as {@link grantLine} has them, $11 how many slots are asked for.
  *
  * A stop that holds all commands of the app (a wrong key) is in the row of destroy_room, so that
- * one row says it.
+ * one row says it. Its probe may be a request that only reads.
  */
 const reserveSql = `
 with holding as materialized (
@@ -31,13 +43,22 @@ with holding as materialized (
    where l.id = $1 and s.id <> l.id and s.stopped_at is not null and s.stop_holds_all
    limit 1
 ),
+probing as (
+  update room_reaper.lines s
+     set ${spendProbe('s')}
+   where s.id = (select id from holding) and s.stopped_at is not null and ${probeIsDue('s')}
+  returning s.id
+),
 wanted as materialized (
-  select case when exists (select from holding) then 0 else $11::int end as slots
+  select case when not exists (select from holding) then $11::int
+              when exists (select from probing) then 1 else 0 end as slots
 ),
 line as (
   ${grantLine('(select slots from wanted)')}
 )
-select l.recent[l.remembered - l.granted + 1:] as slots, l.probe, s.id is not null as line_exists,
+select l.recent[l.remembered - l.granted + 1:] as slots,
+       case when exists (select from probing) then 'stop' else l.probe end as probe,
+       h.id is not null as is_app, s.id is not null as line_exists,
        h.id is not null or s.stopped_at is not null as stopped,
        case when h.id is null then s.outage else false end as outage,
        coalesce(h.stop_code, s.stop_code) as stop_code, coalesce(h.stop_reason, s.stop_reason) as stop_reason,
@@ -53,6 +74,7 @@ select l.recent[l.remembered - l.granted + 1:] as slots, l.probe, s.id is not nu
 type Row = StopRow & {
   slots: number[] | null;
   probe: Probe | null;
+  is_app: boolean;
   line_exists: boolean;
   stopped: boolean;
   not_before: number | null;
@@ -82,6 +104,8 @@ export async function reserveReads(
 
 function readSlot(row: Row, index: number): ReadReservation | undefined {
   const slotAtMs = row.slots?.[index];
-  if (slotAtMs !== undefined) return { kind: 'granted', slotAtMs, probe: row.probe ?? undefined };
-  return row.stopped ? { kind: 'stopped', line: readStop(row) } : undefined;
+  if (slotAtMs !== undefined) {
+    return { kind: 'granted', slotAtMs, probe: row.probe ?? undefined, probesApp: row.is_app };
+  }
+  return row.stopped ? { kind: 'stopped', line: readStop(row), isApp: row.is_app } : undefined;
 }

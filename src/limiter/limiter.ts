@@ -133,7 +133,7 @@ export interface LaneWish extends Wish {
 /** A wish to send the next attempt of a destruction. */
 export interface SlotWish extends SlotRequest, LaneWish {}
 
-type AnyReservation = Reservation | ReadReservation;
+export type AnyReservation = Reservation | ReadReservation;
 
 export interface Limiter<W extends LaneWish = SlotWish, R extends AnyReservation = Reservation> {
   /**

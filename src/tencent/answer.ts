@@ -12,6 +12,8 @@ export type Answer =
       isContradictory?: true;
       /** The final statistics; absent on failures, and on successes of older API versions. */
       statistics: Statistics | undefined;
+      /** What its `Response` holds, unchecked, for the commands that read (src/tencent/rooms.ts). */
+      response?: unknown;
       /**
        * The body where not all of it could be read, or what had come of it: for a person, who may
        * find the statistics in it. Cut, printable, and without the signature.

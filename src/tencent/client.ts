@@ -1,5 +1,5 @@
 /**
- * The API client: signed requests for `destroy_room` over kept-alive connections.
+ * The API client: signed requests over kept-alive connections.
  * Source: https://trtc.io/document/63398 (keep-alive and a connection pool are recommended).
  */
 import { randomInt } from 'node:crypto';
@@ -8,7 +8,14 @@ import http from 'node:http';
 import https from 'node:https';
 import got from 'got';
 import type { Credentials } from './credentials.js';
-import { destroyRoomCommand, hostOf, roomInfoCommand } from './endpoint.js';
+import {
+  destroyRoomCommand,
+  hostOf,
+  roomInfoCommand,
+  roomListCommand,
+  roomsPerPage,
+  roomStatsCommand,
+} from './endpoint.js';
 import { closingOnBytes, createRepeatedAnswers } from './kept-connections.js';
 import { prepareRequest, type PreparedRequest } from './prepared-request.js';
 import type { Proxy } from './proxy.js';
@@ -25,8 +32,11 @@ export interface SignedRequest extends PreparedRequest {
 export interface ApiClient {
   /** Builds a request for one room and takes a connection for it; sends nothing yet. */
   prepareDestroy(roomId: string): SignedRequest;
-  /** The same for a request that only reads the room. */
+  /** The same for requests that only read: one room, its totals, a page of those that are live. */
   prepareRoomInfo(roomId: string): SignedRequest;
+  prepareRoomStats(roomId: string): SignedRequest;
+  /** @param next - where the page begins, from the one before it; empty: the first. */
+  prepareRoomList(next: string): SignedRequest;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -95,12 +105,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     return hidden.hide;
   }
 
-  function prepare(command: string, roomId: string): SignedRequest {
+  function prepare(command: string, asked: Record<string, unknown>): SignedRequest {
     const sig = signer.current();
     // A new random for each attempt, an unsigned 32-bit integer.
     const random = randomInt(0, 2 ** 32);
     const query = `${fixed}&usersig=${encodeURIComponent(sig.text)}&random=${random}`;
-    const body = JSON.stringify({ RoomId: roomId });
+    const body = JSON.stringify(asked);
     const url = `${endpoint}/${command}`;
     const prepared = prepareRequest(client, url, query, body, {
       ...{ timeoutMs, repeated, onHeaders },
@@ -110,8 +120,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   }
 
   return {
-    prepareDestroy: (roomId) => prepare(destroyRoomCommand, roomId),
-    prepareRoomInfo: (roomId) => prepare(roomInfoCommand, roomId),
+    prepareDestroy: (roomId) => prepare(destroyRoomCommand, { RoomId: roomId }),
+    prepareRoomInfo: (roomId) => prepare(roomInfoCommand, { RoomId: roomId }),
+    prepareRoomStats: (roomId) => prepare(roomStatsCommand, { RoomId: roomId }),
+    prepareRoomList: (next) => prepare(roomListCommand, { Next: next, Count: roomsPerPage }),
     close() {
       agent.http.destroy();
       agent.https.destroy();

@@ -32,11 +32,24 @@ export function hostOf(endpoint: string): string {
   return new URL(endpoint).hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-/** The command this program sends; part of the key of the limiter's row, because quotas are per command. */
+/** The command that destroys; part of the key of the limiter's row, because quotas are per command. */
 export const destroyRoomCommand = 'v4/live_engine_http_srv/destroy_room';
 
 /**
- * Reads a room and changes nothing: what `doctor` tries a signature with. It has a quota of its
- * own, so it takes no slot of `destroy_room`. Source: https://trtc.io/document/63404
+ * The commands that only read, each with a quota of its own.
+ *
+ * - get_room_info says of one room when it was created; `doctor` tries a signature with it.
+ *   200 a second. Source: https://trtc.io/document/63404
+ * - get_room_stats tells the totals of a room that is live. 100 a second.
+ *   Source: https://trtc.io/document/80421
+ * - get_room_list lists the rooms that are live, 20 a page. 10 a second.
+ *   Source: https://www.tencentcloud.com/document/product/1071/76888
  */
 export const roomInfoCommand = 'v4/live_engine_http_srv/get_room_info';
+export const roomStatsCommand = 'v4/live_engine_http_srv/get_room_stats';
+export const roomListCommand = 'v4/live_engine_http_srv/get_room_list';
+
+/** What the API lets through of them in a second, and the most rooms in a page of the list. */
+export const roomInfoQuota = 200;
+export const roomListQuota = 10;
+export const roomsPerPage = 20;

@@ -38,15 +38,15 @@ const total = z
   // What a bigint column holds.
   .refine((value): value is bigint => value !== undefined && value >= 0n && value < 2n ** 63n);
 
-const response = z.object({
-  Statistic: z.object({
-    TotalViewers: total,
-    TotalGiftsSent: total,
-    TotalGiftCoins: total,
-    TotalUniqueGiftSenders: total,
-    TotalLikesReceived: total,
-  }),
+const totals = z.object({
+  TotalViewers: total,
+  TotalGiftsSent: total,
+  TotalGiftCoins: total,
+  TotalUniqueGiftSenders: total,
+  TotalLikesReceived: total,
 });
+
+const response = z.object({ Statistic: z.unknown() });
 
 const documentedFields = ['ErrorCode', 'ErrorInfo', 'ActionStatus', 'RequestId'];
 
@@ -84,6 +84,7 @@ export function readReply(httpStatus: number, body: string, hide: Hide = (text) 
     requestId: RequestId === undefined ? undefined : storable(RequestId, hide),
     ...(isContradictory ? { isContradictory } : {}),
     statistics,
+    ...(Response === undefined ? {} : { response: Response }),
     ...(isUnderstood ? {} : rawOf(body, hide)),
   };
 }
@@ -108,16 +109,21 @@ function storable(text: string, hide: Hide, maximum = maximumText): string {
 }
 
 function readStatistics(value: unknown): Statistics | undefined {
-  const parsed = response.safeParse(value);
-  if (!parsed.success) return undefined;
-  const { Statistic } = parsed.data;
-  return {
-    totalViewers: Statistic.TotalViewers,
-    totalGiftsSent: Statistic.TotalGiftsSent,
-    totalGiftCoins: Statistic.TotalGiftCoins,
-    totalUniqueGiftSenders: Statistic.TotalUniqueGiftSenders,
-    totalLikesReceived: Statistic.TotalLikesReceived,
-  };
+  return readTotals(response.safeParse(value).data?.Statistic);
+}
+
+/** The five totals of a room. undefined: one is missing, negative or no whole number. */
+export function readTotals(value: unknown): Statistics | undefined {
+  const { data } = totals.safeParse(value);
+  return (
+    data && {
+      totalViewers: data.TotalViewers,
+      totalGiftsSent: data.TotalGiftsSent,
+      totalGiftCoins: data.TotalGiftCoins,
+      totalUniqueGiftSenders: data.TotalUniqueGiftSenders,
+      totalLikesReceived: data.TotalLikesReceived,
+    }
+  );
 }
 
 /** A BOM, blanks and zeros before the JSON mean nothing. */

@@ -28,6 +28,8 @@ export interface Verdict {
   remedy?: string;
   /** Whether the room may have been destroyed although we were not told so. */
   mayHaveActed: boolean;
+  /** Of a reason to stop: it is about this one command, and says nothing of the others of the app. */
+  ofCommand?: true;
   statistics?: Statistics;
 }
 
@@ -36,6 +38,7 @@ interface Meaning {
   reason: string;
   remedy?: string;
   mayHaveActed?: true;
+  ofCommand?: true;
 }
 
 const checkCredentials =
@@ -79,11 +82,17 @@ const meanings: Readonly<Record<number, Meaning>> = {
   },
   70052: { word: 'stale_signature', reason: 'UserSig was made invalid', remedy: checkCredentials },
 
-  60002: { word: 'stop_line', reason: 'the URL is wrong', remedy: 'check TENCENT_ENDPOINT' },
+  60002: {
+    word: 'stop_line',
+    reason: 'the URL is wrong',
+    remedy: 'check TENCENT_ENDPOINT',
+    ofCommand: true,
+  },
   60009: {
     word: 'stop_line',
     reason: 'the requested resource is wrong',
     remedy: 'check TENCENT_ENDPOINT',
+    ofCommand: true,
   },
   60006: { word: 'stop_line', reason: 'SDKAppID is invalid', remedy: checkCredentials },
   60012: { word: 'stop_line', reason: 'SDKAppID is missing', remedy: checkCredentials },
@@ -197,6 +206,7 @@ function judgeReply(answer: Extract<Answer, { kind: 'reply' }>): Verdict {
       reason: meaning.reason,
       mayHaveActed: meaning.mayHaveActed ?? false,
       ...(meaning.remedy === undefined ? {} : { remedy: meaning.remedy }),
+      ...(meaning.ofCommand === undefined ? {} : { ofCommand: meaning.ofCommand }),
       // Beside a failure they would be somebody's mistake: they are not of a room that was destroyed now.
       ...(meaning.word !== 'destroyed' || answer.statistics === undefined
         ? {}
@@ -252,6 +262,8 @@ function judgeStatus(status: number): Verdict | undefined {
   if (status >= 500) return transient(`HTTP ${status}`, true);
   // The server gave up waiting for the request, or does not want it this early.
   if (status === 408 || status === 425) return transient(`HTTP ${status}`, true);
+  // There is no such path, or not for this method.
+  if (status === 404 || status === 405) return { ...stop(`HTTP ${status}`), ofCommand: true };
   if (status >= 400) return stop(`HTTP ${status}`);
   // Not followed: it would carry the signature to another host.
   if (status >= 300) return stop(`HTTP ${status}: a redirect, to a login page or another address`);

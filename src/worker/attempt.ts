@@ -1,32 +1,24 @@
 /** Attempts of one destruction until one decides something. */
 import { cancelledEnd } from '../ledger/cancel.js';
 import type { Destruction, Outcome } from '../destruction.js';
-import type { AttemptEnd, DestructionEnd } from '../ledger/record.js';
-import { judge, type Verdict } from '../tencent/verdicts.js';
-import { quickRetryDelayMs } from './backoff.js';
+import type { AttemptEnd } from '../ledger/record.js';
+import type { Verdict } from '../tencent/verdicts.js';
+import {
+  afterFailure,
+  type AttemptsEnd,
+  type Judged,
+  judgeAnswer,
+  neverLeft,
+  stopCauseOf,
+  toBackMs,
+} from './answered.js';
+import { askBefore } from './ask-before.js';
 import type { JobInHand, WorkerContext } from './context.js';
 import { decide } from './decide.js';
-import { manyRejected, manyRejectedRemedy } from './rejections.js';
+import { endUnsent, sawEnd } from './end.js';
 import { sendAttempt, type SentAttempt, type UnsentAttempt } from './send.js';
 import type { RunEnd } from './settle.js';
 import { traceRequest } from './traces.js';
-
-export type AttemptsEnd =
-  | RunEnd
-  /** The last one failed in a way that may pass. */
-  | { kind: 'failed'; reason: string; details: Details };
-
-/** A job that is delayed goes behind the others of its lane, also for so short a time, in milliseconds. */
-const toBackMs = 5_000;
-
-/** An attempt, and what was made of its answer. */
-interface Judged {
-  sent: SentAttempt;
-  verdict: Verdict;
-  /** The verdict in words, with the API's code. */
-  reason: string;
-  details: Details;
-}
 
 /**
  * Sends attempts until one ends the destruction, or fails. Answers that are about the line and
@@ -41,10 +33,16 @@ export async function attemptDestruction(
   context: WorkerContext,
 ): Promise<AttemptsEnd> {
   const { guard, outage, signer } = context;
+  const line = { outage, foundRunning: (probe: boolean) => guard.foundRunning(probe) };
   let failedProbes = 0;
+  let givenUpSlotMs: number | undefined;
   for (let staleBefore = false; ;) {
-    const inTurn = { ...job, lane: job.lane + probeOrder(failedProbes) };
-    const sent = await sendAttempt(destruction, inTurn, context);
+    const asked = await askBefore(destruction, job, context);
+    if (asked.kind !== 'go_on') return asked;
+    const inTurn = { ...job, lane: job.lane + probeOrder(failedProbes), givenUpSlotMs };
+    const sent = await sendAttempt(destruction, inTurn, context, asked.lookedAtMs);
+    givenUpSlotMs = sent.kind === 'look_again' ? sent.slotAtMs : undefined;
+    if (sent.kind === 'look_again') continue;
     if (sent.kind !== 'sent') return endOfUnsent(sent, destruction, context);
 
     const judged = judgeAnswer(sent);
@@ -81,7 +79,7 @@ export async function attemptDestruction(
         return endedWith(saved.outcome ?? decision.outcome, reason, verdict);
       case 'retry': {
         if (sent.probe === 'outage') failedProbes += 1;
-        const end = await afterFailure(judged, destruction, job, context);
+        const end = await afterFailure(judged, line, destruction, job, context);
         if (end !== undefined) return end;
         continue;
       }
@@ -112,7 +110,7 @@ function endedWith(outcome: Outcome, reason: string, verdict: Verdict): RunEnd {
 
 /** Why no attempt was sent, and what follows from it. */
 async function endOfUnsent(
-  unsent: UnsentAttempt,
+  unsent: Exclude<UnsentAttempt, { kind: 'look_again' }>,
   destruction: Destruction,
   context: WorkerContext,
 ): Promise<RunEnd> {
@@ -140,51 +138,9 @@ async function endOfUnsent(
   }
 }
 
-async function sawEnd(
-  outcome: Outcome,
-  { sent, details }: Judged,
-  { guard, rejections, signer }: WorkerContext,
-): Promise<void> {
-  signer.accepted(sent.sig);
-  if (rejections.saw(outcome === 'rejected')) {
-    guard.stop(
-      { code: details.errorCode, reason: manyRejected, remedy: manyRejectedRemedy },
-      'certain',
-    );
-  } else {
-    await guard.foundRunning(sent.probe === 'stop');
-  }
-}
-
-/** @returns undefined where it is tried again at once, because it was not the room's fault. */
-async function afterFailure(
-  judged: Judged,
-  { id: destructionId }: Destruction,
-  job: JobInHand,
-  { guard, outage, random }: WorkerContext,
-): Promise<AttemptsEnd | undefined> {
-  const { sent, verdict, reason, details } = judged;
-  const { answer, sentAtMs } = sent;
-  const unsent = neverLeft(sent);
-  const failure = { destructionId, fresh: job.fresh, unsent, sentAtMs };
-  // Others were answered meanwhile, so the trouble is its own, in the rest of this run too.
-  if (!outage.failed(failure, { code: codeOf(judged), reason: verdict.reason })) job.fresh = false;
-  if (sent.probe === 'stop') {
-    if (answer.kind !== 'reply') {
-      const noAnswer = 'the probe of the stopped line got no answer';
-      return { kind: 'put_off', reason: noAnswer, delayMs: toBackMs };
-    }
-    await guard.foundRunning(true);
-  }
-  if (!unsent && !outage.suspected) return { kind: 'failed', reason, details };
-  // As far as can be known: it spends nothing.
-  await guard.wait(quickRetryDelayMs(1, random()));
-  return undefined;
-}
-
-function stopLine(judged: Judged, { guard }: WorkerContext): RunEnd {
+function stopLine(judged: Judged<SentAttempt>, { guard }: WorkerContext): RunEnd {
   const { sent, verdict } = judged;
-  guard.stop({ code: codeOf(judged), reason: verdict.reason, remedy: verdict.remedy });
+  guard.stop(stopCauseOf(judged));
   const reason = `the line is stopped: ${verdict.reason}`;
   // The next probe should be another room: it may be about this one.
   return sent.probe === 'stop'
@@ -205,58 +161,6 @@ export function probeOrder(failedProbes: number): number {
 /** More than any priority of BullMQ. */
 const behindAllLanes = 2 ** 22;
 
-/** Records an end that no attempt brought about. */
-export async function endUnsent(
-  destruction: Destruction,
-  outcome: Outcome,
-  reason: string,
-  context: WorkerContext,
-  details?: Details,
-): Promise<RunEnd> {
-  const standing = await context.writer.record({
-    destructionId: destruction.id,
-    destruction,
-    attempt: undefined,
-    end: {
-      outcome,
-      errorCode: details?.errorCode,
-      errorInfo: details?.errorInfo ?? reason,
-      requestId: details?.requestId,
-      statistics: undefined,
-    },
-  });
-  return { kind: 'ended', outcome: standing ?? outcome, reason };
-}
-
-/** What an answer said. */
-type Details = Omit<DestructionEnd, 'outcome' | 'statistics'>;
-
-function judgeAnswer(sent: SentAttempt): Judged {
-  const verdict = judge(sent.answer);
-  const details = describe(sent);
-  const { errorCode } = details;
-  const reason = errorCode === undefined ? verdict.reason : `${verdict.reason} (${errorCode})`;
-  return { sent, verdict, reason, details };
-}
-
-function describe({ answer }: SentAttempt): Details {
-  if (answer.kind !== 'reply')
-    return { errorCode: undefined, errorInfo: undefined, requestId: undefined };
-  const { errorCode, errorInfo, requestId } = answer;
-  return { errorCode, errorInfo: errorInfo === '' ? undefined : errorInfo, requestId };
-}
-
-/** The API's code, or the HTTP status where an answer had none. */
-function codeOf({ sent, details }: Judged): number | undefined {
-  if (details.errorCode !== undefined) return details.errorCode;
-  return sent.answer.kind === 'unreadable' ? sent.answer.httpStatus : undefined;
-}
-
-/** Whether nothing of the request was written to a connection. */
-function neverLeft({ answer }: SentAttempt): boolean {
-  return answer.kind === 'network' && !answer.written;
-}
-
 function attemptEnd(sent: SentAttempt, verdict: Verdict, unsavedBefore: boolean): AttemptEnd {
   const { answer } = sent;
   return {
@@ -275,7 +179,7 @@ function attemptEnd(sent: SentAttempt, verdict: Verdict, unsavedBefore: boolean)
 
 function logAttempt(
   destruction: Destruction,
-  { sent, verdict, details }: Judged,
+  { sent, verdict, details }: Judged<SentAttempt>,
   { log }: WorkerContext,
 ): void {
   const level = verdict.word === 'destroyed' || verdict.word === 'gone' ? 'debug' : 'info';

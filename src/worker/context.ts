@@ -11,6 +11,7 @@ import type { LedgerWriter } from './ledger-writer.js';
 import type { LineGuard } from './line-guard.js';
 import type { WorkerMetrics } from './metrics.js';
 import type { OutageWatch } from './outage-watch.js';
+import type { Reads } from './read-line.js';
 import type { Rejections } from './rejections.js';
 import type { UnsavedResults } from './unsaved-result.js';
 
@@ -26,6 +27,8 @@ export interface WorkerContext {
   readonly guard: LineGuard;
   readonly outage: OutageWatch;
   readonly rejections: Rejections;
+  /** What is asked about rooms before they are destroyed. */
+  readonly reads: Reads;
   readonly cameBack: CameBack;
   /** Rooms that are never destroyed. */
   readonly protectedRooms: ProtectedRooms;

@@ -5,9 +5,11 @@
  */
 import { isDataError, type Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
-import type { Outcome } from '../destruction.js';
+import type { Destruction, Outcome } from '../destruction.js';
 import { recordEnds, type RecordItem } from '../ledger/record.js';
 import { releaseUnsent } from '../ledger/release.js';
+import { saveSnapshots, type SnapshotItem } from '../ledger/snapshots.js';
+import { readStandings, type Standing } from '../ledger/standing.js';
 import { doublingPauseMs, patiently } from '../passing.js';
 import { within } from '../time-limit.js';
 
@@ -35,6 +37,10 @@ export interface LedgerWriter {
   record(item: RecordItem): Promise<Outcome | undefined>;
   /** Takes back an attempt that was reserved and not sent. */
   release(destructionId: string): Promise<void>;
+  /** Resolves once it is committed. */
+  saveSnapshot(item: SnapshotItem): Promise<void>;
+  /** Where a destruction stands; the same waiting for the ledger. */
+  standing(destruction: Destruction): Promise<Standing>;
   /** Gives up waiting for the database: what is not committed half a second later rejects. */
   abandon(): void;
 }
@@ -60,21 +66,32 @@ export function createLedgerWriter(options: {
       () => within(abandoned.signal, write()),
     );
 
+  const rhythm = {
+    ...{ maximum: maximumGroup, everyMs: gatherEveryMs, enough: enoughItems },
+    isPassing: mayPass,
+  };
   const records = gather<RecordItem, Outcome | undefined>(
     (items) => untilWritten(() => recordEnds(database, sdkAppId, items)),
-    { maximum: maximumGroup, everyMs: gatherEveryMs, enough: enoughItems, isPassing: mayPass },
+    rhythm,
   );
-  const releases = gather<string, undefined>(
-    async (ids) => {
-      await untilWritten(() => releaseUnsent(database, workerId, ids));
-      return ids.map(() => undefined);
-    },
-    { maximum: maximumGroup, everyMs: gatherEveryMs, enough: enoughItems, isPassing: mayPass },
+  const releases = gather<string, undefined>(async (ids) => {
+    await untilWritten(() => releaseUnsent(database, workerId, ids));
+    return ids.map(() => undefined);
+  }, rhythm);
+  const snapshots = gather<SnapshotItem, undefined>(async (items) => {
+    await untilWritten(() => saveSnapshots(database, items));
+    return items.map(() => undefined);
+  }, rhythm);
+  const standings = gather<Destruction, Standing>(
+    (asked) => untilWritten(() => readStandings(database, workerId, asked)),
+    rhythm,
   );
 
   return {
     record: (item) => records.add(item),
     release: (destructionId) => releases.add(destructionId),
+    saveSnapshot: (item) => snapshots.add(item),
+    standing: (destruction) => standings.add(destruction),
     abandon: () => void setTimeout(() => abandoned.abort(), lastChanceMs),
   };
 }

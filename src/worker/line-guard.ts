@@ -31,6 +31,7 @@ import {
   firstProbePauseMs,
   readLines,
   resumeLine,
+  type StopCause,
   stopLine,
   type StopOptions,
 } from '../ledger/line.js';
@@ -58,13 +59,6 @@ const alone = {
   unreachable: 'this worker cannot reach the API, others can: holding back',
   refused: 'this worker is refused, others are not: holding back',
 } as const;
-
-export interface StopCause {
-  /** The API's code, or an HTTP status. */
-  code: number | undefined;
-  reason: string;
-  remedy: string | undefined;
-}
 
 export type LinePhase = 'running' | 'halted' | 'probing';
 

@@ -14,6 +14,8 @@ import { packageVersion } from './version.js';
 export interface WorkerMetrics {
   /** @param tookMs - from sending to the answer, in milliseconds; undefined: nothing was sent. */
   attempted(verdict: VerdictWord, tookMs: number | undefined): void;
+  /** A room was asked about before it is destroyed. */
+  asked(verdict: VerdictWord): void;
   /** The ledger took the end of a destruction. */
   ended(outcome: Outcome): void;
   /** The ledger did not take a result, which went into its job. */
@@ -33,6 +35,7 @@ export interface OpenMetrics extends WorkerMetrics {
 /** Where nobody asks. */
 const noMetrics: OpenMetrics = {
   attempted: () => undefined,
+  asked: () => undefined,
   ended: () => undefined,
   unsaved: () => undefined,
   ledgerAnswered: () => undefined,
@@ -78,6 +81,14 @@ export async function openMetrics(
     },
     verdictWords.map((verdict) => ({ verdict })),
   );
+  const reads = counter(
+    {
+      name: 'room_reaper_reads_total',
+      help: 'Requests that asked about a room before it is destroyed, by what the answer means.',
+      labelNames: ['verdict'],
+    },
+    verdictWords.map((verdict) => ({ verdict })),
+  );
   const durations = new Histogram({
     name: 'room_reaper_attempt_duration_seconds',
     help: 'From sending a request to its answer.',
@@ -95,7 +106,7 @@ export async function openMetrics(
   const lost = counter(
     {
       name: 'room_reaper_statistics_lost_total',
-      help: 'Rooms that are gone and whose statistics were not received.',
+      help: 'Rooms that are gone and whose statistics did not come with the answer.',
     },
     [],
   );
@@ -151,6 +162,7 @@ export async function openMetrics(
       attempts.inc({ verdict });
       if (tookMs !== undefined) durations.observe(Math.max(0, tookMs) / 1_000);
     },
+    asked: (verdict) => reads.inc({ verdict }),
     ended(outcome) {
       ends.inc({ outcome });
       if (outcome === 'destroyed_statistics_lost') lost.inc();

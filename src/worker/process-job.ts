@@ -7,7 +7,9 @@ import type { Destruction } from '../destruction.js';
 import { isOfBatch } from '../queue/destruction-id.js';
 import { type DestroyJob, readDestruction } from '../queue/job.js';
 import { readTakeBack } from '../queue/take-back.js';
-import { attemptDestruction, type AttemptsEnd, endUnsent } from './attempt.js';
+import type { AttemptsEnd } from './answered.js';
+import { attemptDestruction } from './attempt.js';
+import { endUnsent } from './end.js';
 import { attemptsPerRun, laterRetryDelayMs, quickRetryDelayMs } from './backoff.js';
 import type { JobInHand, WorkerContext } from './context.js';
 import { Halted } from './line-guard.js';
@@ -240,7 +242,7 @@ function report(end: RunEnd, destruction: Destruction, context: WorkerContext): 
   const { outcome, reason, statistics, known } = end;
   if (!known) context.metrics.ended(outcome);
   context.onEnded({ id, roomId, batchId, outcome, reason, statistics });
-  if (leavesQueue(outcome)) return;
+  if (leavesQueue(outcome) && outcome !== 'recreated') return;
   context.log.warn(
     { destructionId: id, roomId, outcome, reason },
     'destruction ended and the room is not gone',

@@ -1,5 +1,5 @@
 import type { Destruction } from '../destruction.js';
-import { endUnsent } from './attempt.js';
+import { endUnsent } from './end.js';
 import type { WorkerContext } from './context.js';
 import type { RunEnd } from './settle.js';
 

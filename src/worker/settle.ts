@@ -26,9 +26,12 @@ export type RunEnd =
   | { kind: 'put_off'; reason: string; delayMs: number }
   | UnsavedResult;
 
-/** Whether a job leaves the queue with this outcome: nobody retries what was taken back, either. */
+/**
+ * Whether a job leaves the queue with this outcome: nobody retries what was taken back, either, and
+ * a room that was created again is another one.
+ */
 export function leavesQueue(outcome: Outcome): boolean {
-  return isGone(outcome) || outcome === 'cancelled';
+  return isGone(outcome) || outcome === 'cancelled' || outcome === 'recreated';
 }
 
 /**

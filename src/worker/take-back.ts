@@ -1,6 +1,6 @@
 import { cancelledEnd } from '../ledger/cancel.js';
 import type { Destruction } from '../destruction.js';
-import { endUnsent } from './attempt.js';
+import { endUnsent } from './end.js';
 import type { WorkerContext } from './context.js';
 import type { RunEnd } from './settle.js';
 

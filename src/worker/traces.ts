@@ -20,7 +20,7 @@ import type { Destruction } from '../destruction.js';
 import type { DestroyJob } from '../queue/job.js';
 import type { Answer } from '../tencent/answer.js';
 import type { Verdict } from '../tencent/verdicts.js';
-import type { SentAttempt } from './send.js';
+import type { SentRequest } from './send.js';
 import { leavesQueue, type RunEnd } from './settle.js';
 import { packageVersion } from './version.js';
 
@@ -86,7 +86,7 @@ function failureOf(end: RunEnd): string | undefined {
 
 /** Tells of a request that was just answered, or never will be; in the span of its job. */
 export function traceRequest(
-  { url, attempt, answer, sentAtMs, endedAtMs }: SentAttempt,
+  { url, attempt, answer, sentAtMs, endedAtMs }: SentRequest & { attempt?: number },
   { word, reason }: Verdict,
 ): void {
   const job = trace.getActiveSpan();
@@ -97,7 +97,7 @@ export function traceRequest(
     'url.full': url,
     'server.address': hostname,
     'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
-    'room_reaper.attempt': attempt,
+    ...(attempt === undefined ? {} : { 'room_reaper.attempt': attempt }),
     'room_reaper.verdict': word,
   };
   if ('httpStatus' in answer) attributes['http.response.status_code'] = answer.httpStatus;

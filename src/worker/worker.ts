@@ -47,6 +47,7 @@ import { openMetrics, type OpenMetrics } from './metrics.js';
 import { createOutageWatch } from './outage-watch.js';
 import { processJob } from './process-job.js';
 import { watchQueue } from './queue-watch.js';
+import { createReads } from './read-line.js';
 import { createRejections, manyRejected } from './rejections.js';
 import {
   databaseReporter,
@@ -208,11 +209,13 @@ async function run(
     onAlone: (reason) => guard.holdBack(reason),
     onOutage: (found) => tellSafely(log, options.onOutage, found),
   });
+  const timer = createSlotTimer(() => clock.monotonic());
+  const onSlowLedger = slownessReporter(log);
   const limiter = await createLimiter<SlotWish, Reservation>({
     database,
     reserve: reserveSlots,
     clock,
-    timer: createSlotTimer(() => clock.monotonic()),
+    timer,
     line: lineKey,
     intervalMs,
     jitterMs: config.arrivalJitterMs,
@@ -221,9 +224,15 @@ async function run(
     onLead: (lead) => intake.adjust(lead),
     onDatabase,
     onAnswer: (answerMs) => metrics.ledgerAnswered(answerMs),
-    onSlowLedger: slownessReporter(log),
+    onSlowLedger,
     onOutage: (found) => outage.found(found),
     answeredAtMs: () => outage.answeredAtMs,
+  });
+  const reads = createReads(config.statsRateLimitPerSecond, {
+    ...{ database, clock, timer, guard, log, onDatabase, onSlowLedger, workerId, lineKey },
+    ...{ random: Math.random, worker: { workerId, name: workerName(worker) } },
+    jitterMs: config.arrivalJitterMs,
+    onOutage: (found) => tellSafely(log, options.onOutage, found),
   });
   const writer = createLedgerWriter({ database, sdkAppId, workerId, onDatabase });
   const unsaved = createUnsavedResults(writer, createSeal(credentials), (destructionId) =>
@@ -244,6 +253,7 @@ async function run(
     guard,
     outage,
     rejections,
+    reads,
     cameBack,
     protectedRooms: protection,
     sentBefore: async (destructionId) =>

@@ -4,6 +4,7 @@ import { outcomes, type Outcome } from '../../src/destruction.js';
 import { recordEnds, type RecordItem } from '../../src/ledger/record.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import type { SlotRequest } from '../../src/ledger/reserve.js';
+import { saveSnapshots } from '../../src/ledger/snapshots.js';
 import {
   attemptEnd,
   destructionEnd,
@@ -314,6 +315,45 @@ describe('many at once', () => {
       }),
     );
     expect(await counters(batchId)).toEqual({ destroyed: 60 });
+  });
+});
+
+describe('a snapshot', () => {
+  const taken = (destructionId: string, takenAtMs: number, totalViewers: bigint) => ({
+    ...{ destructionId, takenAtMs, statistics: { ...statistics, totalViewers } },
+  });
+  const sourceOf = async (id: string) => {
+    const [row] = await ledger.sql(
+      `select statistics_source as source, total_viewers::text as viewers,
+              extract(epoch from snapshot_at)::float8 * 1000 as at
+         from room_reaper.destructions where id = $1`,
+      [id],
+    );
+    return row;
+  };
+
+  test('counts where the statistics were lost on the way: the newest, with its time', async () => {
+    const id = await sent();
+    await saveSnapshots(ledger.database, [taken(id, 1_000, 1n), taken(id, 3_000, 3n)]);
+    await saveSnapshots(ledger.database, [taken(id, 2_000, 2n)]);
+    await record(ended(id, 'destroyed_statistics_lost'));
+    expect(await sourceOf(id)).toEqual({ source: 'snapshot', viewers: '3', at: 3_000 });
+    // What a second worker was told takes its place.
+    await record(ended(id, 'destroyed'));
+    expect(await sourceOf(id)).toEqual({ source: 'response', viewers: '1000', at: null });
+  });
+
+  test.each<[Outcome, string | null]>([
+    ['destroyed', 'response'],
+    ['already_gone', 'none'],
+    ['failed', null],
+    ['recreated', null],
+  ])('is nothing to %s', async (outcome, source) => {
+    const id = await sent();
+    await saveSnapshots(ledger.database, [taken(id, 1_000, 7n)]);
+    await record(ended(id, outcome));
+    const viewers = outcome === 'destroyed' ? '1000' : null;
+    expect(await sourceOf(id)).toEqual({ source, viewers, at: null });
   });
 });
 

@@ -281,6 +281,7 @@ describe('a released request', () => {
         totalUniqueGiftSenders: 4n,
         totalLikesReceived: 5n,
       },
+      response: expect.objectContaining({ Statistic: expect.anything() as unknown }) as unknown,
     });
   });
 

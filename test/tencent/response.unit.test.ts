@@ -43,6 +43,7 @@ test('the documented body of a success is read whole', () => {
     errorInfo: '',
     requestId: 'Id-1',
     statistics: oneToFive,
+    response: { Statistic: Object.fromEntries(totals.map((name, index) => [name, index + 1])) },
   });
 });
 

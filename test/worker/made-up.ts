@@ -2,6 +2,8 @@
 import { pino } from 'pino';
 import type { Destruction } from '../../src/destruction.js';
 import type { RecordItem } from '../../src/ledger/record.js';
+import type { SnapshotItem } from '../../src/ledger/snapshots.js';
+import type { Standing } from '../../src/ledger/standing.js';
 import type { DestroyJob, JobData } from '../../src/queue/job.js';
 import type { Answer } from '../../src/tencent/answer.js';
 import type { WorkerContext } from '../../src/worker/context.js';
@@ -91,6 +93,8 @@ export function madeUpContext(
   given: {
     answers?: Answer[];
     reservations?: object[];
+    /** Called when a slot of destroy_room is asked for; what it returns is the reservation. */
+    onSlot?: () => object | undefined;
     probe?: 'stop' | 'outage';
     renews?: boolean;
     isProven?: boolean;
@@ -100,6 +104,15 @@ export function madeUpContext(
     laterRetries?: number;
     protects?: string;
     sentBefore?: boolean;
+    /** What get_room_info and get_room_stats answer, in order. */
+    looks?: Answer[];
+    totals?: Answer[];
+    /** What the lines of these two say instead of a slot, in order. */
+    readReservations?: object[];
+    readProbe?: { probe: 'stop' | 'outage'; probesApp: boolean };
+    /** Why a job had better not wait for them. */
+    readTrouble?: { reason: string; delayMs: number };
+    standing?: Partial<Standing>;
     reopens?: boolean;
     /** Where a worker finds the job of a destruction that was taken back. */
     takesOff?: 'taken' | 'in_hand' | 'gone';
@@ -115,6 +128,8 @@ export function madeUpContext(
   const answered = [...(given.answers ?? [])];
   const reservations = [...(given.reservations ?? [])];
   let attempt = 0;
+  /** Time passes where a test says so. */
+  let nowMs = requestedAtMs;
   const guardSignal = new AbortController();
   const writer = {
     record: async (item: RecordItem) => {
@@ -126,42 +141,89 @@ export function madeUpContext(
       done.push('attempt taken back');
       return Promise.resolve();
     },
+    standing: () =>
+      Promise.resolve({
+        ...{ isClosed: false, sent: false, mayHaveActed: false, snapshotAtMs: undefined },
+        ...given.standing,
+      }),
+    saveSnapshot: ({ statistics }: SnapshotItem) => {
+      done.push(`snapshot of ${statistics.totalViewers} viewers saved`);
+      return Promise.resolve();
+    },
     abandon: () => undefined,
   };
   const tell = (what: string) => {
     done.push(what);
     return Promise.resolve();
   };
+  /** A request that is answered by the next of these. */
+  const requestFor = (what: string, next: Answer[]) => ({
+    ...{ sig, ready: Promise.resolve(), isUsable: () => true, abandon: () => undefined },
+    url: 'https://localhost/command',
+    release: () => {
+      done.push(what);
+      const answer = next.shift();
+      return answer ? Promise.resolve(answer) : Promise.reject(new Error('no answer is left'));
+    },
+  });
+  const looks = [...(given.looks ?? [])];
+  const totals = [...(given.totals ?? [])];
+  const readReservations = [...(given.readReservations ?? [])];
+  const readLine = {
+    limiter: {
+      takeSlot: () => {
+        guardSignal.signal.throwIfAborted();
+        const probe = given.readProbe ?? { probe: undefined, probesApp: false };
+        return Promise.resolve(
+          readReservations.shift() ?? { kind: 'granted', slotAtMs: nowMs, ...probe },
+        );
+      },
+      isLate: () => false,
+      use: () => nowMs,
+      written: () => undefined,
+    },
+    outage: {
+      ...{ overdueAfterMs: 60_000, suspected: given.suspected ?? false },
+      failed: () => true,
+      worked: () => undefined,
+      probeWorked: () => tell('outage of reads over'),
+    },
+    enter: () => () => undefined,
+    trouble: () => given.readTrouble,
+    brake: (reason: string) => tell(`reads braked: ${reason}`),
+    stop: ({ holdsAll }: { holdsAll: boolean }) => tell(holdsAll ? 'all stopped' : 'reads stopped'),
+    foundStopped: ({ isApp }: { isApp: boolean }) =>
+      void tell(isApp ? 'app found stopped' : 'reads found stopped'),
+    foundRunning: (probe: { isApp: boolean } | undefined) =>
+      probe ? tell(probe.isApp ? 'app runs again' : 'reads run again') : Promise.resolve(),
+  };
   const context = {
-    now: () => requestedAtMs,
+    now: () => nowMs,
     limiter: {
       takeSlot: (wish: { lane: number }) => {
         lanesAsked.push(wish.lane);
         guardSignal.signal.throwIfAborted();
         attempt += 1;
         return Promise.resolve(
-          reservations.shift() ?? {
-            ...{ kind: 'granted', attempt, slotAtMs: requestedAtMs },
-            ...{ mayHaveActedBefore: false, probe: given.probe },
-          },
+          given.onSlot?.() ??
+            reservations.shift() ?? {
+              ...{ kind: 'granted', attempt, slotAtMs: requestedAtMs },
+              ...{ mayHaveActedBefore: false, probe: given.probe },
+            },
         );
       },
       isLate: () => false,
-      use: () => requestedAtMs,
+      use: () => nowMs,
       written: () => undefined,
     },
     writer,
     unsaved: createUnsavedResults(writer, seal, () => undefined),
     client: {
-      prepareDestroy: () => ({
-        ...{ sig, ready: Promise.resolve(), isUsable: () => true, abandon: () => undefined },
-        release: () => {
-          done.push('sent');
-          const answer = answered.shift();
-          return answer ? Promise.resolve(answer) : Promise.reject(new Error('no answer is left'));
-        },
-      }),
+      prepareDestroy: () => requestFor('sent', answered),
+      prepareRoomInfo: () => requestFor('looked', looks),
+      prepareRoomStats: () => requestFor('asked for totals', totals),
     },
+    reads: { info: () => Promise.resolve(readLine), stats: () => Promise.resolve(readLine) },
     signer: {
       current: () => sig,
       renew: () => {
@@ -206,6 +268,7 @@ export function madeUpContext(
     ),
     metrics: {
       attempted: () => undefined,
+      asked: () => undefined,
       ended: () => undefined,
       unsaved: () => undefined,
     },
@@ -226,6 +289,10 @@ export function madeUpContext(
     logged,
     /** How long it waited between attempts, in milliseconds. */
     waits,
+    /** So much time goes by, in milliseconds. */
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
     halt: () => guardSignal.abort(new Halted('this worker is shutting down')),
   };
 }

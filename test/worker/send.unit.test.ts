@@ -99,7 +99,7 @@ describe('an attempt', () => {
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toEqual({
       kind: 'expired',
     });
-    expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'take back']);
   });
 
   test('without a slot is not sent, and leaves no row of one that it had before', async () => {
@@ -107,7 +107,7 @@ describe('an attempt', () => {
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toEqual({
       kind: 'expired',
     });
-    expect(done).toEqual(['prepare', 'slot', 'take back', 'abandon']);
+    expect(done).toEqual(['prepare', 'slot', 'abandon', 'take back']);
   });
 
   test('with a request that was sent and is not saved yet keeps the row of that', async () => {

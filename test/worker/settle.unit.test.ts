@@ -50,7 +50,7 @@ describe('what BullMQ is told', () => {
     'a job that ended as %s leaves the queue, or goes into its failed set',
     async (outcome) => {
       const { name } = await told({ kind: 'ended', outcome, reason: '' });
-      const leaves = /^(destroyed|already_gone|cancelled)/.test(outcome);
+      const leaves = /^(destroyed|already_gone|cancelled|recreated)/.test(outcome);
       expect(leavesQueue(outcome)).toBe(leaves);
       expect(name).toBe(leaves ? 'completed' : 'UnrecoverableError');
     },
