@@ -77,6 +77,7 @@ function sound() {
     sentAtMs: 999,
     endedAtMs: 1_050,
   };
+  const unasked = { requests: [], worstWindow: 0 };
   const history: History = {
     seed: 1,
     faults: { fromMs: 0, untilMs: 5_000 },
@@ -96,7 +97,7 @@ function sound() {
       signatures: ['signature'],
       differentRandoms: 2,
       connections: 1,
-      roomInfoRequests: 0,
+      commands: { get_room_info: unasked, get_room_stats: unasked, get_room_list: unasked },
       startedAtMs: 0,
       stalls: [],
     },

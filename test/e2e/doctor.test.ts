@@ -64,7 +64,8 @@ describe('where nothing is wrong', () => {
     expect(ended.stdout).toMatch(/ok +signature +the API took the signature in /);
     expect(ended.stdout).toMatch(/^no problems, \d+ warnings?$/m);
     const report = await server.report();
-    expect(report).toMatchObject({ requests: [], roomInfoRequests: 1, problems: [] });
+    expect(report).toMatchObject({ requests: [], problems: [] });
+    expect(report.commands.get_room_info.requests).toHaveLength(1);
     const schemas = await withPostgres(stores.DATABASE_URL, (client) =>
       client.query("select from pg_namespace where nspname in ('room_reaper', 'bullmq')"),
     );
@@ -211,7 +212,7 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
     expect(of('signature')).toMatchObject([{ text: text(/^not tried: .* credentials/) }]);
     expect(of('ledger').filter(({ level }) => level === 'problem')).toEqual([]);
     expect(findings.filter(({ check }) => check === 'ledger').length).toBeGreaterThan(1);
-    expect((await server.report()).roomInfoRequests).toBe(0);
+    expect((await server.report()).commands.get_room_info.requests).toEqual([]);
   });
 
   test('a list of protected rooms with which no worker starts', async () => {

@@ -23,7 +23,7 @@ export interface Stage {
 }
 
 export async function openStage(
-  options: Partial<Pick<CountingServerOptions, 'scripts' | 'latencyMs' | 'quotaPerSecond'>> = {},
+  options: Omit<Partial<CountingServerOptions>, 'sdkAppId' | 'secretKey' | 'adminIdentifier'> = {},
 ): Promise<Stage> {
   const sdkAppId = freshSdkAppId();
   const secretKey = randomBytes(32).toString('hex');

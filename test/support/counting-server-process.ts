@@ -28,16 +28,22 @@ async function obey(message: ToServer): Promise<void> {
       tell({ type: 'report', id, report: instance.report() });
       return;
     case 'reach':
-      instance.whenReached(message.count, done);
+      instance.whenReached(message.command, message.count, done);
       return;
     case 'quota':
-      instance.setQuota(message.perSecond);
+      instance.setQuota(message.command, message.perSecond);
       break;
     case 'faults':
-      instance.setFaults(message.faults);
+      instance.setFaults(message.command, message.faults);
       break;
     case 'invalidate':
       instance.invalidateSignatures();
+      break;
+    case 'recreate':
+      instance.recreate(message.roomId, message.atMs);
+      break;
+    case 'end':
+      instance.end(message.roomId);
       break;
     case 'close':
       instance.close();

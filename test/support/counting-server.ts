@@ -3,7 +3,8 @@
  * nothing a test does delays their clock. It checks signature and parameters with its own
  * code, destroys rooms, and answers by a script where a room has one.
  *
- * Every room exists until it is destroyed.
+ * Every room exists until it is destroyed, and may be created again. Besides destroy_room there
+ * are the commands that read: each is counted for itself, and nothing else counts them.
  */
 import type { FaultShares } from './counting-server-faults.js';
 import type { Stall } from './stalls.js';
@@ -37,10 +38,11 @@ export type TotalName =
   | 'TotalUniqueGiftSenders'
   | 'TotalLikesReceived';
 
-export interface CountingServerOptions {
-  sdkAppId: number;
-  secretKey: string;
-  adminIdentifier: string;
+export type ReadCommand = 'get_room_info' | 'get_room_stats' | 'get_room_list';
+export type Command = 'destroy_room' | ReadCommand;
+
+/** How one command is answered. A page of get_room_list is a request for the room ''. */
+export interface CommandOptions {
   /** The answers to the first requests for a room; those after them are answered as usual. */
   scripts?: Record<string, ScriptedAnswer[]>;
   /** What all requests for rooms with such a name are answered, for good. */
@@ -49,6 +51,31 @@ export interface CountingServerOptions {
   latencyMs?: number;
   /** Requests in a sliding second that are let through; those above answer 60007. Default: all. */
   quotaPerSecond?: number;
+}
+
+/** What is true of a room; what is left out is made up, and it was created long ago. */
+export interface RoomFacts {
+  name?: string;
+  owner?: string;
+  /** Seconds since the epoch. */
+  createTime?: number;
+  viewCount?: number;
+  /** false: get_room_list does not tell it. */
+  isPublic?: boolean;
+}
+
+/**
+ * How destroy_room is answered, and what is true of the rooms. A room whose `permanent` answer
+ * is `unknown` never existed, for every command; another `permanent` room exists for good.
+ */
+export interface CountingServerOptions extends CommandOptions {
+  sdkAppId: number;
+  secretKey: string;
+  adminIdentifier: string;
+  /** How the others are answered; `latencyMs` of destroy_room is theirs too, but for their own. */
+  commands?: Partial<Record<ReadCommand, CommandOptions>>;
+  /** The rooms that get_room_list tells, besides those that are created again. The rest exists as well. */
+  rooms?: Record<string, RoomFacts>;
 }
 
 export interface ServerRequest {
@@ -64,29 +91,41 @@ export interface ServerRequest {
   answer?: ScriptedAnswer['kind'];
   httpStatus?: number;
   errorCode?: number;
-  /** Whether the answer held the room's statistics. */
+  /** Whether the answer held a `Response`: of destroy_room and get_room_stats, the room's statistics. */
   toldTotals?: boolean;
 }
 
-export interface ServerReport {
+/** What arrived of one command. */
+export interface CommandReport {
   /** In the order of their arrival. */
   requests: ServerRequest[];
-  /** The truth about every room asked for; totals as decimal text. */
-  rooms: Record<
-    string,
-    { requests: number; destroyed: boolean; totals: Record<TotalName, string> }
-  >;
   /** Most arrivals in any sliding 1,000 ms. */
   worstWindow: number;
-  /** Rules of the documentation that requests broke. */
+}
+
+/** `requests` and `worstWindow` are those of destroy_room. */
+export interface ServerReport extends CommandReport {
+  commands: Record<ReadCommand, CommandReport>;
+  /** The truth about every room that destroy_room was asked for; totals as decimal text. */
+  rooms: Record<
+    string,
+    {
+      requests: number;
+      /** By a request, and not created again since. */
+      destroyed: boolean;
+      /** Of the newest room by this id. */
+      totals: Record<TotalName, string>;
+      /** Of the rooms by this id before it that a request destroyed; absent where there were none. */
+      earlierTotals?: Record<TotalName, string>[];
+    }
+  >;
+  /** Rules of the documentation that requests broke; this and the next three cover every command. */
   problems: string[];
   /** Every UserSig that arrived: what must not be found anywhere else. */
   signatures: string[];
   differentRandoms: number;
   /** TCP connections that were made. */
   connections: number;
-  /** Requests for get_room_info, which nothing above counts but `problems`, `signatures` and `differentRandoms`. */
-  roomInfoRequests: number;
   /** The instant 0 of `atMs`, in milliseconds since the epoch. */
   startedAtMs: number;
   /** When the server itself did not run. */
@@ -96,9 +135,11 @@ export interface ServerReport {
 type Question =
   | { type: 'open'; options: CountingServerOptions }
   | { type: 'report' }
-  | { type: 'quota'; perSecond: number }
-  | { type: 'reach'; count: number }
-  | { type: 'faults'; faults: FaultShares | undefined }
+  | { type: 'quota'; command: Command; perSecond: number }
+  | { type: 'reach'; command: Command; count: number }
+  | { type: 'faults'; command: Command; faults: FaultShares | undefined }
+  | { type: 'recreate'; roomId: string; atMs: number }
+  | { type: 'end'; roomId: string }
   | { type: 'invalidate' }
   | { type: 'close' };
 
@@ -108,17 +149,22 @@ export type FromServer =
   | { type: 'report'; id: number; report: ServerReport }
   | { type: 'done'; id: number };
 
+/** Where a command can be said, it is destroy_room unless it is. */
 export interface CountingServer {
   readonly url: string;
   /** Resolves once so many requests have arrived, in all. */
-  reached(count: number): Promise<void>;
+  reached(count: number, command?: Command): Promise<void>;
   /** From now on, faults by chance for requests that no script answers; undefined: none. */
-  setFaults(faults: FaultShares | undefined): Promise<void>;
+  setFaults(faults: FaultShares | undefined, command?: Command): Promise<void>;
+  /** A new room by this id, created at that instant (ms since the epoch, default now), with totals of its own. */
+  recreate(roomId: string, atMs?: number): Promise<void>;
+  /** The room is gone, and no request did it: as if the system had ended it. */
+  end(roomId: string): Promise<void>;
   /** Every signature that arrived so far is stale from now on (70052). */
   invalidateSignatures(): Promise<void>;
   report(): Promise<ServerReport>;
   /** So many requests in a sliding second are let through from now on. */
-  setQuota(perSecond: number): Promise<void>;
+  setQuota(perSecond: number, command?: Command): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -135,11 +181,17 @@ export async function startCountingServer(options: CountingServerOptions): Promi
   let closing: Promise<unknown> | undefined;
   return {
     url: `http://127.0.0.1:${opened.port}`,
-    async reached(count) {
-      await ask({ type: 'reach', count });
+    async reached(count, command = 'destroy_room') {
+      await ask({ type: 'reach', command, count });
     },
-    async setFaults(faults) {
-      await ask({ type: 'faults', faults });
+    async setFaults(faults, command = 'destroy_room') {
+      await ask({ type: 'faults', command, faults });
+    },
+    async recreate(roomId, atMs = Date.now()) {
+      await ask({ type: 'recreate', roomId, atMs });
+    },
+    async end(roomId) {
+      await ask({ type: 'end', roomId });
     },
     async invalidateSignatures() {
       await ask({ type: 'invalidate' });
@@ -149,8 +201,8 @@ export async function startCountingServer(options: CountingServerOptions): Promi
       if (answer.type !== 'report') throw new Error('the counting server gave no report');
       return answer.report;
     },
-    async setQuota(perSecond) {
-      await ask({ type: 'quota', perSecond });
+    async setQuota(perSecond, command = 'destroy_room') {
+      await ask({ type: 'quota', command, perSecond });
     },
     async close() {
       await (closing ??= ask({ type: 'close' }));
@@ -162,7 +214,11 @@ function startHost(): NonNullable<typeof host> {
   const { child, remove } = forkTypeScript([
     'counting-server-process.ts',
     'counting-server-instance.ts',
+    'counting-server-answer.ts',
+    'counting-server-command.ts',
     'counting-server-faults.ts',
+    'counting-server-rooms.ts',
+    'counting-server-rules.ts',
     'counting-server-signature.ts',
     'stalls.ts',
   ]);

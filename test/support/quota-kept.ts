@@ -9,6 +9,9 @@ const jitterMs = 20;
 /** The ledger keeps microseconds. */
 const roundingMs = 0.001;
 
+/** The arrivals of one command: `{ ...report, ...report.commands.get_room_info }` for one that reads. */
+type Arrivals = Pick<ServerReport, 'requests' | 'startedAtMs' | 'stalls'>;
+
 /**
  * In no sliding second did more requests arrive than `quota`.
  *
@@ -19,7 +22,7 @@ const roundingMs = 0.001;
  * @param slots - of the requests that were sent ({@link sentSlots}).
  */
 export function assertQuotaKept(
-  { requests, startedAtMs, stalls }: ServerReport,
+  { requests, startedAtMs, stalls }: Arrivals,
   quota: number,
   slots: readonly number[] = [],
 ): void {
