@@ -1,33 +1,18 @@
 import { Command } from 'commander';
 import { printableLines } from '../redact.js';
 import { startSimulator } from '../simulator/simulator.js';
-import {
-  demoApp,
-  readCredentials,
-  readInteger,
-  type SimulatorOptions,
-} from '../simulator/simulator-options.js';
+import { readFlags, type SimulatorFlags } from '../simulator/simulator-flags.js';
+import { demoApp, readCredentials } from '../simulator/simulator-options.js';
 import { formatReport } from '../simulator/simulator-report.js';
 import { onInterrupt } from './interrupt.js';
 import { collect, type Io } from './io.js';
-
-interface Flags {
-  port: string;
-  host: string;
-  rooms?: string;
-  anyRoom?: boolean;
-  latency: string;
-  quota: string;
-  fault?: string[];
-  seed: string;
-  json?: boolean;
-}
 
 const help = `Examples:
   room-reaper simulator                              any room exists until destroyed
   room-reaper simulator --rooms 3000                 room-000001 to room-003000
   room-reaper simulator --rooms rooms.txt --port 8080
   room-reaper simulator --fault 100001=0.05 --fault cut=0.01 --latency 50
+  room-reaper simulator --rooms 3000 --create-per-second 2 --end-after 1800
 
 Point a worker at it with TENCENT_ENDPOINT; its address is said at the start.
 `;
@@ -46,7 +31,8 @@ Credentials: TENCENT_SDK_APP_ID with TENCENT_SECRET_KEY or TENCENT_SECRET_KEY_FI
 and TENCENT_ADMIN_IDENTIFIER. Without them a demo app, which is said at the start.
 
 While it runs: GET /simulator/report, PUT or DELETE /simulator/fault,
-POST /simulator/rooms, POST /simulator/invalidate-signatures.
+POST /simulator/rooms (a room that was destroyed exists again), POST /simulator/ended-rooms
+(ended by the system), POST /simulator/invalidate-signatures.
 `;
 
 /** `room-reaper simulator`. The first signal ends it. */
@@ -61,16 +47,22 @@ export function simulatorCommand(io: Io): Command {
     .option('--rooms <FILE|N>', 'rooms that exist: a file, one RoomId a line, or a number')
     .option('--any-room', 'rooms not listed exist too (as without --rooms)')
     .option('--latency <MS>', 'answer this much later', '0')
-    .option('--quota <N>', 'requests in a sliding second before 60007; "none" lifts it', '200')
+    .option(
+      '--quota <[COMMAND=]N>',
+      'requests in a sliding second before 60007, "none" lifts it; may be given again (default: 200, get_room_stats=100, get_room_list=10)',
+      collect,
+    )
+    .option('--create-per-second <N>', 'rooms created while it runs, created-000001 and so on', '0')
+    .option('--end-after <SECONDS>', 'the longest that a room lives before the system ends it')
     .option('--fault <SPEC>', 'fault for all rooms; may be given again', collect)
     .option('--seed <N>', 'draws the requests that meet a fault', '1')
     .option('--json', 'print the report as JSON')
     .addHelpText('before', help)
     .addHelpText('after', helpAfter)
-    .action((flags: Flags) => runSimulator(io, flags));
+    .action((flags: SimulatorFlags) => runSimulator(io, flags));
 }
 
-async function runSimulator(io: Io, flags: Flags): Promise<void> {
+async function runSimulator(io: Io, flags: SimulatorFlags): Promise<void> {
   const options = { ...readFlags(flags), ...readCredentials(io.env) };
   const simulator = await startSimulator(options);
   const interrupt = onInterrupt(io);
@@ -87,22 +79,4 @@ async function runSimulator(io: Io, flags: Flags): Promise<void> {
   io.stdout.write(
     printableLines(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report)),
   );
-}
-
-/** Flags to options. @throws ReaperError `INVALID` where one is wrong. */
-export function readFlags(flags: Flags): SimulatorOptions {
-  const options: SimulatorOptions = {
-    port: readInteger('--port', flags.port),
-    host: flags.host,
-    latencyMs: readInteger('--latency', flags.latency),
-    quotaPerSecond:
-      flags.quota === 'none' ? Number.POSITIVE_INFINITY : readInteger('--quota', flags.quota),
-    faults: flags.fault ?? [],
-    seed: readInteger('--seed', flags.seed),
-    anyRoom: flags.anyRoom ?? flags.rooms === undefined,
-  };
-  if (flags.rooms === undefined) return options;
-  return /^\d+$/.test(flags.rooms)
-    ? { ...options, rooms: Number(flags.rooms) }
-    : { ...options, roomsFile: flags.rooms };
 }

@@ -10,7 +10,8 @@ import type { SimulatorReport } from './simulator-report.js';
  *     GET    /simulator/report                 the report so far
  *     PUT    /simulator/fault                  body: faults for all rooms, `502=0.5`
  *     DELETE /simulator/fault                  end of those
- *     POST   /simulator/rooms                  body: rooms, one a line
+ *     POST   /simulator/rooms                  body: rooms, one a line; destroyed ones exist again
+ *     POST   /simulator/ended-rooms            body: rooms, one a line, that the system ends
  *     POST   /simulator/invalidate-signatures  UserSigs made earlier answer 70052
  */
 export const controlPath = '/simulator/';
@@ -25,6 +26,8 @@ export interface Controlled {
   invalidateSignatures(): void;
   /** Creates rooms, also such as were destroyed; rows as in a rooms file. */
   addRooms(rows: Iterable<string>): void;
+  /** Ends rooms that are live without a request, as the system does with empty ones. */
+  endRooms(rows: Iterable<string>): void;
 }
 
 export async function answerControl(
@@ -48,6 +51,9 @@ export async function answerControl(
         break;
       case 'POST /simulator/rooms':
         simulator.addRooms(body.split('\n'));
+        break;
+      case 'POST /simulator/ended-rooms':
+        simulator.endRooms(body.split('\n'));
         break;
       case 'POST /simulator/invalidate-signatures':
         simulator.invalidateSignatures();

@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { send, sendJson } from './http.js';
-import type { RoomInfo, Statistic } from './truth.js';
+import type { Statistic } from './truth.js';
 
 /** How a request ends, as its sender sees it. */
 export type Answer =
   | { kind: 'destroyed'; statistic: Statistic; twice?: true }
   | { kind: 'noresponse' }
-  | { kind: 'info'; info: RoomInfo }
+  /** `Response` of a command that reads. */
+  | { kind: 'told'; response: object }
   | { kind: 'code'; code: number }
   | { kind: 'status'; status: number }
   | { kind: 'cut' | 'hang' | 'stall' | 'garbage' };
@@ -15,7 +16,7 @@ export type Answer =
 export function wordOf(answer: Answer): string {
   if (answer.kind === 'code') return String(answer.code);
   if (answer.kind === 'status') return String(answer.status);
-  return answer.kind === 'destroyed' || answer.kind === 'info' ? '0' : answer.kind;
+  return answer.kind === 'destroyed' || answer.kind === 'told' ? '0' : answer.kind;
 }
 
 /** Writes `answer`. Except for HTTP faults the status is 200 and the result is in the body. */
@@ -26,8 +27,8 @@ export function sendAnswer(response: ServerResponse, answer: Answer, requestId: 
       sendJson(response, success(requestId, { Statistic: answer.statistic }));
       if (answer.twice) setImmediate(sendAgain, response, requestId, answer.statistic);
       return;
-    case 'info':
-      sendJson(response, success(requestId, { RoomInfo: answer.info }));
+    case 'told':
+      sendJson(response, success(requestId, answer.response));
       return;
     case 'noresponse':
       sendJson(response, success(requestId));
@@ -70,10 +71,7 @@ function sendAgain({ req }: ServerResponse, requestId: string, statistic: Statis
   if (req.socket.writable) req.socket.write(`${head}\r\n\r\n${text}`);
 }
 
-function success(
-  requestId: string,
-  response?: { Statistic: Statistic } | { RoomInfo: RoomInfo },
-): object {
+function success(requestId: string, response?: object): object {
   return {
     ErrorCode: 0,
     ErrorInfo: '',

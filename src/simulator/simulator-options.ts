@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { invalid } from '../errors.js';
 import { printable } from '../redact.js';
+import type { ReadCommand } from './check-request.js';
 import { parseFaults, type Fault } from './faults.js';
 import { numberedRooms, parseRooms, readRoomsFile, type RoomWithFaults } from './rooms-file.js';
 
@@ -33,6 +34,12 @@ export interface SimulatorOptions {
   anyRoom?: boolean;
   /** Requests in any sliding 1,000 ms before 60007; Infinity lifts it. Default 200. */
   quotaPerSecond?: number;
+  /** The same for the commands that read; defaults 200, 100 and 10 as documented. */
+  quotas?: Partial<Record<ReadCommand, number>>;
+  /** Rooms created a second while it runs: `created-000001` … Default 0. */
+  createPerSecond?: number;
+  /** Each room is ended by the system within so many seconds (the seed draws when); 0, the default: never. */
+  endAfterSeconds?: number;
   /** Every answer comes this much later. Default 0. */
   latencyMs?: number;
   /** Faults for all rooms (grammar: faults.ts), after those of the room. Default none. */
@@ -41,10 +48,14 @@ export interface SimulatorOptions {
   seed?: number;
 }
 
+/** https://trtc.io/document/63404, https://trtc.io/document/80421, https://www.tencentcloud.com/document/product/1071/76888 */
+const documentedQuotas = { get_room_info: 200, get_room_stats: 100, get_room_list: 10 };
+
 /** Options with their defaults, checked, and the lists read. */
 export interface Settings extends Required<
-  Omit<SimulatorOptions, 'rooms' | 'roomsFile' | 'faults'>
+  Omit<SimulatorOptions, 'rooms' | 'roomsFile' | 'faults' | 'quotas'>
 > {
+  quotas: Record<ReadCommand, number>;
   rooms: RoomWithFaults[];
   faults: Fault[];
 }
@@ -52,14 +63,17 @@ export interface Settings extends Required<
 /** @throws ReaperError `INVALID` for the first option that is wrong. */
 export async function readOptions(options: SimulatorOptions): Promise<Settings> {
   const { port = 0, latencyMs = 0, quotaPerSecond = 200, seed = 1 } = options;
+  const { createPerSecond = 0, endAfterSeconds = 0 } = options;
   const { sdkAppId, secretKey, adminIdentifier } = { ...demoApp, ...options };
   mustBeInteger('port', port, 0, 65_535);
   mustBeInteger('sdkAppId', sdkAppId, 1, 0xffff_ffff);
   mustBeInteger('latencyMs', latencyMs, 0, 3_600_000);
   mustBeInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
-  if (quotaPerSecond !== Number.POSITIVE_INFINITY) {
-    mustBeInteger('quotaPerSecond', quotaPerSecond, 1, 1_000_000);
-  }
+  mustBeInteger('createPerSecond', createPerSecond, 0, 10_000);
+  mustBeInteger('endAfterSeconds', endAfterSeconds, 0, 86_400);
+  mustBeQuota('quotaPerSecond', quotaPerSecond);
+  const quotas = { ...documentedQuotas, ...options.quotas };
+  for (const [command, quota] of Object.entries(quotas)) mustBeQuota(`quota of ${command}`, quota);
   if (secretKey === '') {
     throw invalid('secretKey must be set, got nothing; leave it out for the demo');
   }
@@ -76,6 +90,9 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
     rooms,
     anyRoom: options.anyRoom ?? false,
     quotaPerSecond,
+    quotas,
+    createPerSecond,
+    endAfterSeconds,
     latencyMs,
     faults: readFaults(options.faults ?? []),
     seed,
@@ -143,6 +160,10 @@ function listRooms(rooms: number | Iterable<string>): RoomWithFaults[] {
   if (typeof rooms !== 'number') return parseRooms(rooms, 'rooms');
   mustBeInteger('rooms', rooms, 0, 10_000_000);
   return Array.from(numberedRooms(rooms), (roomId) => ({ roomId, faults: [] }));
+}
+
+function mustBeQuota(name: string, value: number): void {
+  if (value !== Number.POSITIVE_INFINITY) mustBeInteger(name, value, 1, 1_000_000);
 }
 
 function mustBeInteger(name: string, value: number, least: number, most: number): void {

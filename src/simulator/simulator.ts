@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
-import { createArrivals } from './arrivals.js';
-import { checkRequest, pathOf, roomInfoPath } from './check-request.js';
+import {
+  checkPageRequest,
+  checkRoomRequest,
+  readCommandOf,
+  readCommands,
+  type ReadCommand,
+} from './check-request.js';
 import { answerControl, controlPath, type Controlled } from './control.js';
 import { destroyRoom } from './destroy-room.js';
 import { listen, readBody, stop } from './http.js';
 import { createRepeatedRandoms } from './repeated-randoms.js';
+import { createLives } from './room-lives.js';
 import { parseRooms } from './rooms-file.js';
-import { sendAnswer, wordOf, type Answer } from './send-answer.js';
+import { sendAnswer, type Answer } from './send-answer.js';
 import { createSignatures } from './signatures.js';
 import { createRooms, type RoomState } from './simulated-rooms.js';
 import {
@@ -17,15 +23,17 @@ import {
   type Settings,
   type SimulatorOptions,
 } from './simulator-options.js';
-import { roomInfoOf } from './truth.js';
+import { createTraffic } from './traffic.js';
+import { listedRoomOf, roomInfoOf, roomStatsOf } from './truth.js';
 
 /**
  * A stand-in for destroy_room that keeps its documented rules. In the order they are asked
  * for: quota (every arrival counts, refused ones too), URL, parameters,
  * UserSig, administrator, body (check-request.ts); then faults, then the room (destroy-room.ts).
  *
- * get_room_info keeps the same rules with a quota of its own. It is no arrival of destroy_room:
- * but for `roomInfoRequests` the report does not know it, and faults are not meant for it.
+ * The commands that read (get_room_info, get_room_stats, get_room_list) keep the same rules,
+ * each with a quota of its own. They are no arrivals of destroy_room and change nothing: but for
+ * `commands` the report does not know them, and faults are not meant for them.
  */
 export interface Simulator extends Controlled {
   /** `http://127.0.0.1:PORT`: what TENCENT_ENDPOINT is set to. */
@@ -40,7 +48,7 @@ export interface Simulator extends Controlled {
 /** @throws ReaperError `INVALID` where an option is wrong or the port is taken. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = await readOptions(options);
-  const { handle, ...service } = createService(settings);
+  const { handle, begin, end, ...service } = createService(settings);
   const server = createServer((request, response) => {
     // Nobody waits for a request's handling, so what it throws must end the process.
     void handle(request, response);
@@ -48,85 +56,88 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   // Longer than any client keeps an idle connection, so that only faults cut one.
   server.keepAliveTimeout = 75_000;
   const url = await listen(server, settings.host, settings.port);
-  return { url, ...service, close: () => stop(server) };
+  begin();
+  const close = async (): Promise<void> => {
+    end();
+    await stop(server);
+  };
+  return { url, ...service, close };
 }
+
+/** A sliding second of a command that reads, and more: nobody plots these arrivals. */
+const keptReads = 4_096;
 
 /** The simulator without its server. */
 function createService(settings: Settings) {
-  const arrivals = createArrivals();
-  const roomInfoArrivals = createArrivals(1_000, 4_096);
+  const traffic = createTraffic(settings.quotaPerSecond);
+  const reads = Object.fromEntries(
+    readCommands.map((command) => [command, createTraffic(settings.quotas[command], keptReads)]),
+  ) as Record<ReadCommand, ReturnType<typeof createTraffic>>;
   const signatures = createSignatures(settings);
   const randoms = createRepeatedRandoms();
-  const rooms = createRooms(settings.anyRoom);
+  const lives = createLives(settings);
+  const rooms = createRooms({
+    anyRoom: settings.anyRoom,
+    onCreated: (room) => lives.begin(room),
+  });
   rooms.add(settings.rooms);
   settings.rooms = []; // the list of a million rooms is not needed twice
-  const codes = new Map<string, number>();
   const requestIdStart = `Id-${randomUUID().slice(0, 8)}`;
   let requestNumber = 0;
-  let overQuota = 0;
   let forDestroyedRooms = 0;
   let switchedFaults: ReturnType<typeof readFaults> = [];
 
   const controlled: Controlled = {
     report: () => ({
-      requests: arrivals.count(),
-      worstWindow: arrivals.worstWindow(),
-      seconds: arrivals.spanMs() / 1_000,
-      overQuota,
-      codes: Object.fromEntries(codes),
+      ...traffic.report(),
+      seconds: traffic.seconds(),
       rooms: rooms.counts(),
       requestsForDestroyedRooms: forDestroyedRooms,
       repeatedRandoms: randoms.count(),
       statistics: rooms.destroyedStatistics(),
-      roomInfoRequests: roomInfoArrivals.count(),
+      endedStatistics: rooms.endedStatistics(),
+      commands: {
+        get_room_info: reads.get_room_info.report(),
+        get_room_stats: reads.get_room_stats.report(),
+        get_room_list: reads.get_room_list.report(),
+      },
     }),
     setFault(spec) {
       switchedFaults = spec === undefined ? [] : readFaults([spec]);
     },
     invalidateSignatures: () => signatures.invalidate(Date.now()),
-    addRooms: (rows) => rooms.add(parseRooms(rows, 'rooms')),
+    addRooms: (rows) => rooms.add(parseRooms(rows, 'rooms'), Math.floor(Date.now() / 1_000)),
+    endRooms(rows) {
+      for (const { roomId } of parseRooms(rows, 'rooms')) rooms.end(rooms.get(roomId));
+    },
   };
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url?.startsWith(controlPath)) {
+    const { url = '' } = request;
+    if (url.startsWith(controlPath)) {
       await answerControl(controlled, request, response);
       return;
     }
-    if (pathOf(request.url ?? '') === roomInfoPath) {
-      await handleRoomInfo(request, response);
-      return;
-    }
-    const isOver = arrivals.record(performance.now()) > settings.quotaPerSecond;
-    if (isOver) overQuota++;
+    const command = readCommandOf(url);
+    const counter = command === undefined ? traffic : reads[command];
+    const isOver = counter.arrive(performance.now());
     const body = await readBody(request);
     if (body === undefined) {
-      count('aborted');
+      counter.aborted();
       return;
     }
     const { answer, delayMs } = isOver
       ? { answer: refusal(60007), delayMs: 0 }
-      : decide(request, body);
-    count(wordOf(answer));
+      : command === undefined
+        ? decide(request, body)
+        : { answer: read(command, request, body), delayMs: 0 };
+    counter.answered(answer);
     reply(response, answer, delayMs);
   }
 
-  async function handleRoomInfo(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isOver = roomInfoArrivals.record(performance.now()) > settings.quotaPerSecond;
-    const body = await readBody(request);
-    if (body === undefined) return;
-    reply(response, isOver ? refusal(60007) : tellRoomInfo(request, body));
-  }
-
-  /** It changes nothing, and no fault is meant for it. */
-  function tellRoomInfo(request: IncomingMessage, body: string): Answer {
-    const checked = check(request, body, () => undefined);
-    if (!checked.ok) return refusal(checked.code);
-    if (rooms.stateOf(checked.roomId).state !== 'live') return refusal(100004);
-    return { kind: 'info', info: roomInfoOf(checked.roomId) };
-  }
-
   function decide(request: IncomingMessage, body: string): { answer: Answer; delayMs: number } {
-    const checked = check(request, body, (random) => randoms.record(random));
+    const caller = callerNow((random) => randoms.record(random));
+    const checked = checkRoomRequest(request.method ?? '', request.url ?? '', body, caller);
     if (!checked.ok) return { answer: refusal(checked.code), delayMs: 0 };
     const room = rooms.get(checked.roomId);
     if (room.state === 'destroyed') forDestroyedRooms++;
@@ -137,34 +148,56 @@ function createService(settings: Settings) {
     });
   }
 
-  function check(request: IncomingMessage, body: string, onRandom: (random: number) => void) {
-    return checkRequest(request.method ?? '', request.url ?? '', body, {
-      signatures,
-      adminIdentifier: settings.adminIdentifier,
-      nowMs: Date.now(),
-      onRandom,
-    });
+  /** It changes nothing, and no fault is meant for it. */
+  function read(command: ReadCommand, { method = '', url = '' }: IncomingMessage, body: string) {
+    const caller = callerNow(() => undefined);
+    if (command === 'get_room_list') {
+      const checked = checkPageRequest(method, url, body, caller);
+      return checked.ok ? told(page(checked.from, checked.count)) : refusal(checked.code);
+    }
+    const checked = checkRoomRequest(method, url, body, caller);
+    if (!checked.ok) return refusal(checked.code);
+    const room = rooms.live(checked.roomId);
+    if (room === undefined) return refusal(100004);
+    return told(command === 'get_room_info' ? { RoomInfo: roomInfoOf(room) } : roomStatsOf(room));
   }
 
-  function reply(response: ServerResponse, answer: Answer, delayMs = 0): void {
+  /** By place in the list as it is now: where rooms go while it is paged, a reader skips some. */
+  function page(from: number, count: number) {
+    const all = rooms.list();
+    const end = from + count;
+    return {
+      Next: end < all.length ? String(end) : '',
+      RoomList: all.slice(from, end).map(listedRoomOf),
+    };
+  }
+
+  function callerNow(onRandom: (random: number) => void) {
+    const { adminIdentifier } = settings;
+    return { signatures, adminIdentifier, nowMs: Date.now(), onRandom };
+  }
+
+  function reply(response: ServerResponse, answer: Answer, delayMs: number): void {
     const requestId = `${requestIdStart}-${++requestNumber}`;
     const totalDelayMs = settings.latencyMs + delayMs;
     if (totalDelayMs === 0) sendAnswer(response, answer, requestId);
     else setTimeout(sendAnswer, totalDelayMs, response, answer, requestId).unref();
   }
 
-  function count(word: string): void {
-    codes.set(word, (codes.get(word) ?? 0) + 1);
-  }
-
   return {
     handle,
+    begin: () => lives.start(rooms),
+    end: () => lives.stop(),
     ...controlled,
-    arrivals: () => arrivals.times(),
+    arrivals: () => traffic.times(),
     room: (roomId: string) => rooms.stateOf(roomId),
   };
 }
 
 function refusal(code: number): Answer {
   return { kind: 'code', code };
+}
+
+function told(response: object): Answer {
+  return { kind: 'told', response };
 }

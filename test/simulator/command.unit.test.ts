@@ -96,6 +96,13 @@ test('the simulator command: --fault may be given again, --quota and --latency d
   const limited = await run([...faults, '--quota', '3']);
   expect(await burst(limited, ['a', 'a', 'a', 'a'])).toEqual([100001, 100006, 0, 60007]);
   await limited.stop();
+  const lists = await run(['--quota', 'get_room_list=1', '--json']);
+  for (const code of [0, 60007]) {
+    const path = '/v4/live_engine_http_srv/get_room_list';
+    const reply = await destroy(lists, '', { path, body: '{"Next":"","Count":20}' });
+    expect(reply.ErrorCode).toBe(code);
+  }
+  await lists.stop();
   const slow = await run([...faults, '--latency', '60']);
   const from = performance.now();
   expect(await codesOf(slow, 'a', 4)).toEqual([100001, 100006, 0, 100004]);
@@ -120,6 +127,10 @@ test.each([
   [['--port', '70000'], 'port must be'],
   [['--latency', '1.5'], '--latency must be'],
   [['--quota', '0'], 'quotaPerSecond must be'],
+  [['--quota', 'get_room_list=0'], 'quota of get_room_list must be'],
+  [['--quota', 'get_rooms=5'], '--quota must name one of destroy_room, get_room_info'],
+  [['--create-per-second', 'many'], '--create-per-second must be'],
+  [['--end-after', '90000'], 'endAfterSeconds must be'],
   [['--seed', '-1'], '--seed must be'],
   [['--fault', 'crash'], 'fault must be'],
   [['--rooms', 'no-such-file.txt'], 'rooms file must be'],

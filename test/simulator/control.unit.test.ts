@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { statisticsOf } from '../../src/simulator/truth.js';
 import { codesOf, destroy, send, sign, start } from './client.js';
 
 async function control(
@@ -27,6 +28,19 @@ test('POST /simulator/rooms creates rooms, with faults', async () => {
   expect((await control(simulator, 'POST', 'rooms', 'a\nb\t100001*1\n')).status).toBe(200);
   expect(await codesOf(simulator, 'a', 1)).toEqual([0]);
   expect(await codesOf(simulator, 'b', 2)).toEqual([100001, 0]);
+});
+
+test('POST /simulator/ended-rooms ends rooms without a request, and POST /simulator/rooms creates them again', async () => {
+  const simulator = await start({ rooms: 2 });
+  expect((await control(simulator, 'POST', 'ended-rooms', 'room-000001\nno\n')).status).toBe(200);
+  expect(await codesOf(simulator, 'room-000001', 1)).toEqual([100004]);
+  expect(simulator.report()).toMatchObject({
+    rooms: { destroyed: 0, ended: 1, left: 1 },
+    requestsForDestroyedRooms: 0,
+    endedStatistics: statisticsOf('room-000001'),
+  });
+  await control(simulator, 'POST', 'rooms', 'room-000001');
+  expect(await codesOf(simulator, 'room-000001', 2)).toEqual([0, 100004]);
 });
 
 test('POST /simulator/invalidate-signatures makes used UserSigs 70052', async () => {

@@ -156,13 +156,13 @@ test('twice is the success two times, with one RequestId; the room is destroyed 
   socket.destroy();
   expect(answers()[1]).toBe(answers()[0]);
   expect(simulator.report().codes).toEqual({ '0': 1 });
-  expect(simulator.report().rooms).toEqual({ destroyed: 1, left: 0 });
+  expect(simulator.report().rooms).toEqual({ destroyed: 1, ended: 0, left: 0 });
 });
 
 test('gone means that the room never existed', async () => {
   const simulator = await start({ rooms: ['a\tgone'] });
   expect(await codesOf(simulator, 'a', 2)).toEqual([100004, 100004]);
-  expect(simulator.report().rooms).toEqual({ destroyed: 0, left: 0 });
+  expect(simulator.report().rooms).toEqual({ destroyed: 0, ended: 0, left: 0 });
 });
 
 test('latency delays the answer, not the act, and goes together with another fault', async () => {

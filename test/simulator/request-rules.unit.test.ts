@@ -6,7 +6,7 @@ const refused: [rule: string, code: number, changes: Changes][] = [
   ['PUT is 60002 as well', 60002, { method: 'PUT' }],
   ['a path of another shape is 60002', 60002, { path: '/destroy_room' }],
   ['a slash at the end is 60002', 60002, { path: `${PATH}/` }],
-  ['another command is 60009', 60009, { path: '/v4/live_engine_http_srv/get_room_list' }],
+  ['another command is 60009', 60009, { path: '/v4/live_engine_http_srv/create_room' }],
   ['another service is 60009', 60009, { path: '/v4/group_open_http_svc/destroy_room' }],
   ['the path is case-sensitive', 60009, { path: '/v4/live_engine_http_srv/Destroy_Room' }],
 

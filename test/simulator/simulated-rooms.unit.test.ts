@@ -54,7 +54,7 @@ test('a room can be created again after it was destroyed', async () => {
   simulator.addRooms(['live-room', 'second-room']);
   expect(await codesOf(simulator, 'live-room', 2)).toEqual([0, 100004]);
   expect((await destroy(simulator, 'second-room')).ErrorCode).toBe(0);
-  expect(simulator.report().rooms).toEqual({ destroyed: 3, left: 0 });
+  expect(simulator.report().rooms).toEqual({ destroyed: 3, ended: 0, left: 0 });
 });
 
 test('with anyRoom every room exists until it is destroyed', async () => {

@@ -65,4 +65,10 @@ test('the report reads well for people', async () => {
   expect(text).toMatch(/^rooms +1 destroyed, 1 left$/m);
   expect(text).toMatch(/^for destroyed rooms +1 requests$/m);
   expect(text).toMatch(/^statistics +TotalViewers 69865,/m);
+  expect(text).not.toContain('get_room');
+  await send(simulator, 'x', { path: '/v4/live_engine_http_srv/get_room_info' });
+  simulator.endRooms(['room-000002']);
+  const more = formatReport(simulator.report());
+  expect(more).toMatch(/^rooms +1 destroyed, 1 ended by the system, 0 left$/m);
+  expect(more).toMatch(/^get_room_info +1 requests, 1 in the worst sliding second, 0 over quota$/m);
 });
