@@ -139,16 +139,18 @@ export async function recordEnds(
 }
 
 /**
- * $1 SDKAppID; $2–$6 arrays of one element per destruction: id, room, batch, requested at,
- * not after (epoch ms). Makes the rows that a failover or a restored backup has lost.
+ * $1 SDKAppID; $2–$7 arrays of one element per destruction: id, room, batch, requested at,
+ * not after, only created before (epoch ms, the last or null). Makes the rows that a failover or a restored backup has lost.
  * In the order of their ids, as the reserve statement does: each waits for a row that the
  * other is making.
  */
 const restoreSql = `
-insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
-select id, $1, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
-  from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[])
-    as a (id, room_id, batch_id, requested_at, not_after)
+insert into room_reaper.destructions
+  (id, sdk_app_id, room_id, batch_id, requested_at, not_after, only_created_before)
+select id, $1, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000),
+       to_timestamp(only_created_before / 1000)
+  from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::float8[])
+    as a (id, room_id, batch_id, requested_at, not_after, only_created_before)
  order by id
 on conflict (id) do nothing`;
 
@@ -165,6 +167,7 @@ export async function ensureDestructions(
     known.map((each) => each.batchId ?? null),
     known.map((each) => each.requestedAtMs),
     known.map((each) => each.notAfterMs),
+    known.map((each) => each.onlyCreatedBeforeMs ?? null),
   ]);
 }
 

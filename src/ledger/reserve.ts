@@ -40,7 +40,8 @@ export type Reservation =
  * statement, so that neither exists without the other.
  *
  * $1–$10 as {@link grantLine} has them, $11 SDKAppID; $12–$16 arrays of one element per
- * destruction: id, room, batch, requested at (epoch ms), not after (epoch ms).
+ * destruction: id, room, batch, requested at (epoch ms), not after (epoch ms); $17 likewise, when
+ * its room was created at the latest (epoch ms, or null).
  *
  * Returns a row per destruction in the order given; `slot_at` is null where none was
  * granted.
@@ -50,12 +51,14 @@ export type Reservation =
  */
 const reserveSql = `
 with asked as materialized (
-  select * from unnest($12::text[], $13::text[], $14::text[], $15::float8[], $16::float8[])
-    with ordinality as a (id, room_id, batch_id, requested_at, not_after, ord)
+  select * from unnest($12::text[], $13::text[], $14::text[], $15::float8[], $16::float8[], $17::float8[])
+    with ordinality as a (id, room_id, batch_id, requested_at, not_after, only_created_before, ord)
 ),
 known as (
-  insert into room_reaper.destructions (id, sdk_app_id, room_id, batch_id, requested_at, not_after)
-  select id, $11, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000)
+  insert into room_reaper.destructions
+    (id, sdk_app_id, room_id, batch_id, requested_at, not_after, only_created_before)
+  select id, $11, room_id, batch_id, to_timestamp(requested_at / 1000), to_timestamp(not_after / 1000),
+         to_timestamp(only_created_before / 1000)
     from asked
    order by id
   on conflict (id) do nothing
@@ -136,6 +139,7 @@ export async function reserveSlots(
     requests.map((request) => request.batchId ?? null),
     requests.map((request) => request.requestedAtMs),
     requests.map((request) => request.notAfterMs),
+    requests.map((request) => request.onlyCreatedBeforeMs ?? null),
   ]);
   return {
     // A reply that was altered on the way can lack a row: nobody may take another's for his. And

@@ -57,6 +57,10 @@ export const jobData = z.object({
   t: time.optional(),
   /** Due at, where it was brought forward, milliseconds since the epoch. */
   d: time.optional(),
+  /** Only a room that was created by then, milliseconds since the epoch. */
+  g: asked.optional(),
+  /** Its statistics are read before it is destroyed. */
+  s: z.literal(1).optional(),
   /** A result that the ledger could not take yet (src/worker/unsaved-result.ts). */
   u: z.string().max(19_000).optional(),
 });
@@ -74,6 +78,10 @@ export function toJobData(destruction: Omit<Destruction, 'id'>): JobData {
     r: destruction.roomId,
     l: Math.max(0, destruction.notAfterMs - destruction.requestedAtMs),
     ...(destruction.batchId === undefined ? {} : { b: shorten(destruction.batchId) }),
+    ...(destruction.onlyCreatedBeforeMs === undefined
+      ? {}
+      : { g: destruction.onlyCreatedBeforeMs }),
+    ...(destruction.snapshot === true ? { s: 1 } : {}),
     ...(destruction.unsavedResult === undefined ? {} : { u: destruction.unsavedResult }),
   };
 }
@@ -101,6 +109,8 @@ export function readDestruction(
     batchId: parsed.data.b === undefined ? undefined : lengthen(parsed.data.b),
     requestedAtMs: requestedAtMs.data,
     notAfterMs: notAfterMs.data,
+    ...(parsed.data.g === undefined ? {} : { onlyCreatedBeforeMs: parsed.data.g }),
+    ...(parsed.data.s === undefined ? {} : { snapshot: true }),
     ...(parsed.data.u === undefined ? {} : { unsavedResult: parsed.data.u }),
   };
 }

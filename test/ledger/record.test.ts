@@ -399,8 +399,16 @@ describe('a destruction whose row a restored database has lost', () => {
         batchId: undefined,
         requestedAtMs: Date.now(),
         notAfterMs: Date.now() + 3_600_000,
+        onlyCreatedBeforeMs: 1_700_000_000_123,
       },
     });
+    expect(
+      await ledger.sql(
+        `select extract(epoch from only_created_before)::float8 * 1000 as guard
+           from room_reaper.destructions where id = $1`,
+        [id],
+      ),
+    ).toEqual([{ guard: 1_700_000_000_123 }]);
     expect(outcome).toBe('destroyed');
     expect(await destruction(id)).toMatchObject({
       outcome: 'destroyed',

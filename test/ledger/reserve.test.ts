@@ -62,11 +62,13 @@ describe('granting slots', () => {
 
   test('the destruction is in the ledger, open, with all that was asked for', async () => {
     const line = await makeLine(ledger);
-    const wanted = request({ roomId: 'room: 1', batchId: 'b', requestedAtMs: 1_700_000_000_123 });
+    const asked = { requestedAtMs: 1_700_000_000_123, onlyCreatedBeforeMs: 1_600_000_000_123 };
+    const wanted = request({ roomId: 'room: 1', batchId: 'b', ...asked });
     await line.reserve([wanted]);
     const rows = await ledger.sql(
       `select sdk_app_id::int, room_id, batch_id, outcome, extract(epoch from requested_at)::float8 * 1000 as requested,
-              extract(epoch from not_after)::float8 * 1000 as not_after
+              extract(epoch from not_after)::float8 * 1000 as not_after,
+              extract(epoch from only_created_before)::float8 * 1000 as only_created_before
          from room_reaper.destructions where id = $1`,
       [wanted.id],
     );
@@ -78,6 +80,7 @@ describe('granting slots', () => {
         outcome: null,
         requested: 1_700_000_000_123,
         not_after: wanted.notAfterMs,
+        only_created_before: 1_600_000_000_123,
       },
     ]);
   });

@@ -17,6 +17,7 @@ const roomId = fc
 const time = fc.nat(latestMs);
 const timeOfRequest = fc.integer({ min: Date.UTC(2020, 0, 1), max: latestMs });
 const uuid = fc.uuid();
+const noKeyNeeded = { requiredKeys: [] };
 
 test('a job holds what it is given, under short names', () => {
   const destruction = {
@@ -28,6 +29,14 @@ test('a job holds what it is given, under short names', () => {
   expect(toJobData(destruction)).toEqual(data);
   expect(Object.keys(toJobData({ ...destruction, batchId: undefined }))).toEqual(['r', 'l']);
   expect(readDestruction(id, data, asked)).toEqual({ id, ...destruction });
+});
+
+test('what was not asked for takes no byte of a job', () => {
+  const plain = { roomId: 'room-1', batchId, requestedAtMs: asked, notAfterMs: asked + day };
+  expect(toJobData({ ...plain, snapshot: false })).toEqual(data);
+  const wished = { ...plain, onlyCreatedBeforeMs: asked - 5, snapshot: true };
+  expect(toJobData(wished)).toEqual({ ...data, g: asked - 5, s: 1 });
+  expect(readDestruction(id, { ...data, g: asked - 5, s: 1 }, asked)).toEqual({ id, ...wished });
 });
 
 test('a job of an earlier version is read as it was meant, whatever its timestamp', () => {
@@ -52,10 +61,12 @@ test('whatever is written is read again, through JSON', () => {
       timeOfRequest,
       time,
       fc.option(uuid, { nil: undefined }),
+      fc.record({ onlyCreatedBeforeMs: timeOfRequest, snapshot: fc.constant(true) }, noKeyNeeded),
       (...fields) => {
-        const [jobId, room, requestedAtMs, lifeMs, batch] = fields;
+        const [jobId, room, requestedAtMs, lifeMs, batch, wishes] = fields;
         const notAfterMs = Math.min(requestedAtMs + lifeMs, latestMs);
-        const destruction = { roomId: room, batchId: batch, requestedAtMs, notAfterMs };
+        const asked = { roomId: room, batchId: batch, requestedAtMs, notAfterMs };
+        const destruction = { ...asked, ...wishes };
         const written: unknown = JSON.parse(JSON.stringify(toJobData(destruction)));
         const read = readDestruction(jobId, written, requestedAtMs);
         expect(read).toEqual({ id: jobId, ...destruction });
@@ -92,6 +103,11 @@ describe('a job of another program is not one of ours', () => {
     ['a life beyond 2⁵³', { ...data, l: Number.MAX_SAFE_INTEGER }],
     ['a batch that is no id', { ...data, b: "x'; drop table attempts" }],
     ['a batch of null', { ...data, b: null }],
+    ['a guard in text', { ...data, g: '1800000000000' }],
+    ['a guard that lost a digit', { ...data, g: 180_000_000_000 }],
+    ['a guard of null', { ...data, g: null }],
+    ['a snapshot of true', { ...data, s: true }],
+    ['a snapshot of 0', { ...data, s: 0 }],
     ['a batch of 21 characters', { ...data, b: data.b.slice(1) }],
   ])('%s', (_rule, wrong) => {
     expect(readDestruction(id, data, asked)).toBeDefined();
