@@ -1,16 +1,20 @@
 /** One destruction: what is asked for, how it ends, and what it leaves behind. */
 
-export interface Destruction {
+/** What is done before a room is destroyed, where whoever asks for it wants that. */
+export interface Precautions {
+  /** Nothing is sent for a room that was created later, in milliseconds since the epoch: it is a new one. */
+  onlyCreatedBeforeMs?: number | undefined;
+  /** Whether its statistics are read before it is destroyed. */
+  snapshot?: boolean | undefined;
+}
+
+export interface Destruction extends Precautions {
   id: string;
   roomId: string;
   batchId: string | undefined;
   requestedAtMs: number;
   /** Nothing is sent later, in milliseconds since the epoch. */
   notAfterMs: number;
-  /** Nothing is sent for a room that was created later, in milliseconds since the epoch: it is a new one. */
-  onlyCreatedBeforeMs?: number;
-  /** Whether its statistics are read before it is destroyed. */
-  snapshot?: boolean;
   /** A result of an earlier run that is not in the ledger yet. */
   unsavedResult?: string;
 }

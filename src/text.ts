@@ -1,5 +1,5 @@
 /** How numbers and times are shown to people. */
-import { outcomes, type OutcomeCounts } from './destruction.js';
+import { outcomes, type OutcomeCounts, type Precautions } from './destruction.js';
 import { printable } from './redact.js';
 
 /** `2,000`. Of its own: the first use of Intl costs a tenth of a start. */
@@ -51,6 +51,24 @@ export function describeRequest(batch: {
   const by = batch.by === undefined ? '' : ` by ${printable(batch.by)}`;
   const note = batch.note === undefined ? '' : `: ${printable(batch.note)}`;
   return `asked for ${dayAndTime(batch.createdAtMs)}${by}${note}`;
+}
+
+/** What is done before each room of a request is destroyed, a line each. */
+export function describePrecautions({ onlyCreatedBeforeMs, snapshot }: Precautions): string[] {
+  return [
+    ...(onlyCreatedBeforeMs === undefined
+      ? []
+      : [`rooms created after ${dayAndTime(onlyCreatedBeforeMs)} are left alone`]),
+    ...(snapshot === true ? ['statistics are read before each room is destroyed'] : []),
+  ];
+}
+
+/** The same for programs; without what nobody asked for. */
+export function precautionsJson({ onlyCreatedBeforeMs, snapshot }: Precautions) {
+  return {
+    onlyCreatedBefore: isoTime(onlyCreatedBeforeMs),
+    snapshot: snapshot === true || undefined,
+  };
 }
 
 /**

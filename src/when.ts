@@ -35,7 +35,48 @@ const dateForm =
  *   or two.
  */
 export function readTime(flag: string, text: string, now: number): number {
-  const got = `got ${printable(JSON.stringify(text))}`;
+  const first = readTimeOr(flag, text, now, nextTimes);
+  if (first > now) return first;
+  throw new ReaperError('INVALID', `${flag} must be in the future, got ${shown(text)}`);
+}
+
+/**
+ * The same for a time that is over: `23:00` is the last such time here.
+ *
+ * @param dueMs - when it must be over, in milliseconds since the epoch.
+ * @throws ReaperError `INVALID` also where it is over later.
+ */
+export function readTimeBefore(flag: string, text: string, dueMs: number): number {
+  const time = readTimeOr(flag, text, dueMs, lastTimes);
+  const problem = createdBeforeProblem(time, dueMs);
+  if (problem === undefined) return time;
+  throw new ReaperError('INVALID', `${flag} ${problem}, got ${shown(text)}`);
+}
+
+/** What a clock says may differ from ours by so much, in milliseconds. */
+const clockSlackMs = 60_000;
+
+/**
+ * Why rooms that are destroyed at `dueMs` cannot be asked for as those created before `timeMs`, both in
+ * milliseconds since the epoch; undefined: they can.
+ */
+export function createdBeforeProblem(timeMs: number, dueMs: number): string | undefined {
+  if (timeMs <= dueMs + clockSlackMs && timeMs >= firstMs) return undefined;
+  return timeMs > dueMs
+    ? 'must be over when the rooms are due: none of them can be newer then'
+    : 'must be a time since 2020';
+}
+
+/** Nothing of this service is older, in milliseconds since the epoch. */
+const firstMs = Date.UTC(2020, 0, 1);
+
+const shown = (text: string) => printable(JSON.stringify(text));
+
+type ClockTimes = (today: readonly number[], asUtc: number, now: number) => readonly number[];
+
+/** @param clockTimes - which times a clock time means, of those of today and of the days around it. */
+function readTimeOr(flag: string, text: string, now: number, clockTimes: ClockTimes): number {
+  const got = `got ${shown(text)}`;
   const clock = clockForm.exec(text);
   const date = dateForm.exec(text);
   const fields = clock
@@ -53,7 +94,7 @@ export function readTime(flag: string, text: string, now: number): number {
   }
   const asUtc = utcOf(fields) + Math.floor(Number(date?.[7] ?? 0) * 1000);
   const times = offset === undefined ? localTimes(asUtc) : [asUtc - offset];
-  const [first, second] = clock ? nextTimes(times, asUtc, now) : times;
+  const [first, second] = clock ? clockTimes(times, asUtc, now) : times;
   if (first === undefined) {
     throw new ReaperError(
       'INVALID',
@@ -67,7 +108,6 @@ export function readTime(flag: string, text: string, now: number): number {
       `${flag} must be one time, ${got}, which clocks here show twice, because they are put back; give ${both}`,
     );
   }
-  if (first <= now) throw new ReaperError('INVALID', `${flag} must be in the future, ${got}`);
   return first;
 }
 
@@ -130,6 +170,12 @@ function nextTimes(today: readonly number[], asUtc: number, now: number): number
   const isLeftOut = today.length === 0 && localNow(now) < asUtc;
   const left = today.filter((time) => time > now);
   return isLeftOut || left.length > 0 ? left : localTimes(asUtc + dayMs);
+}
+
+/** The times of today that are over, else those of yesterday. */
+function lastTimes(today: readonly number[], asUtc: number, now: number): number[] {
+  const over = today.filter((time) => time <= now);
+  return over.length > 0 ? over : localTimes(asUtc - dayMs);
 }
 
 /** What clocks here show, as if it were Greenwich. */

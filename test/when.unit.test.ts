@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readDuration, readTime } from '../src/when.js';
+import { readDuration, readTime, readTimeBefore } from '../src/when.js';
 
 describe('a duration', () => {
   test.each<[text: string, ms: number]>([
@@ -75,6 +75,23 @@ describe('a time', () => {
     // 2026-11-23T18:30Z may be before this noon, far in the east.
     const from = Math.min(now, at - 1);
     expect(readTime('--at', text, /^\d+:/.test(text) ? now : from)).toBe(at);
+  });
+
+  test.each<[text: string, at: number]>([
+    ['12:00', local(23, 12, 0)],
+    ['23:00', local(22, 23, 0)],
+    ['2:30', local(23, 2, 30)],
+    ['2026-11-20T02:30:00Z', Date.UTC(2026, 10, 20, 2, 30)],
+  ])('%s that is over', (text, at) => {
+    expect(readTimeBefore('--only-created-before', text, now)).toBe(at);
+  });
+
+  test.each<[text: string, why: RegExp]>([
+    ['2027-01-01T00:00:00Z', /must be over when the rooms are due: none of them can be newer/],
+    ['2019-12-31T00:00:00Z', /must be a time since 2020/],
+    ['yesterday', /must be a time such as 02:30/],
+  ])('%s cannot be over then', (text, why) => {
+    expect(() => readTimeBefore('--only-created-before', text, now)).toThrow(why);
   });
 
   test('of the clock is always within the next day, whatever now is', () => {

@@ -1,11 +1,12 @@
 /** The line of live progress, on a terminal only. */
+import { outcomes } from '../destruction.js';
 import { cut } from '../layout.js';
 import { finishedCount, type BatchProgress } from '../operations/destroy.js';
 import type { Io } from './io.js';
 import type { LastRooms } from '../operations/last-rooms.js';
 import { printable } from '../redact.js';
 import { clockTime, count, duration } from '../text.js';
-import { describeLastRooms } from './summary-text.js';
+import { describeLastRooms, outcomeWords } from './summary-text.js';
 
 export interface ProgressLine {
   update(text: string): void;
@@ -65,23 +66,15 @@ export function describeProgress(
     secondsLeft === undefined
       ? `${count(left)} waiting`
       : `${duration(secondsLeft)} left, done ${clockTime(now + secondsLeft * 1000)}`;
-  const counts = [
-    [progress.destroyed, 'destroyed'],
-    [progress.already_gone, 'already gone'],
-    [progress.destroyed_statistics_lost, 'destroyed, statistics lost'],
-    [progress.rejected, 'rejected'],
-    [progress.failed, 'failed'],
-    [progress.expired, 'expired'],
-    [progress.cancelled, 'cancelled'],
-  ] as const;
+  const words = { ...outcomeWords, destroyed: 'destroyed' };
   const parts = [
     `${bar(finished, progress.total)} ${count(finished)} / ${count(progress.total)} rooms`,
     ...(left > 0 ? [time] : []),
     `${Math.round(ratePerSecond)}/s`,
     ...(last ? describeLastRooms(last) : []),
-    counts
-      .filter(([value]) => value > 0)
-      .map(([value, word]) => `${count(value)} ${word}`)
+    outcomes
+      .filter((outcome) => progress[outcome] > 0)
+      .map((outcome) => `${count(progress[outcome])} ${words[outcome]}`)
       .join(', '),
   ];
   return parts.filter((part) => part !== '').join(' · ');

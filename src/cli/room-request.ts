@@ -1,17 +1,18 @@
 /** What `destroy` and `enqueue` have in common: the list, what is said of it, and consent. */
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
+import type { Precautions } from '../destruction.js';
 import { invalid } from '../errors.js';
-import { checkLabel, type BatchLabel, type EnqueueRequest } from '../operations/enqueue.js';
-import { userOfMachine } from '../operations/actions.js';
-import { forecast, forecastToJson, type Forecast, type Outlook } from '../operations/forecast.js';
-import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
 import {
-  checkRooms,
-  refuseUnusable,
-  roomCountsToJson,
-  type CheckedRooms,
-} from '../operations/rooms.js';
+  checkLabel,
+  previewToJson,
+  type BatchLabel,
+  type EnqueueRequest,
+} from '../operations/enqueue.js';
+import { userOfMachine } from '../operations/actions.js';
+import { forecast, type Forecast, type Outlook } from '../operations/forecast.js';
+import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
+import { checkRooms, refuseUnusable, type CheckedRooms } from '../operations/rooms.js';
 import { appOf, type Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import {
@@ -21,13 +22,13 @@ import {
   type RoomListFormat,
 } from '../room-list/room-list.js';
 import { openRoomList } from '../room-list/open-room-list.js';
-import { count, rooms } from '../text.js';
+import { count, describePrecautions, rooms } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
 import { collect, exitCodes, print, say, type Io } from './io.js';
 import { acceptPlan, describePlan } from './plan.js';
 import { addProtectFlags, readProtection, sayProtected, type ProtectFlags } from './protect.js';
-import { readTime } from '../when.js';
+import { readTime, readTimeBefore } from '../when.js';
 
 /** More rooms than this need consent. */
 export const consentAbove = 1_000;
@@ -48,6 +49,8 @@ export interface RoomFlags extends ProtectFlags, BatchFlags {
   format?: RoomListFormat;
   skipInvalid?: boolean;
   deadline?: string;
+  onlyCreatedBefore?: string;
+  snapshot?: boolean;
   dryRun?: boolean;
   yes?: boolean;
   json?: boolean;
@@ -67,6 +70,8 @@ export function addRoomFlags(command: Command): Command {
     .option('--by <NAME>', 'who asks; default: the OS user')
     .option('--note <TEXT>', 'a note that is kept with the batch')
     .option('--deadline <TIME>', 'say whether it is done by then, and ask where it is not: 02:30')
+    .option('--only-created-before <TIME>', 'leave rooms alone that were created later: 23:00')
+    .option('--snapshot', 'read the statistics of each room before it is destroyed')
     .option('--dry-run', 'say what would be done and how long it takes; send nothing')
     .option('--yes', `do not ask, even for more than ${count(consentAbove)} rooms`)
     .option('--json', 'print one JSON object on stdout');
@@ -113,6 +118,8 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
   const label = readBatchFlags(flags, flags.batch);
   const deadlineMs =
     flags.deadline === undefined ? undefined : readTime('--deadline', flags.deadline, Date.now());
+  const precautions = readPrecautions(flags, notBeforeMs);
+  for (const each of describePrecautions(precautions)) say(io, each);
   const protection = readProtection(config, flags, io);
   const list = await openList(task.file, flags, io);
   try {
@@ -126,7 +133,7 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
     if (flags.dryRun) {
       const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms);
       if (config.sdkAppId !== 0 && !unseen) say(io, appOf(config));
-      const code = printDryRun(checked, planFrom(outlook), flags, io);
+      const code = printDryRun(checked, planFrom(outlook), precautions, flags, io);
       // It ends as the run would.
       refuseUnusable(checked, flags);
       return code;
@@ -141,7 +148,11 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
     const interrupt = onInterrupt(io);
     try {
       return await task.open((service) =>
-        use(service, { ...label, rooms: checked, lane, notBeforeMs }, interrupt.signal),
+        use(
+          service,
+          { ...label, rooms: checked, lane, notBeforeMs, precautions },
+          interrupt.signal,
+        ),
       );
     } finally {
       interrupt.dispose();
@@ -149,6 +160,12 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
   } finally {
     await list.close();
   }
+}
+
+function readPrecautions(flags: RoomFlags, dueMs = Date.now()): Precautions {
+  const { onlyCreatedBefore: before, snapshot } = flags;
+  if (before === undefined) return { snapshot };
+  return { snapshot, onlyCreatedBeforeMs: readTimeBefore('--only-created-before', before, dueMs) };
 }
 
 async function openList(file: string | undefined, flags: RoomFlags, io: Io): Promise<RoomList> {
@@ -194,13 +211,19 @@ function sayChecked(checked: CheckedRooms, flags: RoomFlags, io: Io): void {
 }
 
 /** Prints what would be done. @returns the exit code: 1 where a deadline would be missed. */
-function printDryRun({ counts }: CheckedRooms, plan: Forecast, flags: RoomFlags, io: Io): number {
+function printDryRun(
+  { counts }: CheckedRooms,
+  plan: Forecast,
+  precautions: Precautions,
+  flags: RoomFlags,
+  io: Io,
+): number {
   sayNotCounted(plan.outlook, io);
   const guarded = counts.protected > 0 ? `, ${count(counts.protected)} protected` : '';
   print(
     io,
     flags.json
-      ? JSON.stringify({ dryRun: true, ...roomCountsToJson(counts), ...forecastToJson(plan) })
+      ? JSON.stringify(previewToJson(counts, precautions, plan))
       : `${rooms(counts.unique)} valid, ${count(counts.duplicates)} duplicate, ${count(counts.invalid)} bad${guarded}: ${describePlan(plan)}`,
   );
   return plan.deadline?.missedBySeconds === undefined ? exitCodes.ok : exitCodes.notGone;

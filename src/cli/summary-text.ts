@@ -10,13 +10,14 @@ import {
 } from '../operations/report.js';
 import { table } from '../layout.js';
 import { printable } from '../redact.js';
-import { count, dayAndTime, describeRequest, rooms } from '../text.js';
+import { count, dayAndTime, describePrecautions, describeRequest, rooms } from '../text.js';
 
 /** Which batch, who asked for it, and what it is a replay of. */
 export function batchHead(batch: BatchProgress): string[] {
   return [
     `batch ${batch.name === undefined ? '' : `${printable(batch.name)} `}${batch.id}`,
     `  ${describeRequest(batch)}`,
+    ...describePrecautions(batch.precautions).map((each) => `  ${each}`),
     ...(batch.origin === undefined ? [] : [`  replay of ${printable(batch.origin)}`]),
   ];
 }
@@ -30,7 +31,7 @@ export function batchEnds({ cancelledAtMs, cancelledBy, finishedAtMs }: BatchPro
   ];
 }
 
-const outcomeWords: Readonly<Record<Outcome, string>> = {
+export const outcomeWords: Readonly<Record<Outcome, string>> = {
   destroyed: 'destroyed, statistics saved',
   destroyed_statistics_lost: 'destroyed, statistics lost',
   already_gone: 'already gone',

@@ -1,6 +1,12 @@
 /** Batches: destructions asked for together. */
 import { readColumn, type Database } from './database.js';
-import { outcomes, type OutcomeCounts } from '../destruction.js';
+import { outcomes, type OutcomeCounts, type Precautions } from '../destruction.js';
+import {
+  otherPrecautions,
+  precautionsOf,
+  readPrecautions,
+  type PrecautionsRow,
+} from './precautions.js';
 import { readBatchRates, type BatchRates } from './requests-lately.js';
 import { instant } from './sent.js';
 
@@ -11,6 +17,8 @@ export interface Batch {
   createdAtMs: number;
   /** False where an unfinished batch of the same list is continued. */
   isNew: boolean;
+  /** Of each of its rooms. */
+  precautions: Precautions;
 }
 
 export interface NewBatch {
@@ -29,6 +37,8 @@ export interface NewBatch {
   note: string | undefined;
   /** The name of the token that asked over HTTP, if that is how it was asked. */
   token?: string | undefined;
+  /** Of each of its rooms; default: none, or those of the batch that is continued. */
+  precautions?: Precautions;
   /** Of a list that is put on the queue by a server, later: what it needs for that. */
   list?: { partsId: string; lane: string; notBeforeMs: number | undefined };
 }
@@ -40,36 +50,44 @@ export interface NewBatch {
  *
  * $1 id, $2 SDKAppID, $3 name, $4 fingerprint, $5 total, $6 made-up name, $7 who, $8 note, $9 token;
  * $10 id of the parts of its list, $11 lane, $12 when it is due (ms), or null: a list that is put on
- * the queue later is written down with the batch, unless one is already.
- * Run again with the same id, it finds what it made.
- * Locks nothing: two people who start the same list at the same instant make two batches,
- * and the queue joins their rooms.
+ * the queue later is written down with the batch, unless one is already; $13 whether it wants
+ * snapshots, $14 when its rooms were created at the latest (ms), or null: one that is continued has
+ * its own, and where these are others it does not agree, and nothing is written.
+ * Run again with the same id, it finds what it made. Locks nothing: two people who start the same list
+ * at the same instant make two batches, and the queue joins their rooms.
  */
 const openSql = `
 with known as (
-  select id, name, total, created_at from room_reaper.batches
+  select id, name, total, created_at, snapshot, only_created_before, (snapshot or not $13::bool)
+         and ($14::float8 is null or only_created_before is not distinct from to_timestamp($14 / 1000)) as agrees
+    from room_reaper.batches
    where sdk_app_id = $2 and (id = $1
       or fingerprint = $4 and finished_at is null and cancelled_at is null and token is not distinct from $9
      and (name = $3 and not made_up_name or $3::text is null and (made_up_name or name is null)))
    order by id = $1 desc, created_at desc limit 1
 ), made as (
   insert into room_reaper.batches
-    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, token)
-  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8, $9 where not exists (select from known)
-  returning id, name, total, created_at
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, token, snapshot, only_created_before)
+  select $1, $2, coalesce($3, $6), $3 is null, $4, $5, $7, $8, $9, $13, to_timestamp($14 / 1000)
+   where not exists (select from known)
+  returning id, name, total, created_at, snapshot, only_created_before
 ), listed as (
   insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, not_before, begun_to)
   select b.id, $2, $10, $11, to_timestamp($12::float8 / 1000), b.begun_to
-    from (select id, ${2 ** 31 - 1} as begun_to from known union all select id, 0 from made) b
+    from (select id, ${2 ** 31 - 1} as begun_to from known where agrees union all select id, 0 from made) b
    where $10::text is not null
   on conflict (batch_id) do nothing
 )
-select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, id = $1 as is_new from known
+select id, name, total, extract(epoch from created_at)::float8 * 1000 as created_at, id = $1 as is_new, agrees,
+       ${precautionsOf('known')} from known
 union all
-select id, name, total, extract(epoch from created_at)::float8 * 1000, true from made`;
+select id, name, total, extract(epoch from created_at)::float8 * 1000, true, true,
+       ${precautionsOf('made')} from made`;
 
-type OpenedRow = Pick<ProgressRow, 'id' | 'name' | 'total' | 'created_at'> & { is_new: boolean };
+type OpenedRow = Pick<ProgressRow, 'id' | 'name' | 'total' | 'created_at'> &
+  PrecautionsRow & { is_new: boolean; agrees: boolean };
 
+/** @throws ReaperError `CONFLICT` where it would go on with a batch that has other precautions. */
 export async function openBatch(database: Database, batch: NewBatch): Promise<Batch> {
   await finishBatches(database, batch.sdkAppId);
   const [row] = await database.query<OpenedRow>('batch-open', openSql, [
@@ -85,8 +103,11 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
     batch.list?.partsId ?? null,
     batch.list?.lane ?? null,
     batch.list?.notBeforeMs ?? null,
+    batch.precautions?.snapshot === true,
+    batch.precautions?.onlyCreatedBeforeMs ?? null,
   ]);
   if (row === undefined) throw new Error('the batch was neither found nor made');
+  if (!row.agrees) throw otherPrecautions(row.id, readPrecautions(row));
   return {
     id: row.id,
     // Batches of the first versions may have none.
@@ -94,6 +115,7 @@ export async function openBatch(database: Database, batch: NewBatch): Promise<Ba
     total: row.total,
     createdAtMs: Math.floor(row.created_at),
     isNew: row.is_new,
+    precautions: readPrecautions(row),
   };
 }
 
@@ -259,6 +281,8 @@ export interface BatchProgress extends OutcomeCounts {
   cancelledBy: string | undefined;
   /** Rooms of it that ended per second, over the last seconds. */
   ratePerSecond: number;
+  /** Of each of its rooms. */
+  precautions: Precautions;
 }
 
 /**
@@ -285,6 +309,7 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
        b.asked_by, b.note, b.token, b.parent_id, b.origin,
        extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
+       ${precautionsOf('b')},
        ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
   from page b
   left join lateral (
@@ -295,6 +320,7 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
  order by b.created_at desc, b.id desc`;
 
 type ProgressRow = OutcomeCounts &
+  PrecautionsRow &
   Record<
     'name' | 'asked_by' | 'note' | 'token' | 'parent_id' | 'origin' | 'cancelled_by',
     string | null
@@ -359,10 +385,11 @@ export async function readBatches(
     cancelledAtMs: row.cancelled_at ?? undefined,
     cancelledBy: row.cancelled_by ?? undefined,
     ratePerSecond: rates.get(row.id) ?? 0,
+    precautions: readPrecautions(row),
   }));
 }
 
-/** The counts by outcome, and nothing else, of what has them among others. */
+/** The counts by outcome, and nothing else. */
 export function countsOf(counts: OutcomeCounts): OutcomeCounts {
   return Object.fromEntries(outcomes.map((each) => [each, counts[each]])) as OutcomeCounts;
 }

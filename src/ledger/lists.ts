@@ -1,5 +1,7 @@
 /** Lists that were asked for over HTTP, kept until all their rooms are on the queue. */
+import type { Precautions } from '../destruction.js';
 import { readColumn, type Database } from './database.js';
+import { precautionsOf, readPrecautions, type PrecautionsRow } from './precautions.js';
 
 /** $1 parts id, $2 position, $3 room ids. */
 const writeSql = `
@@ -70,6 +72,7 @@ export interface WaitingList {
   /** Of the whole batch. */
   total: number;
   batchCreatedAtMs: number;
+  precautions: Precautions;
 }
 
 /** How long a claim counts unless it is renewed, in seconds. */
@@ -90,28 +93,32 @@ with next as (
 )
 select c.batch_id, c.parts_id, c.lane, c.begun_to, b.total,
        extract(epoch from c.not_before)::float8 * 1000 as not_before,
-       extract(epoch from b.created_at)::float8 * 1000 as created_at
+       extract(epoch from b.created_at)::float8 * 1000 as created_at,
+       ${precautionsOf('b')}
   from claimed c join room_reaper.batches b on b.id = c.batch_id`;
 
 export async function claimList(
   database: Database,
   sdkAppId: number,
 ): Promise<WaitingList | undefined> {
-  const [row] = await database.query<{
-    batch_id: string;
-    parts_id: string;
-    lane: WaitingList['lane'];
-    begun_to: number;
-    total: number;
-    not_before: number | null;
-    created_at: number;
-  }>('list-claim', claimSql, [sdkAppId]);
+  const [row] = await database.query<
+    PrecautionsRow & {
+      batch_id: string;
+      parts_id: string;
+      lane: WaitingList['lane'];
+      begun_to: number;
+      total: number;
+      not_before: number | null;
+      created_at: number;
+    }
+  >('list-claim', claimSql, [sdkAppId]);
   return (
     row && {
       ...{ batchId: row.batch_id, partsId: row.parts_id, lane: row.lane, begunTo: row.begun_to },
       total: row.total,
       notBeforeMs: row.not_before ?? undefined,
       batchCreatedAtMs: Math.floor(row.created_at),
+      precautions: readPrecautions(row),
     }
   );
 }

@@ -8,6 +8,7 @@
 import { readColumn, type Database } from './database.js';
 import type { Outcome } from '../destruction.js';
 import type { Batch, NewBatch } from './batches.js';
+import { precautionsOf, readPrecautions, type PrecautionsRow } from './precautions.js';
 
 /** Outcomes after which a room may be asked for again. */
 export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as const;
@@ -181,7 +182,8 @@ export interface NewReplay extends Omit<NewBatch, 'sdkAppId' | 'total'> {
  * were not all put on the queue, of this choice; the newest first.
  */
 const interruptedSql = `
-select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new
+select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, false as is_new,
+       ${precautionsOf('batches')}
   from room_reaper.batches
  where sdk_app_id = $1 and fingerprint = $2 and finished_at is null and cancelled_at is null
    and enqueued_at is null and (name = $3 and not made_up_name or $3::text is null and made_up_name)
@@ -197,7 +199,8 @@ select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000
 const openSql = `
 with ${roomsCte},
 known as (
-  select id, name, total, parent_id, created_at from room_reaper.batches where id = $11
+  select id, name, total, parent_id, created_at, snapshot, only_created_before
+    from room_reaper.batches where id = $11
 ),
 picked as materialized (
   select room_id, id, batch_id, row_number() over (order by room_id) as position
@@ -205,12 +208,13 @@ picked as materialized (
 ),
 made as (
   insert into room_reaper.batches
-    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, origin, parent_id, token)
+    (id, sdk_app_id, name, made_up_name, fingerprint, total, asked_by, note, origin, parent_id, token, snapshot)
   select $11, $1, coalesce($12, $13), $12::text is null, $15, count(*), $16, $17, $14,
          coalesce($2, case when count(distinct batch_id) = 1 and count(batch_id) = count(*) then min(batch_id) end),
-         $18
+         $18, coalesce((select bool_or(b.snapshot) from room_reaper.batches b
+                          where b.id in (select batch_id from picked)), false)
     from picked having count(*) > 0 and ($20::text is null or ${choiceMark} = $20)
-  returning id, name, total, parent_id, created_at
+  returning id, name, total, parent_id, created_at, snapshot, only_created_before
 ),
 listed as (
   insert into room_reaper.replays (batch_id, position, room_id, replaced_id)
@@ -220,10 +224,11 @@ later as (
   insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, begun_to)
   select id, $1, '', $19, 0 from made where $19::text is not null
 )
-select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, true as is_new
+select id, name, total, parent_id, extract(epoch from created_at)::float8 * 1000 as created_at, true as is_new,
+       ${precautionsOf('b')}
   from (select * from made union all select * from known) as b`;
 
-interface BatchRow extends Record<string, unknown> {
+interface BatchRow extends PrecautionsRow, Record<string, unknown> {
   id: string;
   name: string;
   total: number;
@@ -278,6 +283,7 @@ function readBatch(row: BatchRow): ReplayBatch {
     createdAtMs: Math.floor(row.created_at),
     parentId: row.parent_id ?? undefined,
     isNew: row.is_new,
+    precautions: readPrecautions(row),
   };
 }
 

@@ -16,7 +16,7 @@ import { batchStatus } from './status.js';
 
 interface BatchRequest extends Pick<
   EnqueueRequest,
-  'name' | 'by' | 'note' | 'lane' | 'notBeforeMs'
+  'name' | 'by' | 'note' | 'lane' | 'notBeforeMs' | 'precautions'
 > {
   /** Any values of any number; read once. */
   rooms: AsyncIterable<string> | Iterable<string>;

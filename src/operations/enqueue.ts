@@ -1,4 +1,5 @@
 /** Puts a batch on the queue: from a checked list, or from the rooms of a replay. */
+import type { Precautions } from '../destruction.js';
 import { invalid, ReaperError } from '../errors.js';
 import {
   cancelledBy,
@@ -23,10 +24,12 @@ import { createSpaceCheck } from '../producer/space-check.js';
 import { batchDestructionId, newId } from '../queue/destruction-id.js';
 import { readMemory } from '../queue/space.js';
 import { printable } from '../redact.js';
+import { precautionsJson } from '../text.js';
 import { scanRoomList, uniqueRooms } from '../room-list/two-passes.js';
 import { recorded } from './actions.js';
+import { forecastToJson, type Forecast } from './forecast.js';
 import { madeUpName } from './made-up-name.js';
-import { roomCountsToJson, type CheckedRooms } from './rooms.js';
+import { roomCountsToJson, type CheckedRooms, type RoomCounts } from './rooms.js';
 import type { Service } from './service.js';
 import { createHeapKeeper } from './small-heap.js';
 
@@ -65,6 +68,8 @@ export interface EnqueueRequest extends BatchLabel {
   lane: Placement['lane'];
   /** When the rooms are due, in milliseconds since the epoch; undefined: now. */
   notBeforeMs: number | undefined;
+  /** Default: none, or those of an unfinished batch that is gone on with. */
+  precautions?: Precautions;
 }
 
 /** The part of a service that putting a batch on the queue takes. */
@@ -93,8 +98,8 @@ export interface Enqueued {
 /**
  * The same list under the same name, while its batch is unfinished, goes on with that batch.
  *
- * @throws ReaperError `CONFLICT` where the list was changed while it was read, or the batch was
- *   cancelled meanwhile, `NO_SPACE` where Redis has no space for the rooms, `UNAVAILABLE` where the
+ * @throws ReaperError `CONFLICT` where the list was changed while it was read, the batch was
+ *   cancelled meanwhile, or an unfinished one has other precautions, `NO_SPACE` where Redis has no space for the rooms, `UNAVAILABLE` where the
  *   queue does not take them.
  */
 export function enqueueRooms(
@@ -119,11 +124,11 @@ async function openAndFill(
   options: EnqueueOptions,
 ): Promise<Enqueued> {
   const { database, config } = service;
-  const { name, by, note, rooms } = request;
+  const { name, by, note, rooms, precautions = {} } = request;
   const { unique, duplicates } = rooms.counts;
   const batch = await openBatch(database, {
     ...{ id: newId(), sdkAppId: config.sdkAppId, name, madeUpName: madeUpName(Math.random) },
-    ...{ by, note, fingerprint: rooms.fingerprint, total: unique },
+    ...{ by, note, fingerprint: rooms.fingerprint, total: unique, precautions },
   });
   options.onBatch?.(batch);
   const read = uniqueRooms(rooms.list, { summary: { duplicates } });
@@ -170,6 +175,18 @@ export async function addLostRooms(
   return addedNow;
 }
 
+/** What a dry run says. The shape is a contract with scripts. */
+export function previewToJson(
+  counts: RoomCounts,
+  precautions: Precautions,
+  plan: Forecast,
+): object {
+  return {
+    ...{ dryRun: true, ...roomCountsToJson(counts) },
+    ...{ ...precautionsJson(precautions), ...forecastToJson(plan) },
+  };
+}
+
 /** The shape is a contract with scripts. */
 export function enqueuedToJson({ counts }: CheckedRooms, { batch, added }: Enqueued): object {
   return {
@@ -186,6 +203,8 @@ const lookForCancelEveryMs = 1_000;
 export interface FillOptions extends EnqueueOptions, Pick<AddManyOptions, 'leaveWaiting'> {
   /** Whether a batch without space for its first room was never asked for. Default: where it is new. */
   mayForget?: boolean;
+  /** When a room was created at the latest, in milliseconds since the epoch. Default: as of its batch. */
+  guardOf?: (roomId: string) => number | undefined;
 }
 
 /**
@@ -198,13 +217,15 @@ export interface FillOptions extends EnqueueOptions, Pick<AddManyOptions, 'leave
  */
 export async function fillBatch(
   service: EnqueueService,
-  batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
+  batch: Pick<Batch, 'id' | 'createdAtMs' | 'isNew' | 'total' | 'precautions'>,
   rooms: AsyncIterable<readonly string[]>,
   { lane, notBeforeMs }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs'>,
   options: FillOptions,
 ): Promise<AddedMany> {
   const { database, config } = service;
   const { onProgress, signal, leaveWaiting, mayForget = batch.isNew } = options;
+  const { precautions } = batch;
+  const { guardOf = () => precautions.onlyCreatedBeforeMs } = options;
   const opened = await service.queue();
   const space = createSpaceCheck({
     readMemory: () => fromQueue(readMemory(opened.queue)),
@@ -243,6 +264,7 @@ export async function fillBatch(
     ...{ lane, notBeforeMs, signal, leaveWaiting, batchId: batch.id },
     deadlineMs: config.deadlineHours * 3_600_000,
     idOf: (roomId) => batchDestructionId(batch.id, batch.createdAtMs, roomId),
+    precautionsOf: (roomId) => ({ ...precautions, onlyCreatedBeforeMs: guardOf(roomId) }),
     /** What has not ended, neither under this batch nor under a destruction that it joined. */
     stillOpen: batch.isNew
       ? undefined

@@ -109,11 +109,11 @@ async function putList(
 
 async function putReplay(
   service: Service,
-  { batchId: id, batchCreatedAtMs: createdAtMs, begunTo, lane, total }: WaitingList,
+  { batchId: id, batchCreatedAtMs: createdAtMs, begunTo, lane, total, precautions }: WaitingList,
   signal: AbortSignal,
 ): Promise<number> {
   await markBegun(service.database, id, 1);
-  const batch = { id, createdAtMs, total, isNew: begunTo === 0 };
+  const batch = { id, createdAtMs, total, precautions, isNew: begunTo === 0 };
   const options = { onProgress: () => undefined, signal, mayForget: false };
   return (await fillReplay(service, batch, lane, options)).lastPriority;
 }
@@ -137,6 +137,7 @@ async function fill(
 ): Promise<number> {
   const { database } = service;
   const { batchId, partsId, begunTo, lane, notBeforeMs, batchCreatedAtMs: createdAtMs } = list;
+  const { precautions } = list;
   const isNew = what === 'fresh';
   const range = isNew ? { after: begunTo, upTo: lastPart } : { after: 0, upTo: begunTo };
   const total = await roomsBehind(database, partsId, range.after);
@@ -145,7 +146,7 @@ async function fill(
   const parts = partsOf(service, partsId, range);
   const { lastPriority } = await fillBatch(
     service,
-    { id: batchId, createdAtMs, isNew, total },
+    { id: batchId, createdAtMs, isNew, total, precautions },
     settled.through(isNew ? marked(service, batchId, parts) : parts),
     { lane, notBeforeMs },
     { onProgress: (rooms) => settled.dropUpTo(rooms), signal, mayForget: false },

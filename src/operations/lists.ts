@@ -15,8 +15,8 @@ import { listOf, type RoomList, type RoomListFormat } from '../room-list/room-li
 import { uniqueRooms } from '../room-list/two-passes.js';
 import { count } from '../text.js';
 import { recorded } from './actions.js';
-import type { Batch, EnqueueRequest } from './enqueue.js';
-import { forecast, forecastToJson } from './forecast.js';
+import { previewToJson, type Batch, type EnqueueRequest } from './enqueue.js';
+import { forecast } from './forecast.js';
 import { readOutlook } from './look-ahead.js';
 import { madeUpName } from './made-up-name.js';
 import {
@@ -28,7 +28,7 @@ import {
   type Protection,
 } from './rooms.js';
 import type { Service } from './service.js';
-import { checkDue } from './single-room.js';
+import { checkDue, checkPrecautions } from './single-room.js';
 
 export type { RoomListFormat };
 
@@ -99,12 +99,17 @@ function refuseMiscounted({ counts }: CheckedRooms, expect: number | undefined):
 export async function previewList(
   service: Service,
   { counts }: CheckedRooms,
-  { lane, notBeforeMs }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs'>,
+  {
+    lane,
+    notBeforeMs,
+    precautions = {},
+  }: Pick<EnqueueRequest, 'lane' | 'notBeforeMs' | 'precautions'>,
 ): Promise<object> {
   checkDue(notBeforeMs);
+  checkPrecautions(precautions, notBeforeMs);
   const outlook = await readOutlook(service, { rooms: counts.unique, lane });
   const plan = forecast({ rooms: counts.unique, outlook, nowMs: Date.now(), notBeforeMs });
-  return { dryRun: true, ...roomCountsToJson(counts), ...forecastToJson(plan) };
+  return previewToJson(counts, precautions, plan);
 }
 
 export interface ListRequest extends EnqueueRequest {
@@ -121,11 +126,13 @@ const partSize = 1_000;
  * Writes the list down. The same list under the same name by the same token, while its batch is
  * unfinished, is that batch.
  *
- * @throws ReaperError `NO_SPACE` where Redis has no space for it beside the lists that wait already.
+ * @throws ReaperError `NO_SPACE` where Redis has no space for it beside the lists that wait already,
+ *   `CONFLICT` where that batch has other precautions.
  */
 export async function keepList(service: Service, request: ListRequest): Promise<Batch> {
-  const { id, token, name, by, note, rooms, lane, notBeforeMs } = request;
+  const { id, token, name, by, note, rooms, lane, notBeforeMs, precautions = {} } = request;
   checkDue(notBeforeMs);
+  checkPrecautions(precautions, notBeforeMs);
   const { database, config } = service;
   const { unique } = rooms.counts;
   await refuseWithoutSpace(service, unique);
@@ -140,7 +147,7 @@ export async function keepList(service: Service, request: ListRequest): Promise<
         await writeParts(service, partsId, rooms);
         const batch = await openBatch(database, {
           ...{ id, sdkAppId: config.sdkAppId, name, madeUpName: madeUpName(Math.random) },
-          ...{ by, note, token, fingerprint: rooms.fingerprint, total: unique },
+          ...{ by, note, token, fingerprint: rooms.fingerprint, total: unique, precautions },
           list: { partsId, lane, notBeforeMs },
         });
         // It was asked for before, and waits already.

@@ -149,7 +149,7 @@ async function openAndFill(
 /** Puts the rooms of a replay on the queue; what they replace is not for anybody to retry any more. */
 export async function fillReplay(
   service: Service,
-  batch: Pick<ReplayBatch, 'id' | 'createdAtMs' | 'isNew' | 'total'>,
+  batch: Pick<ReplayBatch, 'id' | 'createdAtMs' | 'isNew' | 'total' | 'precautions'>,
   lane: 'urgent' | 'normal' | 'bulk',
   options: FillOptions,
 ): Promise<AddedMany> {

@@ -1,10 +1,12 @@
 /** One room that is asked for by itself: it goes before lists. */
-import { ReaperError } from '../errors.js';
+import type { Precautions } from '../destruction.js';
+import { invalid, ReaperError } from '../errors.js';
 import type { ProtectedRooms } from '../protected-rooms.js';
 import { addOrJoin, type Placement } from '../producer/add.js';
 import { lanes } from '../queue/job.js';
 import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
+import { createdBeforeProblem } from '../when.js';
 import { recorded } from './actions.js';
 import type { Service } from './service.js';
 
@@ -17,6 +19,7 @@ export interface RoomWish {
   notBeforeMs: number | undefined;
   note: string | undefined;
   by: string;
+  precautions?: Precautions;
 }
 
 export interface RoomAsked {
@@ -38,6 +41,15 @@ export function checkDue(notBeforeMs: number | undefined): void {
   );
 }
 
+/** @throws ReaperError `INVALID` where rooms that are due then cannot be newer than is asked for. */
+export function checkPrecautions(
+  { onlyCreatedBeforeMs: beforeMs }: Precautions,
+  dueMs = Date.now(),
+): void {
+  const problem = beforeMs === undefined ? undefined : createdBeforeProblem(beforeMs, dueMs);
+  if (problem !== undefined) throw invalid(`onlyCreatedBefore ${problem}`);
+}
+
 /**
  * @throws ReaperError `INVALID` where the RoomId or the time cannot be, `REFUSED` where the room is
  *   protected, `UNAVAILABLE` where the queue does not take it: it may have all the same, so ask again.
@@ -47,9 +59,10 @@ export async function askForRoom(
   wish: RoomWish,
   protectedRooms: ProtectedRooms,
 ): Promise<RoomAsked> {
-  const { id, roomId, lane, notBeforeMs, note: reason, by } = wish;
+  const { id, roomId, lane, notBeforeMs, note: reason, by, precautions = {} } = wish;
   checkRoomId(roomId);
   checkDue(notBeforeMs);
+  checkPrecautions(precautions, notBeforeMs);
   const entry = protectedRooms.protects(roomId);
   if (entry !== undefined) {
     const which = entry === roomId ? '' : ` by ${JSON.stringify(printable(entry))}`;
@@ -67,7 +80,7 @@ export async function askForRoom(
     const now = Date.now();
     const delayMs = notBeforeMs === undefined ? 0 : Math.max(0, Math.round(notBeforeMs - now));
     const destruction = {
-      ...{ id, roomId, batchId: undefined, requestedAtMs: now },
+      ...{ id, roomId, batchId: undefined, requestedAtMs: now, ...precautions },
       notAfterMs: Math.floor(now + delayMs + service.config.deadlineHours * 3_600_000),
     };
     const wishes = [{ destruction, priority: lanes[lane] }];

@@ -7,7 +7,7 @@ import { isMoving } from '../ledger/line.js';
 import type { SeenWorker } from '../ledger/workers.js';
 import { takeOverMs } from '../passing.js';
 import type { BatchStatus } from '../producer/options.js';
-import { deliveriesRemedy, isoTime, rounded } from '../text.js';
+import { deliveriesRemedy, isoTime, precautionsJson, rounded } from '../text.js';
 import { mostOfOneName, noSuchBatch } from './find-batch.js';
 import { secondsLeft } from './forecast.js';
 import type { Measured } from './explain.js';
@@ -284,6 +284,7 @@ function batchJson(batch: StatusBatch): BatchStatus {
     outcomes: countsOf(batch),
     by: batch.by,
     note: batch.note,
+    ...precautionsJson(batch.precautions),
     parentId: batch.parentId,
     replayOf: batch.origin,
     createdAt: isoTime(batch.createdAtMs),

@@ -1,5 +1,5 @@
 /** Putting any number of rooms on the queue: a producer's `destroyMany`, and batches. */
-import type { Destruction } from '../destruction.js';
+import type { Destruction, Precautions } from '../destruction.js';
 import { lanes } from '../queue/job.js';
 import type { OpenQueue } from '../queue/open.js';
 import { takeBackId } from '../queue/take-back.js';
@@ -23,6 +23,8 @@ export interface AddManyOptions {
   batchId: string | undefined;
   /** The id of a room's destruction. */
   idOf(roomId: string): string;
+  /** What is done before a room is destroyed. */
+  precautionsOf(roomId: string): Precautions;
   /**
    * For rooms that may have been added before, under the same ids: those of them that have not
    * ended. What waits already is asked for again and not added.
@@ -126,6 +128,7 @@ export async function addMany(
       batchId: options.batchId,
       requestedAtMs: now,
       notAfterMs,
+      ...options.precautionsOf(roomId),
     }));
     const { open, waiting } = await withoutTakenBack(await look(all));
     counts.finished += all.length - open.length;

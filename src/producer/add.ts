@@ -1,9 +1,10 @@
 /** Putting destructions on the queue. */
 import type { JobsOptions } from 'bullmq';
-import type { Destruction } from '../destruction.js';
+import type { Destruction, Precautions } from '../destruction.js';
 import {
   type DestroyJob,
   type DestroyQueue,
+  type JobData,
   type Lane,
   jobName,
   lanes,
@@ -169,7 +170,7 @@ export async function bringAllForward(
   const all = await Promise.all(
     wishes.map(async ({ destruction, priority }, index) => {
       const job = jobs[index];
-      return job && (await bringForward(job, priority, delayMs, destruction.notAfterMs));
+      return job && (await bringForward(job, priority, delayMs, destruction));
     }),
   );
   const count = (outcome: 'earlier' | 'moved') => all.filter((each) => each === outcome).length;
@@ -237,11 +238,13 @@ const turnSlack = 4;
 
 /**
  * Brings a pending destruction forward where the new request is more urgent, or due
- * sooner, and gives it the new request's deadline where that is later. Asks the queue
- * nothing where there is nothing to change.
+ * sooner, and gives it the new request's deadline where that is later. Its precautions
+ * become those of both, so that each gets what it asked for. Asks the queue nothing where
+ * there is nothing to change.
  *
  * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked; ask again.
  * @param priority - what the new request would have given it.
+ * @param wanted - what the new request asks for.
  * @returns `earlier` where it is due before the new request asks for: nothing is put off; `moved` where
  *   it goes, or is due, sooner than before.
  */
@@ -249,13 +252,13 @@ export async function bringForward(
   job: DestroyJob,
   priority: number,
   delayMs: number,
-  notAfterMs: number,
+  wanted: Pick<Destruction, 'notAfterMs' | keyof Precautions>,
 ): Promise<'earlier' | 'moved' | 'left'> {
   let moved = goesBefore(priority, job.priority);
   if (moved) await changePending(() => job.changePriority({ priority }));
-  const data = { ...job.data };
+  const data = withPrecautionsOfBoth(job.data, wanted);
   const standing = notAfterOf(data, job.timestamp) ?? 0;
-  if (notAfterMs > standing + deadlineSlackMs) data.n = notAfterMs;
+  if (wanted.notAfterMs > standing + deadlineSlackMs) data.n = wanted.notAfterMs;
   // A job without a delay waits or is in hand. One with a delay may be taken up this very
   // moment: then there is nothing to bring forward.
   let standingDueMs = 0;
@@ -272,11 +275,24 @@ export async function bringForward(
       moved = true;
     }
   }
-  if (data.n !== job.data.n || data.d !== job.data.d) {
+  if ((['n', 'd', 'g', 's'] as const).some((name) => data[name] !== job.data[name])) {
     await changePending(() => job.updateData(data));
   }
   const isEarlier = delayMs > 0 && standingDueMs < Date.now() + delayMs - dueSlackMs;
   return isEarlier ? 'earlier' : moved ? 'moved' : 'left';
+}
+
+/** Who asks for the room whenever it was created gets it, and so does who wants a snapshot. */
+function withPrecautionsOfBoth(standing: JobData, wanted: Precautions): JobData {
+  const { g: before, ...data } = standing;
+  const { onlyCreatedBeforeMs, snapshot } = wanted;
+  return {
+    ...data,
+    ...(before === undefined || onlyCreatedBeforeMs === undefined
+      ? {}
+      : { g: Math.max(before, onlyCreatedBeforeMs) }),
+    ...(snapshot === true ? { s: 1 } : {}),
+  };
 }
 
 function goesBefore(priority: number, standing: number): boolean {

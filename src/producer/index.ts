@@ -154,7 +154,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
     async destroy(roomId, destroyOptions = {}) {
       const problem = problemOf(roomId);
       if (problem !== undefined) throw invalid(problem);
-      const delayMs = readDestroyOptions(destroyOptions);
+      const { delayMs, precautions } = readDestroyOptions(destroyOptions);
       const now = Date.now();
       const destruction: Destruction = {
         id: newId(),
@@ -162,6 +162,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
         batchId: undefined,
         requestedAtMs: now,
         notAfterMs: Math.floor(now + delayMs + deadlineMs),
+        ...precautions,
       };
       const lane = destroyOptions.urgent ? 'urgent' : 'normal';
       const wish = { destruction, priority: lanes[lane] };
@@ -179,13 +180,15 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
       if (!isIterable(roomIds)) {
         throw invalid(`roomIds must be an iterable of RoomIds, got ${typeof roomIds}`);
       }
-      const delayMs = readManyOptions(manyOptions);
+      const { delayMs, precautions } = readManyOptions(manyOptions);
       const { batch, by = 'a service', note, onInvalid, onProgress } = manyOptions;
       const lane = manyOptions.urgent ? 'urgent' : 'bulk';
       const notBeforeMs = delayMs > 0 ? Date.now() + delayMs : undefined;
       if (batch !== undefined) {
         const asked = { rooms: roomIds, name: batch, by, note, lane, notBeforeMs } as const;
-        return (await batches()).add({ ...asked, problemOf, onInvalid, onProgress });
+        return (await batches()).add({
+          ...{ ...asked, precautions, problemOf, onInvalid, onProgress },
+        });
       }
       let [requested, refused] = [0, 0];
       const space = createSpaceCheck({ readMemory: () => fromQueue(readMemory(opened.queue)) });
@@ -219,6 +222,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
           ...{ lane, notBeforeMs, deadlineMs },
           batchId: undefined,
           idOf: newId,
+          precautionsOf: () => precautions,
           beforeAdding: (settled) => space.beforeAdding(settled),
           onProgress: (counts) => onProgress?.(withAdded(counts)),
         }),

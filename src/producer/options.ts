@@ -1,9 +1,10 @@
 /** What callers may pass, and the check of it: those without types pass anything, and what is ignored may destroy a room now. */
-import type { OutcomeCounts } from '../destruction.js';
+import type { OutcomeCounts, Precautions } from '../destruction.js';
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
 import { keyPrefixProblem, ledgerSchemes, queueSchemes, storeUrlProblem } from '../store-url.js';
 import { tlsProblem, type TlsOptions } from '../tls-options.js';
+import { createdBeforeProblem } from '../when.js';
 
 export interface ProducerOptions {
   /** A URL of Redis or Postgres, or `embedded`: the QUEUE_URL of the workers. */
@@ -36,6 +37,13 @@ export interface DestroyOptions {
   at?: Date;
   /** Before everything else that waits. Default false. */
   urgent?: boolean;
+  /**
+   * Only a room that was created by then, with a look at it before it is destroyed; another is left alone
+   * and ends as `recreated`. A RoomId can be created again.
+   */
+  onlyCreatedBefore?: Date;
+  /** Read its statistics before it is destroyed, so that they are not lost with an answer. Default false. */
+  snapshot?: boolean;
 }
 
 export interface DestroyManyOptions extends DestroyOptions {
@@ -87,6 +95,9 @@ export interface BatchStatus {
   outcomes: OutcomeCounts;
   by: string | undefined;
   note: string | undefined;
+  /** What is done before its rooms are destroyed, where that was asked for; of a replay, each room has a time of its own. */
+  onlyCreatedBefore?: string | undefined;
+  snapshot?: true | undefined;
   /** Of a replay: the batch that its rooms came from, where it is one, and what chose them. */
   parentId: string | undefined;
   replayOf: string | undefined;
@@ -121,7 +132,7 @@ const ofProducer = [
   'dataDir',
   'onError',
 ] as const;
-const ofDestroy = ['delayMs', 'at', 'urgent'] as const;
+const ofDestroy = ['delayMs', 'at', 'urgent', 'onlyCreatedBefore', 'snapshot'] as const;
 const ofDestroyMany = [...ofDestroy, 'batch', 'note', 'by', 'onInvalid', 'onProgress'] as const;
 
 /** Longest name, asker and note of a batch, in characters, as of the command line. */
@@ -180,14 +191,21 @@ function checkTls(name: string, tls: unknown, urlName: string, url: string | und
   }
 }
 
-/** @returns how long to wait, in milliseconds. @throws ReaperError `INVALID`. */
-export function readDestroyOptions(options: DestroyOptions): number {
-  refuseUnknown(options, ofDestroy);
-  return readDelay(options);
+/** What is asked for, checked. */
+interface Asked {
+  /** How long to wait, in milliseconds. */
+  delayMs: number;
+  precautions: Precautions;
 }
 
-/** @returns how long to wait, in milliseconds. @throws ReaperError `INVALID`. */
-export function readManyOptions(options: DestroyManyOptions): number {
+/** @throws ReaperError `INVALID`. */
+export function readDestroyOptions(options: DestroyOptions): Asked {
+  refuseUnknown(options, ofDestroy);
+  return readAsked(options);
+}
+
+/** @throws ReaperError `INVALID`. */
+export function readManyOptions(options: DestroyManyOptions): Asked {
   refuseUnknown(options, ofDestroyMany);
   mustBeFunction('onInvalid', options.onInvalid);
   mustBeFunction('onProgress', options.onProgress);
@@ -200,7 +218,22 @@ export function readManyOptions(options: DestroyManyOptions): number {
     if (options.batch === undefined)
       throw invalid(`${name} must have a batch; name it, or leave ${name} out`);
   }
-  return readDelay(options);
+  return readAsked(options);
+}
+
+function readAsked(options: DestroyOptions): Asked {
+  const delayMs = readDelay(options);
+  const { onlyCreatedBefore: before, snapshot } = options;
+  if (snapshot !== undefined && typeof snapshot !== 'boolean') {
+    throw invalid(`snapshot must be true or false, got ${shown(snapshot)}`);
+  }
+  if (before === undefined) return { delayMs, precautions: { snapshot } };
+  const onlyCreatedBeforeMs = before instanceof Date ? before.getTime() : Number.NaN;
+  const problem = Number.isNaN(onlyCreatedBeforeMs)
+    ? 'must be a Date'
+    : createdBeforeProblem(onlyCreatedBeforeMs, Date.now() + delayMs);
+  if (problem === undefined) return { delayMs, precautions: { onlyCreatedBeforeMs, snapshot } };
+  throw invalid(`onlyCreatedBefore ${problem}, got ${shown(before)}`);
 }
 
 function readDelay({ delayMs, at, urgent }: DestroyOptions): number {

@@ -17,6 +17,11 @@ export const time = z.iso
   .transform((value) => Date.parse(value))
   .meta({ example: '2026-11-23T02:30:00Z' });
 
+export const createdBefore = time.meta({
+  description:
+    'only rooms that were created by then; another one ends as `recreated`, and nothing is sent for it',
+});
+
 /** Of a query: a whole number, in text. */
 const integer = (minimum: number, maximum: number) =>
   z

@@ -17,6 +17,7 @@ const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
   cancelledAtMs: undefined,
   cancelledBy: undefined,
   ratePerSecond: 0,
+  precautions: {},
   destroyed: 0,
   destroyed_statistics_lost: 0,
   already_gone: 0,

@@ -106,6 +106,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       cancelledAtMs: undefined,
       cancelledBy: undefined,
       ratePerSecond: 0,
+      precautions: {},
     },
     summary: {
       ...createTally().result(),

@@ -36,6 +36,42 @@ test('a dry run counts what waits ahead on a queue that can be reached, and chan
   expect(await keys()).toBe(before);
 });
 
+test('what is done before rooms are destroyed is said, and goes into their jobs', async () => {
+  const { env, sdkAppId } = await openStage();
+  const options = {
+    cwd: folderWith({ 'rooms.txt': lines(roomIds(2)) }),
+    env: { ...env, ...(await redisAndPostgres()) },
+  };
+  const flags = ['--only-created-before', '2026-01-02T03:04:05Z', '--snapshot'];
+  const dry = await run(['destroy', 'rooms.txt', '--dry-run', '--json', ...flags], options);
+  const enqueued = await run(['enqueue', 'rooms.txt', ...flags], options);
+  const words =
+    /^rooms created after 2026-01-02 11:04:05 UTC\+8 are left alone\nstatistics are read before each room is destroyed\n/;
+  expect([dry.stderr, enqueued.stderr]).toEqual([
+    expect.stringMatching(words),
+    expect.stringMatching(words),
+  ]);
+  expect(JSON.parse(dry.stdout)).toMatchObject({
+    ...{ onlyCreatedBefore: '2026-01-02T03:04:05.000Z', snapshot: true },
+  });
+  const [status, ended] = await Promise.all([
+    run(['status'], options),
+    run(['destroy', '--room', 'a', '--only-created-before', '2999-01-01T00:00:00Z'], options),
+  ]);
+  expect(status.stdout).toMatch(/ {2}rooms created after 2026-01-02 .* are left alone\n {2}stat/);
+  expect(ended).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /--only-created-before must be over when the rooms are due/,
+    ) as string,
+  });
+  const data = await withRedis(options.env.QUEUE_URL, async (redis) => {
+    const [id = ''] = await redis.zrange(`bull:room-reaper-${sdkAppId}:prioritized`, '0', '0');
+    return redis.hget(`bull:room-reaper-${sdkAppId}:${id}`, 'data');
+  });
+  expect(JSON.parse(data ?? '')).toMatchObject({ g: Date.UTC(2026, 0, 2, 3, 4, 5), s: 1 });
+});
+
 test('a dry run makes no tables where the ledger has none', async () => {
   const { env } = await openStage();
   const stores = await redisAndPostgres(createFreshDatabase);

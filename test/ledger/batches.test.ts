@@ -69,7 +69,37 @@ describe('opening', () => {
     const first = list();
     const { createdAtMs } = await openBatch(ledger.database, first);
     const again = await openBatch(ledger.database, { ...first, id: newId() });
-    expect(again).toEqual({ id: first.id, name: first.name, total: 2, createdAtMs, isNew: false });
+    expect(again).toEqual({
+      ...{ id: first.id, name: first.name, total: 2, createdAtMs, isNew: false },
+      precautions: { snapshot: false, onlyCreatedBeforeMs: undefined },
+    });
+  });
+
+  test('a batch that goes on keeps its precautions, and takes no others', async () => {
+    const precautions = { snapshot: true, onlyCreatedBeforeMs: 1_700_000_000_123 };
+    const first = list({ precautions });
+    await openBatch(ledger.database, first);
+    const again = (changes: Partial<NewBatch>) =>
+      openBatch(ledger.database, { ...first, id: newId(), ...changes });
+    for (const same of [precautions, {}, { snapshot: true }, { snapshot: false }]) {
+      expect(await again({ precautions: same })).toMatchObject({ id: first.id, precautions });
+    }
+    expect(await read(first.sdkAppId)).toMatchObject([{ precautions }]);
+    const refused = {
+      code: 'CONFLICT',
+      message: expect.stringMatching(
+        `batch ${first.id} of this very list is not finished and was asked for so that rooms created after 2023-11-1.* are left alone, and statistics are read before`,
+      ) as string,
+    };
+    const own = { partsId: newId(), lane: 'bulk', notBeforeMs: undefined };
+    const other = { onlyCreatedBeforeMs: 1_700_000_000_124 };
+    await expect(again({ precautions: other, list: own })).rejects.toMatchObject(refused);
+    expect(await ledger.sql('select from room_reaper.lists')).toEqual([]);
+
+    const plain = list();
+    await openBatch(ledger.database, plain);
+    const wished = openBatch(ledger.database, { ...plain, id: newId(), precautions });
+    await expect(wished).rejects.toThrow(/was asked for without it\. Ask as before/);
   });
 
   test('a batch without a name gets a made-up one, and continues one without a name', async () => {

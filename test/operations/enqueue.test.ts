@@ -58,6 +58,23 @@ test('a list is put on the queue as a batch, and asked for again it is the same 
   expect(await depthOf(service)).toMatchObject({ waiting: 600, lanes: { bulk: 600 } });
 });
 
+test('its jobs have its precautions, also where it goes on and nobody says them again', async () => {
+  const service = await services.open();
+  const precautions = { onlyCreatedBeforeMs: Date.now() - 5_000, snapshot: true };
+  await enqueueRooms(service, await requestFor(['a'], { precautions }), quietly());
+  const { queue } = await service.queue();
+  const dataOf = async () => (await queue.getPrioritized()).map(({ data }) => data);
+  const wished = { r: 'a', g: precautions.onlyCreatedBeforeMs, s: 1 };
+  expect(await dataOf()).toMatchObject([wished]);
+
+  await queue.drain();
+  await enqueueRooms(service, await requestFor(['a']), quietly());
+  expect(await dataOf()).toMatchObject([wished]);
+  const other = await requestFor(['a'], { precautions: { onlyCreatedBeforeMs: 1e12 } });
+  await expect(enqueueRooms(service, other, quietly())).rejects.toMatchObject({ code: 'CONFLICT' });
+  expect(await dataOf()).toMatchObject([wished]);
+});
+
 test('a room that waits under another batch is joined, and its outcome will count for both', async () => {
   const service = await services.open();
   await enqueueRooms(service, await requestFor(['a', 'b']), quietly());

@@ -27,8 +27,9 @@ test('a batch is known by its name from its first room to its end', async () => 
   const { producer, config, sdkAppId, urls } = await openOnServers();
   await producer.destroy('joined');
   const told: ManyAdded[] = [];
+  const onlyCreatedBefore = new Date();
   const asked = await producer.destroyMany(['a', 'b', 'joined', 'a'], {
-    ...{ batch: 'evening', by: 'ada', note: 'after the event' },
+    ...{ batch: 'evening', by: 'ada', note: 'after the event', onlyCreatedBefore },
     onProgress: (counts) => told.push({ ...counts }),
   });
   expect(asked).toMatchObject({ requested: 4, added: 2, pending: 2, invalid: 0, finished: 0 });
@@ -37,6 +38,7 @@ test('a batch is known by its name from its first room to its end', async () => 
   expect(before).toMatchObject({
     ...{ id: asked.batchId, name: 'evening', by: 'ada', note: 'after the event' },
     ...{ total: 3, finished: 0, finishedAt: undefined },
+    ...{ onlyCreatedBefore: onlyCreatedBefore.toISOString(), snapshot: undefined },
   });
 
   const worker = await startWorker(config, { log: pino({ level: 'silent' }) });

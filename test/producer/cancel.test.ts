@@ -122,6 +122,7 @@ describe.each(places)('a room that is taken back, on %s', (_name, open) => {
           ...{ lane: 'normal', notBeforeMs: undefined, deadlineMs: hour, batchId },
           ...{ leaveWaiting: true, idOf: (roomId) => ids.get(roomId) ?? '' },
           stillOpen: (all) => Promise.resolve(all),
+          precautionsOf: () => ({}),
           beforeAdding: () => Promise.resolve(),
           onProgress: () => undefined,
         },

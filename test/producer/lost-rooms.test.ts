@@ -123,6 +123,7 @@ describe.each(places)('a room whose job is lost, on %s', (name, open) => {
           ...{ lane: 'normal', notBeforeMs: undefined, deadlineMs: 3_600_000, batchId: undefined },
           ...{ leaveWaiting, idOf: (roomId) => ids.get(roomId) ?? '' },
           stillOpen: (all) => Promise.resolve(all),
+          precautionsOf: () => ({}),
           beforeAdding: () => Promise.resolve(),
           onProgress: () => undefined,
         },

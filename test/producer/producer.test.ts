@@ -127,6 +127,45 @@ describe('destroying one room', () => {
     expect(job.timestamp).toBeLessThanOrEqual(Date.now());
   });
 
+  test('what is done before it is destroyed goes with the room, and with each of many', async () => {
+    const onlyCreatedBefore = new Date(Date.now() - minute);
+    const wish = { onlyCreatedBefore, snapshot: true };
+    const data = { g: onlyCreatedBefore.getTime(), s: 1 };
+    const { destructionId } = await producer.destroy('a', wish);
+    expect((await jobOf(destructionId)).data).toEqual({ r: 'a', l: 24 * hour, ...data });
+    await producer.destroyMany(['b', 'c'], wish);
+    const jobs = await opened.queue.getPrioritized();
+    expect(jobs.map((job) => job.data)).toMatchObject([data, data, data]);
+  });
+
+  test('of two that ask for a room each gets what it asks for', async () => {
+    const at = (ms: number) => ({ onlyCreatedBefore: new Date(Date.now() - ms) });
+    const [early, late] = [at(hour), at(minute)];
+    const { destructionId } = await producer.destroy('room', early);
+    const data = async () => (await jobOf(destructionId)).data;
+    await producer.destroy('room', late);
+    expect(await data()).toHaveProperty('g', late.onlyCreatedBefore.getTime());
+    await producer.destroy('room', { ...early, snapshot: true });
+    expect(await data()).toMatchObject({ g: late.onlyCreatedBefore.getTime(), s: 1 });
+    // Whoever asks without a time wants the room destroyed, whenever it was created.
+    await producer.destroy('room');
+    expect(await data()).toEqual({ r: 'room', l: 24 * hour, s: 1 });
+    await producer.destroy('room', early);
+    expect(await data()).toEqual({ r: 'room', l: 24 * hour, s: 1 });
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['a time to come', { onlyCreatedBefore: new Date(Date.now() + hour) }, /must be over when/],
+    ['seconds', { onlyCreatedBefore: new Date(1_764_000_000) }, /must be a time since 2020/],
+    ['a text', { onlyCreatedBefore: '23:00' }, /onlyCreatedBefore must be a Date, got "23:00"/],
+    ['no time', { onlyCreatedBefore: new Date(Number.NaN) }, /must be a Date, got no time/],
+    ['a snapshot of yes', { snapshot: 'yes' }, /snapshot must be true or false, got "yes"/],
+  ])('%s is refused, for one and for many', async (_, options, message) => {
+    await expect(producer.destroy('room', options)).rejects.toThrow(message);
+    await expect(producer.destroyMany(['room'], options)).rejects.toThrow(message);
+    expect(await depth()).toMatchObject({ waiting: 0 });
+  });
+
   test('a delayed room waits, and its deadline counts from when it is due', async () => {
     const before = Date.now();
     const { destructionId } = await producer.destroy('room', { delayMs: 30 * minute });
@@ -214,7 +253,7 @@ describe('a room that has a pending destruction', () => {
     const job = await opened.queue.getJob(destructionId);
     if (job === undefined) throw new Error('the job is not on the queue');
     await job.remove();
-    await bringForward(job, lanes.urgent, 0, Date.now() + hour);
+    await bringForward(job, lanes.urgent, 0, { notAfterMs: Date.now() + hour });
     expect(await opened.queue.getJob(destructionId)).toBeUndefined();
   });
 
@@ -590,7 +629,9 @@ describe('a Redis that is away', () => {
       const job = await mine.queue.getJob(added?.destructionId ?? '');
       if (job === undefined) throw new Error('the job is not on the queue');
       await server.kill();
-      await expect(bringForward(job, lanes.urgent, 0, Date.now())).rejects.toMatchObject({
+      await expect(
+        bringForward(job, lanes.urgent, 0, { notAfterMs: Date.now() }),
+      ).rejects.toMatchObject({
         name: 'ReaperError',
         code: 'UNAVAILABLE',
       });

@@ -389,7 +389,7 @@ describe.each(places)('a queue on %s', (name, open) => {
     const first = await addBatch('long', 12);
     const waiting = await opened.queue.getPrioritized();
     const [far, near] = [waiting[11], waiting[3]];
-    for (const job of [far, near]) if (job) await bringForward(job, first, 0, 0);
+    for (const job of [far, near]) if (job) await bringForward(job, first, 0, { notAfterMs: 0 });
     const jobs = await readJobs(opened.queue, [far?.id ?? '', near?.id ?? '', 'nobody']);
     expect(jobs.map((job) => job?.priority)).toEqual([first, first + 3, undefined]);
     expect((await work(12)).slice(0, 3)).toEqual(['long-0', 'long-11', 'long-1']);

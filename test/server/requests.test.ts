@@ -54,7 +54,39 @@ describe.each(places)('on %s', (place) => {
     expect((await room({ roomId, urgent: true })).json).toMatchObject({ state: 'brought_forward' });
   });
 
+  test('what is done before rooms are destroyed reaches their jobs, of one and of a list', async () => {
+    const [roomId = ''] = fresh(1);
+    const onlyCreatedBefore = new Date(Date.now() - 60_000).toISOString();
+    const data = { g: Date.parse(onlyCreatedBefore), s: 1 };
+    const dataOf = async (room: string) => {
+      const { queue } = await app.service.queue();
+      const id = await queue.getDeduplicationJobId(room);
+      const job = id === null ? undefined : await queue.getJob(id);
+      return job?.data;
+    };
+    await room({ roomId, onlyCreatedBefore, snapshot: true });
+    expect(await dataOf(roomId)).toMatchObject({ r: roomId, ...data });
+
+    const rooms = fresh(2);
+    const query = `?onlyCreatedBefore=${onlyCreatedBefore}&snapshot=true`;
+    expect((await list(lines(rooms), `${query}&dryRun=true`)).json).toMatchObject({
+      ...{ dryRun: true, onlyCreatedBefore, snapshot: true },
+    });
+    const answer = await list(lines(rooms), query);
+    await expect.poll(() => state(idOf(answer))).toBe('waiting');
+    expect(await dataOf(rooms[1] ?? '')).toMatchObject(data);
+    expect((await app.ask(`/v1/batches/${idOf(answer)}`)).json).toMatchObject({
+      ...{ onlyCreatedBefore, snapshot: true },
+    });
+    expect(idOf(await list(lines(rooms)))).toBe(idOf(answer));
+    const other = await list(lines(rooms), '?onlyCreatedBefore=2025-01-01T00:00:00Z');
+    expect(other).toMatchObject({ status: 409, json: { code: 'CONFLICT' } });
+    const toCome = await list(lines(rooms), '?onlyCreatedBefore=2099-01-01T00:00:00Z');
+    expect(toCome).toMatchObject({ status: 422, json: { code: 'INVALID' } });
+  });
+
   test.each([
+    ['a guard that is to come', { roomId: 'a', onlyCreatedBefore: '2099-01-01T00:00:00Z' }],
     ['no RoomId', {}],
     ['one that is none', { roomId: 'café' }],
     ['one that is no text', { roomId: 42 }],

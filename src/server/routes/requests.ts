@@ -1,5 +1,6 @@
 /** What asks for rooms to be destroyed: one, or a list. */
 import { z } from '@hono/zod-openapi';
+import type { Precautions } from '../../destruction.js';
 import { ReaperError } from '../../errors.js';
 import { answerOnce } from '../../operations/answers.js';
 import {
@@ -15,7 +16,7 @@ import { createPlaces } from '../places.js';
 import { listFormatOf, listFormats, readListBody } from '../read-list.js';
 import { readJson } from '../read-request.js';
 import { answered, asActor, route, type Asked, type Reply } from '../route.js';
-import { expected, flag, note, roomId, seconds, time } from '../schemas.js';
+import { createdBefore, expected, flag, note, roomId, seconds, time } from '../schemas.js';
 
 const tooManyTimes = 'delaySeconds and at must not both be given; keep one';
 
@@ -31,6 +32,19 @@ function dueOf({ delaySeconds, at }: Due): number | undefined {
   return at ?? (delaySeconds === undefined ? undefined : Date.now() + delaySeconds * 1_000);
 }
 
+const snapshotMeta = {
+  description:
+    'read its statistics before it is destroyed, so that they are not lost with an answer',
+};
+
+/** What is asked for in either way. */
+function precautionsOf(asked: {
+  onlyCreatedBefore?: number | undefined;
+  snapshot?: boolean | undefined;
+}): Precautions {
+  return { onlyCreatedBeforeMs: asked.onlyCreatedBefore, snapshot: asked.snapshot };
+}
+
 export const destroyRoom = route(
   {
     ...{ method: 'post', path: '/v1/rooms', role: 'producer', takesKey: true },
@@ -40,6 +54,8 @@ export const destroyRoom = route(
       urgent: z.boolean().optional(),
       delaySeconds: z.number().min(0).optional(),
       at: time.optional(),
+      onlyCreatedBefore: createdBefore.optional(),
+      snapshot: z.boolean().optional().meta(snapshotMeta),
       note: note.optional(),
     }),
     answers: {
@@ -59,10 +75,15 @@ export const destroyRoom = route(
     const request = { token: principal.name, key, payload, dueMs: notBeforeMs };
     const lane = body.urgent === true ? 'urgent' : 'normal';
     const wish = { lane, notBeforeMs, roomId: body.roomId, note: body.note } as const;
+    const precautions = precautionsOf(body);
     const service = asActor(asked);
     return answered(
       await answerOnce(service, request, (id) =>
-        askForRoom(service, { ...wish, id, by: principal.name }, context.protection.rooms),
+        askForRoom(
+          service,
+          { ...wish, id, precautions, by: principal.name },
+          context.protection.rooms,
+        ),
       ),
     );
   },
@@ -74,6 +95,8 @@ const listQuery = z.strictObject({
   urgent: flag.optional(),
   delaySeconds: seconds.optional(),
   at: time.optional(),
+  onlyCreatedBefore: createdBefore.optional(),
+  snapshot: flag.optional().meta(snapshotMeta),
   skipInvalid: flag.optional(),
   skipProtected: flag.optional(),
   expect: expected.optional(),
@@ -137,7 +160,8 @@ async function keep(
 ): Promise<Reply> {
   const { context, principal, query, key } = asked;
   const { name, note: why, urgent, dryRun } = query;
-  const place = { lane: urgent === true ? 'urgent' : 'bulk', notBeforeMs: dueOf(query) } as const;
+  const lane = urgent === true ? 'urgent' : 'bulk';
+  const place = { lane, notBeforeMs: dueOf(query), precautions: precautionsOf(query) } as const;
   const service = asActor(asked);
   if (dryRun === true) return { json: await previewList(service, rooms, place) };
   const payload = ['POST /v1/batches', query, rooms.fingerprint, rooms.counts];
