@@ -18,7 +18,7 @@ export interface Io {
 export const exitCodes = {
   /** Every room is gone. */
   ok: 0,
-  /** Some room is not: rejected, failed, expired or cancelled. */
+  /** Some room is not: recreated, rejected, failed, expired or cancelled. */
   notGone: 1,
   /** Usage or configuration, or a server that cannot be reached. */
   usage: 2,

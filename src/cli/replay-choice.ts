@@ -15,7 +15,7 @@ export interface ChoiceFlags {
   force?: boolean;
 }
 
-const goneIsNot = '; rooms that are gone are not replayed';
+const goneIsNot = '; rooms that are gone, or were created again, are not replayed';
 
 export type Choice = Pick<ReplayRequest, 'codes' | 'outcomes' | 'endedFromMs' | 'roomIds'>;
 

@@ -1,6 +1,6 @@
 /** What a replay says before it does it. */
 import { columnsOf, padded } from '../layout.js';
-import type { ReplayFate, ReplayPlan } from '../operations/replay.js';
+import { replayGuard, type ReplayFate, type ReplayPlan } from '../operations/replay.js';
 import { printable } from '../redact.js';
 import { clockTime, count, duration, rooms } from '../text.js';
 
@@ -10,6 +10,7 @@ const fateWords: Readonly<Record<ReplayFate, string>> = {
   pending: 'left out: another destruction of the room is under way',
   protected: 'left out: protected',
   refused: 'left out: the API refused the room for good and would again; --force asks all the same',
+  recreated: 'left out: created again since, so it is another room; ask for it anew',
   cancelled: 'left out: taken back on purpose; --outcome cancelled asks again',
 };
 
@@ -32,6 +33,7 @@ export function planToText({ groups, forecast }: ReplayPlan): string {
     const once = held === undefined ? '' : `, once the line runs: it is ${held}`;
     lines.push(
       `${rooms(total)}: ${duration(seconds - aheadSeconds)}${before}; done ${clockTime(doneAtMs)} if nothing else comes${once}`,
+      replayGuard,
     );
   }
   return lines.join('\n');

@@ -64,6 +64,7 @@ export const fateWords: Readonly<Record<string, string>> = {
   replay: 'are asked for again',
   refused: 'stay out: refused for good, and would be again',
   protected: 'stay out: protected',
+  recreated: 'stay out: created again since, so they are other rooms',
   cancelled: 'stay out: somebody cancelled them',
   pending: 'stay out: asked for again already',
   gone: 'stay out: gone since',

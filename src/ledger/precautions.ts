@@ -18,6 +18,18 @@ export function readPrecautions(row: PrecautionsRow): Precautions {
   return { snapshot: row.snapshot, onlyCreatedBeforeMs: row.only_created_before ?? undefined };
 }
 
+/**
+ * SQL: when the room of a destruction was meant, for what asks for it again: what is created later is
+ * another room. It was there when the first request was sent, or could be.
+ *
+ * @param destruction - a row of `destructions`.
+ */
+export function firstAskedFor(destruction: string): string {
+  return `coalesce(${destruction}.only_created_before,
+    (select min(t.sent_at) from room_reaper.attempts t where t.destruction_id = ${destruction}.id),
+    ${destruction}.requested_at)`;
+}
+
 /** A batch goes on as it began: rooms of it may be on the queue, or destroyed, by now. */
 export function otherPrecautions(batchId: string, its: Precautions): ReaperError {
   const has = describePrecautions(its).join(', and ');

@@ -2,11 +2,13 @@
  * Destructions that are begun anew: their job was retried from BullMQ's failed set
  * (src/worker/came-back.ts).
  */
-import type { Database } from './database.js';
+import { readColumn, type Database } from './database.js';
+import { firstAskedFor } from './precautions.js';
 
 /**
  * $1 destruction id. Takes an outcome back: the row is open again and its attempts are kept,
- * the counter of its batch follows, and the batches that wait for it have not ended.
+ * the counter of its batch follows, and the batches that wait for it have not ended. A room that
+ * was created after it was first asked for is another one from now on.
  *
  * Nothing happens, and nothing is returned, where it is open, where the room is gone, where
  * it was cancelled, or where it was begun anew before and its job has not been in the failed
@@ -15,14 +17,14 @@ import type { Database } from './database.js';
  */
 const reopenSql = `
 with before as materialized (
-  select d.id, d.batch_id, d.outcome from room_reaper.destructions d
+  select d.id, d.batch_id, d.outcome, ${firstAskedFor('d')} as guard from room_reaper.destructions d
    where d.id = $1 and d.outcome in ('rejected', 'failed', 'expired') and d.reopened_at is null
      for update
 ),
 opened as (
   update room_reaper.destructions d
      set outcome = null, error_code = null, error_info = null, request_id = null, finished_at = null,
-         reopened = d.reopened + 1, reopened_at = clock_timestamp()
+         reopened = d.reopened + 1, reopened_at = clock_timestamp(), only_created_before = b.guard
     from before b where d.id = b.id
 ),
 waiting as (
@@ -41,11 +43,18 @@ counted as (
          expired = b.expired - case when b.id = f.batch_id and f.outcome = 'expired' then 1 else 0 end
     from batch_locks k, before f where b.id = k.id
 )
-select id from before`;
+select extract(epoch from guard)::float8 * 1000 as guard from before`;
 
-/** @returns whether it is open again. */
-export async function reopenDestruction(database: Database, id: string): Promise<boolean> {
-  return (await database.query('reopen', reopenSql, [id])).length > 0;
+/**
+ * @returns where it is open again: since when another room may have its RoomId, in milliseconds since
+ *   the epoch.
+ */
+export async function reopenDestruction(
+  database: Database,
+  id: string,
+): Promise<number | undefined> {
+  const [guardMs] = await readColumn<number>(database, 'reopen', reopenSql, [id]);
+  return guardMs === undefined ? undefined : Math.floor(guardMs);
 }
 
 /** $1 destruction ids, $2 when each was put there (epoch ms, on the database's clock). */

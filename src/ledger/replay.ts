@@ -8,9 +8,14 @@
 import { readColumn, type Database } from './database.js';
 import type { Outcome } from '../destruction.js';
 import type { Batch, NewBatch } from './batches.js';
-import { precautionsOf, readPrecautions, type PrecautionsRow } from './precautions.js';
+import {
+  firstAskedFor,
+  precautionsOf,
+  readPrecautions,
+  type PrecautionsRow,
+} from './precautions.js';
 
-/** Outcomes after which a room may be asked for again. */
+/** Outcomes after which a room may be asked for again; one that was created again is another, and asked for anew. */
 export const replayable = ['failed', 'expired', 'rejected', 'cancelled'] as const;
 
 export interface ReplayChoice {
@@ -39,6 +44,8 @@ export type ReplayFate =
   | 'protected'
   /** The API refused it for good: it would again. */
   | 'refused'
+  /** Another room has its RoomId since: it would be left alone again. */
+  | 'recreated'
   /** Somebody took it back, and cancelled rooms were not asked for. */
   | 'cancelled';
 
@@ -53,7 +60,7 @@ const roomsCte = `
 chosen as (
   select distinct d.room_id
     from room_reaper.destructions d
-   where d.sdk_app_id = $1 and d.outcome in (${replayable.map((outcome) => `'${outcome}'`).join(', ')})
+   where d.sdk_app_id = $1 and d.outcome in (${[...replayable, 'recreated'].map((outcome) => `'${outcome}'`).join(', ')})
      and ($2::text is null or d.batch_id = $2
        or d.id in (select destruction_id from room_reaper.batch_joins where batch_id = $2))
      and ($3::int[] is null or array_position($3, d.error_code) is not null)
@@ -63,10 +70,11 @@ chosen as (
      and ($10::float8 is null or d.finished_at <= to_timestamp($10 / 1000))
 ),
 rooms as (
-  select c.room_id, n.id, n.batch_id, n.outcome, n.error_code, n.error_info,
+  select c.room_id, n.id, n.batch_id, n.outcome, n.error_code, n.error_info, ${firstAskedFor('n')} as guard,
          case when all_of.gone then 'gone'
               when all_of.pending then 'pending'
               when c.room_id = any ($8::text[]) or c.room_id like any ($9::text[]) then 'protected'
+              when n.outcome = 'recreated' then 'recreated'
               when n.outcome = 'rejected' and not $7::bool then 'refused'
               when n.outcome = 'cancelled' and not coalesce('cancelled' = any ($4), false) then 'cancelled'
               else 'replay' end as fate
@@ -203,7 +211,7 @@ known as (
     from room_reaper.batches where id = $11
 ),
 picked as materialized (
-  select room_id, id, batch_id, row_number() over (order by room_id) as position
+  select room_id, id, batch_id, guard, row_number() over (order by room_id) as position
     from rooms where fate = 'replay' and not exists (select from known)
 ),
 made as (
@@ -217,8 +225,8 @@ made as (
   returning id, name, total, parent_id, created_at, snapshot, only_created_before
 ),
 listed as (
-  insert into room_reaper.replays (batch_id, position, room_id, replaced_id)
-  select $11, position, room_id, id from picked where exists (select from made)
+  insert into room_reaper.replays (batch_id, position, room_id, replaced_id, only_created_before)
+  select $11, position, room_id, id, guard from picked where exists (select from made)
 ),
 later as (
   insert into room_reaper.lists (batch_id, sdk_app_id, parts_id, lane, begun_to)
@@ -289,24 +297,33 @@ function readBatch(row: BatchRow): ReplayBatch {
 
 /** $1 batch id, $2 the last position seen, $3 most rows. */
 const pageSql = `
-select position, room_id from room_reaper.replays
+select position, room_id, extract(epoch from only_created_before)::float8 * 1000 as only_created_before
+  from room_reaper.replays
  where batch_id = $1 and position > $2 order by position limit $3`;
+
+export interface ReplayedRoom {
+  roomId: string;
+  /** When the room that is meant was first asked for, in milliseconds since the epoch. */
+  onlyCreatedBeforeMs: number | undefined;
+}
 
 export async function* replayedRooms(
   database: Database,
   batchId: string,
   pageSize: number,
-): AsyncGenerator<string[]> {
+): AsyncGenerator<ReplayedRoom[]> {
   for (let after = 0; ;) {
-    const rows = await database.query<{ position: number; room_id: string }>(
-      'replay-page',
-      pageSql,
-      [batchId, after, pageSize],
-    );
+    const rows = await database.query<{
+      position: number;
+      room_id: string;
+      only_created_before: number | null;
+    }>('replay-page', pageSql, [batchId, after, pageSize]);
     const last = rows.at(-1);
     if (last === undefined) return;
     after = last.position;
-    yield rows.map((row) => row.room_id);
+    yield rows.map(({ room_id: roomId, only_created_before: atMs }) => {
+      return { roomId, onlyCreatedBeforeMs: atMs === null ? undefined : Math.floor(atMs) };
+    });
   }
 }
 

@@ -25,7 +25,10 @@ export function failuresJson(groups: readonly ReplayGroup[]): object {
     errors: groups.map((group) => {
       const { outcome, errorCode = null, errorInfo = null, rooms, example, fate } = group;
       const { meaning = null, remedy = null } = explainProblem(group);
-      const fateJson = { pending: fate === 'pending', wouldFailAgain: fate === 'refused' };
+      const fateJson = {
+        pending: fate === 'pending',
+        wouldFailAgain: fate === 'refused' || fate === 'recreated',
+      };
       return { outcome, errorCode, errorInfo, meaning, remedy, rooms, example, ...fateJson };
     }),
   };

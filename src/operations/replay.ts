@@ -146,7 +146,10 @@ async function openAndFill(
   return { batch, added, complete: true };
 }
 
-/** Puts the rooms of a replay on the queue; what they replace is not for anybody to retry any more. */
+/**
+ * Puts the rooms of a replay on the queue, each only as it was when it was first asked for; what they replace is
+ * not for anybody to retry any more.
+ */
 export async function fillReplay(
   service: Service,
   batch: Pick<ReplayBatch, 'id' | 'createdAtMs' | 'isNew' | 'total' | 'precautions'>,
@@ -154,9 +157,18 @@ export async function fillReplay(
   options: FillOptions,
 ): Promise<AddedMany> {
   const { database, config } = service;
-  const rooms = () => replayedRooms(database, batch.id, waitingPage);
+  /** Of the page that is read and the one before it, of which rooms may not be on the queue yet. */
+  let guards: Map<string, number | undefined>[] = [];
+  async function* rooms() {
+    for await (const page of replayedRooms(database, batch.id, waitingPage)) {
+      const last = new Map(page.map((each) => [each.roomId, each.onlyCreatedBeforeMs]));
+      guards = [last, ...guards.slice(0, 1)];
+      yield [...last.keys()];
+    }
+  }
+  const guardOf = (roomId: string) => guards.find((page) => page.has(roomId))?.get(roomId);
   const place = { lane, notBeforeMs: undefined };
-  const added = await fillBatch(service, batch, rooms(), place, options);
+  const added = await fillBatch(service, batch, rooms(), place, { ...options, guardOf });
   if (options.signal.aborted) return added;
   const { jobs } = await service.queue();
   for await (const page of rooms()) {
@@ -189,6 +201,10 @@ function meaningOf(errorCode: number | undefined): string | undefined {
   }).reason;
 }
 
+/** What a replay always minds, in words for people. */
+export const replayGuard =
+  'rooms that were created again since they were first asked for are left alone';
+
 /** The shape is a contract with scripts. */
 export function replayPlanToJson({ origin, groups, forecast: { outlook, ...times } }: ReplayPlan) {
   return {
@@ -196,6 +212,7 @@ export function replayPlanToJson({ origin, groups, forecast: { outlook, ...times
     rooms: times.rooms,
     seconds: rounded(times.seconds - times.aheadSeconds),
     waitingBefore: outlook.waitingAhead ?? 0,
+    note: replayGuard,
     plan: groups.map(({ fate, outcome, errorCode, meaning, rooms, example }) => ({
       ...{ fate, outcome, errorCode: errorCode ?? null, meaning: meaning ?? null, rooms, example },
     })),

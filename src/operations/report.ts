@@ -310,6 +310,7 @@ export function summaryJson(report: ReportSummary): object {
 
 /** What to do about rooms that ended so, where their code does not say. */
 const remedies: Readonly<Partial<Record<Outcome, string>>> = {
+  recreated: 'another room has its RoomId now: ask for it anew if that one is meant too',
   rejected: 'the API will refuse it again: check the RoomId and that it is a live room of this app',
   failed: 'ask for it again when the API is well',
   expired: 'ask for it again if it is still the same room',

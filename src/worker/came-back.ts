@@ -27,8 +27,12 @@ const maximumGroup = 200;
 const gatherEveryMs = 50;
 
 export interface CameBack {
-  /** Begins a destruction anew whose job was retried from the failed set. @returns whether it was. */
-  reopen(job: DestroyJob, destruction: Destruction): Promise<boolean>;
+  /**
+   * Begins a destruction anew whose job was retried from the failed set.
+   *
+   * @returns what is asked for from now on: nothing of a room that was created meanwhile. undefined: it was not.
+   */
+  reopen(job: DestroyJob, destruction: Destruction): Promise<Destruction | undefined>;
   /** BullMQ has put the job of this destruction into the failed set. */
   isInFailedSet(destructionId: string): void;
   /** Resolves when the ledger knows all of them, or cannot be reached. */
@@ -60,11 +64,16 @@ export function createCameBack(options: {
   return {
     async reopen(job, destruction) {
       // A job without a key was made by another program: nothing would tell a crash from a retry.
-      if (job.deduplicationId === undefined) return false;
+      if (job.deduplicationId === undefined) return undefined;
       // Past its deadline the room may be a new one; `replay` is for that.
-      if (now() > destruction.notAfterMs) return false;
-      if ((await queue.getDeduplicationJobId(job.deduplicationId)) === destruction.id) return false;
-      return reopenDestruction(database, destruction.id);
+      if (now() > destruction.notAfterMs) return undefined;
+      if ((await queue.getDeduplicationJobId(job.deduplicationId)) === destruction.id)
+        return undefined;
+      const onlyCreatedBeforeMs = await reopenDestruction(database, destruction.id);
+      if (onlyCreatedBeforeMs === undefined) return undefined;
+      // For later runs; where the queue is away, they are as they were asked for.
+      await job.updateData({ ...job.data, g: onlyCreatedBeforeMs }).catch(() => undefined);
+      return { ...destruction, onlyCreatedBeforeMs };
     },
     isInFailedSet(destructionId) {
       // Where it cannot be noted, one retry from there is taken for a crash: it sends nothing,

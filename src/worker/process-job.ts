@@ -144,12 +144,13 @@ async function runFromAnywhere(
 ): Promise<RunEnd> {
   const end = await run(destruction, job, context);
   if (end.kind !== 'ended' || end.known === undefined || leavesQueue(end.outcome)) return end;
-  if (!(await context.cameBack.reopen(job, destruction))) return end;
+  const anew = await context.cameBack.reopen(job, destruction);
+  if (anew === undefined) return end;
   context.log.info(
     { destructionId: destruction.id, roomId: destruction.roomId, outcome: end.outcome },
     'job came back from the failed set; begun anew',
   );
-  return run(destruction, job, context);
+  return run(anew, job, context);
 }
 
 /** One run: quick retries, then the decision whether there is a later one. */

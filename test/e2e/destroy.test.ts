@@ -47,6 +47,7 @@ const outcomeKeys = [
   'destroyed',
   'destroyed_statistics_lost',
   'already_gone',
+  'recreated',
   'rejected',
   'failed',
   'expired',

@@ -58,7 +58,9 @@ describe('bringing the schema up to date', () => {
       'migrations',
       'minutes',
       'replays',
+      'room_events',
       'sessions',
+      'snapshots',
       'tokens',
       'workers',
     ]);
@@ -187,7 +189,7 @@ const versions = async () =>
 /** As the version before had it, as far as its number tells. */
 const makeOlder = () =>
   sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       alter table room_reaper.tokens drop column link`);
+       alter table room_reaper.replays drop column only_created_before`);
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Destruction } from '../../src/destruction.js';
 import { readBatches } from '../../src/ledger/batches.js';
 import { ensureDestructions, recordEnds } from '../../src/ledger/record.js';
 import type { EnqueueOptions } from '../../src/operations/enqueue.js';
@@ -66,6 +67,7 @@ test('a preview says what becomes of each group, and changes nothing', async () 
   const plan = await previewReplay(service, everything);
   expect(replayPlanToJson(plan)).toEqual({
     ...{ origin: '--all', rooms: 4, seconds: 0, waitingBefore: 0 },
+    note: 'rooms that were created again since they were first asked for are left alone',
     plan: [
       {
         ...{ fate: 'replay', outcome: 'failed', errorCode: 100001, rooms: 4 },
@@ -92,6 +94,50 @@ test('the rooms are put on the queue as a batch with the choice in words', async
   });
   const [batch] = await readBatches(service.database, service.config.sdkAppId, { limit: 1 });
   expect(batch).toMatchObject({ origin: '--all', by: 'ada', total: 4 });
+});
+
+test('each room is asked for as it was at its first request, and one that was created again is not', async () => {
+  const service = await services.open();
+  const { database, config } = service;
+  const requestedAtMs = Date.now() - 100_000;
+  const destructionOf = (roomId: string, changes: Partial<Destruction> = {}) => ({
+    ...{ id: newId(), roomId, batchId: undefined, requestedAtMs },
+    ...{ notAfterMs: Date.now() + 3_600_000, ...changes },
+  });
+  const guarded = destructionOf('guarded', { onlyCreatedBeforeMs: requestedAtMs - 5_000 });
+  const all = [guarded, destructionOf('sent'), destructionOf('never-sent'), destructionOf('again')];
+  await ensureDestructions(database, config.sdkAppId, all);
+  const sentAtMs = requestedAtMs + 60_000;
+  await database.query(
+    'test-attempts',
+    `insert into room_reaper.attempts (destruction_id, attempt, worker_id, slot_at, sent_at, ended_at)
+     select id, n, 'w', now(), to_timestamp($2::float8 / 1000) + n * interval '1 second', now()
+       from unnest($1::text[]) as d (id), generate_series(0, 1) as n`,
+    [all.slice(0, 2).map(({ id }) => id), sentAtMs],
+  );
+  await recordEnds(
+    database,
+    config.sdkAppId,
+    all.map(({ id, ...destruction }) => {
+      const outcome = destruction.roomId === 'again' ? 'recreated' : 'failed';
+      const end = destructionEnd(outcome);
+      return { destructionId: id, destruction, attempt: undefined, end };
+    }),
+  );
+  const plan = await previewReplay(service, everything);
+  expect(plan.groups.map(({ fate, outcome, rooms }) => [fate, outcome, rooms])).toEqual([
+    ['replay', 'failed', 3],
+    ['recreated', 'recreated', 1],
+  ]);
+  await replay(service, everything, undefined, quietly());
+  const jobs = await (await service.queue()).queue.getPrioritized();
+  expect(new Map(jobs.map(({ data }) => [data.r, data.g]))).toEqual(
+    new Map([
+      ['guarded', requestedAtMs - 5_000],
+      ['sent', sentAtMs],
+      ['never-sent', requestedAtMs],
+    ]),
+  );
 });
 
 test('behind all that waits: that is what a preview counts first', async () => {

@@ -11,7 +11,9 @@ function openCameBack(given: { owner?: string; nowMs?: number; failures?: Error[
       query: (name: string, _sql: string, values: readonly unknown[]) => {
         asked.push({ name, values });
         const failure = failures.shift();
-        return failure ? Promise.reject(failure) : Promise.resolve([{ id }] as never[]);
+        return failure
+          ? Promise.reject(failure)
+          : Promise.resolve([{ guard: requestedAtMs - 0.5 }] as never[]);
       },
       close: () => Promise.resolve(),
     },
@@ -25,29 +27,32 @@ const { job } = madeUpJob({ deduplicationId: 'room-1' });
 
 test('a job that owns its key no more was in the failed set: it is begun anew', async () => {
   const { cameBack, asked } = openCameBack();
-  expect(await cameBack.reopen(job, destruction)).toBe(true);
+  const { job } = madeUpJob({ deduplicationId: 'room-1' });
+  const guarded = { ...destruction, onlyCreatedBeforeMs: requestedAtMs - 1 };
+  expect(await cameBack.reopen(job, destruction)).toEqual(guarded);
+  expect(job.data.g).toBe(requestedAtMs - 1);
   expect(asked).toMatchObject([{ name: 'reopen', values: [id] }]);
 });
 
 test('a key that another job of the room owns by now is not its own', async () => {
   const { cameBack } = openCameBack({ owner: 'another' });
-  expect(await cameBack.reopen(job, destruction)).toBe(true);
+  expect(await cameBack.reopen(job, destruction)).toBeDefined();
 });
 
 test('a job that owns its key runs once more after a crash: it is not begun anew', async () => {
   const { cameBack, asked } = openCameBack({ owner: id });
-  expect(await cameBack.reopen(job, destruction)).toBe(false);
+  expect(await cameBack.reopen(job, destruction)).toBeUndefined();
   expect(asked).toEqual([]);
 });
 
 test('a job without a key was made by another program: it is not begun anew', async () => {
   const { cameBack } = openCameBack();
-  expect(await cameBack.reopen(madeUpJob().job, destruction)).toBe(false);
+  expect(await cameBack.reopen(madeUpJob().job, destruction)).toBeUndefined();
 });
 
 test('past its deadline the room may be a new one: it is not begun anew', async () => {
   const { cameBack } = openCameBack({ nowMs: destruction.notAfterMs + 1 });
-  expect(await cameBack.reopen(job, destruction)).toBe(false);
+  expect(await cameBack.reopen(job, destruction)).toBeUndefined();
 });
 
 test('what is in the failed set is noted until the ledger has it, and closing waits for that', async () => {

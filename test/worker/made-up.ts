@@ -251,7 +251,10 @@ export function madeUpContext(
       probeWorked: () => tell('outage over'),
     },
     rejections: { saw: () => given.tooManyRejected ?? false },
-    cameBack: { reopen: () => Promise.resolve(given.reopens ?? false) },
+    cameBack: {
+      reopen: (_job: DestroyJob, its: Destruction) =>
+        Promise.resolve(given.reopens === true ? its : undefined),
+    },
     protectedRooms: { protects: () => given.protects },
     sentBefore: () => Promise.resolve(given.sentBefore ?? false),
     takeBack: {

@@ -38,7 +38,7 @@ export function Failures(props: {
             </p>
             {onReplay !== undefined &&
               !failure.pending &&
-              failure.outcome !== 'destroyed_statistics_lost' && (
+              !['destroyed_statistics_lost', 'recreated'].includes(failure.outcome) && (
                 <button type="button" onClick={() => onReplay(failure)}>
                   Replay {failure.rooms === 1 ? 'this one' : `these ${count(failure.rooms)}`} …
                 </button>
