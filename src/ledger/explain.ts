@@ -1,8 +1,8 @@
 /** What the ledger knows of one room. */
-import type { Destruction, Outcome, Statistics } from '../destruction.js';
+import type { Destruction, Outcome } from '../destruction.js';
 import { readColumn, type Database } from './database.js';
 import type { AttemptEnd, DestructionEnd } from './record.js';
-import { readTotals, type TotalsRow } from './report-rows.js';
+import { readStatistics, type TotalsRow } from './report-rows.js';
 
 export interface KnownAttempt extends Omit<AttemptEnd, 'endedAtMs' | 'verdict' | 'reason'> {
   slotAtMs: number;
@@ -168,10 +168,4 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
     })),
     attemptCount: attempts[0]?.total ?? 0,
   };
-}
-
-/** All of the totals, or nothing. */
-function readStatistics(row: TotalsRow): Statistics | undefined {
-  const totals = readTotals(row);
-  return Object.values(totals).includes(undefined) ? undefined : (totals as Statistics);
 }

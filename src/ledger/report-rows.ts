@@ -64,6 +64,12 @@ export function readTotals(row: TotalsRow): Totals {
   };
 }
 
+/** All of the totals, or nothing. */
+export function readStatistics(row: TotalsRow): Statistics | undefined {
+  const totals = readTotals(row);
+  return Object.values(totals).includes(undefined) ? undefined : (totals as Statistics);
+}
+
 /**
  * $1 batch id, $2 after this room, $3 rows.
  *

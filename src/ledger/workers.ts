@@ -26,6 +26,8 @@ export interface WorkerBeat {
   /** Why it holds back. */
   reason: string | undefined;
   inHand: number;
+  /** How long it waits for an answer, in milliseconds: an event of its room may come until then. */
+  requestTimeoutMs?: number;
 }
 
 export interface SeenWorker extends WorkerBeat {
@@ -42,12 +44,13 @@ export function workerName({ host, pid }: { host: string; pid: number }): string
 }
 
 /**
- * $1 to $10: the fields of WorkerBeat in their order. Returns the schema's version: a newer program
+ * $1 to $11: the fields of WorkerBeat in their order. Returns the schema's version: a newer program
  * may have brought it up to date.
  */
 const beatSql = `
-insert into room_reaper.workers (id, line_id, sdk_app_id, host, pid, version, key_fingerprint, state, reason, in_hand)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into room_reaper.workers (id, line_id, sdk_app_id, host, pid, version, key_fingerprint, state, reason, in_hand,
+  request_timeout_ms)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 on conflict (id) do update
    set state = excluded.state, reason = excluded.reason, in_hand = excluded.in_hand, seen_at = clock_timestamp()
 returning (select max(version) from room_reaper.migrations) as version`;
@@ -65,6 +68,7 @@ export async function beat(database: Database, worker: WorkerBeat): Promise<numb
     worker.state,
     worker.reason ?? null,
     worker.inHand,
+    worker.requestTimeoutMs ?? null,
   ]);
   return rows[0]?.version;
 }

@@ -303,6 +303,7 @@ async function run(
       keyFingerprint: fingerprintOf(credentials),
       ...guard.doing,
       inHand: inHand.size,
+      requestTimeoutMs,
     }),
     (version) => endBecause(outdated(version)),
   );

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   migrateDatabase,
@@ -58,6 +58,7 @@ describe('bringing the schema up to date', () => {
       'migrations',
       'minutes',
       'replays',
+      'rescued',
       'room_events',
       'sessions',
       'snapshots',
@@ -186,10 +187,26 @@ const versions = async () =>
     await sql<{ version: number }>('select version from room_reaper.migrations order by version')
   ).map((row) => row.version);
 
-/** As the version before had it, as far as its number tells. */
-const makeOlder = () =>
-  sql(`delete from room_reaper.migrations where version = ${latestMigration()};
-       alter table room_reaper.replays drop column only_created_before`);
+/** As the version before had it, with the workers that are at work on it. */
+async function makeOlder(): Promise<void> {
+  const [workers] = await sql<{ rows: string }>(
+    `select coalesce(jsonb_agg(to_jsonb(w)), '[]')::text as rows from room_reaper.workers w`,
+  );
+  const applied = readdirSync(migrations)
+    .filter((name) => name.endsWith('.sql') && parseInt(name, 10) < latestMigration())
+    .sort();
+  await sql('drop schema room_reaper cascade');
+  await sql(
+    [
+      'create schema room_reaper',
+      'create table room_reaper.migrations (version int primary key, applied_at timestamptz not null default now())',
+      ...applied.map((name) => readFileSync(new URL(name, migrations), 'utf8')),
+      ...applied.map((name) => `insert into room_reaper.migrations values (${parseInt(name, 10)})`),
+      `insert into room_reaper.workers
+         select * from jsonb_populate_recordset(null::room_reaper.workers, '${workers?.rows ?? '[]'}')`,
+    ].join(';\n'),
+  );
+}
 
 const older = `has schema version ${latestMigration() - 1}, this program needs ${latestMigration()}`;
 const refusal = (text: string) => ({
