@@ -191,6 +191,7 @@ test('every fault ends in the outcome that its history says, and every request i
     destroyed: 60 + count('destroyed'),
     destroyed_statistics_lost: count('destroyed_statistics_lost'),
     already_gone: 2,
+    recreated: 0,
     rejected: 1,
     failed: 0,
     expired: 0,
