@@ -33,9 +33,10 @@ export function resumeCommand(io: Io): Command {
       async (service) => [await resume(service), await readLimitLeft(service)] as const,
     );
     if (resumed.wasPaused) print(io, `it was ${pausedBy(resumed.mark, Date.now())}`);
-    for (const { host, halt } of resumed.lines) {
+    for (const { host, command, halt } of resumed.lines) {
       const why = printable(halt?.reason ?? '');
-      print(io, `line of ${printable(host)} runs again; it was stopped: ${why}`);
+      const what = command === undefined ? 'line' : command;
+      print(io, `${what} of ${printable(host)} runs again; it was stopped: ${why}`);
     }
     if (resumed.lines.length === 0) print(io, 'the line runs');
     if (limit !== undefined) say(io, limit);

@@ -172,12 +172,18 @@ function asBefore(before: { text: string; atMs: number } | undefined): string {
   return `; at ${clockTime(before.atMs)} it was:${isLong ? '\n' : ' '}${before.text}`;
 }
 
-function describeLedger({ lines }: LedgerStatus, status: Status): string[] {
+function describeLedger({ lines, haltedReads }: LedgerStatus, status: Status): string[] {
   if (lines.length === 0) return ['no worker has run yet; start one with `room-reaper worker`'];
-  return lines.flatMap((line) => [
-    ...describeLine(line, status),
-    ...(line.left ? [`  ${status.host} runs since; \`room-reaper resume\` forgets this`] : []),
-  ]);
+  return [
+    ...lines.flatMap((line) => [
+      ...describeLine(line, status),
+      ...(line.left ? [`  ${status.host} runs since; \`room-reaper resume\` forgets this`] : []),
+    ]),
+    ...haltedReads.flatMap(({ command, halt }) => [
+      `${command}: ${halt.outage ? 'NOT ANSWERED' : 'STOPPED'} since ${clockTime(halt.sinceMs)}: ${whyItStands(halt)}; rooms that need it wait, the others go on`,
+      ...(halt.remedy === undefined ? [] : [`  what to do: ${printable(halt.remedy)}`]),
+    ]),
+  ];
 }
 
 function describeQueue({ lanes, waiting, active, delayed, failed }: QueueStatus): string {

@@ -91,6 +91,8 @@ export interface Batch {
 export interface Status {
   line: 'running' | 'stopped' | 'paused' | 'unavailable';
   lines: StatusLine[] | null;
+  /** Commands that only read and do not run. */
+  reads?: (Pick<StatusLine, 'host' | 'stopped' | 'outage'> & { command: string })[];
   sentPerSecond: number | null;
   workers: SeenWorker[] | null;
   queue: {

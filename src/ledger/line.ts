@@ -291,6 +291,9 @@ export function haltOf(state: LineState): Halt | undefined {
 /** How long the quota that was found is worth showing, in milliseconds. */
 const quotaFoundShownMs = 3_600_000;
 
+/** SQL: whether a line is of a command that only reads (src/ledger/reserve-reads.ts). */
+const onlyReads = `command ~ '(^|/)get_'`;
+
 /** $1 SDKAppID, $2 interval (ms) at the full rate. */
 const stateSql = `
 select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
@@ -298,7 +301,7 @@ select id, host, 1000 / ${intervalInForce('lines', '$2')} as rate,
        outage, extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason, stop_remedy, stop_worker,
        extract(epoch from probe_at)::float8 * 1000 as probe_at, recent[cardinality(recent)] as last_slot,
        extract(epoch from clock_timestamp())::float8 * 1000 as now
-  from room_reaper.lines where sdk_app_id = $1 order by id`;
+  from room_reaper.lines where sdk_app_id = $1 and not ${onlyReads} order by id`;
 
 type StateRow = StopRow &
   Record<'over_quota_rate' | 'over_quota_at' | 'stopped_at' | 'last_slot', number | null> & {
@@ -308,7 +311,7 @@ type StateRow = StopRow &
     brake_reason: string | null;
   };
 
-/** The lines of an app, one per endpoint host that was ever used. */
+/** The lines of an app, one per endpoint host that was ever used: those of the command that destroys. */
 export async function readLines(
   database: Database,
   sdkAppId: number,
@@ -329,6 +332,33 @@ export async function readLines(
       databaseNowMs: row.now,
     };
   });
+}
+
+/** $1 SDKAppID. */
+const haltedReadsSql = `
+select id, host, regexp_replace(command, '.*/', '') as command, outage,
+       extract(epoch from stopped_at)::float8 * 1000 as stopped_at, stop_code, stop_reason, stop_remedy,
+       stop_worker, extract(epoch from probe_at)::float8 * 1000 as probe_at,
+       extract(epoch from clock_timestamp())::float8 * 1000 as now
+  from room_reaper.lines where sdk_app_id = $1 and stopped_at is not null and ${onlyReads} order by id`;
+
+/** A command that only reads and does not run: rooms that need it wait, the others go on. */
+export interface HaltedRead {
+  id: string;
+  host: string;
+  /** Without its path. */
+  command: string;
+  halt: Halt;
+}
+
+/** @throws the driver's error where the database cannot be used. */
+export async function readHaltedReads(database: Database, sdkAppId: number): Promise<HaltedRead[]> {
+  type Row = StopRow & { id: string; host: string; command: string; stopped_at: number };
+  const rows = await database.query<Row>('halted-reads', haltedReadsSql, [sdkAppId]);
+  return rows.map((row) => ({
+    ...{ id: row.id, host: row.host, command: row.command },
+    halt: { ...readStop(row), sinceMs: row.stopped_at },
+  }));
 }
 
 function readQuotaFound(row: StateRow): Line['quotaFound'] {

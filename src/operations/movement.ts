@@ -1,6 +1,6 @@
 /** What is measured of queue and line, and whether rooms move: the same for every answer that tells it. */
 import type { Database } from '../ledger/database.js';
-import { haltOf, readLines, type Line } from '../ledger/line.js';
+import { haltOf, readHaltedReads, readLines, type HaltedRead, type Line } from '../ledger/line.js';
 import { readRequestsLately, type RequestsLately } from '../ledger/requests-lately.js';
 import { readWorkers, type SeenWorker } from '../ledger/workers.js';
 import { readDepth, readOldestWaiting, type QueueDepth } from '../queue/depth.js';
@@ -27,6 +27,8 @@ export interface LineFacts extends RequestsLately {
   lines: StatusLine[];
   /** The line of this configuration; undefined: no worker has run on its host yet. */
   configured: Line | undefined;
+  /** Commands that only read and do not run. */
+  haltedReads: HaltedRead[];
   /** Of the app, on whatever host. */
   workers: SeenWorker[];
 }
@@ -47,7 +49,8 @@ export async function readLineFacts(
   const configured = lines.find((line) => line.host === host);
   return {
     lines: lines.map((line) => ({ ...line, left: isLeft(line, configured) })),
-    ...{ configured, workers: await readWorkers(database, sdkAppId) },
+    ...{ configured, haltedReads: await readHaltedReads(database, sdkAppId) },
+    workers: await readWorkers(database, sdkAppId),
     ...(await readRequestsLately(database, sdkAppId)),
   };
 }

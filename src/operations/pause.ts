@@ -1,5 +1,5 @@
 /** Holding the queue by hand, and letting it go on. */
-import { haltOf, readLines, resumeLine, type Halt } from '../ledger/line.js';
+import { haltOf, readHaltedReads, readLines, resumeLine, type Halt } from '../ledger/line.js';
 import { limitRemedy, readLimit } from '../queue/depth.js';
 import type { PauseMark } from '../queue/pause.js';
 import { isoTime } from '../text.js';
@@ -47,6 +47,8 @@ export function describeLimit(limit: string): string {
 
 export interface ResumedLine {
   host: string;
+  /** Of a command that only reads: which. */
+  command?: string;
   /** What had stopped it. */
   halt: Halt | undefined;
 }
@@ -79,6 +81,9 @@ async function letGo(service: Service): Promise<Resumed> {
   for (const { id, host, state } of await readLines(database, config.sdkAppId, intervalMs)) {
     if (await resumeLine(database, id)) lines.push({ host, halt: haltOf(state) });
   }
+  for (const { id, host, command, halt } of await readHaltedReads(database, config.sdkAppId)) {
+    if (await resumeLine(database, id)) lines.push({ host, command, halt });
+  }
   return { wasPaused, mark, lines };
 }
 
@@ -87,6 +92,10 @@ export function resumedJson({ wasPaused, mark, lines }: Resumed): object {
   return {
     wasPaused,
     pause: pauseJson(mark) ?? null,
-    lines: lines.map(({ host, halt }) => ({ host, stopped: halt?.reason ?? null })),
+    lines: lines.map(({ host, command, halt }) => ({
+      host,
+      command,
+      stopped: halt?.reason ?? null,
+    })),
   };
 }

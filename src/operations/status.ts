@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ReaperError } from '../errors.js';
 import { readFailingDeliveries, type FailingDeliveries } from '../ledger/events.js';
 import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
-import { isMoving } from '../ledger/line.js';
+import { isMoving, type HaltedRead } from '../ledger/line.js';
 import type { SeenWorker } from '../ledger/workers.js';
 import { takeOverMs } from '../passing.js';
 import type { BatchStatus } from '../producer/options.js';
@@ -43,6 +43,8 @@ export type { QueueStatus, SeenWorker, Standstill };
 /** What the ledger says. */
 export interface LedgerStatus {
   lines: StatusLine[];
+  /** Commands that only read and do not run: rooms that need them wait, the others go on. */
+  haltedReads: HaltedRead[];
   /** Those at work, and those that stopped saying so in the last minutes. */
   workers: SeenWorker[];
   /** What was sent in the last ten seconds, over all workers. */
@@ -150,7 +152,8 @@ export function createStatusReader(
       host: lineKey.host,
       queue: depth,
       ledger: facts && {
-        ...{ lines: facts.lines, workers: facts.workers, sentPerSecond: facts.sentPerSecond },
+        ...{ lines: facts.lines, haltedReads: facts.haltedReads, workers: facts.workers },
+        sentPerSecond: facts.sentPerSecond,
         batches: facts.batches.map((each) =>
           withProgress(each, standstill, lastOnes?.get(each.id)),
         ),
@@ -170,7 +173,7 @@ function emptyStatus({ config, lineKey }: StatusSources, batch: string | undefin
   return {
     ...{ app: appOf(config), host: lineKey.host, nothingIn: resolve(config.dataDir) },
     queue: { paused: false, waiting: 0, lanes, active: 0, delayed: 0, failed: 0 },
-    ledger: { lines: [], workers: [], sentPerSecond: 0, batches: [] },
+    ledger: { lines: [], haltedReads: [], workers: [], sentPerSecond: 0, batches: [] },
     ...{ trouble: {}, standstill: undefined, etaSeconds: undefined },
   };
 }
@@ -224,6 +227,7 @@ export function statusJson(status: Status): object {
         },
         ...haltJson(state),
       })) ?? null,
+    reads: ledger && readsJson(ledger.haltedReads),
     sentPerSecond: ledger ? rounded(ledger.sentPerSecond) : null,
     workers:
       ledger?.workers.map((worker) => ({
@@ -249,6 +253,14 @@ export function statusJson(status: Status): object {
 
 function queueJson({ oldestAtMs, pause, ...depth }: QueueStatus): object {
   return { ...depth, oldestAt: isoTime(oldestAtMs), pause: pauseJson(pause) };
+}
+
+/** Only where one does not run. */
+function readsJson(halted: readonly HaltedRead[]): object | undefined {
+  if (halted.length === 0) return undefined;
+  return halted.map(({ host, command, halt }) => ({
+    ...{ host, command, ...haltJson({ kind: halt.outage ? 'outage' : 'stopped', halt }) },
+  }));
 }
 
 function deliveriesJson({ waiting, givenUp, sinceMs, trouble }: FailingDeliveries): object {

@@ -75,8 +75,9 @@ export async function addMany(
   const { lane, notBeforeMs, stillOpen, leaveWaiting } = options;
   const counts: AddedCounts = { added: 0, pending: 0, finished: 0, dueEarlier: 0 };
   const firstTurn = lane === 'bulk' ? await fromQueue(readFirstTurn(queue)) : lanes[lane];
-  const priorityAt = (position: number) =>
-    lane === 'bulk' ? turnOf(firstTurn, position) : firstTurn;
+  const priorityAt = (position: number, snapshot = false) =>
+    lane === 'bulk' ? turnOf(firstTurn, position, snapshot) : firstTurn;
+  let lastPriority = firstTurn;
   /** Rooms that have not ended, so far: the position of the next one. */
   let openBefore = 0;
   let addedNow = 0;
@@ -136,8 +137,9 @@ export async function addMany(
     openBefore += open.length;
     const wishes = open.map((destruction, index) => ({
       destruction,
-      priority: priorityAt(position + index),
+      priority: priorityAt(position + index, destruction.snapshot),
     }));
+    lastPriority = wishes.at(-1)?.priority ?? lastPriority;
     if (!leaveWaiting) {
       counts.dueEarlier += (await bringAllForward(waiting, wishes, delayMs)).dueEarlier;
     }
@@ -161,7 +163,7 @@ export async function addMany(
   }
 
   await twoAtOnce(chunks, put, options.signal);
-  return { ...counts, addedNow, lastPriority: priorityAt(Math.max(0, openBefore - 1)) };
+  return { ...counts, addedNow, lastPriority };
 }
 
 /** Cuts batches of any size into chunks. */

@@ -22,6 +22,12 @@ import { type DestroyQueue, type Lane, lanes } from './job.js';
 /** Rooms of one batch in one turn: a good second of the line at the API's quota. */
 export const roomsPerTurn = 250;
 
+/**
+ * The same of a batch whose rooms need a snapshot: get_room_stats lets through half as many a second,
+ * and with whole turns the others would wait for it.
+ */
+const snapshotsPerTurn = 125;
+
 /** BullMQ takes no priority above this; 500 million rooms further back it is first come, first served again. */
 const lastTurn = 2 ** 21 - 1;
 
@@ -37,9 +43,11 @@ export function laneOf(priority: number): Lane {
  *
  * @param firstTurn - where the batch began, from {@link readFirstTurn}.
  * @param position - of the room among those of the batch that are open, from 0.
+ * @param snapshot - whether its rooms need one.
  */
-export function turnOf(firstTurn: number, position: number): number {
-  return Math.min(firstTurn + Math.floor(position / roomsPerTurn), lastTurn);
+export function turnOf(firstTurn: number, position: number, snapshot = false): number {
+  const perTurn = snapshot ? snapshotsPerTurn : roomsPerTurn;
+  return Math.min(firstTurn + Math.floor(position / perTurn), lastTurn);
 }
 
 /** A waiting job ahead of the lane may go between two questions to the queue: asked again. */

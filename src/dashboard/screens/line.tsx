@@ -38,6 +38,14 @@ export function LineScreen(props: { me: Me; status: Asked<Status>; state: LineSt
         quota={me.server.ratePerSecond}
         now={state.kind === 'unknown' ? undefined : value?.sentPerSecond}
       />
+      {value?.reads?.map(({ host, command, stopped, outage }) => (
+        <Panel key={`${host} ${command}`} title={`${command} does not run`}>
+          <p>
+            {sentence((stopped ?? outage)?.reason ?? '')} Rooms that need it wait, the others go on.{' '}
+            {sentence(stopped?.remedy ?? '')}
+          </p>
+        </Panel>
+      ))}
       {value?.queue && <Waiting queue={value.queue} />}
       {value?.batches && <Newest batches={value.batches} />}
       {value?.workers && <Workers workers={value.workers} />}
