@@ -22,6 +22,7 @@ const secrets = {
   QUEUE_URL: 'the URL of the queue',
   DATABASE_URL: 'the URL of the ledger',
   NOTIFY_SECRET: 'the secret that signs events',
+  TENCENT_WEBHOOK_TOKEN: 'the token that signs what the API tells',
 } as const satisfies Partial<Record<VariableName, string>>;
 
 type Values = { [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> };
@@ -39,6 +40,7 @@ type Inspected = InspectedConfig['config'];
 /** What a command may do without. */
 type Optional =
   | 'credentials'
+  | 'webhookToken'
   | 'proxy'
   | 'protectedRoomsFile'
   | 'serveTokensFile'
@@ -77,7 +79,7 @@ export function readConfig(
   needs: ConfigNeeds,
 ): Readonly<Config> {
   const { config, problems } = inspectConfig(environment, needs);
-  const { credentials, proxy, protectedRoomsFile, ...others } = config;
+  const { credentials, webhookToken, proxy, protectedRoomsFile, ...others } = config;
   const { serveTokensFile, serveLabel, notify, ...further } = others;
   const { metricsPort, workerMetricsPort, ...rest } = further;
   const required = { ...rest, sdkAppId: rest.sdkAppId ?? 0 };
@@ -90,7 +92,7 @@ export function readConfig(
   }
   return Object.freeze({
     ...required,
-    ...{ credentials, proxy, protectedRoomsFile },
+    ...{ credentials, webhookToken, proxy, protectedRoomsFile },
     ...{ serveTokensFile, serveLabel, notify, metricsPort, workerMetricsPort },
   });
 }
@@ -113,7 +115,9 @@ export function inspectConfig(
     if (result.success) return result.data;
     const rule = result.error.issues[0]?.message ?? 'is not valid';
     // A key must not be shown, not even a wrong one; nor what may hold one in its path.
-    const isSecret = ['TENCENT_SECRET_KEY', 'NOTIFY_SECRET', 'NOTIFY_URL'].includes(name);
+    const isSecret = [
+      ...['TENCENT_SECRET_KEY', 'TENCENT_WEBHOOK_TOKEN', 'NOTIFY_SECRET', 'NOTIFY_URL'],
+    ].includes(name);
     const shown = isSecret ? '' : `, got ${JSON.stringify(withoutPassword(text))}`;
     problems.push(`${name} ${rule}${shown}`);
     return undefined;
@@ -198,6 +202,8 @@ export function inspectConfig(
     credentials,
     /** Base URL of the API, without a trailing slash. */
     endpoint: base,
+    /** Signs what the API tells of rooms that end; undefined: only tokens of ours count there. */
+    webhookToken: readSecret('TENCENT_WEBHOOK_TOKEN'),
     /** Through which the API is reached (HTTPS_PROXY); undefined: directly. */
     proxy,
     queueUrl: readSecret('QUEUE_URL'),

@@ -69,3 +69,15 @@ export interface EndedDestruction extends Pick<Destruction, 'id' | 'roomId' | 'b
   /** Final statistics, with the outcome `destroyed`; undefined also where an earlier run saved them. */
   statistics: Statistics | undefined;
 }
+
+/** The end of a room as the API tells of it by itself, whoever ended it. */
+export interface RoomEvent {
+  roomId: string;
+  /** By the API's clock, in milliseconds since the epoch. */
+  endedAtMs: number;
+  endedBy: 'user' | 'system';
+  /** The account that ended it, where one is told. */
+  operator: string | undefined;
+  /** undefined: the event had none. */
+  statistics: Statistics | undefined;
+}

@@ -90,6 +90,16 @@ export const variables = {
     schema: endpoint,
     meaning: "base URL instead of the region's; `https:` or, for loopback only, `http:`",
   },
+  TENCENT_WEBHOOK_TOKEN: {
+    schema: z
+      .string()
+      .regex(/^[!-~]{8,128}$/, 'must be 8 to 128 characters of ASCII without spaces'),
+    meaning: 'token that signs what the API tells `serve` of rooms that end, as set in its console',
+  },
+  TENCENT_WEBHOOK_TOKEN_FILE: {
+    schema: z.string(),
+    meaning: 'file that holds it, instead of TENCENT_WEBHOOK_TOKEN',
+  },
   QUEUE_URL: {
     schema: storeUrl(queueSchemes),
     fallback: 'embedded',

@@ -51,6 +51,8 @@ test('the contract of the configuration: every variable and its default', () => 
     TENCENT_ADMIN_IDENTIFIER: 'administrator',
     TENCENT_REGION: 'china',
     TENCENT_ENDPOINT: undefined,
+    TENCENT_WEBHOOK_TOKEN: undefined,
+    TENCENT_WEBHOOK_TOKEN_FILE: undefined,
     QUEUE_URL: 'embedded',
     QUEUE_PREFIX: 'bull',
     DATABASE_URL: 'embedded',
@@ -77,6 +79,7 @@ const defaults: Config = {
   sdkAppId: 1_400_000_001,
   credentials: { sdkAppId: 1_400_000_001, secretKey: KEY, adminIdentifier: 'administrator' },
   endpoint: 'https://console.tim.qq.com',
+  webhookToken: undefined,
   proxy: undefined,
   queueUrl: 'embedded',
   queuePrefix: 'bull',
@@ -503,6 +506,21 @@ describe('the password of a URL is never shown', () => {
     expect(problems[0]).toContain(`${name} must be`);
     expect(problems[0]).not.toContain('hunter2');
   });
+});
+
+test('the token of the webhook comes from the environment or a file, and is never shown', () => {
+  const token = 'hunter2-hunter2';
+  const read = (environment: Environment) =>
+    readConfig({ ...complete, ...environment }, everything);
+  expect(read({ TENCENT_WEBHOOK_TOKEN: token }).webhookToken).toBe(token);
+  const TENCENT_WEBHOOK_TOKEN_FILE = fileWith('webhook-token', `${token}\n`);
+  expect(read({ TENCENT_WEBHOOK_TOKEN_FILE }).webhookToken).toBe(token);
+  for (const wrong of ['hunter2', 'hunter2 hunter2', 'hunter2-é-hunter2']) {
+    const [problem, ...more] = problemsOf({ ...complete, TENCENT_WEBHOOK_TOKEN: wrong });
+    expect(problem).toMatch(/TENCENT_WEBHOOK_TOKEN must be 8 to 128 characters/);
+    expect(problem).not.toContain('hunter2');
+    expect(more).toEqual([]);
+  }
 });
 
 describe('where events go', () => {

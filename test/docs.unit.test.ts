@@ -31,6 +31,7 @@ const documents = {
   'docs/architecture.md': architecture,
   'docs/production.md': read('docs/production.md'),
   'docs/api.md': api,
+  'docs/webhook.md': read('docs/webhook.md'),
 };
 const named = Object.entries(documents).map(([name, content]) => ({ name, content }));
 

@@ -2,21 +2,9 @@
  * What the API told of the end of rooms, and the destructions that it belongs to: which ones is
  * decided in one place, `attribute_room` in migrations/0019_attribution.sql.
  */
-import type { Statistics } from '../destruction.js';
+import type { RoomEvent, Statistics } from '../destruction.js';
 import { readColumn, type Database } from './database.js';
 import { readStatistics, type TotalsRow } from './report-rows.js';
-
-/** The end of a room, whoever ended it. */
-export interface RoomEvent {
-  roomId: string;
-  /** By the API's clock, in milliseconds since the epoch. */
-  endedAtMs: number;
-  endedBy: 'user' | 'system';
-  /** The account that ended it, where one is told. */
-  operator: string | undefined;
-  /** undefined: the event had none. */
-  statistics: Statistics | undefined;
-}
 
 /** What became of an event: new, known already, or known and now with its statistics. */
 export type TakenEvent = 'received' | 'repeated' | 'completed';

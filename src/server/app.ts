@@ -5,7 +5,7 @@
 import { Hono, type Context } from 'hono';
 import type { IncomingMessage } from 'node:http';
 import { problemResponse, HttpProblem } from './problem.js';
-import { authenticate, checkHost, checkSite, type Caller } from './guard.js';
+import { authenticate, checkHost, checkSite, hasBearer, type Caller } from './guard.js';
 import { toResponse } from './answer.js';
 import { mayUse, type Route } from './route.js';
 import { readJson, readKey, readQuery, check } from './read-request.js';
@@ -97,11 +97,15 @@ async function answerRoute(
   const request = c.req.raw;
   c.set('path', each.path);
   checkSite(request, context);
-  const { principal, way } = each.role === 'none' ? nobody : await authenticate(request, context);
+  const url = new URL(request.url);
+  // A token goes before a signature: a copy that is passed on has both.
+  const signer = hasBearer(request) ? undefined : each.signedBy?.(url, context);
+  const known = each.role === 'none' ? nobody : signer;
+  const { principal, way } = known ?? (await authenticate(request, context));
   if (!mayUse(each, principal)) {
     throw new HttpProblem('FORBIDDEN', `the token must have another role than ${principal.role}`);
   }
-  const query = readQuery(new URL(request.url), each.query);
+  const query = readQuery(url, each.query);
   const path = each.parameters && check(each.parameters, c.req.param());
   const { incoming } = c.env as { incoming: IncomingMessage };
   const body = each.body && (await readJson(incoming, each.body, context.limits));

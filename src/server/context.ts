@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { ListKeeper } from '../operations/list-keeper.js';
 import type { Protection } from '../operations/rooms.js';
 import type { Service } from '../operations/service.js';
+import type { RoomEventTaker } from '../operations/webhook.js';
 import type { SessionBook } from '../operations/sessions.js';
 import type { TokenBook } from '../operations/tokens.js';
 import type { Status } from '../operations/status.js';
@@ -17,6 +18,8 @@ export interface ServerContext {
   basePath: string;
   protection: Protection;
   keeper: ListKeeper;
+  /** What the API tells of rooms that end. */
+  events: RoomEventTaker;
   tokens: TokenBook;
   sessions: SessionBook;
   cookie: SessionCookie;

@@ -57,7 +57,7 @@ export async function authenticate(
 }
 
 /** A proxy may have a password of its own, which browsers send as `Basic` with everything. */
-function hasBearer(request: Request): boolean {
+export function hasBearer(request: Request): boolean {
   return /^Bearer\b/i.test(request.headers.get('Authorization') ?? '');
 }
 

@@ -17,9 +17,28 @@ export interface ServerMetrics {
     status: number,
     tookMs: number,
   ): void;
+  /** The API told of a room, and what became of that. */
+  toldOfRoom(result: ToldOfRoom): void;
   readonly contentType: string;
   metrics(): Promise<string>;
 }
+
+/**
+ * `received`, `completed` (a repetition with the statistics that were missing) and `repeated` are
+ * durable; `ignored` tells of something else; `unauthentic` and `refused` are not taken; `failed` is
+ * ours, and may come again.
+ */
+const toldOfRoom = [
+  'received',
+  'completed',
+  'repeated',
+  'ignored',
+  'unauthentic',
+  'refused',
+  'failed',
+] as const;
+
+export type ToldOfRoom = (typeof toldOfRoom)[number];
 
 /** Seconds. A long poll may take 30. */
 const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -96,6 +115,14 @@ export async function createServerMetrics(
     registers,
   });
 
+  const webhooks = new Counter({
+    name: 'room_reaper_webhooks_total',
+    help: 'What the API told this process of rooms that ended, by what became of it.',
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of toldOfRoom) webhooks.inc({ result }, 0);
+
   async function refresh(): Promise<void> {
     quota.set(service.config.rateLimitPerSecond);
     const { value: seen } = await status();
@@ -138,6 +165,7 @@ export async function createServerMetrics(
       requests.inc({ method, path, status: code });
       durations.observe({ path }, tookMs / 1_000);
     },
+    toldOfRoom: (result) => webhooks.inc({ result }),
     async metrics() {
       await refresh();
       return registry.metrics();

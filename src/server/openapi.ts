@@ -63,12 +63,13 @@ function streamed(types: readonly string[]) {
   return Object.fromEntries(types.map((type) => [type, text] as const));
 }
 
-function whoMay({ role, producersOwn }: Route): string {
+function whoMay({ role, producersOwn, signedBy }: Route): string {
   if (role === 'none') return 'Needs no token.';
   if (role === 'any') return 'Needs a token of any role.';
   if (role === 'operator') return 'Needs the role operator.';
   const own = producersOwn === true ? ', or producer for what it asked for' : '';
-  return `Needs the role ${role} or operator${own}.`;
+  const signed = signedBy === undefined ? '' : ', or a signature';
+  return `Needs the role ${role} or operator${own}${signed}.`;
 }
 
 function bodies({ json, types }: NonNullable<Route['streams']>) {
@@ -77,6 +78,7 @@ function bodies({ json, types }: NonNullable<Route['streams']>) {
 
 function describeRoute(each: Route): RouteConfig {
   const { method, path, role, summary, parameters, query, body, answers, streams, takesKey } = each;
+  const tokens = [{ token: [] }, { session: [] }];
   const succeeded = Object.fromEntries(
     Object.entries(answers).map(([status, { means, schema, types = [] }]) => {
       const json = schema && { 'application/json': { schema } };
@@ -100,7 +102,7 @@ function describeRoute(each: Route): RouteConfig {
     ...{ method, path, summary, request },
     operationId: operationId(each),
     description: whoMay(each),
-    security: role === 'none' ? [] : [{ token: [] }, { session: [] }],
+    security: role === 'none' ? [] : each.signedBy === undefined ? tokens : [...tokens, {}],
     responses: { ...succeeded, '4XX': failed, '5XX': failed },
   };
 }

@@ -32,7 +32,7 @@ export function readQuery<Query>(url: URL, schema: z.ZodType<Query> | undefined)
 export async function readJson<Body>(
   incoming: IncomingMessage,
   schema: z.ZodType<Body>,
-  { jsonMs }: Limits,
+  limits: Limits,
   most = largestJson,
 ): Promise<Body> {
   const type = incoming.headers['content-type'] ?? '';
@@ -42,10 +42,7 @@ export async function readJson<Body>(
       remedy: 'send it with Content-Type: application/json',
     });
   }
-  const text = await within(jsonMs, readText(incoming, most)).catch((error: unknown) => {
-    if (!(error instanceof TooSlow)) throw error;
-    throw new HttpProblem('TOO_SLOW', `the body must come within ${error.seconds} s`);
-  });
+  const text = await readText(incoming, most, limits);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -62,7 +59,24 @@ export function readKey(request: Request): string | undefined {
   throw wrong('Idempotency-Key must be 1–255 characters of ASCII without spaces');
 }
 
-async function readText(incoming: IncomingMessage, most: number): Promise<string> {
+/**
+ * The text of a body.
+ *
+ * @param most - bytes.
+ * @throws HttpProblem where it is too large, too slow or no UTF-8.
+ */
+export function readText(
+  incoming: IncomingMessage,
+  most: number,
+  { jsonMs }: Limits,
+): Promise<string> {
+  return within(jsonMs, collectText(incoming, most)).catch((error: unknown) => {
+    if (!(error instanceof TooSlow)) throw error;
+    throw new HttpProblem('TOO_SLOW', `the body must come within ${error.seconds} s`);
+  });
+}
+
+async function collectText(incoming: IncomingMessage, most: number): Promise<string> {
   const tooLarge = new HttpProblem(
     'TOO_LARGE',
     `the body must have at most ${most} bytes; send a long list as text/plain, text/csv or application/x-ndjson`,

@@ -44,6 +44,8 @@ interface Shape<Path, Query, Body> {
   isPage?: boolean;
   /** Also without the base path: probes of a platform know none. */
   isProbe?: boolean;
+  /** Who sent it where it is signed, and needs no token; undefined: it is not. @throws HttpProblem. */
+  signedBy?: (url: URL, context: ServerContext) => Caller | undefined;
   /** A producer may too: the handler shows it nothing but its own. */
   producersOwn?: boolean;
   /** One sentence for the OpenAPI document. */

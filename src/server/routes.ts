@@ -12,6 +12,7 @@ import { report } from './routes/report.js';
 import { explainRoom } from './routes/rooms.js';
 import { signIn, signOut } from './routes/session.js';
 import { status } from './routes/status.js';
+import { webhook } from './routes/webhook.js';
 
 export function allRoutes(facts: ApiFacts): Route[] {
   return basicRoutes(
@@ -36,6 +37,7 @@ export function allRoutes(facts: ApiFacts): Route[] {
       actions,
       signIn,
       signOut,
+      webhook,
       ...pages,
     ],
     facts,

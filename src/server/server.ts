@@ -21,6 +21,7 @@ import { keepListsGoing, type ListKeeper } from '../operations/list-keeper.js';
 import { openService, type Service } from '../operations/service.js';
 import { createStatusReader, statusJson, type Status } from '../operations/status.js';
 import { sourcesOf } from '../operations/status-sources.js';
+import { takeEvents } from '../operations/webhook.js';
 import { openSessionBook } from '../operations/sessions.js';
 import {
   createSignInLink,
@@ -127,6 +128,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const context: ServerContext = {
       ...{ service, basePath, protection, keeper, tokens, log, status, doctor },
       ...{ metrics, readiness, limits: { ...usualLimits, ...options.limits } },
+      events: takeEvents(service),
       sessions: openSessionBook(service, tokens),
       cookie: sessionCookie(config.sdkAppId, basePath),
       closing: closing.signal,

@@ -33,7 +33,8 @@ const reply = z.object({
   Response: z.unknown().optional(),
 });
 
-const total = z
+/** A whole number, not negative, also in text. */
+export const total = z
   .union([z.int().transform(BigInt), z.bigint(), z.string().transform(wholeNumber)])
   // What a bigint column holds.
   .refine((value): value is bigint => value !== undefined && value >= 0n && value < 2n ** 63n);
@@ -129,8 +130,8 @@ export function readTotals(value: unknown): Statistics | undefined {
 /** A BOM, blanks and zeros before the JSON mean nothing. */
 const padding = /^[\s\0\ufeff]+/;
 
-/** undefined: not JSON. */
-function parseBody(body: string): unknown {
+/** With whole numbers beyond 2⁵³ as exact bigints. undefined: not JSON. */
+export function parseBody(body: string): unknown {
   const whole = parseExactly(body);
   if (whole !== undefined) return whole;
   const text = body.replace(padding, '');

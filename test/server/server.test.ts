@@ -33,6 +33,7 @@ describe('roles', () => {
     'get /v1/batches/{id}': ['viewer', 'producer'],
     'get /v1/batches/{id}/rooms': ['viewer', 'producer'],
     'get /v1/batches/{id}/report': ['viewer', 'producer'],
+    'post /webhooks/tencent': ['producer'],
     'get /v1/errors': ['viewer'],
     'get /v1/audit': ['viewer'],
     'get /v1/history': ['viewer'],
