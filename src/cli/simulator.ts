@@ -27,6 +27,11 @@ Faults (--fault for all rooms; after a TAB behind a RoomId for that room):
   Before it: act+ destroys the room all the same, keep+ does not. After it: *2 only the
   first two requests, =0.05 one request in twenty (--fault only). Several: with commas.
 
+Callbacks (--webhook): late is some seconds to a minute. What is answered 5xx, or not at
+all, is sent again for a minute. TENCENT_WEBHOOK_TOKEN or TENCENT_WEBHOOK_TOKEN_FILE signs
+them, and stands in no list of processes as --webhook-token does; without a token they
+carry no signature, which is said at the start.
+
 Credentials: TENCENT_SDK_APP_ID with TENCENT_SECRET_KEY or TENCENT_SECRET_KEY_FILE,
 and TENCENT_ADMIN_IDENTIFIER. Without them a demo app, which is said at the start.
 
@@ -55,7 +60,17 @@ export function simulatorCommand(io: Io): Command {
     .option('--create-per-second <N>', 'rooms created while it runs, created-000001 and so on', '0')
     .option('--end-after <SECONDS>', 'the longest that a room lives before the system ends it')
     .option('--fault <SPEC>', 'fault for all rooms; may be given again', collect)
-    .option('--seed <N>', 'draws the requests that meet a fault', '1')
+    .option(
+      '--webhook <URL>',
+      'post a signed Live.CallbackAfterDestroyRoom for each room that goes',
+    )
+    .option('--webhook-token <TOKEN>', 'signs them; better by TENCENT_WEBHOOK_TOKEN')
+    .option(
+      '--webhook-fault <SPEC>',
+      'lost, late, twice or no-statistics, =SHARE; may be given again',
+      collect,
+    )
+    .option('--seed <N>', 'draws what meets a fault, and how long rooms live', '1')
     .option('--json', 'print the report as JSON')
     .addHelpText('before', help)
     .addHelpText('after', helpAfter)
@@ -63,7 +78,7 @@ export function simulatorCommand(io: Io): Command {
 }
 
 async function runSimulator(io: Io, flags: SimulatorFlags): Promise<void> {
-  const options = { ...readFlags(flags), ...readCredentials(io.env) };
+  const options = { ...readFlags(flags, io.env), ...readCredentials(io.env) };
   const simulator = await startSimulator(options);
   const interrupt = onInterrupt(io);
   io.stderr.write(`simulator listens at ${simulator.url}; point a worker at it with\n`);
@@ -71,6 +86,10 @@ async function runSimulator(io: Io, flags: SimulatorFlags): Promise<void> {
   if (options.sdkAppId === demoApp.sdkAppId && options.secretKey === demoApp.secretKey) {
     io.stderr.write(`  TENCENT_SDK_APP_ID=${demoApp.sdkAppId}\n`);
     io.stderr.write(`  TENCENT_SECRET_KEY=${demoApp.secretKey}\n`);
+  }
+  if (options.webhook !== undefined) {
+    const how = options.webhook.token === undefined ? 'not signed' : 'signed';
+    io.stderr.write(`rooms that go are posted, ${how}, to ${options.webhook.url}\n`);
   }
   await interrupt.interrupted;
   interrupt.dispose();

@@ -34,6 +34,9 @@ async function answer(request: ChildRequest): Promise<ChildReply> {
     case 'fault':
       simulator.setFault(request.spec);
       return { type: 'done' };
+    case 'webhook':
+      simulator.setWebhook(request.webhook);
+      return { type: 'done' };
   }
 }
 

@@ -111,6 +111,7 @@ function toEffect(name: string, force: string | undefined): Effect | undefined {
   }
 }
 
-function isShare(text: string): boolean {
+/** Whether `text` is a number above 0 and at most 1. */
+export function isShare(text: string): boolean {
   return /^\d*\.?\d+$/.test(text) && Number(text) > 0 && Number(text) <= 1;
 }

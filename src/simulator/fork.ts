@@ -5,6 +5,7 @@ import { ReaperError, type ErrorCode } from '../errors.js';
 import { compiledFile } from '../own-file.js';
 import type { SimulatorOptions } from './simulator-options.js';
 import type { SimulatorReport } from './simulator-report.js';
+import type { WebhookOptions } from './webhook.js';
 
 /** Options that can be sent to another process: as SimulatorOptions, rooms as a list. */
 export type ForkOptions = Omit<SimulatorOptions, 'rooms'> & { rooms?: number | readonly string[] };
@@ -14,7 +15,8 @@ export type ChildRequest =
   | { type: 'start'; options: ForkOptions }
   | { type: 'report' }
   | { type: 'arrivals' }
-  | { type: 'fault'; spec: string | undefined };
+  | { type: 'fault'; spec: string | undefined }
+  | { type: 'webhook'; webhook: WebhookOptions | undefined };
 
 export type ChildReply =
   | { type: 'started'; url: string }
@@ -50,6 +52,10 @@ export async function forkSimulator(options: ForkOptions = {}) {
       /** As Simulator.setFault. */
       setFault: async (spec: string | undefined): Promise<void> => {
         await ask({ type: 'fault', spec }, 'done');
+      },
+      /** As Simulator.setWebhook. */
+      setWebhook: async (webhook: WebhookOptions | undefined): Promise<void> => {
+        await ask({ type: 'webhook', webhook }, 'done');
       },
       /** Resolves when the process is gone. */
       close: () => end(child),

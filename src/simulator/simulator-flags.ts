@@ -1,7 +1,7 @@
 import { invalid } from '../errors.js';
 import { printable } from '../redact.js';
 import { readCommands } from './check-request.js';
-import { readInteger, type SimulatorOptions } from './simulator-options.js';
+import { readInteger, readWebhookToken, type SimulatorOptions } from './simulator-options.js';
 
 /** As `room-reaper simulator` takes them. */
 export interface SimulatorFlags {
@@ -14,12 +14,20 @@ export interface SimulatorFlags {
   createPerSecond: string;
   endAfter?: string;
   fault?: string[];
+  webhook?: string;
+  webhookToken?: string;
+  webhookFault?: string[];
   seed: string;
   json?: boolean;
 }
 
-/** Flags to options. @throws ReaperError `INVALID` where one is wrong. */
-export function readFlags(flags: SimulatorFlags): SimulatorOptions {
+/**
+ * Flags to options.
+ *
+ * @param env - has the token of the webhook, which stands in no list of processes there.
+ * @throws ReaperError `INVALID` where one is wrong.
+ */
+export function readFlags(flags: SimulatorFlags, env: NodeJS.ProcessEnv): SimulatorOptions {
   const options: SimulatorOptions = {
     port: readInteger('--port', flags.port),
     host: flags.host,
@@ -30,6 +38,7 @@ export function readFlags(flags: SimulatorFlags): SimulatorOptions {
       endAfterSeconds: readInteger('--end-after', flags.endAfter),
     }),
     faults: flags.fault ?? [],
+    ...readWebhook(flags, env),
     seed: readInteger('--seed', flags.seed),
     anyRoom: flags.anyRoom ?? flags.rooms === undefined,
   };
@@ -37,6 +46,18 @@ export function readFlags(flags: SimulatorFlags): SimulatorOptions {
   return /^\d+$/.test(flags.rooms)
     ? { ...options, rooms: Number(flags.rooms) }
     : { ...options, roomsFile: flags.rooms };
+}
+
+function readWebhook(
+  { webhook: url, webhookToken, webhookFault: faults = [] }: SimulatorFlags,
+  env: NodeJS.ProcessEnv,
+): SimulatorOptions {
+  if (url === undefined) {
+    if (webhookToken === undefined && faults.length === 0) return {};
+    throw invalid('--webhook must say where callbacks are posted, got nothing; give its URL');
+  }
+  const token = webhookToken ?? readWebhookToken(env);
+  return { webhook: { url, faults, ...(token !== undefined && { token }) } };
 }
 
 /** `200`, `none`, `get_room_stats=50`: of destroy_room where no command is named. */

@@ -4,6 +4,7 @@ import { invalid } from '../errors.js';
 import { printable } from '../redact.js';
 import type { ReadCommand } from './check-request.js';
 import { parseFaults, type Fault } from './faults.js';
+import { checkWebhook, type WebhookOptions } from './webhook.js';
 import { numberedRooms, parseRooms, readRoomsFile, type RoomWithFaults } from './rooms-file.js';
 
 /**
@@ -44,8 +45,10 @@ export interface SimulatorOptions {
   latencyMs?: number;
   /** Faults for all rooms (grammar: faults.ts), after those of the room. Default none. */
   faults?: readonly string[];
-  /** Draws the shares of `faults`. Default 1. */
+  /** Draws the shares of `faults` and of the webhook's, and how long rooms live. Default 1. */
   seed?: number;
+  /** Where rooms that go are told. Default nowhere. */
+  webhook?: WebhookOptions;
 }
 
 /** https://trtc.io/document/63404, https://trtc.io/document/80421, https://www.tencentcloud.com/document/product/1071/76888 */
@@ -53,8 +56,9 @@ const documentedQuotas = { get_room_info: 200, get_room_stats: 100, get_room_lis
 
 /** Options with their defaults, checked, and the lists read. */
 export interface Settings extends Required<
-  Omit<SimulatorOptions, 'rooms' | 'roomsFile' | 'faults' | 'quotas'>
+  Omit<SimulatorOptions, 'rooms' | 'roomsFile' | 'faults' | 'quotas' | 'webhook'>
 > {
+  webhook: WebhookOptions | undefined;
   quotas: Record<ReadCommand, number>;
   rooms: RoomWithFaults[];
   faults: Fault[];
@@ -77,6 +81,7 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
   if (secretKey === '') {
     throw invalid('secretKey must be set, got nothing; leave it out for the demo');
   }
+  if (options.webhook !== undefined) checkWebhook(options.webhook);
   const rooms = listRooms(options.rooms ?? 0);
   if (options.roomsFile !== undefined) {
     for (const entry of await readRoomsFile(options.roomsFile)) rooms.push(entry);
@@ -96,6 +101,7 @@ export async function readOptions(options: SimulatorOptions): Promise<Settings> 
     latencyMs,
     faults: readFaults(options.faults ?? []),
     seed,
+    webhook: options.webhook,
   };
 }
 
@@ -118,7 +124,7 @@ export function readCredentials(env: NodeJS.ProcessEnv): {
   adminIdentifier?: string;
 } {
   const sdkAppId = env['TENCENT_SDK_APP_ID'];
-  const secretKey = env['TENCENT_SECRET_KEY'] || readKeyFile(env['TENCENT_SECRET_KEY_FILE']);
+  const secretKey = env['TENCENT_SECRET_KEY'] || readSecretFile(env, 'TENCENT_SECRET_KEY_FILE');
   const admin = env['TENCENT_ADMIN_IDENTIFIER'];
   const adminIdentifier = admin ? { adminIdentifier: admin } : {};
   if (!sdkAppId && !secretKey) {
@@ -135,15 +141,20 @@ export function readCredentials(env: NodeJS.ProcessEnv): {
   return { sdkAppId: readInteger('TENCENT_SDK_APP_ID', sdkAppId), secretKey, ...adminIdentifier };
 }
 
-function readKeyFile(path: string | undefined): string | undefined {
+/** What callbacks are signed with; undefined where the environment has none. */
+export function readWebhookToken(env: NodeJS.ProcessEnv): string | undefined {
+  return env['TENCENT_WEBHOOK_TOKEN'] || readSecretFile(env, 'TENCENT_WEBHOOK_TOKEN_FILE');
+}
+
+function readSecretFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const path = env[name];
   if (!path) return undefined;
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (cause) {
-    throw invalid(
-      `TENCENT_SECRET_KEY_FILE must be a readable file, got ${printable(path)}; check its path`,
-      { cause },
-    );
+    throw invalid(`${name} must be a readable file, got ${printable(path)}; check its path`, {
+      cause,
+    });
   }
 }
 

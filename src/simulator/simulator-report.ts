@@ -1,6 +1,7 @@
 import type { ReadCommand } from './check-request.js';
 import type { TrafficReport } from './traffic.js';
 import type { Statistic } from './truth.js';
+import type { WebhookReport } from './webhook.js';
 
 /** What a simulator has seen since it was started. All but `commands` is about destroy_room. */
 export interface SimulatorReport extends TrafficReport {
@@ -18,6 +19,8 @@ export interface SimulatorReport extends TrafficReport {
   endedStatistics: Statistic;
   /** The commands that read, each with a quota of its own. */
   commands: Record<ReadCommand, TrafficReport>;
+  /** Callbacks of the rooms that went; absent without a webhook. */
+  webhook?: WebhookReport;
 }
 
 /** The report for people: one line a fact. */
@@ -37,9 +40,18 @@ export function formatReport(report: SimulatorReport): string {
       .filter(([, { requests }]) => requests > 0)
       .map(([command, traffic]): [string, string] => [command, sayTraffic(traffic)]),
   ];
+  if (report.webhook !== undefined) facts.push(['webhook', sayWebhook(report.webhook)]);
   return facts.map(([name, fact]) => `${name.padEnd(22)}${fact}\n`).join('');
 }
 
 function sayTraffic({ requests, worstWindow, overQuota }: TrafficReport): string {
   return `${requests} requests, ${worstWindow} in the worst sliding second, ${overQuota} over quota`;
+}
+
+function sayWebhook({ posts, taken, lost, refused, givenUp, dropped, waiting }: WebhookReport) {
+  const others = { lost, refused, 'given up': givenUp, dropped, waiting };
+  const said = Object.entries(others).flatMap(([word, count]) =>
+    count > 0 ? [`, ${count} ${word}`] : [],
+  );
+  return `${taken} callbacks taken in ${posts} posts${said.join('')}`;
 }

@@ -25,6 +25,7 @@ import {
 } from './simulator-options.js';
 import { createTraffic } from './traffic.js';
 import { listedRoomOf, roomInfoOf, roomStatsOf } from './truth.js';
+import { createWebhook, type Webhook, type WebhookOptions } from './webhook.js';
 
 /**
  * A stand-in for destroy_room that keeps its documented rules. In the order they are asked
@@ -41,6 +42,12 @@ export interface Simulator extends Controlled {
   /** The newest arrivals (up to four million), ms since the first of all. */
   arrivals(): Float64Array;
   room(roomId: string): { state: RoomState; requests: number };
+  /**
+   * From now on rooms that go are told there, with a report that begins anew; undefined: nowhere.
+   *
+   * @throws ReaperError `INVALID` where an option is wrong.
+   */
+  setWebhook(options: WebhookOptions | undefined): void;
   /** Cuts what is still open and stops listening. */
   close(): Promise<void>;
 }
@@ -76,11 +83,14 @@ function createService(settings: Settings) {
   const signatures = createSignatures(settings);
   const randoms = createRepeatedRandoms();
   const lives = createLives(settings);
+  let webhook: Webhook | undefined;
   const rooms = createRooms({
     anyRoom: settings.anyRoom,
     onCreated: (room) => lives.begin(room),
+    onGone: (room) => webhook?.gone(room, room.state === 'destroyed' ? 'user' : 'system'),
   });
   rooms.add(settings.rooms);
+  if (settings.webhook !== undefined) setWebhook(settings.webhook);
   settings.rooms = []; // the list of a million rooms is not needed twice
   const requestIdStart = `Id-${randomUUID().slice(0, 8)}`;
   let requestNumber = 0;
@@ -101,6 +111,7 @@ function createService(settings: Settings) {
         get_room_stats: reads.get_room_stats.report(),
         get_room_list: reads.get_room_list.report(),
       },
+      ...(webhook && { webhook: webhook.report() }),
     }),
     setFault(spec) {
       switchedFaults = spec === undefined ? [] : readFaults([spec]);
@@ -111,6 +122,12 @@ function createService(settings: Settings) {
       for (const { roomId } of parseRooms(rows, 'rooms')) rooms.end(rooms.get(roomId));
     },
   };
+
+  function setWebhook(options: WebhookOptions | undefined): void {
+    const next = options && createWebhook(settings, options);
+    webhook?.close();
+    webhook = next;
+  }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { url = '' } = request;
@@ -187,7 +204,11 @@ function createService(settings: Settings) {
   return {
     handle,
     begin: () => lives.start(rooms),
-    end: () => lives.stop(),
+    end: () => {
+      lives.stop();
+      webhook?.close();
+    },
+    setWebhook,
     ...controlled,
     arrivals: () => traffic.times(),
     room: (roomId: string) => rooms.stateOf(roomId),

@@ -122,6 +122,26 @@ test('the simulator command checks signatures with the app of the environment an
   expect(simulator.err() + simulator.out()).not.toContain(usersig);
 });
 
+test('the simulator command: --webhook posts what the environment, or the flag before it, signs, and prints no token', async () => {
+  const receiver = await run([]);
+  const env = { TENCENT_WEBHOOK_TOKEN: 'of-the-environment' };
+  for (const flags of [[], ['--webhook-token', 'of-the-flag', '--webhook-fault', 'twice=1']]) {
+    const simulator = await run(['--webhook', `${receiver.url}/hook`, '--json', ...flags], env);
+    await codesOf(simulator, 'a', 1);
+    await expect
+      .poll(async () => (await fetch(`${simulator.url}/simulator/report`)).json())
+      .toMatchObject({ webhook: { taken: flags.length === 0 ? 1 : 2, waiting: 0 } });
+    await simulator.stop();
+    expect(simulator.err()).toContain(`rooms that go are posted, signed, to ${receiver.url}/hook`);
+    expect(simulator.err() + simulator.out()).not.toMatch(/of-the-/);
+  }
+  const unsigned = await run(['--webhook', `${receiver.url}/hook`]);
+  await unsigned.stop();
+  expect(unsigned.err()).toContain('are posted, not signed, to');
+  expect(unsigned.out()).toMatch(/^webhook +0 callbacks taken in 0 posts$/m);
+  await receiver.stop();
+});
+
 test.each([
   [['--port', 'http'], '--port must be'],
   [['--port', '70000'], 'port must be'],
@@ -131,6 +151,9 @@ test.each([
   [['--quota', 'get_rooms=5'], '--quota must name one of destroy_room, get_room_info'],
   [['--create-per-second', 'many'], '--create-per-second must be'],
   [['--end-after', '90000'], 'endAfterSeconds must be'],
+  [['--webhook', 'nowhere'], 'webhook must be'],
+  [['--webhook-token', 'token'], '--webhook must say where'],
+  [['--webhook-fault', 'late=0.1'], '--webhook must say where'],
   [['--seed', '-1'], '--seed must be'],
   [['--fault', 'crash'], 'fault must be'],
   [['--rooms', 'no-such-file.txt'], 'rooms file must be'],

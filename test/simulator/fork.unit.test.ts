@@ -26,6 +26,15 @@ test('a simulator in its own process answers and reports like one in this proces
   expect(arrivals).toHaveLength(4);
 });
 
+test('a webhook can be set in a forked simulator, and a wrong one is refused there', async () => {
+  const simulator = closing(await forkSimulator({ rooms: 1 }));
+  await expect(simulator.setWebhook({ url: 'nowhere' })).rejects.toThrow('webhook must be');
+  await simulator.setWebhook({ url: `${simulator.url}/no-webhook`, faults: ['twice=1'] });
+  await codesOf(simulator, 'room-000001', 1);
+  // It answers what it does not know with 200 and an ErrorCode, as the API does.
+  await expect.poll(async () => (await simulator.report()).webhook).toMatchObject({ taken: 2 });
+});
+
 test('any room exists in a forked simulator when asked for, a file says which have faults', async () => {
   const roomsFile = join(compiled.folder, 'faults.txt');
   await writeFile(roomsFile, 'room 7\tgone\nroom 8\t100001*1\n');
