@@ -77,6 +77,10 @@ export interface Batch {
   outcomes: Record<Outcome, number>;
   by?: string;
   note?: string;
+  /** Rooms that were created later are left alone. */
+  onlyCreatedBefore?: string;
+  /** Whether statistics are read before each room is destroyed. */
+  snapshot?: boolean;
   parentId?: string;
   replayOf?: string;
   createdAt: string;
@@ -263,6 +267,8 @@ export interface Preview {
   rooms: number;
   seconds: number;
   waitingBefore: number;
+  /** What every replay minds. */
+  note: string;
   doneAt: string;
   groups: {
     /** `replay`, or why it stays out. */

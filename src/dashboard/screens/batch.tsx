@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { query, send } from '../api';
 import { useAsked, useDoing } from '../asking';
-import { count, decimal, duration, percent, rooms as roomsWord } from '../format';
+import { count, decimal, duration, rooms as roomsWord } from '../format';
 import {
   Copy,
   Dialog,
@@ -21,7 +21,7 @@ import { linkTo, type Place } from '../routing';
 import { replayable, type Batch, type Failure, type Me } from '../types';
 import { batchWords } from '../words';
 import { Rooms } from './batch-rooms';
-import { batchColumns, batchName } from './batches';
+import { batchColumns, batchName, progressPart } from './batches';
 import { Failures } from './failures';
 import { choiceOf, ReplayDialog, type ReplayChoice } from './replay';
 
@@ -171,7 +171,7 @@ function Progress({ batch }: { batch: Batch }) {
     <>
       <p class="big">
         {count(finished)} of {roomsWord(total)}
-        <span class="hint"> {total > 0 && percent(finished / total)}</span>
+        <span class="hint"> {progressPart(batch)}</span>
       </p>
       <div class="bar-large">
         <OutcomeBar counts={counts} total={total} />
@@ -201,6 +201,20 @@ function Facts({ batch }: { batch: Batch }) {
         <>
           <dt>Why</dt>
           <dd>{batch.note}</dd>
+        </>
+      )}
+      {batch.onlyCreatedBefore !== undefined && (
+        <>
+          <dt>Left alone</dt>
+          <dd>
+            rooms created after <Time at={batch.onlyCreatedBefore} />
+          </dd>
+        </>
+      )}
+      {batch.snapshot && (
+        <>
+          <dt>Statistics</dt>
+          <dd>are read before each room is destroyed</dd>
         </>
       )}
       {finishedAt === undefined ? (

@@ -11,6 +11,12 @@ export function batchName({ name, id }: Pick<Batch, 'name' | 'id'>): string {
   return name ?? id;
 }
 
+/** How far it is. What was cancelled has ended, also where not all of it was on the queue. */
+export function progressPart({ total, finished, finishedAt }: Batch): string {
+  if (total === 0) return '–';
+  return finishedAt !== undefined && finished < total ? 'ended' : percent(finished / total);
+}
+
 /** What did not end well, in a few words. */
 function trouble({ outcomes: counts }: Batch): string {
   return outcomes
@@ -37,9 +43,7 @@ export const batchColumns: readonly Column<Batch>[] = [
     cell: (batch) => (
       <span class="progress">
         <OutcomeBar counts={batch.outcomes} total={batch.total} />
-        <span class="progress-part">
-          {batch.total === 0 ? '–' : percent(batch.finished / batch.total)}
-        </span>
+        <span class="progress-part">{progressPart(batch)}</span>
       </span>
     ),
   },

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { createKeys, Problem, send } from '../api';
 import { useDoing } from '../asking';
 import { count, duration, rooms } from '../format';
-import { Dialog, OutcomeWord, Table, Time, Trouble } from '../parts';
+import { Dialog, OutcomeWord, sentence, Table, Time, Trouble } from '../parts';
 import { linkTo } from '../routing';
 import { replayable, type Failure, type Outcome, type Preview } from '../types';
 import { fateWords } from '../words';
@@ -101,6 +101,7 @@ export function ReplayDialog({ choice, onClose }: { choice: ReplayChoice; onClos
           {preview !== undefined && (
             <>
               <p class="big">{rooms(preview.rooms)} would be asked for again</p>
+              <p class="hint">{sentence(preview.note)}</p>
               <p>
                 {preview.rooms > 0 && (
                   <>
