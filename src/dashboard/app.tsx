@@ -10,7 +10,7 @@ import { BatchScreen } from './screens/batch';
 import { Batches } from './screens/batches';
 import { Errors } from './screens/errors';
 import { LineScreen } from './screens/line';
-import { NewBatch } from './screens/new-batch';
+import { forgetDrafts, NewBatch } from './screens/new-batch';
 import { Quota } from './screens/quota';
 import { RoomScreen } from './screens/room';
 import { SignIn } from './screens/sign-in';
@@ -204,6 +204,7 @@ function skip(event: Event): void {
 async function signOut(onSignedOut: () => void): Promise<void> {
   await ask('session', { method: 'DELETE' }).catch(() => undefined);
   localStorage.removeItem(signedIn);
+  forgetDrafts();
   onSignedOut();
 }
 

@@ -143,9 +143,18 @@ test('a list that is written has its bad lines told, and goes without them', asy
   await page.getByRole('button', { name: 'Leave out these lines' }).click();
   await page.getByText('1 no RoomIds, left out').waitFor();
   await page.getByText('1 named twice, taken once').waitFor();
+  const created = page.getByLabel('Only rooms created before');
+  await created.fill('2026-01-02T03:04');
+  await page.getByLabel('read statistics first').check();
+  await page.getByText('Nothing is asked for before it was checked.').waitFor();
+  await page.getByRole('button', { name: 'Check it' }).click();
+  await page.getByText(/rooms created after .* are left alone/).waitFor();
+  await created.fill('');
+  await page.getByRole('button', { name: 'Check it' }).click();
   await page.getByRole('button', { name: 'Destroy 2 rooms' }).click();
   await page.getByRole('link', { name: 'Follow it' }).click();
   await page.getByText('2 of 2 rooms').waitFor();
+  await page.getByText('are read before each room is destroyed').waitFor();
   await page.getByText('finished').waitFor();
 });
 
@@ -422,6 +431,31 @@ test('a revoked token signs out, a store and a server that are away are told in 
   await signIn(watched, tokens.viewer);
   await manageTokens('revoke', 'a-viewer');
   await watched.page.getByText('The session has ended').waitFor();
+
+  // What was typed when it ended is there for the same name again, and for no other.
+  const signInHere = async (token: string) => {
+    await watched.page.getByLabel('Token').fill(token);
+    await watched.page.getByRole('button', { name: 'Sign in' }).click();
+    await watched.page.getByRole('navigation').waitFor();
+  };
+  await signInHere(tokens.operator);
+  const written = watched.page.getByLabel('RoomIds, one a line');
+  await open('new', watched.page);
+  await written.fill('room-009400\n');
+  await watched.page.context().clearCookies();
+  await watched.page.getByRole('button', { name: 'Check it' }).click();
+  await watched.page.getByText('The session has ended').waitFor();
+  await signInHere(tokens.producer);
+  await open('new', watched.page);
+  expect(await written.inputValue()).toBe('');
+  await watched.page.context().clearCookies();
+  await open('batches', watched.page);
+  await watched.page.getByText('The session has ended').waitFor();
+  await signInHere(tokens.operator);
+  await open('new', watched.page);
+  expect(await written.inputValue()).toBe('room-009400\n');
+  await watched.page.getByRole('button', { name: 'Check it' }).click();
+  await watched.page.getByRole('button', { name: 'Destroy 1 room' }).waitFor();
   await watched.page.context().close();
 
   await open('line');

@@ -24,8 +24,32 @@ interface Checked {
   protected?: number;
   seconds: number;
   waitingAhead: number | null;
+  onlyCreatedBefore?: string;
+  snapshot?: boolean;
   doneAt: string;
 }
+
+/** What somebody has typed, by who it is: a session may end while he types. */
+const drafts = new Map<string, unknown>();
+
+export function forgetDrafts(): void {
+  drafts.clear();
+}
+
+/** Like useState, for what is still there when the screen comes back. */
+function useDraft<T>(key: string, first: () => T): [T, (value: T) => void] {
+  const [value, setValue] = useState(() => (drafts.has(key) ? (drafts.get(key) as T) : first()));
+  const keep = (next: T) => {
+    drafts.set(key, next);
+    setValue(next);
+  };
+  return [value, keep];
+}
+
+const noOptions = {
+  ...{ name: '', note: '', at: '', urgent: false },
+  ...{ onlyCreatedBefore: '', snapshot: false },
+};
 
 function typeOf(name: string): string {
   if (/\.csv$/i.test(name)) return 'text/csv';
@@ -33,19 +57,19 @@ function typeOf(name: string): string {
 }
 
 export function NewBatch({ me }: { me: Me }) {
-  const [list, setList] = useState<List | undefined>();
-  const [text, setText] = useState('');
+  const [list, setList] = useDraft<List | undefined>(`${me.name} list`, () => undefined);
+  const [text, setText] = useDraft(`${me.name} text`, () => '');
   const [checked, setChecked] = useState<Checked | undefined>();
   const [sent, setSent] = useState<number | undefined>();
   const [typed, setTyped] = useState('');
-  const [options, setOptions] = useState({ name: '', note: '', at: '', urgent: false });
+  const [options, setOptions] = useDraft(`${me.name} options`, () => noOptions);
   const [skips, setSkips] = useState({ skipInvalid: false, skipProtected: false });
   const [done, setDone] = useState<{ batchId: string; name: string; unique: number } | undefined>();
   const [isOver, setOver] = useState(false);
   const doing = useDoing();
   const stop = useRef<AbortController>(null);
   // Of the list that is taken.
-  const keyOf = useRef(createKeys());
+  const [keys, setKeys] = useDraft(`${me.name} keys`, () => ({ of: createKeys() }));
 
   function take(next: List | undefined): void {
     setList(next);
@@ -53,12 +77,12 @@ export function NewBatch({ me }: { me: Me }) {
     setTyped('');
     setSkips({ skipInvalid: false, skipProtected: false });
     doing.forget();
-    keyOf.current = createKeys();
+    setKeys({ of: createKeys() });
   }
   /** What was checked was another order, where it says when. */
   function choose(change: Partial<typeof options>): void {
     setOptions({ ...options, ...change });
-    if ('at' in change || 'urgent' in change) setChecked(undefined);
+    if (!('name' in change || 'note' in change)) setChecked(undefined);
   }
   function takeFile(file: File): void {
     setText('');
@@ -66,10 +90,11 @@ export function NewBatch({ me }: { me: Me }) {
     if (options.name === '') choose({ name: file.name.replace(/\.\w+$/, '') });
   }
   function urlOf(more: Record<string, string | number | undefined>): string {
-    const { name, note, at, urgent } = options;
+    const { name, note, at, urgent, onlyCreatedBefore: before, snapshot } = options;
     return `v1/batches${query({
       ...{ name: name.trim(), note: note.trim(), at: fromLocalInput(at) },
       ...(urgent ? { urgent: 'true' } : {}),
+      ...{ onlyCreatedBefore: fromLocalInput(before), ...(snapshot ? { snapshot: 'true' } : {}) },
       ...(skips.skipInvalid ? { skipInvalid: 'true' } : {}),
       ...(skips.skipProtected ? { skipProtected: 'true' } : {}),
       ...more,
@@ -84,7 +109,7 @@ export function NewBatch({ me }: { me: Me }) {
       const sending = { body, type, signal: stop.current.signal };
       return await sendList<T>(
         path,
-        { ...sending, ...(withKey ? { key: keyOf.current(path) } : {}) },
+        { ...sending, ...(withKey ? { key: keys.of(path) } : {}) },
         setSent,
       );
     } finally {
@@ -105,6 +130,9 @@ export function NewBatch({ me }: { me: Me }) {
     await doing.run(async () => {
       const expect = checked?.unique;
       setDone(await upload(urlOf({ expect }), true));
+      setText('');
+      take(undefined);
+      setOptions(noOptions);
     });
   }
   function skip(what: keyof typeof skips): void {
@@ -122,15 +150,7 @@ export function NewBatch({ me }: { me: Me }) {
           <a href={linkTo('batches', done.batchId)}>{done.name}</a>
         </p>
         <div class="buttons">
-          <button
-            type="button"
-            onClick={() => {
-              setDone(undefined);
-              setText('');
-              take(undefined);
-              choose({ name: '', note: '' });
-            }}
-          >
+          <button type="button" onClick={() => setDone(undefined)}>
             Another list
           </button>
           <a class="button primary" href={linkTo('batches', done.batchId)}>
@@ -232,7 +252,28 @@ export function NewBatch({ me }: { me: Me }) {
             />
             before everything else
           </label>
+          <label class="field">
+            Only rooms created before (local time)
+            <input
+              type="datetime-local"
+              value={options.onlyCreatedBefore}
+              onInput={(event) => choose({ onlyCreatedBefore: event.currentTarget.value })}
+            />
+          </label>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={options.snapshot}
+              onChange={(event) => choose({ snapshot: event.currentTarget.checked })}
+            />
+            read statistics first
+          </label>
         </div>
+        <p class="hint">
+          A RoomId can be created again: with a time, a room that was created later is left alone.
+          Statistics that are read before a room is destroyed are not lost with an answer; it takes
+          about twice as long.
+        </p>
         <div class="buttons">
           <button
             type="button"
@@ -294,6 +335,12 @@ export function NewBatch({ me }: { me: Me }) {
                 {(checked.waitingAhead ?? 0) > 0 &&
                   `, after ${rooms(checked.waitingAhead ?? 0)} that wait`}
               </li>
+              {checked.onlyCreatedBefore !== undefined && (
+                <li>
+                  rooms created after <Time at={checked.onlyCreatedBefore} /> are left alone
+                </li>
+              )}
+              {checked.snapshot && <li>statistics are read before each room is destroyed</li>}
               <li>app {me.server.sdkAppId}</li>
             </ul>
             {checked.unique > typedAbove && (
