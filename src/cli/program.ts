@@ -82,6 +82,11 @@ export const commands: Record<string, Listed> = {
     does: 'ask again for rooms that are not gone',
     load: async () => (await import('./replay.js')).replayCommand,
   },
+  rooms: {
+    takes: '[options]',
+    does: 'which rooms are live, and which of a batch live on',
+    load: async () => (await import('./rooms.js')).roomsCommand,
+  },
   pause: {
     takes: '[options]',
     does: 'let no worker take up another room, until resume',

@@ -195,6 +195,40 @@ export async function readOpenRooms(
   return rooms.map((roomId) => ({ batchId, roomId }));
 }
 
+/** $1 SDKAppID, $2 batch id, $3 RoomIds. */
+const roomsAmongSql = `
+select r.room_id, d.outcome, extract(epoch from d.finished_at)::float8 * 1000 as finished_at
+  from unnest($3::text[]) as r (room_id)
+ cross join lateral (
+   select m.outcome, m.finished_at
+     from (select d.outcome, d.finished_at from room_reaper.destructions d
+            where d.sdk_app_id = $1 and d.room_id = r.room_id and d.batch_id = $2
+           union all
+           select d.outcome, d.finished_at
+             from room_reaper.batch_joins j left join room_reaper.destructions d on d.id = j.destruction_id
+            where j.batch_id = $2 and j.room_id collate "C" = r.room_id) m
+    order by m.outcome is null, m.finished_at desc limit 1) d`;
+
+/** Which of these are rooms of the batch that the ledger knows, and how each ended; undefined: not yet. */
+export async function readRoomsAmong(
+  database: Database,
+  sdkAppId: number,
+  batchId: string,
+  roomIds: readonly string[],
+): Promise<Pick<ReportRow, 'roomId' | 'outcome' | 'finishedAtMs'>[]> {
+  type Row = { room_id: string; outcome: Outcome | null; finished_at: number | null };
+  const rows = await database.query<Row>('rooms-among', roomsAmongSql, [
+    sdkAppId,
+    batchId,
+    roomIds,
+  ]);
+  return rows.map((row) => ({
+    roomId: row.room_id,
+    outcome: row.outcome ?? undefined,
+    finishedAtMs: row.finished_at ?? undefined,
+  }));
+}
+
 /** $1 batch id. */
 const knownSql = `
 select (select count(*) from room_reaper.destructions where batch_id = $1)::float8
