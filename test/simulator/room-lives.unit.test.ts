@@ -10,13 +10,23 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Rooms that come and go; `gone` tells the order. */
-function open(options: Partial<LivesOptions>, listed = 0) {
+/**
+ * Rooms that come and go; `gone` tells the order.
+ *
+ * @param begins - which of the rooms that are created have a time to live.
+ */
+function open(
+  options: Partial<LivesOptions>,
+  listed = 0,
+  begins: (room: Room) => boolean = () => true,
+) {
   const lives = createLives({ createPerSecond: 0, endAfterSeconds: 0, seed: 1, ...options });
   const gone: string[] = [];
   const rooms = createRooms({
     anyRoom: false,
-    onCreated: (room) => lives.begin(room),
+    onCreated: (room) => {
+      if (begins(room)) lives.begin(room);
+    },
     onGone: ({ roomId, state }: Room) => gone.push(`${roomId} ${state}`),
   });
   rooms.add([...numberedRooms(listed)].map((roomId) => ({ roomId, faults: [] })));
@@ -57,6 +67,18 @@ test('a room that was destroyed is not ended, and one created again lives from t
   vi.advanceTimersByTime(60_200);
   expect(gone).toEqual(['room-000001 destroyed', 'room-000001 ended']);
   expect(rooms.counts()).toEqual({ destroyed: 1, ended: 1, left: 0 });
+});
+
+test('what a room had left when it was destroyed is nothing to the next one by its id', () => {
+  const again = (begins?: (room: Room) => boolean) => {
+    const { rooms, gone } = open({ endAfterSeconds: 60 }, 30, begins);
+    const entries = [...numberedRooms(30)].map((roomId) => ({ roomId, faults: [] }));
+    for (const { roomId } of entries) rooms.destroy(rooms.get(roomId));
+    rooms.add(entries, 1_800_000_000);
+    vi.advanceTimersByTime(60_200);
+    return gone;
+  };
+  expect(again()).toEqual(again(({ life }) => life === 1));
 });
 
 test('without a time to live, and without rooms to create, nothing is ever due', () => {
