@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { inspectConfig, readConfig } from '../config.js';
 import { logOn } from '../log.js';
 import { packageVersion } from '../worker/version.js';
-import { forkSimulator } from '../simulator/fork.js';
+import { forkSimulator, type ForkedSimulator } from '../simulator/fork.js';
 import { demoOptions, simulatedEnvironment } from '../simulator/simulator-options.js';
 import { forkWorker, type WorkerProcess } from '../worker/fork.js';
 import { onInterrupt } from './interrupt.js';
@@ -38,7 +38,7 @@ export function serveCommand(io: Io): Command {
       const simulator = simulate ? await forkSimulator(demoOptions) : undefined;
       const simulated = simulator && simulatedEnvironment(io.env, simulator.url);
       try {
-        await serve(io, { ...io.env, ...flags, ...simulated }, { withWorker, simulate });
+        await serve(io, { ...io.env, ...flags, ...simulated }, { withWorker, simulator });
       } finally {
         await simulator?.close();
       }
@@ -48,7 +48,7 @@ export function serveCommand(io: Io): Command {
 async function serve(
   io: Io,
   env: NodeJS.ProcessEnv,
-  { withWorker, simulate }: { withWorker: boolean; simulate: boolean },
+  { withWorker, simulator }: { withWorker: boolean; simulator: ForkedSimulator | undefined },
 ): Promise<void> {
   const config = readConfig(env, { app: true, credentials: withWorker });
   // The doctor looks at a key where there is one; the server needs none.
@@ -61,11 +61,14 @@ async function serve(
   let worker: WorkerProcess | undefined;
   try {
     const server = await startServer(config, {
-      ...{ log, inspected, version: packageVersion(), makesToken: simulate },
+      ...{ log, inspected, version: packageVersion(), makesToken: simulator !== undefined },
       // It signs in whoever reads it: a service manager would keep it in its journal.
-      showsLink: simulate || io.stderr.isTTY === true,
+      showsLink: simulator !== undefined || io.stderr.isTTY === true,
       onNotice: (message) => say(io, message),
     });
+    // As the console of an app does: rooms that go are told to this server.
+    const webhook = { url: `${server.url}/webhooks/tencent`, token: config.webhookToken ?? '' };
+    await simulator?.setWebhook(webhook);
     if (withWorker) worker = forkWorker(env, config.workerMetricsPort);
     say(io, `serves ${server.url}`);
     if (server.signInUrl !== undefined) say(io, sayHowToSignIn(server.signInUrl));

@@ -27,10 +27,8 @@ Faults (--fault for all rooms; after a TAB behind a RoomId for that room):
   Before it: act+ destroys the room all the same, keep+ does not. After it: *2 only the
   first two requests, =0.05 one request in twenty (--fault only). Several: with commas.
 
-Callbacks (--webhook): late is some seconds to a minute. What is answered 5xx, or not at
-all, is sent again for a minute. TENCENT_WEBHOOK_TOKEN or TENCENT_WEBHOOK_TOKEN_FILE signs
-them, and stands in no list of processes as --webhook-token does; without a token they
-carry no signature, which is said at the start.
+Callbacks (--webhook): late is up to a minute. TENCENT_WEBHOOK_TOKEN or
+TENCENT_WEBHOOK_TOKEN_FILE signs them, unseen in the list of processes.
 
 Credentials: TENCENT_SDK_APP_ID with TENCENT_SECRET_KEY or TENCENT_SECRET_KEY_FILE,
 and TENCENT_ADMIN_IDENTIFIER. Without them a demo app, which is said at the start.

@@ -66,6 +66,8 @@ export async function forkSimulator(options: ForkOptions = {}) {
   }
 }
 
+export type ForkedSimulator = Awaited<ReturnType<typeof forkSimulator>>;
+
 type Ask = <Type extends ChildReply['type']>(
   request: ChildRequest,
   expected: Type,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { invalid } from '../errors.js';
@@ -190,6 +191,7 @@ export const demoOptions = { ...demoApp, rooms: 100_000, anyRoom: true } as cons
 export function simulatedEnvironment(env: NodeJS.ProcessEnv, url: string): NodeJS.ProcessEnv {
   const others = [
     'TENCENT_SECRET_KEY_FILE',
+    'TENCENT_WEBHOOK_TOKEN_FILE',
     'QUEUE_URL_FILE',
     'DATABASE_URL_FILE',
     'TENCENT_REGION',
@@ -197,6 +199,7 @@ export function simulatedEnvironment(env: NodeJS.ProcessEnv, url: string): NodeJ
   return {
     ...Object.fromEntries(others.map((name) => [name, ''])),
     ...{ TENCENT_SDK_APP_ID: String(demoApp.sdkAppId), TENCENT_SECRET_KEY: demoApp.secretKey },
+    TENCENT_WEBHOOK_TOKEN: randomBytes(16).toString('hex'),
     ...{ TENCENT_ENDPOINT: url, TENCENT_ADMIN_IDENTIFIER: '' },
     ...{ QUEUE_URL: 'embedded', DATABASE_URL: 'embedded' },
     ROOM_REAPER_DATA_DIR: join(env['ROOM_REAPER_DATA_DIR'] || '.room-reaper', 'simulation'),

@@ -71,6 +71,10 @@ test('who tries it gets a server, a worker, a stand-in API, a token and a sign-i
   expect((await metrics(workers)).text).toMatch(/^room_reaper_outcomes_total\{.*"\} 2$/m);
   expect((await metrics(own)).text).not.toContain('room_reaper_outcomes_total');
   expect((await metrics(own)).text).toContain('room_reaper_http_requests_total');
+  // The stand-in API tells the server of the rooms that went, as the real one would.
+  await expect
+    .poll(async () => (await metrics(own)).text)
+    .toMatch(/^room_reaper_webhooks_total\{.*result="received".*\} 2$/m);
   served.kill('SIGTERM');
   expect(await served.ended).toMatchObject({ code: 0 });
 });
