@@ -146,7 +146,7 @@ async function workUntilEnded(
     found.ownEnd = reason;
   });
   const interrupted = () => signal.aborted;
-  const secondsLeft = followBatch(service, lastPriority);
+  const secondsLeft = followBatch(service, lastPriority, batch.precautions);
   const rate = createRateMeter();
   const mayBeLost = createLostWatch();
   try {

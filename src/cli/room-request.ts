@@ -127,11 +127,13 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
     sayChecked(checked, flags, io);
     if (!flags.dryRun) refuseUnusable(checked, flags);
     const { unique } = checked.counts;
-    const newRooms = { rooms: unique, lane };
+    const newRooms = { rooms: unique, lane, precautions };
     const planFrom = (outlook: Outlook) =>
       forecast({ rooms: unique, outlook, nowMs: Date.now(), notBeforeMs, deadlineMs });
     if (flags.dryRun) {
-      const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms);
+      const outlook = unseen
+        ? unseenOutlook(config, precautions)
+        : await lookAhead(config, newRooms);
       if (config.sdkAppId !== 0 && !unseen) say(io, appOf(config));
       const code = printDryRun(checked, planFrom(outlook), precautions, flags, io);
       // It ends as the run would.
@@ -139,7 +141,9 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
       return code;
     }
     if (deadlineMs !== undefined) {
-      const outlook = unseen ? unseenOutlook(config) : await lookAhead(config, newRooms, true);
+      const outlook = unseen
+        ? unseenOutlook(config, precautions)
+        : await lookAhead(config, newRooms, true);
       sayNotCounted(outlook, io);
       await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
     }

@@ -116,6 +116,8 @@ export interface Outlook extends Pace {
   waitingAhead: number | undefined;
   /** Why it was not counted, where a queue is configured. */
   notCounted?: string;
+  /** At most so many of the new rooms go in a second, whatever the line allows; undefined: as many as it allows. */
+  mostPerSecond?: number | undefined;
 }
 
 export interface Forecast extends Pick<ForecastOptions, 'rooms' | 'outlook'> {
@@ -144,7 +146,8 @@ export interface ForecastOptions {
 /**
  * What waits goes first, at the rate in force, each room with as many requests as rooms
  * cost lately. Until a delayed run begins, the line works off what waits. Where the line is
- * held, it is the time from when it runs again.
+ * held, it is the time from when it runs again. Rooms of which a snapshot is taken go no faster
+ * than snapshots do.
  */
 export function forecast(options: ForecastOptions): Forecast {
   const { rooms, outlook, nowMs, notBeforeMs, deadlineMs } = options;
@@ -153,7 +156,11 @@ export function forecast(options: ForecastOptions): Forecast {
   const beginsAtMs = Math.max(nowMs, notBeforeMs ?? nowMs);
   // Together, and not one after the other: a brake climbs back only once.
   const delaySeconds = (beginsAtMs - nowMs) / 1000;
-  const seconds = Math.max(secondsFor(ahead + rooms) - delaySeconds, secondsFor(rooms));
+  const seconds = Math.max(
+    secondsFor(ahead + rooms) - delaySeconds,
+    secondsFor(rooms),
+    rooms / (outlook.mostPerSecond ?? Infinity),
+  );
   const doneAtMs = beginsAtMs + seconds * 1000;
   const lateSeconds = deadlineMs === undefined ? 0 : (doneAtMs - deadlineMs) / 1000;
   return {

@@ -107,7 +107,7 @@ export async function previewList(
 ): Promise<object> {
   checkDue(notBeforeMs);
   checkPrecautions(precautions, notBeforeMs);
-  const outlook = await readOutlook(service, { rooms: counts.unique, lane });
+  const outlook = await readOutlook(service, { rooms: counts.unique, lane, precautions });
   const plan = forecast({ rooms: counts.unique, outlook, nowMs: Date.now(), notBeforeMs });
   return previewToJson(counts, precautions, plan);
 }

@@ -3,9 +3,11 @@
  * and while it runs.
  */
 import type { Config } from '../config.js';
+import type { Precautions } from '../destruction.js';
 import type { Database } from '../ledger/database.js';
 import { readLines, stateOf, type Line, type LineState } from '../ledger/line.js';
 import { readRequestsLately } from '../ledger/requests-lately.js';
+import { slotInterval } from '../limiter/pace.js';
 import type { Placement } from '../producer/add.js';
 import { type DestroyQueue, lanes } from '../queue/job.js';
 import { countUpTo, readFirstTurn, turnOf } from '../queue/turns.js';
@@ -93,12 +95,25 @@ async function readPace(
 }
 
 /** Where the new rooms would go: how many, in which lane; undefined: behind all that waits. */
-export type NewRooms = { rooms: number; lane: Placement['lane'] } | undefined;
+export type NewRooms =
+  { rooms: number; lane: Placement['lane']; precautions?: Precautions } | undefined;
+
+/** How many rooms with these precautions go in a second at most; undefined: what the line allows. */
+export function mostPerSecond(
+  { statsRateLimitPerSecond, arrivalJitterMs }: RateLimits,
+  precautions: Precautions | undefined,
+): number | undefined {
+  if (precautions?.snapshot !== true) return undefined;
+  return 1000 / slotInterval(statsRateLimitPerSecond, arrivalJitterMs);
+}
+
+type RateLimits = Pick<Config, 'statsRateLimitPerSecond' | 'arrivalJitterMs'>;
 
 /** What stands before new rooms. */
 export async function readOutlook(service: Service, newRooms: NewRooms): Promise<Outlook> {
   const { queue } = await service.queue();
-  return outlookOf(queue, service.database, service, newRooms);
+  const most = mostPerSecond(service.config, newRooms?.precautions);
+  return { ...(await outlookOf(queue, service.database, service, newRooms)), mostPerSecond: most };
 }
 
 async function outlookOf(
@@ -123,8 +138,9 @@ async function lastPriorityOf(
 }
 
 /** Nothing is looked at: an empty line at the full rate. */
-export function unseenOutlook(config: Config): Outlook {
-  return { ...fullPace(lineOf(config).intervalMs), waitingAhead: undefined };
+export function unseenOutlook(config: Config, precautions?: Precautions): Outlook {
+  const most = mostPerSecond(config, precautions);
+  return { ...fullPace(lineOf(config).intervalMs), waitingAhead: undefined, mostPerSecond: most };
 }
 
 /**
@@ -138,7 +154,7 @@ export async function lookAhead(
   newRooms: NewRooms,
   opensEmbedded = false,
 ): Promise<Outlook> {
-  const unseen = unseenOutlook(config);
+  const unseen = unseenOutlook(config, newRooms?.precautions);
   const isEmbedded = config.queueUrl === 'embedded';
   if (config.sdkAppId === 0 || (isEmbedded && !(opensEmbedded && isMade(config)))) return unseen;
   // Beside a queue on a server no embedded database is opened for the pace alone.
@@ -159,7 +175,7 @@ export async function lookAhead(
       ...{ failFast: true, onError: () => undefined },
     });
     closings.unshift(() => opened.close());
-    return await outlookOf(opened.queue, database, lineOf(config), newRooms);
+    return { ...unseen, ...(await outlookOf(opened.queue, database, lineOf(config), newRooms)) };
   } catch (error) {
     return { ...unseen, notCounted: (error as Error).message };
   } finally {
@@ -176,13 +192,16 @@ const askEveryMs = 1_000;
  *
  * @param lastPriority - of the batch's last room: ahead of its end is what waits up to there, in
  *   all lanes, and never less than the rooms of the batch that have not ended.
+ * @param precautions - of the batch.
  * @returns a function of the rooms of the batch that have not ended: seconds until its last
  *   one is done, undefined while nothing moves or nothing is known.
  */
 export function followBatch(
   service: Service,
   lastPriority: number,
+  precautions: Precautions = {},
 ): (remaining: number, nowMs: number) => number | undefined {
+  const most = mostPerSecond(service.config, precautions) ?? Infinity;
   const cost = createCostMeter();
   let askedAt = Number.NEGATIVE_INFINITY;
   let asking = false;
@@ -214,6 +233,7 @@ export function followBatch(
           asking = false;
         });
     }
-    return secondsLeft({ ...pace, roomsAhead: remaining + others });
+    const seconds = secondsLeft({ ...pace, roomsAhead: remaining + others });
+    return seconds === undefined ? undefined : Math.max(seconds, remaining / most);
   };
 }

@@ -18,7 +18,7 @@ import {
   notBeforeDue,
   type LastRooms,
 } from './last-rooms.js';
-import { paceOf } from './look-ahead.js';
+import { mostPerSecond, paceOf } from './look-ahead.js';
 import {
   readLineFacts,
   readQueueStatus,
@@ -146,7 +146,10 @@ export function createStatusReader(
     const roomsAhead = depth && depth.waiting + depth.active;
     const standstill = standstillIn(depth, facts, sources);
     const pace = facts && paceOf(facts.configured, intervalMs, facts.requestsPerRoom, false);
-    const known = standstill === undefined && pace !== undefined && roomsAhead !== undefined;
+    const seconds =
+      pace && roomsAhead !== undefined && standstill === undefined
+        ? secondsLeft({ ...pace, roomsAhead })
+        : undefined;
     return {
       app: appOf(config),
       host: lineKey.host,
@@ -161,9 +164,27 @@ export function createStatusReader(
       },
       trouble: { queue: queue.trouble, ledger: ledger.trouble },
       standstill,
-      etaSeconds: known ? secondsLeft({ ...pace, roomsAhead }) : undefined,
+      etaSeconds:
+        seconds && facts && Math.max(seconds, leastSeconds(config, facts.batches, roomsAhead ?? 0)),
     };
   };
+}
+
+/** How long what is due takes at least: rooms of which a snapshot is taken go no faster than those. */
+function leastSeconds(
+  config: StatusSources['config'],
+  batches: readonly BatchProgress[],
+  roomsAhead: number,
+): number {
+  const slow = batches.filter(
+    (each) =>
+      each.finishedAtMs === undefined &&
+      each.cancelledAtMs === undefined &&
+      each.precautions.snapshot,
+  );
+  const rooms = slow.reduce((sum, each) => sum + each.total - finishedCount(each), 0);
+  // What is not due yet is no part of it.
+  return Math.min(rooms, roomsAhead) / (mostPerSecond(config, { snapshot: true }) ?? Infinity);
 }
 
 /** Of a service that was never used; a batch is none of it. */

@@ -161,6 +161,13 @@ describe('a forecast', () => {
     expect(plan(300_000)).toMatchObject({ seconds: 1_530, doneAtMs: nowMs + 1_530_000 });
   });
 
+  test('goes no faster than snapshots are taken, whatever else waits', () => {
+    const seconds = (waitingAhead: number) =>
+      plan(980, { waitingAhead, mostPerSecond: 98 }).seconds;
+    expect(seconds(0)).toBeCloseTo(10);
+    expect(seconds(9_800)).toBeGreaterThan(50);
+  });
+
   test('counts what waits ahead and goes first', () => {
     const behind = plan(100_000, { waitingAhead: 200_000 });
     expect(behind.seconds).toBeCloseTo(plan(300_000).seconds);

@@ -45,6 +45,18 @@ describe('what goes before new rooms', () => {
     expect(await lookAhead(service.config, newRooms)).toEqual(await readOutlook(service, newRooms));
   });
 
+  test('goes no faster than snapshots where the new rooms have them, and then alone', async () => {
+    const service = await services.open();
+    const most = async (snapshot: boolean) => {
+      const newRooms = { rooms: 1, lane: 'bulk', precautions: { snapshot } } as const;
+      const outlook = await readOutlook(service, newRooms);
+      expect(await lookAhead(service.config, newRooms)).toEqual(outlook);
+      return outlook.mostPerSecond;
+    };
+    expect(await most(true)).toBeCloseTo(1000 / 10.2);
+    expect(await most(false)).toBeUndefined();
+  });
+
   test('is held where the queue is paused', async () => {
     const service = await services.open();
     await (await service.queue()).queue.pause();
@@ -70,4 +82,8 @@ test('a batch that is followed is as far off as what goes before its last room',
   expect(secondsLeft(250, Date.now())).toBeUndefined();
   await expect.poll(() => secondsLeft(250, Date.now())).toBeCloseTo(500 * 0.0051);
   expect(secondsLeft(100, Date.now())).toBeCloseTo(350 * 0.0051);
+  // With snapshots its own rooms take twice as long, those of others do not.
+  const slow = followBatch(service, lastPriority, { snapshot: true });
+  await expect.poll(() => slow(250, Date.now())).toBeCloseTo(500 * 0.0051);
+  expect(slow(400, Date.now())).toBeCloseTo(400 * 0.0102);
 });
