@@ -49,6 +49,22 @@ export function localTime(at: Date, now = new Date(), withSeconds = true): strin
   return day.format(at) === day.format(now) ? time : `${day.format(at)}, ${time}`;
 }
 
+/** `02:31:07 UTC`, `2026-11-23 02:31:07 UTC+8`: as texts of the server have times. Without a day it is today there. */
+const serverTime = /(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC(?:([+-]\d{1,2})(?::(\d\d))?)?/g;
+
+/** The times in a text of the server as they are here. */
+export function withLocalTimes(text: string, now = new Date()): string {
+  return text.replace(
+    serverTime,
+    (_, day: string | undefined, clock: string, hours = '+0', minutes = '0') => {
+      const sign = String(hours).startsWith('-') ? -1 : 1;
+      const offsetMs = Number(hours) * 3_600_000 + sign * Number(minutes) * 60_000;
+      const today = new Date(now.getTime() + offsetMs).toISOString().slice(0, 10);
+      return localTime(new Date(Date.parse(`${day ?? today}T${clock}Z`) - offsetMs), now);
+    },
+  );
+}
+
 /** For an input of type `datetime-local`. */
 export function toLocalInput(at: Date): string {
   const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);

@@ -1,4 +1,5 @@
 /** What the pages say. Sentences of the API are shown as they are. */
+import { withLocalTimes } from './format';
 import type { Batch, Lane, Outcome, Role, SeenWorker } from './types';
 
 export const product = 'room-reaper';
@@ -58,6 +59,20 @@ export const standstillWords: Readonly<Record<string, string>> = {
   ledger_unknown: 'The ledger does not answer.',
   ledger_read_only: 'The ledger can be read, but not written.',
 };
+
+/** What texts of the API tell people at a terminal, as it is done here. */
+const herePhrases: readonly (readonly [string, string])[] = [
+  ['run `room-reaper resume` to go on', 'Resume on the page Line goes on'],
+  ['run `room-reaper resume`', 'resume on the page Line'],
+  ['`room-reaper resume` goes on', 'Resume goes on'],
+  ['see `room-reaper status`: another host stands', 'another host stands: see the page Line'],
+];
+
+/** A sentence of the API, with times and actions as they are here. */
+export function asHere(text: string, now?: Date): string {
+  const said = herePhrases.reduce((all, [there, here]) => all.replaceAll(there, here), text);
+  return withLocalTimes(said, now);
+}
 
 /** What becomes of rooms that a replay could take. */
 export const fateWords: Readonly<Record<string, string>> = {

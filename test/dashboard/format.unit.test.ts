@@ -5,6 +5,7 @@ import { count, duration, fromLocalInput, percent, rooms } from '../../src/dashb
 import { linkTo, placeOf } from '../../src/dashboard/routing';
 import { choiceOf } from '../../src/dashboard/screens/replay';
 import { ownSpan } from '../../src/dashboard/screens/span';
+import { asHere } from '../../src/dashboard/words';
 
 describe('numbers', () => {
   test('of any size keep all their digits', () => {
@@ -111,4 +112,26 @@ test('what is sent again has the same key, and what was changed another', () => 
 test('a time that is written is local, and is asked for in UTC', () => {
   expect(fromLocalInput('')).toBeUndefined();
   expect(fromLocalInput('2026-11-30T10:00')).toBe(new Date('2026-11-30T10:00').toISOString());
+});
+
+describe('texts of the server', () => {
+  /** 11:00 of the 24th in Shanghai, where the browser is. */
+  const now = new Date('2026-11-24T03:00:00Z');
+
+  test.each([
+    ['destroyed at 02:31:07 UTC by attempt 1', 'destroyed at 10:31:07 by attempt 1'],
+    ['due in 5 s, at 11:00:05 UTC+8', 'due in 5 s, at 11:00:05'],
+    ['since 23:30:00 UTC-3:30 by ada', 'since 11:00:00 by ada'],
+    ['at 2026-11-22 18:00:00 UTC; again', 'at 23 Nov 2026, 02:00:00; again'],
+    ['no time in it: UTC', 'no time in it: UTC'],
+  ])('%s has its times as they are here', (there, here) => {
+    expect(asHere(there, now)).toBe(here);
+  });
+
+  test('say what to do here, and not at a terminal', () => {
+    expect(asHere('the queue is paused; run `room-reaper resume` to go on')).toBe(
+      'the queue is paused; Resume on the page Line goes on',
+    );
+    expect(asHere('start one with `room-reaper worker`')).toContain('room-reaper worker');
+  });
 });

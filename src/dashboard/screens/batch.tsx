@@ -19,7 +19,7 @@ import {
 } from '../parts';
 import { linkTo, type Place } from '../routing';
 import { replayable, type Batch, type Failure, type Me } from '../types';
-import { batchWords } from '../words';
+import { asHere, batchWords } from '../words';
 import { Rooms } from './batch-rooms';
 import { batchColumns, batchName, progressPart } from './batches';
 import { Failures } from './failures';
@@ -83,7 +83,8 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
             <ul class="lines">
               {batch.lastRooms?.map(({ roomId, summary }) => (
                 <li key={roomId}>
-                  <a href={linkTo('room', undefined, { id: roomId })}>{roomId}</a>: {summary}
+                  <a href={linkTo('room', undefined, { id: roomId })}>{roomId}</a>:{' '}
+                  {asHere(summary)}
                 </li>
               ))}
             </ul>

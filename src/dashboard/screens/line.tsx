@@ -18,7 +18,7 @@ import { linkTo } from '../routing';
 import type { LineState } from '../state';
 import { RequestsChart, WindowsChart } from '../time-charts';
 import type { Batch, Finding, History, Lane, Me, Status } from '../types';
-import { laneWords, workerWords } from '../words';
+import { asHere, laneWords, workerWords } from '../words';
 import { batchColumns } from './batches';
 
 const historyEveryMs = 15_000;
@@ -82,7 +82,7 @@ function StatePanel({ me, status, state }: { me: Me; status: Asked<Status>; stat
       <div>
         <p class="state-title">{state.title}</p>
         <p class="state-cause">{state.cause !== undefined && sentence(state.cause)}</p>
-        {state.remedy !== undefined && <p class="state-remedy">{sentence(state.remedy)}</p>}
+        {state.remedy !== undefined && <p class="state-remedy">{sentence(asHere(state.remedy))}</p>}
         {halt !== undefined && (
           <p class="state-facts">
             Since <Time at={halt.since} />
@@ -322,7 +322,7 @@ function Doctor() {
               <b>
                 {level}: {check}
               </b>{' '}
-              {sentence(text)} {remedy !== undefined && sentence(remedy)}
+              {sentence(asHere(text))} {remedy !== undefined && sentence(asHere(remedy))}
             </li>
           ))}
         </ul>

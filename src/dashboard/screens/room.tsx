@@ -17,7 +17,7 @@ import {
 } from '../parts';
 import { linkTo, setQuery, type Place } from '../routing';
 import type { Attempt, Explanation, Me } from '../types';
-import { laneWords, verdictWords } from '../words';
+import { asHere, laneWords, verdictWords } from '../words';
 
 const roomEveryMs = 2_000;
 
@@ -76,7 +76,7 @@ function Explained(props: { me: Me; explanation: Explanation; again: () => void 
   return (
     <>
       <Panel title={roomId}>
-        <p class="big">{sentence(summary)}</p>
+        <p class="big">{sentence(asHere(summary))}</p>
         {pending !== undefined && (
           <dl class="facts">
             <dt>Now</dt>
