@@ -86,8 +86,9 @@ export function createTally(): TallyCounter {
   let lastSentUs: number | undefined;
 
   function addProblem(outcome: Outcome, row: ReportRow): void {
-    // Without a code it is the text that tells causes apart.
-    const key = `${outcome} ${row.errorCode ?? row.errorInfo ?? ''}`;
+    // Without a code it is the text that tells causes apart; of rooms that were created again it has their times.
+    const text = outcome === 'recreated' ? '' : row.errorInfo;
+    const key = `${outcome} ${row.errorCode ?? text ?? ''}`;
     const known = problems.get(key);
     if (known === undefined) {
       const { errorCode, errorInfo } = row;

@@ -77,3 +77,11 @@ test('retries are the requests beyond the first of each room that was sent any',
   ]);
   expect(tally).toMatchObject({ attemptsNotSent: 1, attemptsLost: 1 });
 });
+
+test('rooms that were created again are one problem, whenever each was', () => {
+  const again = (at: string) =>
+    row({ outcome: 'recreated', errorCode: undefined, errorInfo: `created at ${at}` });
+  expect(tallyOf([again('10:00'), again('11:00')]).problems).toMatchObject([
+    { outcome: 'recreated', rooms: 2, errorInfo: 'created at 10:00' },
+  ]);
+});
