@@ -93,7 +93,7 @@ export const variables = {
   TENCENT_WEBHOOK_TOKEN: {
     schema: z
       .string()
-      .regex(/^[!-~]{8,128}$/, 'must be 8 to 128 characters of ASCII without spaces'),
+      .regex(/^[!-~]{1,128}$/, 'must be 1 to 128 characters of ASCII without spaces'),
     meaning: 'token that signs what the API tells `serve` of rooms that end, as set in its console',
   },
   TENCENT_WEBHOOK_TOKEN_FILE: {

@@ -515,9 +515,9 @@ test('the token of the webhook comes from the environment or a file, and is neve
   expect(read({ TENCENT_WEBHOOK_TOKEN: token }).webhookToken).toBe(token);
   const TENCENT_WEBHOOK_TOKEN_FILE = fileWith('webhook-token', `${token}\n`);
   expect(read({ TENCENT_WEBHOOK_TOKEN_FILE }).webhookToken).toBe(token);
-  for (const wrong of ['hunter2', 'hunter2 hunter2', 'hunter2-é-hunter2']) {
+  for (const wrong of ['hunter2 hunter2', 'hunter2'.repeat(20), 'hunter2-é-hunter2']) {
     const [problem, ...more] = problemsOf({ ...complete, TENCENT_WEBHOOK_TOKEN: wrong });
-    expect(problem).toMatch(/TENCENT_WEBHOOK_TOKEN must be 8 to 128 characters/);
+    expect(problem).toMatch(/TENCENT_WEBHOOK_TOKEN must be 1 to 128 characters/);
     expect(problem).not.toContain('hunter2');
     expect(more).toEqual([]);
   }

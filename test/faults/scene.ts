@@ -26,6 +26,8 @@ export interface SceneOptions {
   ratePerSecond?: number;
   /** More variables of the workers. */
   env?: Record<string, string>;
+  /** How the rooms are asked for, such as `--snapshot`. */
+  flags?: readonly string[];
 }
 
 export interface AttemptRow {
@@ -67,7 +69,7 @@ export class Scene {
       RATE_LIMIT_PER_SECOND: String(ratePerSecond),
       ...options.env,
     });
-    const put = await run(['enqueue', '-', '--yes'], {
+    const put = await run(['enqueue', '-', '--yes', ...(options.flags ?? [])], {
       env: scene.env,
       stdin: lines(scene.rooms),
     });
