@@ -42,6 +42,16 @@ export function isGone(outcome: Outcome): boolean {
   );
 }
 
+/** The counts by outcome, and nothing else. */
+export function countsOf(counts: OutcomeCounts): OutcomeCounts {
+  return Object.fromEntries(outcomes.map((each) => [each, counts[each]])) as OutcomeCounts;
+}
+
+/** How many rooms have ended. */
+export function finishedCount(counts: OutcomeCounts): number {
+  return outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
+}
+
 /** Of the rooms that ended: how many are gone, and how many are not. */
 export function goneAndNot(counts: OutcomeCounts): { gone: number; notGone: number } {
   const sum = (those: readonly Outcome[]) =>
@@ -60,6 +70,12 @@ export interface Statistics {
   totalUniqueGiftSenders: bigint;
   totalLikesReceived: bigint;
 }
+
+/** Where statistics come from; `lost`: we destroyed the room and nobody told us. */
+export const statisticsSources = ['response', 'webhook', 'snapshot', 'lost'] as const;
+
+/** Rooms by where their statistics come from. */
+export type SourceCounts = Record<(typeof statisticsSources)[number], number>;
 
 /** A destruction that the ledger has the end of. */
 export interface EndedDestruction extends Pick<Destruction, 'id' | 'roomId' | 'batchId'> {

@@ -1,5 +1,10 @@
 /** How numbers and times are shown to people. */
-import { outcomes, type OutcomeCounts, type Precautions } from './destruction.js';
+import {
+  outcomes,
+  type OutcomeCounts,
+  type Precautions,
+  type SourceCounts,
+} from './destruction.js';
 import { printable } from './redact.js';
 
 /** `2,000`. Of its own: the first use of Intl costs a tenth of a start. */
@@ -123,6 +128,23 @@ export function outcomeList(counts: Partial<OutcomeCounts>): string {
     .filter((outcome) => (counts[outcome] ?? 0) > 0)
     .map((outcome) => `${count(counts[outcome] ?? 0)} ${outcome}`)
     .join(', ');
+}
+
+/**
+ * `statistics of 2,900 rooms from their answers, of 3 from the webhook, 1 lost`; empty where all that
+ * there are come from answers.
+ */
+export function sourceList({ response, webhook, snapshot, lost }: SourceCounts): string {
+  if (webhook + snapshot === 0) return '';
+  const others = [
+    [webhook, 'from the webhook'],
+    [snapshot, 'from a snapshot'],
+  ] as const;
+  const parts = others.flatMap(([value, where]) =>
+    value === 0 ? [] : [`of ${count(value)} ${where}`],
+  );
+  const missing = lost === 0 ? [] : [`${count(lost)} lost`];
+  return [`statistics of ${rooms(response)} from their answers`, ...parts, ...missing].join(', ');
 }
 
 /**

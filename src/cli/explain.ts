@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { Statistics } from '../destruction.js';
 import {
+  describeEvents,
   explain,
   explanationJson,
   summaryOf,
@@ -75,6 +76,7 @@ export function toText(explanation: Explanation): string {
       '',
       `${count(more)} older ${more === 1 ? 'destruction' : 'destructions'} of it not shown`,
     );
+  lines.push(...describeEvents(history, nowMs));
   lines.push('', describeLine(explanation));
   return lines.join('\n');
 }

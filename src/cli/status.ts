@@ -32,6 +32,7 @@ import {
   outcomeList,
   pausedBy,
   rooms,
+  sourceList,
   whyItStands,
 } from '../text.js';
 
@@ -253,7 +254,7 @@ function describeBatch(batch: StatusBatch, now: number): string[] {
   const parts = [`${count(batch.finished)} of ${rooms(batch.total)}`, ...batchEnds(batch)];
   if (batch.isMoving) parts.push(`${Math.round(batch.ratePerSecond)}/s`);
   if (batch.etaSeconds !== undefined) parts.push(describeEta(batch.etaSeconds, now));
-  const counts = outcomeList(batch);
+  const counts = [outcomeList(batch), sourceList(batch.statisticsFrom)].filter(Boolean).join('; ');
   const last = batch.last ? describeLastRooms(batch.last) : [];
   return [
     ...[...batchHead(batch), `  ${parts.join(', ')}`, ...(counts === '' ? [] : [`  ${counts}`])],

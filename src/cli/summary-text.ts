@@ -10,7 +10,14 @@ import {
 } from '../operations/report.js';
 import { table } from '../layout.js';
 import { printable } from '../redact.js';
-import { count, dayAndTime, describePrecautions, describeRequest, rooms } from '../text.js';
+import {
+  count,
+  dayAndTime,
+  describePrecautions,
+  describeRequest,
+  rooms,
+  sourceList,
+} from '../text.js';
 
 /** Which batch, who asked for it, and what it is a replay of. */
 export function batchHead(batch: BatchProgress): string[] {
@@ -68,11 +75,13 @@ export function describeOutcomes(
 }
 
 /** No lines where no room has any: five zeros would look like a result. */
-export function describeStatistics({ statistics, ...summary }: BatchSummary): string[] {
-  if (summary.outcomes.destroyed === 0) return [];
+export function describeStatistics({ statistics, statisticsFrom }: BatchSummary): string[] {
+  const { response, webhook, snapshot } = statisticsFrom;
+  if (response + webhook + snapshot === 0) return [];
+  const sources = sourceList(statisticsFrom).replace('statistics ', ': ');
   return [
     '',
-    'Statistics of the rooms destroyed',
+    `Statistics of the rooms destroyed${sources}`,
     table([
       ['viewers', count(statistics.totalViewers)],
       ['gifts sent', count(statistics.totalGiftsSent)],

@@ -1,6 +1,12 @@
 /** Batches: destructions asked for together. */
 import { readColumn, type Database } from './database.js';
-import { outcomes, type OutcomeCounts, type Precautions } from '../destruction.js';
+import {
+  countsOf,
+  outcomes,
+  type OutcomeCounts,
+  type Precautions,
+  type SourceCounts,
+} from '../destruction.js';
 import {
   otherPrecautions,
   precautionsOf,
@@ -8,6 +14,7 @@ import {
   type PrecautionsRow,
 } from './precautions.js';
 import { readBatchRates, type BatchRates } from './requests-lately.js';
+import { rescuedOf, sourcesOf, type RescuedRow } from './room-events.js';
 import { instant } from './sent.js';
 
 export interface Batch {
@@ -279,6 +286,7 @@ export interface BatchProgress extends OutcomeCounts {
   origin: string | undefined;
   cancelledAtMs: number | undefined;
   cancelledBy: string | undefined;
+  statisticsFrom: SourceCounts;
   /** Rooms of it that ended per second, over the last seconds. */
   ratePerSecond: number;
   /** Of each of its rooms. */
@@ -309,7 +317,7 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
        extract(epoch from b.finished_at)::float8 * 1000 as finished_at,
        b.asked_by, b.note, b.token, b.parent_id, b.origin,
        extract(epoch from b.cancelled_at)::float8 * 1000 as cancelled_at, b.cancelled_by,
-       ${precautionsOf('b')},
+       ${precautionsOf('b')}, r.*,
        ${outcomes.map((outcome) => `b.${outcome} + coalesce(j.${outcome}, 0)::int as ${outcome}`).join(', ')}
   from page b
   left join lateral (
@@ -317,9 +325,10 @@ select b.id, b.name, b.total, extract(epoch from b.created_at)::float8 * 1000 as
       from room_reaper.batch_joins x join room_reaper.destructions d on d.id = x.destruction_id
      where x.batch_id = b.id
   ) j on true
+  left join lateral (${rescuedOf('b.id')}) r on true
  order by b.created_at desc, b.id desc`;
 
-type ProgressRow = OutcomeCounts &
+type ProgressRow = RescuedRow &
   PrecautionsRow &
   Record<
     'name' | 'asked_by' | 'note' | 'token' | 'parent_id' | 'origin' | 'cancelled_by',
@@ -384,17 +393,8 @@ export async function readBatches(
     origin: row.origin ?? undefined,
     cancelledAtMs: row.cancelled_at ?? undefined,
     cancelledBy: row.cancelled_by ?? undefined,
+    statisticsFrom: sourcesOf(row),
     ratePerSecond: rates.get(row.id) ?? 0,
     precautions: readPrecautions(row),
   }));
-}
-
-/** The counts by outcome, and nothing else. */
-export function countsOf(counts: OutcomeCounts): OutcomeCounts {
-  return Object.fromEntries(outcomes.map((each) => [each, counts[each]])) as OutcomeCounts;
-}
-
-/** How many rooms have ended. */
-export function finishedCount(counts: OutcomeCounts): number {
-  return outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
 }

@@ -3,6 +3,7 @@ import type { Destruction, Outcome } from '../destruction.js';
 import { readColumn, type Database } from './database.js';
 import type { AttemptEnd, DestructionEnd } from './record.js';
 import { readStatistics, type TotalsRow } from './report-rows.js';
+import { readRoomEvents, type KnownEvent } from './room-events.js';
 
 export interface KnownAttempt extends Omit<AttemptEnd, 'endedAtMs' | 'verdict' | 'reason'> {
   slotAtMs: number;
@@ -25,6 +26,8 @@ export interface KnownDestruction
   outcome: Outcome | undefined;
   finishedAtMs: number | undefined;
   statisticsSource: string | undefined;
+  /** When they were read, where they are from a snapshot. */
+  snapshotAtMs: number | undefined;
   /** In their order; the newest of them where there are more than were asked for. */
   attempts: KnownAttempt[];
   /** How many there are in all. */
@@ -36,6 +39,8 @@ export interface RoomHistory {
   destructions: KnownDestruction[];
   /** How many there are in all. */
   total: number;
+  /** What the API told of its ends: the newest, newest first. */
+  events: KnownEvent[];
 }
 
 /**
@@ -56,7 +61,8 @@ select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
        d.outcome, d.error_code, d.error_info, d.request_id,
        extract(epoch from d.finished_at)::float8 * 1000 as finished_at,
        d.total_viewers::text, d.total_gifts_sent::text, d.total_gift_coins::text,
-       d.total_unique_gift_senders::text, d.total_likes_received::text, d.statistics_source, k.total
+       d.total_unique_gift_senders::text, d.total_likes_received::text, d.statistics_source,
+       extract(epoch from d.snapshot_at)::float8 * 1000 as snapshot_at, k.total
   from known k join room_reaper.destructions d on d.id = k.id
   left join room_reaper.batches b on b.id = d.batch_id
  where k.recency <= $3 or k.place = 1 or k.id = $4
@@ -64,7 +70,7 @@ select d.id, extract(epoch from d.requested_at)::float8 * 1000 as requested_at,
 
 type DestructionRow = TotalsRow &
   Record<'batch_id' | 'batch_name' | 'error_info' | 'request_id', string | null> &
-  Record<'error_code' | 'finished_at', number | null> &
+  Record<'error_code' | 'finished_at' | 'snapshot_at', number | null> &
   Record<'requested_at' | 'not_after' | 'total', number> & {
     id: string;
     outcome: Outcome | null;
@@ -122,6 +128,7 @@ export async function readRoomHistory(
       return readDestruction(row, own);
     }),
     total: rows[0]?.total ?? 0,
+    events: await readRoomEvents(database, sdkAppId, roomId, most.destructions),
   };
 }
 
@@ -152,6 +159,7 @@ function readDestruction(row: DestructionRow, attempts: readonly AttemptRow[]): 
     finishedAtMs: row.finished_at ?? undefined,
     statistics: readStatistics(row),
     statisticsSource: row.statistics_source ?? undefined,
+    snapshotAtMs: row.snapshot_at ?? undefined,
     attempts: attempts.map((attempt) => ({
       attempt: attempt.attempt,
       slotAtMs: attempt.slot_at,

@@ -2,7 +2,7 @@
  * What the API told of the end of rooms, and the destructions that it belongs to: which ones is
  * decided in one place, `attribute_room` in migrations/0019_attribution.sql.
  */
-import type { RoomEvent, Statistics } from '../destruction.js';
+import type { OutcomeCounts, RoomEvent, SourceCounts, Statistics } from '../destruction.js';
 import { readColumn, type Database } from './database.js';
 import { readStatistics, type TotalsRow } from './report-rows.js';
 
@@ -98,4 +98,27 @@ export async function readLastEvent(
   sdkAppId: number,
 ): Promise<number | undefined> {
   return (await readColumn<number>(database, 'room-events-last', lastSql, [sdkAppId]))[0];
+}
+
+/**
+ * SQL: how many rooms of a batch, those that it joined too, have their statistics from another source
+ * than the answer; `of_lost` of them were lost at first.
+ */
+export const rescuedOf = (batch: string) => `
+  select count(*) filter (where r.source = 'webhook')::int as from_webhook,
+         count(*) filter (where r.source = 'snapshot')::int as from_snapshot,
+         count(*) filter (where r.outcome = 'destroyed_statistics_lost')::int as of_lost
+    from (select source, outcome from room_reaper.rescued where batch_id = ${batch}
+           union all
+          select x.source, x.outcome
+            from room_reaper.batch_joins j join room_reaper.rescued x on x.destruction_id = j.destruction_id
+           where j.batch_id = ${batch}) r`;
+
+export type RescuedRow = OutcomeCounts &
+  Record<'from_webhook' | 'from_snapshot' | 'of_lost', number>;
+
+/** The same as numbers of rooms by source. */
+export function sourcesOf(row: RescuedRow): SourceCounts {
+  const lost = row.destroyed_statistics_lost - row.of_lost;
+  return { response: row.destroyed, webhook: row.from_webhook, snapshot: row.from_snapshot, lost };
 }

@@ -6,9 +6,11 @@
 import {
   type Outcome,
   type OutcomeCounts,
+  type SourceCounts,
   type Statistics,
   isGone,
   outcomes,
+  statisticsSources,
 } from '../destruction.js';
 import type { LedgerRow, ReportRow } from './report-rows.js';
 
@@ -47,6 +49,7 @@ export interface Tally {
   /** How many rooms were sent so many requests beyond their first; those with none sent are not in it. */
   roomsByRetries: ReadonlyMap<number, number>;
   statistics: Statistics;
+  statisticsFrom: SourceCounts;
   problems: Problem[];
   topByViewers: TopRoom[];
   topByGiftCoins: TopRoom[];
@@ -74,6 +77,7 @@ const names = [
 export function createTally(): TallyCounter {
   const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as OutcomeCounts;
   const sums = Object.fromEntries(names.map((name) => [name, 0n])) as unknown as Statistics;
+  const sources = Object.fromEntries(statisticsSources.map((each) => [each, 0])) as SourceCounts;
   const problems = new Map<string, Problem>();
   const roomsByRetries = new Map<number, number>();
   const totals = {
@@ -115,6 +119,8 @@ export function createTally(): TallyCounter {
         counts[row.outcome] += 1;
         if (!isGone(row.outcome)) addProblem(row.outcome, row);
       }
+      const source = statisticsSources.find((each) => each === row.statisticsSource);
+      if (source !== undefined) sources[source] += 1;
       for (const name of names) {
         const value = row.totals[name];
         if (value !== undefined) sums[name] += value;
@@ -131,6 +137,7 @@ export function createTally(): TallyCounter {
       roomsByRetries,
       outcomes: counts,
       statistics: sums,
+      statisticsFrom: sources,
       problems: [...problems.values()].sort(byFrequency),
       topByViewers,
       topByGiftCoins,

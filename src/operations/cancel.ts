@@ -1,11 +1,6 @@
 /** Taking back what was not sent yet. */
-import {
-  countsOf,
-  finishBatches,
-  finishedCount,
-  readBatches,
-  type BatchProgress,
-} from '../ledger/batches.js';
+import { countsOf, finishedCount } from '../destruction.js';
+import { finishBatches, readBatches, type BatchProgress } from '../ledger/batches.js';
 import {
   finishCancelled,
   markBatchesCancelled,
@@ -21,7 +16,7 @@ import { sweep, type Swept } from './cancel-sweep.js';
 import { findBatch } from './find-batch.js';
 import type { Service } from './service.js';
 
-export { finishedCount } from '../ledger/batches.js';
+export { finishedCount };
 
 interface CancelWish {
   /** By id or name. */

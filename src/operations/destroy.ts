@@ -7,7 +7,8 @@ import { rounded } from '../text.js';
 import { roomCountsToJson, type RoomCounts } from './rooms.js';
 import type { Service } from './service.js';
 
-export { finishedCount, type BatchProgress } from '../ledger/batches.js';
+export { finishedCount } from '../destruction.js';
+export type { BatchProgress } from '../ledger/batches.js';
 export type { BatchSummary } from '../ledger/report.js';
 
 /** What no outcome says; the code is a contract with scripts. */
@@ -109,6 +110,7 @@ export function destroyedToJson(result: DestroyResult): string {
     worstWindow: summary.worstWindow,
     warnings: warnings.map(({ code }) => code),
     statistics: summary.statistics,
+    statisticsFrom: summary.statisticsFrom,
   };
   return stringify(json) ?? '';
 }

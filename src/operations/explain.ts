@@ -23,10 +23,17 @@ import {
   type QueueStatus,
 } from './movement.js';
 import { pauseJson } from './pause.js';
-import { summaryOf, type Explanation } from './room-summary.js';
+import { describeEvents, summaryOf, type Explanation } from './room-summary.js';
 import type { Service, ServiceLine } from './service.js';
 
-export { summaryOf, type Explanation, type KnownAttempt, type KnownDestruction, type LocatedJob };
+export {
+  describeEvents,
+  summaryOf,
+  type Explanation,
+  type KnownAttempt,
+  type KnownDestruction,
+  type LocatedJob,
+};
 
 /** What is shown of a room that was asked for again and again: the newest. */
 const most = { destructions: 5, attempts: 50 };
@@ -161,6 +168,11 @@ export function explanationJson(explanation: Explanation): string {
         return destructionJson(destruction, job && jobJson(job));
       }),
       olderDestructions: history.total - history.destructions.length,
+      events: history.events.map(({ endedAtMs, receivedAtMs, endedBy, ...event }) => ({
+        ...{ endedAt: isoTime(endedAtMs), endedBy, operator: event.operator },
+        ...{ statistics: event.statistics, destructionId: event.destructionId },
+        receivedAt: isoTime(receivedAtMs),
+      })),
     }) ?? ''
   );
 }
@@ -195,6 +207,7 @@ function destructionJson(destruction: KnownDestruction, job: object | undefined)
     errorInfo,
     requestId,
     statisticsSource: destruction.statisticsSource,
+    snapshotAt: isoTime(destruction.snapshotAtMs),
     statistics,
     attempts: destruction.attempts.map(({ attempt, slotAtMs, sentAtMs, endedAtMs, ...answer }) => ({
       attempt,

@@ -2,7 +2,8 @@
  * The last rooms of a batch, by name, and why each is not done. Only where few are left: the one
  * question of whoever waits for the end is then which, and why.
  */
-import { finishedCount, type BatchProgress } from '../ledger/batches.js';
+import { finishedCount } from '../destruction.js';
+import type { BatchProgress } from '../ledger/batches.js';
 import { readOpenRooms } from '../ledger/report-rows.js';
 import { readFront } from '../queue/rooms-of-batch.js';
 import { printable } from '../redact.js';

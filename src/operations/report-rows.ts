@@ -5,8 +5,8 @@
  * first, so that a room that leaves it is found in the ledger; what was seen already is left
  * out there. What is seen in neither is counted, not made up.
  */
-import type { Destruction, Outcome } from '../destruction.js';
-import { finishedCount, type BatchProgress } from '../ledger/batches.js';
+import { finishedCount, type Destruction, type Outcome } from '../destruction.js';
+import type { BatchProgress } from '../ledger/batches.js';
 import {
   countKnownRooms,
   knownAmong,

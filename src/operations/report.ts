@@ -8,8 +8,8 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'lossless-json';
 import type { Config } from '../config.js';
-import type { Outcome } from '../destruction.js';
-import { countsOf, finishedCount, type BatchProgress } from '../ledger/batches.js';
+import { countsOf, finishedCount, type Outcome } from '../destruction.js';
+import type { BatchProgress } from '../ledger/batches.js';
 import type { ReportRow } from '../ledger/report-rows.js';
 import { addRates, type BatchSummary } from '../ledger/report.js';
 import { createTally, type Problem, type TopRoom } from '../ledger/tally.js';
@@ -294,6 +294,7 @@ export function summaryJson(report: ReportSummary): object {
     joined: summary.joined,
     attempts: summary.attemptsRecorded,
     statistics: summary.statistics,
+    statisticsFrom: summary.statisticsFrom,
     topByViewers: top(summary.topByViewers, 'totalViewers'),
     topByGiftCoins: top(summary.topByGiftCoins, 'totalGiftCoins'),
     problems: summary.problems.map((problem) => {

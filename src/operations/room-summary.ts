@@ -1,5 +1,6 @@
 /** In one sentence, why a room is still alive or what became of it. Pure. */
 import type { KnownDestruction, RoomHistory } from '../ledger/explain.js';
+import type { KnownEvent } from '../ledger/room-events.js';
 import type { Line, LineState } from '../ledger/line.js';
 import type { LocatedJob } from '../queue/locate.js';
 import type { PauseMark } from '../queue/pause.js';
@@ -206,11 +207,14 @@ function describeEnd(explanation: Explanation, destruction: KnownDestruction): s
     case 'destroyed':
       return `destroyed${at}${by}; statistics saved`;
     case 'destroyed_statistics_lost':
-      return destruction.statistics === undefined
-        ? `destroyed, known${at}; its statistics were lost on the way`
-        : `destroyed, known${at}; statistics from another source`;
-    case 'already_gone':
+      return `destroyed, known${at}; ${rescueOf(destruction, nowMs)}`;
+    case 'already_gone': {
+      const event = explanation.history.events.find(
+        (each) => each.destructionId === destruction.id,
+      );
+      if (event !== undefined) return `already gone: ${describeEvent(event, destruction, nowMs)}`;
       return `already gone: it did not exist${at}${acted ? '; an earlier attempt may have destroyed it' : ''}`;
+    }
     case 'recreated':
       return `not destroyed: a room was created again under this id, found${at}; nothing was sent for it${perhaps}`;
     case 'rejected':
@@ -224,4 +228,50 @@ function describeEnd(explanation: Explanation, destruction: KnownDestruction): s
     default:
       return outcome satisfies never;
   }
+}
+
+/** Where its statistics are from, although its answer had none. */
+function rescueOf(destruction: KnownDestruction, nowMs: number): string {
+  const { statistics, statisticsSource, snapshotAtMs } = destruction;
+  if (statistics === undefined) return 'its statistics were lost on the way';
+  if (statisticsSource === 'webhook')
+    return 'its answer was lost, its statistics came by the webhook';
+  const at = snapshotAtMs === undefined ? '' : ` of ${instant(snapshotAtMs, nowMs)}`;
+  return `its answer was lost, its statistics are those${at}, before it was destroyed`;
+}
+
+/**
+ * `ended by the system at 02:11:40 UTC, before it was asked for`.
+ *
+ * @param destruction - that it belongs to; undefined: none that is known.
+ */
+function describeEvent(
+  { endedBy, operator, endedAtMs, statistics }: KnownEvent,
+  destruction: KnownDestruction | undefined,
+  nowMs: number,
+): string {
+  const who = operator === undefined ? 'a user' : printable(operator);
+  const ended = `ended by ${endedBy === 'system' ? 'the system' : who} at ${instant(endedAtMs, nowMs)}`;
+  const firstSentMs = destruction?.attempts[0]?.slotAtMs ?? destruction?.finishedAtMs;
+  const when =
+    destruction === undefined
+      ? ''
+      : endedAtMs < destruction.requestedAtMs
+        ? ', before it was asked for'
+        : endedAtMs < (firstSentMs ?? 0)
+          ? ', after it was asked for and before it was sent'
+          : '';
+  return `${ended}${when}${statistics === undefined ? ', without statistics' : ''}`;
+}
+
+/** The same of all events of a room, each on a line, with what it belongs to; no lines where there are none. */
+export function describeEvents({ events, destructions }: RoomHistory, nowMs: number): string[] {
+  if (events.length === 0) return [];
+  const lines = events.map((event) => {
+    const { destructionId } = event;
+    const owner = destructions.find(({ id }) => id === destructionId);
+    const id = destructionId === undefined ? '' : `: destruction ${destructionId}`;
+    return `  ${describeEvent(event, owner, nowMs)}${id}`;
+  });
+  return ['', 'what the API told of its end', ...lines];
 }

@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import type { ReaperError } from '../errors.js';
 import { readFailingDeliveries, type FailingDeliveries } from '../ledger/events.js';
-import { countsOf, finishedCount, readBatches, type BatchProgress } from '../ledger/batches.js';
+import { countsOf, finishedCount } from '../destruction.js';
+import { readBatches, type BatchProgress } from '../ledger/batches.js';
 import { isMoving, type HaltedRead } from '../ledger/line.js';
 import type { SeenWorker } from '../ledger/workers.js';
 import { takeOverMs } from '../passing.js';
@@ -315,6 +316,7 @@ function batchJson(batch: StatusBatch): BatchStatus {
     state: batchState(batch),
     finished: batch.finished,
     outcomes: countsOf(batch),
+    statisticsFrom: batch.statisticsFrom,
     by: batch.by,
     note: batch.note,
     ...precautionsJson(batch.precautions),

@@ -1,5 +1,5 @@
 /** What callers may pass, and the check of it: those without types pass anything, and what is ignored may destroy a room now. */
-import type { OutcomeCounts, Precautions } from '../destruction.js';
+import type { OutcomeCounts, Precautions, SourceCounts } from '../destruction.js';
 import { ReaperError } from '../errors.js';
 import { printable } from '../redact.js';
 import { keyPrefixProblem, ledgerSchemes, queueSchemes, storeUrlProblem } from '../store-url.js';
@@ -93,6 +93,8 @@ export interface BatchStatus {
   /** Rooms of it that have ended, however. */
   finished: number;
   outcomes: OutcomeCounts;
+  /** Rooms of it by where their statistics come from; `lost`: destroyed, and nobody told them. */
+  statisticsFrom: SourceCounts;
   by: string | undefined;
   note: string | undefined;
   /** What is done before its rooms are destroyed, where that was asked for; of a replay, each room has a time of its own. */

@@ -16,6 +16,7 @@ const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
   origin: undefined,
   cancelledAtMs: undefined,
   cancelledBy: undefined,
+  statisticsFrom: { response: 0, webhook: 0, snapshot: 0, lost: 0 },
   ratePerSecond: 0,
   precautions: {},
   destroyed: 0,

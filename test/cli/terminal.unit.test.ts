@@ -105,6 +105,7 @@ function resultWith(text: string): Parameters<typeof toText>[0] {
       origin: undefined,
       cancelledAtMs: undefined,
       cancelledBy: undefined,
+      statisticsFrom: { response: 1, webhook: 0, snapshot: 0, lost: 0 },
       ratePerSecond: 0,
       precautions: {},
     },

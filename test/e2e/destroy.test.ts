@@ -42,6 +42,7 @@ const reportKeys = [
   'worstWindow',
   'warnings',
   'statistics',
+  'statisticsFrom',
 ];
 const outcomeKeys = [
   'destroyed',

@@ -2,7 +2,15 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  finishBatches,
+  joinDestructions,
+  markEnqueued,
+  openBatch,
+  readBatches,
+} from '../../src/ledger/batches.js';
 import type { Database } from '../../src/ledger/database.js';
+import { summarizeBatch } from '../../src/ledger/report.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import type { RoomEvent } from '../../src/destruction.js';
 import { readRoomEvents, takeRoomEvents } from '../../src/ledger/room-events.js';
@@ -288,6 +296,52 @@ test('the statement that records "lost" finds the event that came first, and a l
   await takeRoomEvents(ledger.database, line.sdkAppId, [told]);
   expect(await read()).toMatchObject([{ statistics_source: 'response', total_viewers: 1_000 }]);
   expect(await rescued()).toEqual([]);
+});
+
+test('a batch that has finished follows: its sums, and where its statistics are from, also where it joined', async () => {
+  const { database } = ledger;
+  const line = await makeLine(ledger);
+  const [batchId, joining] = [newId(), newId()];
+  for (const id of [batchId, joining]) {
+    await openBatch(database, {
+      ...{ id, sdkAppId: line.sdkAppId, name: id, madeUpName: '', fingerprint: id, total: 3 },
+      ...{ by: 'ada', note: undefined },
+    });
+    await markEnqueued(database, id);
+  }
+  const asked = ['a', 'b', 'c'].map((room) => request({ roomId: `${room} ${batchId}`, batchId }));
+  await joinDestructions(
+    database,
+    joining,
+    asked.map(({ id: destructionId, roomId }) => ({ destructionId, roomId })),
+  );
+  for (const each of asked) await line.grant(each);
+  const ends = ['destroyed', 'destroyed_statistics_lost', 'destroyed_statistics_lost'] as const;
+  await recordEnds(
+    database,
+    line.sdkAppId,
+    asked.map(({ id }, index) => ({
+      destructionId: id,
+      attempt: attemptEnd(),
+      end: destructionEnd(ends[index] ?? 'failed'),
+    })),
+  );
+  await finishBatches(database, line.sdkAppId);
+  const look = async (id: string) => {
+    const [batch] = await readBatches(database, line.sdkAppId, { idOrName: id, limit: 1 });
+    const summary = await summarizeBatch(database, id);
+    expect(batch?.finishedAtMs).toBeDefined();
+    expect(summary.statisticsFrom).toEqual(batch?.statisticsFrom);
+    return { ...batch?.statisticsFrom, viewers: summary.statistics.totalViewers };
+  };
+  const before = { response: 1, webhook: 0, snapshot: 0, lost: 2, viewers: 1_000n };
+  for (const id of [batchId, joining]) expect(await look(id)).toEqual(before);
+
+  const lostRoom = asked[1]?.roomId ?? '';
+  await takeRoomEvents(database, line.sdkAppId, [{ ...event(Date.now(), 77), roomId: lostRoom }]);
+
+  const after = { response: 1, webhook: 1, snapshot: 0, lost: 1, viewers: 1_077n };
+  for (const id of [batchId, joining]) expect(await look(id)).toEqual(after);
 });
 
 /** What the contract says (DESIGN, rescue), in another language and without shortcuts. */

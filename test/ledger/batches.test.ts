@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import {
   finishBatches,
   finishedAmong,
-  finishedCount,
   joinDestructions,
   markEnqueued,
   openBatch,
   readBatches,
   type NewBatch,
 } from '../../src/ledger/batches.js';
+import { finishedCount } from '../../src/destruction.js';
 import { markBatchesCancelled } from '../../src/ledger/cancel.js';
 import type { Outcome } from '../../src/destruction.js';
 import { recordEnds } from '../../src/ledger/record.js';

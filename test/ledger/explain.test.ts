@@ -15,6 +15,7 @@ describe('what the ledger knows of a room', () => {
     expect(await readRoomHistory(ledger.database, sdkAppId, 'never', most)).toEqual({
       destructions: [],
       total: 0,
+      events: [],
     });
   });
 

@@ -137,6 +137,7 @@ describe('totals', () => {
       firstSentUs: undefined,
       lastSentUs: undefined,
       worstWindow: 0,
+      statisticsFrom: { response: 0, webhook: 0, snapshot: 0, lost: 0 },
       statistics: {
         totalViewers: 0n,
         totalGiftsSent: 0n,

@@ -36,7 +36,7 @@ function explanation({
     ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
     ...{ standstill: undefined, queueReadOnly: undefined, pause: undefined },
     ...{ destructionId: undefined, namesake: undefined, batch: undefined },
-    ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0 } },
+    ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0, events: [] } },
     ...changes,
   };
 }
@@ -81,13 +81,14 @@ function destruction(changes: Partial<KnownDestruction> = {}): KnownDestruction 
     ...{ id, requestedAtMs: nowMs - hour, notAfterMs: nowMs + hour, batch: undefined },
     ...{ outcome: 'destroyed', errorCode: 0, errorInfo: undefined, requestId: 'Id-1' },
     ...{ finishedAtMs: nowMs, statistics: undefined, statisticsSource: 'response' },
+    snapshotAtMs: undefined,
     ...{ attempts: [attempt()], attemptCount: 1 },
     ...changes,
   };
 }
 
 const ended = (changes: Partial<KnownDestruction>) =>
-  explanation({ history: { destructions: [destruction(changes)], total: 1 } });
+  explanation({ history: { destructions: [destruction(changes)], total: 1, events: [] } });
 
 type Ending = Partial<KnownDestruction>;
 
@@ -97,7 +98,9 @@ function pair(before: Ending, after: Ending): Explanation {
     ...{ id: 'first', requestedAtMs: nowMs - 2 * hour, finishedAtMs: nowMs - 60_000 },
     ...before,
   });
-  return explanation({ history: { destructions: [destruction(after), first], total: 2 } });
+  return explanation({
+    history: { destructions: [destruction(after), first], total: 2, events: [] },
+  });
 }
 
 describe('the summary', () => {
@@ -402,10 +405,10 @@ describe('of a room that was asked for twice', () => {
   test.each(again)('first %s, and now %s: what it is now leads', (first, _now, place) => {
     const before = destruction({ id: 'first', requestedAtMs: nowMs - 2 * hour, ...endOf(first) });
     const pending = job(place);
-    const known = { destructions: [before], total: 1 };
+    const known = { destructions: [before], total: 1, events: [] };
     // Never taken up, or open in the ledger for a later retry.
     const open = destruction(endOf('open'));
-    for (const history of [known, { destructions: [open, before], total: 2 }]) {
+    for (const history of [known, { destructions: [open, before], total: 2, events: [] }]) {
       expect(summaryOf(explanation({ pending, history }))).toBe(
         `${summaryOf(explanation({ pending }))}; asked for before: ${word(first, '02:31:07 UTC+8')}`,
       );
@@ -468,10 +471,70 @@ test('what is the id of a batch is said to be that, and which commands show the 
   expect(JSON.parse(explanationJson(shown))).toMatchObject({ batch: { id } });
 });
 
+const totals = {
+  ...{ totalViewers: 5n, totalGiftsSent: 1n, totalGiftCoins: 1n },
+  ...{ totalUniqueGiftSenders: 1n, totalLikesReceived: 1n },
+};
+
+describe('what the API told of the end of a room', () => {
+  const event = {
+    ...{ roomId: 'live-room-42', endedBy: 'system' as const, operator: undefined },
+    ...{ endedAtMs: nowMs - 2 * hour, receivedAtMs: nowMs, destructionId: id },
+  };
+  const gone = destruction({ outcome: 'already_gone', statisticsSource: 'webhook' });
+  const told = (changes: object, outcome = gone) =>
+    explanation({
+      history: {
+        ...{ destructions: [outcome], total: 1 },
+        events: [{ ...event, statistics: totals, ...changes }],
+      },
+    });
+
+  test('says who ended it, and when that was: before it was asked for, or before it was sent', () => {
+    expect(summaryOf(told({}))).toBe(
+      'already gone: ended by the system at 00:31:07 UTC+8, before it was asked for',
+    );
+    const meanwhile = { endedAtMs: nowMs - hour / 2, operator: 'ada\u001b', endedBy: 'user' };
+    expect(summaryOf(told({ ...meanwhile, statistics: undefined }))).toBe(
+      'already gone: ended by ada\\u001b at 02:01:07 UTC+8, after it was asked for and before it was sent, without statistics',
+    );
+    // It belongs to another one.
+    expect(summaryOf(told({ destructionId: 'another' }))).toMatch(/it did not exist/);
+  });
+
+  test('is listed below the destructions, with what each belongs to', () => {
+    const shown = toText(told({}));
+    expect(shown).toMatch(
+      /^ {2}ended by the system at 00:31:07 UTC\+8, before it was asked for: destruction 01a2073e/m,
+    );
+    const others = toText(told({ destructionId: undefined }));
+    expect(others).toMatch(/^ {2}ended by the system at 00:31:07 UTC\+8$/m);
+    expect(JSON.parse(explanationJson(told({})))).toMatchObject({
+      events: [{ endedBy: 'system', destructionId: id, statistics: { totalViewers: 5 } }],
+    });
+  });
+
+  test.each([
+    ['webhook', undefined, 'its answer was lost, its statistics came by the webhook'],
+    [
+      ...(['snapshot', nowMs - 1_000] as const),
+      'its answer was lost, its statistics are those of 02:31:06 UTC+8, before it was destroyed',
+    ],
+  ])(
+    'statistics that were lost and came by a %s are said to be so',
+    (statisticsSource, snapshotAtMs, why) => {
+      const rescued = { outcome: 'destroyed_statistics_lost' as const, statistics: totals };
+      expect(summaryOf(ended({ ...rescued, statisticsSource, snapshotAtMs }))).toBe(
+        `destroyed, known at 02:31:07 UTC+8; ${why}`,
+      );
+    },
+  );
+});
+
 test('what is not shown is counted', () => {
   const shown = toText({
     ...ended({ attempts: [attempt({ attempt: 60 })], attemptCount: 60 }),
-    history: { destructions: [destruction({ attemptCount: 60 })], total: 3 },
+    history: { destructions: [destruction({ attemptCount: 60 })], total: 3, events: [] },
   });
   expect(shown).toMatch(/^ {2}59 earlier attempts not shown$/m);
   expect(shown).toMatch(/^2 older destructions of it not shown$/m);
