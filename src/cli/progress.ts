@@ -10,12 +10,15 @@ import { describeLastRooms, outcomeWords } from './summary-text.js';
 
 export interface ProgressLine {
   update(text: string): void;
+  /** Takes it off the screen: what is written next stands in its place. */
+  clear(): void;
   /** Leaves the last state on the screen and ends the line. */
   end(): void;
 }
 
 export function createProgressLine(io: Io): ProgressLine {
-  if (!io.stderr.isTTY) return { update: () => undefined, end: () => undefined };
+  const nothing = () => undefined;
+  if (!io.stderr.isTTY) return { update: nothing, clear: nothing, end: nothing };
   let shown = false;
   return {
     update(text) {
@@ -23,6 +26,10 @@ export function createProgressLine(io: Io): ProgressLine {
       const width = (io.stderr as { columns?: number }).columns || 80;
       io.stderr.write(`\r\u001b[K${cut(printable(text, Infinity), width - 2)}`);
       shown = true;
+    },
+    clear() {
+      if (shown) io.stderr.write('\r\u001b[K');
+      shown = false;
     },
     end() {
       if (shown) io.stderr.write('\n');

@@ -1,5 +1,4 @@
 /** `room-reaper report`: what became of every room of a batch. */
-import { once } from 'node:events';
 import { Command } from 'commander';
 import { goneAndNot } from '../destruction.js';
 import { invalid } from '../errors.js';
@@ -16,7 +15,7 @@ import {
   type ReportSummary,
 } from '../operations/report.js';
 import { reportPage } from '../operations/report-page.js';
-import { openReportFile, type ReportOutput } from '../operations/report-file.js';
+import { openReportFile, toStream } from '../operations/report-file.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
@@ -105,7 +104,7 @@ async function runReport(
   const batch = await findBatch(service, idOrName, sayNewest(io));
   const file = reportFile(flags.output, service.config, batch, format, only);
   const names = { output: '--output', force: '--force' };
-  const output = file === undefined ? toStdout(io) : await openReportFile(names, file, force);
+  const output = file === undefined ? toStream(io.stdout) : await openReportFile(names, file, force);
   const interrupt = onInterrupt(io);
   const line = createProgressLine(io);
   // On a terminal the rooms themselves are the progress, unless they go elsewhere.
@@ -145,16 +144,6 @@ async function runReport(
     interrupt.dispose();
     await output.close();
   }
-}
-
-function toStdout(io: Io): ReportOutput {
-  return {
-    async write(text) {
-      if (!io.stdout.write(text)) await once(io.stdout, 'drain');
-    },
-    finish: () => Promise.resolve(),
-    close: () => Promise.resolve(),
-  };
 }
 
 function exitCode(report: ReportSummary): number {

@@ -1,22 +1,23 @@
 /** `room-reaper rooms`: which rooms are live, and which of a batch live on. */
 import { Command } from 'commander';
-import { invalid } from '../errors.js';
-import { liveFormats, liveRows, type LiveFormat } from '../operations/live-rooms-text.js';
-import {
-  readLiveRooms,
-  type ListEnd,
-  type ListProgress,
-  type LiveRoomsWish,
-} from '../operations/live-rooms.js';
-import type { Service } from '../operations/service.js';
-import { readSurvivors } from '../operations/survivors.js';
-import { printable } from '../redact.js';
-import { count, rooms } from '../text.js';
 import { readConfig } from '../config.js';
+import { invalid } from '../errors.js';
+import {
+  describeListEnd,
+  listRooms,
+  liveFormats,
+  liveRows,
+  type ListWish,
+  type LiveFormat,
+} from '../operations/live-rooms-text.js';
+import { toStream } from '../operations/report-file.js';
+import type { Service } from '../operations/service.js';
+import { printable } from '../redact.js';
+import { rooms } from '../text.js';
 import { readTimeBefore } from '../when.js';
-import { exitCodes, print, say, type Io } from './io.js';
-import { createProgressLine } from './progress.js';
 import { onInterrupt } from './interrupt.js';
+import { exitCodes, say, type Io } from './io.js';
+import { createProgressLine } from './progress.js';
 import { widthOf } from './screen.js';
 import { withService } from './with-service.js';
 
@@ -49,78 +50,57 @@ export function roomsCommand(io: Io): Command {
     .action(async (flags: RoomsFlags) => {
       const isTerminal = io.stdout.isTTY === true;
       const format = readFormat(flags.format ?? (isTerminal ? 'table' : 'lines'));
+      const wish = readWish(flags);
       const config = readConfig(io.env, { app: true, credentials: true });
-      io.exitCode = await withService(config, io, (service) =>
-        list(service, { ...flags, format, wish: readWish(flags) }, io),
-      );
+      io.exitCode = await withService(config, io, (service) => list(service, { format, wish }, io));
     });
 }
 
 /** @returns the exit code. */
 async function list(
   service: Service,
-  { survivors, format, wish }: { survivors?: string; format: LiveFormat; wish: LiveRoomsWish },
+  { format, wish }: { format: LiveFormat; wish: ListWish },
   io: Io,
 ): Promise<number> {
   const interrupt = onInterrupt(io);
   const line = createProgressLine(io);
-  const { signal } = interrupt;
-  const run = {
-    signal,
-    onProgress: ({ pass, seen }: ListProgress) =>
-      line.update(`${rooms(seen)} live so far${pass > 1 ? `, read again (${pass})` : ''}`),
-  };
-  const rows = liveRows(format, survivors !== undefined, widthOf(io));
+  const output = toStream(io.stdout);
+  const rows = liveRows(format, wish.survivors !== undefined, widthOf(io));
   let found = 0;
   try {
-    const live =
-      survivors === undefined
-        ? readLiveRooms(service, wish, run)
-        : readSurvivors(service, survivors, wish, run);
-    if (rows.head !== '') print(io, rows.head.trimEnd());
-    let page = await live.next();
-    for (; page.done !== true; page = await live.next()) {
-      line.end();
-      found += page.value.length;
-      print(
-        io,
-        page.value
-          .map((room) => rows.row(room))
-          .join('')
-          .trimEnd(),
-      );
+    const pages = listRooms(service, wish, interrupt.signal);
+    let page = await pages.next();
+    await output.write(rows.head);
+    for (; page.done !== true; page = await pages.next()) {
+      const { pass, seen, rooms: listed } = page.value;
+      found += listed.length;
+      line.clear();
+      await output.write(listed.map((room) => rows.row(room)).join(''));
+      line.update(`${rooms(seen)} live so far${pass > 1 ? `, read again (${pass})` : ''}`);
     }
-    line.end();
-    for (const each of describeEnd(page.value, found)) say(io, each);
-    return survivors !== undefined && found > 0 ? exitCodes.notGone : exitCodes.ok;
+    line.clear();
+    for (const each of describeListEnd(page.value, found)) say(io, each);
+    return wish.survivors !== undefined && found > 0 ? exitCodes.notGone : exitCodes.ok;
   } catch (error) {
-    if (!signal.aborted) throw error;
-    line.end();
+    line.clear();
+    if (!interrupt.signal.aborted) throw error;
     say(io, 'interrupted: there may be more rooms');
     return exitCodes.interrupted;
   } finally {
-    line.end();
     interrupt.dispose();
   }
 }
 
-function describeEnd({ seen, unreadable, movedOn }: ListEnd, found: number): string[] {
-  const again = movedOn ? '; the list still moved, so there may be more' : '';
-  return [
-    `${count(found)} of ${rooms(seen)} that are listed${again}`,
-    ...(unreadable > 0 ? [`${rooms(unreadable)} with an id that nobody can ask for`] : []),
-    'rooms that are not public are not listed',
-  ];
-}
-
-function readWish({ createdBefore, createdAfter, owner, match, minViews }: RoomsFlags) {
+function readWish(flags: RoomsFlags): ListWish {
+  const { createdBefore, createdAfter, minViews, owner, match, survivors } = flags;
   const now = Date.now();
   const time = (flag: string, text?: string) =>
     text === undefined ? undefined : readTimeBefore(flag, text, now);
   return {
     createdBeforeMs: time('--created-before', createdBefore),
     createdAfterMs: time('--created-after', createdAfter),
-    ...{ owner, match, minViews: minViews === undefined ? undefined : readCount(minViews) },
+    minViews: minViews === undefined ? undefined : readCount(minViews),
+    ...{ owner, match, survivors },
   };
 }
 

@@ -1,9 +1,16 @@
-/** Live rooms as they are written, one after the other. */
+/** Live rooms as they are written, page by page. */
 import { fitted, padded } from '../layout.js';
-import { dayAndTime, isoTime } from '../text.js';
-import type { LiveRoom } from './live-rooms.js';
+import { count, dayAndTime, isoTime, rooms } from '../text.js';
+import {
+  readLiveRooms,
+  type ListedPage,
+  type ListEnd,
+  type LiveRoom,
+  type LiveRoomsWish,
+} from './live-rooms.js';
 import { csvCell } from './report.js';
-import type { Survivor } from './survivors.js';
+import type { Service } from './service.js';
+import { readSurvivors, type Survivor } from './survivors.js';
 
 /** A live room, and of a survivor what is known of it. */
 export type ListedRoom = LiveRoom & Partial<Pick<Survivor, 'outcome' | 'finishedAtMs' | 'known'>>;
@@ -11,6 +18,22 @@ export type ListedRoom = LiveRoom & Partial<Pick<Survivor, 'outcome' | 'finished
 export const liveFormats = ['lines', 'ndjson', 'csv', 'table'] as const;
 
 export type LiveFormat = (typeof liveFormats)[number];
+
+export interface ListWish extends LiveRoomsWish {
+  /** Id or name of a batch: only its rooms, with what is known of each. */
+  survivors?: string | undefined;
+}
+
+/** @throws ReaperError as {@link readLiveRooms} and {@link readSurvivors}. */
+export function listRooms(
+  service: Service,
+  { survivors, ...wish }: ListWish,
+  signal?: AbortSignal,
+): AsyncGenerator<ListedPage<ListedRoom>, ListEnd> {
+  return survivors === undefined
+    ? readLiveRooms(service, wish, signal)
+    : readSurvivors(service, survivors, wish, signal);
+}
 
 interface LiveRows {
   /** What stands before the first room. */
@@ -41,7 +64,7 @@ export function liveRows(format: LiveFormat, survivors: boolean, width?: number)
       };
     case 'table':
       return {
-        head: `${line(['room', 'created', 'views', 'owner', survivors ? 'known' : 'name'], width)}\n`,
+        head: `${line(['room', 'created', 'viewers', 'owner', survivors ? 'known' : 'name'], width)}\n`,
         row(room) {
           const { roomId, owner = '', createdAtMs, views, name = '', known = name } = room;
           const created = createdAtMs === undefined ? '' : dayAndTime(createdAtMs);
@@ -65,6 +88,16 @@ export function liveRoomJson(room: ListedRoom) {
       ? {}
       : { outcome: room.outcome, finishedAt: isoTime(room.finishedAtMs), known: room.known }),
   };
+}
+
+/** @param found - how many were meant. */
+export function describeListEnd({ seen, unreadable, movedOn }: ListEnd, found: number): string[] {
+  const again = movedOn ? '; the list still moved, so there may be more' : '';
+  return [
+    `${count(found)} of ${rooms(seen)} that are listed${again}`,
+    ...(unreadable > 0 ? [`${rooms(unreadable)} with an id that nobody can ask for`] : []),
+    'rooms that are not public are not listed',
+  ];
 }
 
 /** Rooms are written as they are found, so that no width can be known before. */

@@ -1,5 +1,6 @@
 /** A report as a file, which appears when it is whole. */
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { Stats } from 'node:fs';
 import { link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -12,6 +13,17 @@ export interface ReportOutput {
   finish(): Promise<void>;
   /** Leaves nothing behind where it was not finished. */
   close(): Promise<void>;
+}
+
+/** Waits where whoever reads it is slow: nothing piles up. */
+export function toStream(stream: NodeJS.WritableStream): ReportOutput {
+  return {
+    async write(text) {
+      if (!stream.write(text)) await once(stream, 'drain');
+    },
+    finish: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
 }
 
 /** How the user calls what says where it goes, and that it may replace a file: `--output`, `--force`. */

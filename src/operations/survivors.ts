@@ -1,14 +1,14 @@
 /** Rooms of a batch that are live: which, and what is known of each. */
-import type { Outcome } from '../destruction.js';
+import { isGone, type Outcome } from '../destruction.js';
 import { readRoomsAmong } from '../ledger/report-rows.js';
 import { batchDestructionId } from '../queue/destruction-id.js';
 import { readJobs } from '../producer/add.js';
 import { findBatch } from './find-batch.js';
 import {
   readLiveRooms,
+  type ListedPage,
   type ListEnd,
   type LiveRoom,
-  type LiveRoomsRun,
   type LiveRoomsWish,
 } from './live-rooms.js';
 import type { Service } from './service.js';
@@ -27,33 +27,48 @@ type Known = Pick<Survivor, 'outcome' | 'finishedAtMs'>;
 
 /**
  * @param batch - id or name.
- * @throws ReaperError `NOT_FOUND` where there is no such batch, and what {@link readLiveRooms} throws.
+ * @throws ReaperError `NOT_FOUND` or `AMBIGUOUS` where it is not clear which batch is meant, and
+ *   what {@link readLiveRooms} throws.
  */
 export async function* readSurvivors(
   service: Service,
   batch: string,
   wish: LiveRoomsWish,
-  run: LiveRoomsRun = {},
-): AsyncGenerator<Survivor[], ListEnd> {
-  const { id: batchId, createdAtMs } = await findBatch(service, batch);
-  const live = readLiveRooms(service, wish, run);
-  for (;;) {
-    const { value, done } = await live.next();
-    if (done === true) return value;
-    const known = await knownOf(service, { batchId, createdAtMs }, value);
-    const survivors = value.flatMap((room) => {
-      const found = known.get(room.roomId);
-      return found === undefined ? [] : [{ ...room, ...found, known: wordsOf(room, found) }];
-    });
-    if (survivors.length > 0) yield survivors;
+  signal?: AbortSignal,
+): AsyncGenerator<ListedPage<Survivor>, ListEnd> {
+  const found = await findBatch(service, batch);
+  const live = readLiveRooms(service, wish, signal);
+  let page = await live.next();
+  for (; page.done !== true; page = await live.next()) {
+    const { rooms, ...told } = page.value;
+    const known = await knownOf(service, found, rooms);
+    yield { ...told, rooms: rooms.flatMap((room) => survivorOf(room, known, told.askedAtMs)) };
   }
+  return page.value;
+}
+
+/** CreateTime is in whole seconds, so a room is up to so many milliseconds newer than it says. */
+const createTimeStepMs = 1_000;
+
+function survivorOf(
+  room: LiveRoom,
+  known: ReadonlyMap<string, Known>,
+  listedAtMs: number,
+): Survivor[] {
+  const found = known.get(room.roomId);
+  if (found === undefined) return [];
+  const { outcome, finishedAtMs } = found;
+  // It went while the list was read.
+  if (outcome !== undefined && isGone(outcome) && (finishedAtMs ?? 0) >= listedAtMs) return [];
+  return [{ ...room, ...found, known: wordsOf(room, found) }];
 }
 
 async function knownOf(
   service: Service,
-  { batchId, createdAtMs }: { batchId: string; createdAtMs: number },
+  { id: batchId, createdAtMs }: { id: string; createdAtMs: number },
   live: readonly LiveRoom[],
 ): Promise<Map<string, Known>> {
+  if (live.length === 0) return new Map();
   const roomIds = live.map(({ roomId }) => roomId);
   const rows = await readRoomsAmong(service.database, service.config.sdkAppId, batchId, roomIds);
   const known = new Map<string, Known>(rows.map((row) => [row.roomId, row]));
@@ -83,7 +98,7 @@ function wordsOf({ createdAtMs }: LiveRoom, { outcome, finishedAtMs }: Known): s
       const isNew =
         createdAtMs === undefined ||
         finishedAtMs === undefined ||
-        createdAtMs + 1_000 > finishedAtMs;
+        createdAtMs + createTimeStepMs > finishedAtMs;
       return isNew ? `${was}, and created again` : `${was}, and is listed all the same`;
     }
     case 'recreated':
