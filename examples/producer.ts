@@ -36,6 +36,7 @@ try {
   console.log(`${counts.added} more added, ${counts.pending} were pending already`);
 } catch (error) {
   // INVALID: a RoomId or an option is not valid. UNAVAILABLE: the queue is away, ask again later.
+  // NO_SPACE: Redis is full, ask again when it has space.
   if (!(error instanceof ReaperError)) throw error;
   console.error(`${error.code}: ${error.message}`);
   process.exitCode = 1;

@@ -4,7 +4,7 @@
  * that, whoever asks again because no answer came would destroy a room that was made again meanwhile.
  */
 import { createHash } from 'node:crypto';
-import { ReaperError } from '../errors.js';
+import { type ErrorCode, ReaperError } from '../errors.js';
 import {
   claimAnswer,
   forgetAnswer,
@@ -36,6 +36,9 @@ export interface KeyedRequest {
 
 /** A first answer is kept for as long as what was asked for may be under way, and at least so long. */
 const leastKeptSeconds = 24 * 3_600;
+
+/** What a store that answers too late, or is full by then, may have taken all the same. */
+const inDoubt: readonly ErrorCode[] = ['UNAVAILABLE', 'NO_SPACE'];
 
 /** Between that and the end of the longest request, in seconds. */
 const slackSeconds = 3_600;
@@ -74,7 +77,7 @@ export async function answerOnce(
       );
     case 'mine': {
       const answer = await done(claim.subject).catch(async (error: unknown) => {
-        const isRefused = error instanceof ReaperError && error.code !== 'UNAVAILABLE';
+        const isRefused = error instanceof ReaperError && !inDoubt.includes(error.code);
         await (isRefused ? forgetAnswer : releaseAnswer)(database, place).catch(() => undefined);
         throw error;
       });

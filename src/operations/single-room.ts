@@ -52,7 +52,8 @@ export function checkPrecautions(
 
 /**
  * @throws ReaperError `INVALID` where the RoomId or the time cannot be, `REFUSED` where the room is
- *   protected, `UNAVAILABLE` where the queue does not take it: it may have all the same, so ask again.
+ *   protected, `UNAVAILABLE` where the queue does not take it, `NO_SPACE` where Redis is full: it may
+ *   have been taken all the same, so ask again.
  */
 export async function askForRoom(
   service: Service,

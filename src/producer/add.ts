@@ -14,7 +14,7 @@ import {
 import { ReaperError } from '../errors.js';
 import type { ManyJobs } from '../queue/many-jobs.js';
 import type { OpenQueue } from '../queue/open.js';
-import { refusalReason } from '../queue/refusal.js';
+import { isFull, refusalReason } from '../queue/refusal.js';
 import { laneOf } from '../queue/turns.js';
 
 export interface Added {
@@ -41,7 +41,7 @@ export const addChunk = 250;
  * Adds up to {@link addChunk} destructions in one call. Safe to repeat with the same ids.
  *
  * @param priorityOf - the BullMQ priority of each, by its index; default: that of the lane, for a single room, which takes no turns.
- * @throws ReaperError `UNAVAILABLE` where the queue does not take them; some may be on it.
+ * @throws ReaperError `UNAVAILABLE` where the queue does not take them, `NO_SPACE` where Redis is full; some may be on it.
  *
  * A room that has a pending destruction is not added again: BullMQ keeps its RoomId as
  * deduplication id until that job has completed or failed for good.
@@ -193,7 +193,7 @@ async function addUntilAnswered(
       return await queue.addBulk(jobs);
     } catch (error) {
       const brokenOff = error instanceof Error && /aborted due to/.test(error.message);
-      if (!brokenOff || tries === addTries) throw queueUnavailable(error);
+      if (!brokenOff || tries === addTries) throw notTaken(error);
     }
   }
 }
@@ -203,7 +203,7 @@ export async function fromQueue<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    throw queueUnavailable(error);
+    throw notTaken(error);
   }
 }
 
@@ -242,7 +242,7 @@ const turnSlack = 4;
  * become those of both, so that each gets what it asked for. Asks the queue nothing where
  * there is nothing to change.
  *
- * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked; ask again.
+ * @throws ReaperError `UNAVAILABLE` where the queue cannot be asked, `NO_SPACE` where Redis is full; ask again.
  * @param priority - what the new request would have given it.
  * @param wanted - what the new request asks for.
  * @returns `earlier` where it is due before the new request asks for: nothing is put off; `moved` where
@@ -305,7 +305,7 @@ function goesBefore(priority: number, standing: number): boolean {
  * moment: then there is nothing to change, and that is no error.
  *
  * @returns what `change` does, or undefined where the job was gone, or in another state.
- * @throws ReaperError `UNAVAILABLE` where the queue could not be asked: the change is not made.
+ * @throws ReaperError `UNAVAILABLE` where the queue could not be asked, `NO_SPACE` where Redis is full: the change is not made.
  */
 async function changePending<R>(change: () => Promise<R>): Promise<R | undefined> {
   try {
@@ -313,13 +313,13 @@ async function changePending<R>(change: () => Promise<R>): Promise<R | undefined
   } catch (error) {
     // BullMQ's own answers about a job have negative numbers; errors of a connection have not.
     if (typeof (error as { code?: unknown }).code === 'number') return undefined;
-    throw queueUnavailable(error);
+    throw notTaken(error);
   }
 }
 
-function queueUnavailable(error: unknown): ReaperError {
+function notTaken(error: unknown): ReaperError {
   return new ReaperError(
-    'UNAVAILABLE',
+    isFull(error) ? 'NO_SPACE' : 'UNAVAILABLE',
     `the queue did not take the rooms: ${refusalReason(error)}; ask again then, nothing is added twice`,
     { cause: error },
   );

@@ -58,8 +58,8 @@ export interface Producer {
    *
    * @param roomId - 1–48 bytes of printable ASCII.
    * @throws ReaperError `INVALID` where the RoomId or an option is not valid or not known, `UNAVAILABLE`
-   *   where the queue does not answer. It may have taken the room all the same, so ask again
-   *   until it answers: while the first request is pending no second one is made.
+   *   where the queue does not answer, `NO_SPACE` where Redis is full. It may have taken the room all
+   *   the same, so ask again until it answers: while the first request is pending no second one is made.
    */
   destroy(roomId: string, options?: DestroyOptions): Promise<Added>;
 
@@ -67,7 +67,7 @@ export interface Producer {
    * Asks for many rooms to be destroyed, behind single rooms, in bounded memory.
    *
    * @param roomIds - any iterable or async iterable; read as fast as the queue takes them.
-   * @throws ReaperError as `destroy` does, and `NO_SPACE` where Redis has none. Rooms before the one that failed are queued;
+   * @throws ReaperError as `destroy` does, `NO_SPACE` also before Redis is full. Rooms before the one that failed are queued;
    *   asking again is safe, for they are recognised while they are pending. With `batch` also `CONFLICT` where
    *   the batch was cancelled meanwhile, and `UNAVAILABLE` where the ledger cannot be used.
    */

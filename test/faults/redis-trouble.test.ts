@@ -209,7 +209,7 @@ describe('a producer fails with what to do, and works again when Redis does', ()
 
   test('where Redis is full', () => {
     expect(producer().full).toMatchObject([
-      { code: 'UNAVAILABLE', said: expect.stringMatching(/full \(OOM\); raise its/) as string },
+      { code: 'NO_SPACE', said: expect.stringMatching(/full \(OOM\); raise its/) as string },
     ]);
   });
 

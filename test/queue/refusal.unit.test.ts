@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { refusalReason } from '../../src/queue/refusal.js';
+import { isFull, refusalReason } from '../../src/queue/refusal.js';
 
 describe('why a queue did not take something, in words that say what to do', () => {
   test.each<[said: string, reason: RegExp]>([
@@ -31,5 +31,11 @@ describe('why a queue did not take something, in words that say what to do', () 
     expect(refusalReason(Object.assign(new Error(''), { code: 'ECONNREFUSED' }))).toMatch(
       /cannot be reached/,
     );
+  });
+
+  test('that Redis is full is told apart, by its own answer alone', () => {
+    expect(isFull(new Error("OOM command not allowed when used memory > 'maxmemory'."))).toBe(true);
+    expect(isFull(new Error('Connection is closed after an OOM '))).toBe(false);
+    expect(isFull({ message: 'OOM ' })).toBe(false);
   });
 });

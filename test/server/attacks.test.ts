@@ -221,9 +221,14 @@ test('what Redis has no space for is 507, with how many fit, and nothing of it i
 
   await withRedis(redis.url, (client) => client.config('SET', 'maxmemory', '1mb'));
   const { Authorization } = headers;
-  const room = await askAt(url, '/v1/rooms', { headers: { Authorization }, body: { roomId: 'a' } });
-  expect(room).toMatchObject({ status: 503, json: { code: 'UNAVAILABLE' } });
+  const keyed = { headers: { Authorization, 'Idempotency-Key': 'k' }, body: { roomId: 'a' } };
+  const room = await askAt(url, '/v1/rooms', keyed);
+  expect(room).toMatchObject({ status: 507, json: { code: 'NO_SPACE' } });
   expect(room.text).toContain('Redis is full (OOM); raise its maxmemory');
+  // The key stands for the request until that is done.
+  expect((await askAt(url, '/v1/rooms', { ...keyed, body: { roomId: 'b' } })).status).toBe(422);
+  await withRedis(redis.url, (client) => client.config('SET', 'maxmemory', '0'));
+  expect(await askAt(url, '/v1/rooms', keyed)).toMatchObject({ json: { state: 'added' } });
 });
 
 test('no token reaches the log, whatever it came with and however it ended', async () => {
