@@ -51,7 +51,7 @@ const body = z.object({
   EventTime: total.optional().catch(undefined),
   EventType: z.string().optional().catch(undefined),
   Operator_Account: text.optional().catch(undefined),
-  Statistic: z.unknown(),
+  Statistic: z.unknown().optional(),
 });
 
 /** Longest account that is kept, in characters. */
