@@ -62,14 +62,14 @@ const mayGo = (destruction: string, cutoff: string, force: string) => `
  */
 const destructionsSql = (deletes: boolean) => `
 with page as materialized (
-  select d.id, d.sdk_app_id, d.batch_id, d.outcome, d.requested_at, d.finished_at, d.not_after
+  select d.id, d.sdk_app_id, d.room_id, d.batch_id, d.outcome, d.requested_at, d.finished_at, d.not_after
     from room_reaper.destructions d
    where d.requested_at < ${instant('$1')} and (d.requested_at, d.id) > (${instant('$3')}, $4::text)
    order by d.requested_at, d.id
    limit $5
 ),
 old as materialized (
-  select p.id from page p
+  select p.id, p.room_id from page p
    where p.sdk_app_id = $2 and ${mayGo('p', instant('$1'), '$6::bool')}
      and (p.batch_id is null or p.batch_id <> all ($7::text[]))
      and not exists (
@@ -83,6 +83,16 @@ attempts_gone as (
 ),
 cancels_gone as (
   delete from room_reaper.cancelled_destructions where destruction_id = any (array(select id from old))
+),
+snapshots_gone as (
+  delete from room_reaper.snapshots where destruction_id = any (array(select id from old))
+),
+rescued_gone as (
+  delete from room_reaper.rescued where destruction_id = any (array(select id from old))
+),
+room_events_gone as (
+  delete from room_reaper.room_events e using old o
+   where e.sdk_app_id = $2 and e.room_id = o.room_id and e.destruction_id = o.id
 ),
 destructions_gone as (
   delete from room_reaper.destructions where id = any (array(select id from old)) returning 1
@@ -189,6 +199,21 @@ with minutes_gone as (
 )
 delete from room_reaper.events where sdk_app_id = $2 and created_at < ${instant('$1')}`;
 
+/**
+ * $1 cutoff (µs), $2 SDKAppID, $3 rows. Events of rooms that belong to no destruction that is there;
+ * the others go with theirs.
+ */
+const roomEventsSql = `
+with old as materialized (
+  select e.room_id, e.ended_at from room_reaper.room_events e
+   where e.sdk_app_id = $2 and e.received_at < ${instant('$1')} and e.ended_at < ${instant('$1')}
+     and (select d.id from room_reaper.destructions d where d.id = e.destruction_id) is null
+   order by e.received_at limit $3
+)
+delete from room_reaper.room_events e using old o
+ where e.sdk_app_id = $2 and e.room_id = o.room_id and e.ended_at = o.ended_at
+returning 1 as gone`;
+
 /** $1 cutoff (µs), $2 SDKAppID, $3 rows. They are numbered in the order in which they were done. */
 const actionsSql = `
 with old as (
@@ -198,8 +223,8 @@ delete from room_reaper.actions a using old where a.id = old.id and old.at < ${i
 returning a.id`;
 
 /**
- * Deletes, or counts, what ended before a time. Actions, events and counted minutes of then go with it,
- * themselves uncounted.
+ * Deletes, or counts, what ended before a time. Actions, events, also those of rooms, and counted minutes
+ * of then go with it, themselves uncounted.
  *
  * @throws the driver's error where the database cannot be used; what was deleted by then stays so.
  */
@@ -230,7 +255,8 @@ export async function prune(database: Database, options: PruneOptions): Promise<
   else {
     await pruneBatches(database, options, pruned, batches);
     await database.query('prune-events', eventsSql, [options.beforeUs, options.sdkAppId]);
-    await pruneActions(database, options);
+    await pruneUncounted(database, options, 'prune-room-events', roomEventsSql);
+    await pruneUncounted(database, options, 'prune-actions', actionsSql);
   }
   return pruned;
 }
@@ -303,11 +329,17 @@ async function pruneOrphans(
   } while (!dryRun && found > 0);
 }
 
-async function pruneActions(database: Database, options: PruneOptions): Promise<void> {
+/** @param sql - $1 cutoff (µs), $2 SDKAppID, $3 rows; returns a row for each that it deletes. */
+async function pruneUncounted(
+  database: Database,
+  options: PruneOptions,
+  name: string,
+  sql: string,
+): Promise<void> {
   const { beforeUs, sdkAppId, signal, chunk = chunkSize } = options;
   let gone = chunk;
   while (gone === chunk && !signal?.aborted) {
-    gone = (await database.query('prune-actions', actionsSql, [beforeUs, sdkAppId, chunk])).length;
+    gone = (await database.query(name, sql, [beforeUs, sdkAppId, chunk])).length;
   }
 }
 

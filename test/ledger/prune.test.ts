@@ -282,3 +282,40 @@ test('the embedded database does the same', async () => {
     await embedded.close();
   }
 }, 120_000);
+
+test('what the API told of a room goes with its destruction, and what belongs to none when it is as old', async () => {
+  const [old, young] = [await destruction(), await destruction({ finished: 3 })];
+  const event = (room: string, owner: string | null, daysAgo: number) =>
+    ledger.sql(
+      `insert into room_reaper.room_events (sdk_app_id, room_id, ended_at, ended_by, received_at, destruction_id)
+       values ($1, $2, now() - $4 * interval '1 day', 'system', now() - $4 * interval '1 day', $3)`,
+      [sdkAppId, room, owner, daysAgo],
+    );
+  await event(old, old, 100);
+  await event(young, young, 3);
+  await event(young, young, 100);
+  for (const room of ['a', 'b', 'c']) await event(room, null, 100);
+  await event('gone', newId(), 100);
+  await event('d', null, 3);
+  for (const id of [old, young]) {
+    await ledger.sql('insert into room_reaper.snapshots values ($1, now(), 1, 1, 1, 1, 1)', [id]);
+    await ledger.sql(
+      `insert into room_reaper.rescued values ($1, null, 'already_gone', 'webhook')`,
+      [id],
+    );
+  }
+  const left = async (table: string, column: string) =>
+    (
+      await ledger.sql(
+        `select ${column} as id from room_reaper.${table} where ${column} = any ($1) order by 1`,
+        [[old, young, 'a', 'b', 'c', 'd', 'gone']],
+      )
+    ).map(({ id }) => id);
+
+  await pruneOlderThan(30, { dryRun: true });
+  expect(await left('room_events', 'room_id')).toHaveLength(8);
+  await pruneOlderThan(30, { chunk: 2 });
+  expect(await left('room_events', 'room_id')).toEqual([young, young, 'd']);
+  for (const table of ['snapshots', 'rescued'])
+    expect(await left(table, 'destruction_id')).toEqual([young]);
+});
