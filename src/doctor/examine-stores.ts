@@ -4,6 +4,7 @@ import { ReaperError } from '../errors.js';
 import { readFailingDeliveries, type FailingDeliveries } from '../ledger/events.js';
 import { readLedgerId } from '../ledger/identity.js';
 import { readLines } from '../ledger/line.js';
+import { readLastEvent } from '../ledger/room-events.js';
 import { readWorkers } from '../ledger/workers.js';
 import { slotInterval } from '../limiter/pace.js';
 import type { QueueConnection } from '../queue/connection.js';
@@ -34,6 +35,8 @@ export interface ExaminedStores {
   line: LineFacts;
   /** Of notifications; undefined: none fails, or there is no ledger to ask. */
   deliveries: FailingDeliveries | undefined;
+  /** When the API last told of a room that ended, in milliseconds since the epoch. */
+  lastRoomEventMs: number | undefined;
 }
 
 export async function examineStores({ config }: InspectedConfig): Promise<ExaminedStores> {
@@ -55,6 +58,7 @@ export async function examineStores({ config }: InspectedConfig): Promise<Examin
       ledgerOffsetMs: ledger.clockOffsetMs,
       line: { ...ledger.line, waiting: queue.waiting },
       deliveries: ledger.deliveries,
+      lastRoomEventMs: ledger.lastRoomEventMs,
     };
   } finally {
     await within(checkLimitMs, embedded.stores?.close() ?? Promise.resolve()).catch(
@@ -179,6 +183,7 @@ async function lookAtQueue(
 interface ExaminedLedger {
   line: Pick<LineFacts, 'lines' | 'workers'>;
   deliveries?: FailingDeliveries | undefined;
+  lastRoomEventMs?: number | undefined;
   findings: Finding[];
   clockOffsetMs: number | undefined;
   /** Whether it answered. */
@@ -217,7 +222,12 @@ async function examineLedger(
       checkLimitMs,
       readFailingDeliveries(database, config.sdkAppId ?? 0),
     );
-    return { findings, clockOffsetMs, line, deliveries, wasSeen: true, id };
+    const lastRoomEventMs = await within(
+      checkLimitMs,
+      readLastEvent(database, config.sdkAppId ?? 0),
+    );
+    const told = { deliveries, lastRoomEventMs };
+    return { findings, clockOffsetMs, line, ...told, wasSeen: true, id };
   } catch {
     return { ...nothing, findings, clockOffsetMs };
   } finally {

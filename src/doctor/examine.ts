@@ -8,7 +8,7 @@ import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { configuredProtection, describeProtected } from '../protected-rooms.js';
 import { printable } from '../redact.js';
-import { deliveriesFail, deliveriesRemedy } from '../text.js';
+import { deliveriesFail, deliveriesRemedy, instant } from '../text.js';
 import { judgeClock } from './clock.js';
 import { examineApi } from './examine-api.js';
 import { examineStores, type ExaminedStores } from './examine-stores.js';
@@ -51,7 +51,11 @@ export async function examine(inspected: InspectedConfig, nowMs: () => number): 
     endpoint: api.endpoint,
     signature: api.signature,
     line: judgeLine(stores.line, host, nowMs()),
-    notifications: [...judgeNotify(config.notify), ...judgeDeliveries(stores.deliveries, nowMs())],
+    notifications: [
+      ...judgeNotify(config.notify),
+      ...judgeDeliveries(stores.deliveries, nowMs()),
+      ...judgeWebhook(config.webhookToken !== undefined, stores.lastRoomEventMs, nowMs()),
+    ],
   };
 }
 
@@ -87,6 +91,17 @@ function judgeNotify(notify: { url: string } | undefined): Finding[] {
 function judgeDeliveries(failing: ExaminedStores['deliveries'], nowMs: number): Finding[] {
   if (failing === undefined) return [];
   return [warning(deliveriesFail(failing, nowMs), deliveriesRemedy)];
+}
+
+/** Whether the API tells `serve` of rooms that end. Without a token, another service may pass it on. */
+function judgeWebhook(hasToken: boolean, lastMs: number | undefined, nowMs: number): Finding[] {
+  if (!hasToken && lastMs === undefined) return [];
+  const token = `the token of the webhook is ${hasToken ? '' : 'not '}set`;
+  const last =
+    lastMs === undefined
+      ? 'the API has not told of any room yet'
+      : `the API last told of a room at ${instant(lastMs, nowMs)}`;
+  return [ok(`${token}; ${last}`)];
 }
 
 /** In the order of the checks. */

@@ -120,6 +120,28 @@ describe('where nothing is wrong', () => {
         [sdkAppId],
       ),
     );
+    // What the API tells of rooms is said where there is a token for it, or it told of one.
+    const TENCENT_WEBHOOK_TOKEN = 'hunter2-hunter2';
+    const withToken = { env: { ...options.env, TENCENT_WEBHOOK_TOKEN } };
+    const toldOf = async (asked: typeof options) => {
+      const { findings } = await doctor(asked);
+      expect(JSON.stringify(findings)).not.toContain('hunter2');
+      return findings.find((found) => /webhook/.test(found.text))?.text;
+    };
+    expect(await toldOf(options)).toBeUndefined();
+    expect(await toldOf(withToken)).toBe(
+      'the token of the webhook is set; the API has not told of any room yet',
+    );
+    await withPostgres(stores.DATABASE_URL, (client) =>
+      client.query(
+        `insert into room_reaper.room_events (sdk_app_id, room_id, ended_at, ended_by) values ($1, 'r', now(), 'user')`,
+        [sdkAppId],
+      ),
+    );
+    expect(await toldOf(options)).toMatch(/is not set; the API last told of a room at \d\d:/);
+    await withPostgres(stores.DATABASE_URL, (client) =>
+      client.query('delete from room_reaper.room_events'),
+    );
     const [, fails, ...others] = await ofNotifications();
     expect(fails).toEqual({
       ...{ check: 'notifications', level: 'warning' },
