@@ -6,7 +6,8 @@ import { render } from 'preact-render-to-string';
 import { count, decimal, rooms as roomsWord } from './format';
 import { FailureText, Legend, OutcomeBar, OutcomeWord, Panel, Table, Time } from './parts';
 import { CodesChart, RequestsChart, WindowsChart } from './time-charts';
-import type { History, Outcome, RoomRow, RoomsFailure } from './types';
+import type { History, Outcome, RoomRow, RoomsFailure, StatisticsFrom } from './types';
+import { sources } from './words';
 import type { Whole } from './api';
 
 export interface ReportData {
@@ -29,6 +30,7 @@ export interface ReportData {
     outcomes: Record<Outcome, number>;
     open: number;
     statistics: Record<string, Whole>;
+    statisticsFrom: StatisticsFrom;
     topByViewers: { roomId: string; totalViewers: Whole }[];
     topByGiftCoins: { roomId: string; totalGiftCoins: Whole }[];
     problems: RoomsFailure[];
@@ -126,6 +128,7 @@ function Facts({ data: { app, summary } }: { data: ReportData }) {
 }
 
 function Sums({ data: { summary } }: { data: ReportData }) {
+  const from = sources(summary.statisticsFrom);
   return (
     <Panel title="Final statistics of its rooms">
       <dl class="figures sums">
@@ -138,6 +141,7 @@ function Sums({ data: { summary } }: { data: ReportData }) {
           </div>
         ))}
       </dl>
+      {from !== undefined && <p class="hint">Rooms with statistics: {from}</p>}
       <div class="pair">
         <Top
           name="Most viewers"

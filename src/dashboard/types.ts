@@ -68,6 +68,14 @@ export interface SeenWorker {
 
 export type Lane = 'urgent' | 'retry' | 'normal' | 'bulk';
 
+/** Rooms by where their statistics come from. */
+export interface StatisticsFrom {
+  response: number;
+  webhook: number;
+  snapshot: number;
+  lost: number;
+}
+
 export interface Batch {
   id: string;
   name?: string;
@@ -75,6 +83,7 @@ export interface Batch {
   total: number;
   finished: number;
   outcomes: Record<Outcome, number>;
+  statisticsFrom: StatisticsFrom;
   by?: string;
   note?: string;
   /** Rooms that were created later are left alone. */
@@ -217,10 +226,18 @@ export interface Explanation {
     errorCode?: number;
     errorInfo?: string;
     statistics?: Record<string, Whole>;
+    statisticsSource?: string;
     attempts: Attempt[];
     earlierAttempts: number;
   }[];
   olderDestructions: number;
+  events: {
+    endedAt: string;
+    endedBy: 'user' | 'system';
+    operator?: string;
+    statistics?: Record<string, Whole>;
+    destructionId?: string;
+  }[];
 }
 
 export interface Audit {

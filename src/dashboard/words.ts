@@ -1,6 +1,6 @@
 /** What the pages say. Sentences of the API are shown as they are. */
-import { withLocalTimes } from './format';
-import type { Batch, Lane, Outcome, Role, SeenWorker } from './types';
+import { count, withLocalTimes } from './format';
+import type { Batch, Lane, Outcome, Role, SeenWorker, StatisticsFrom } from './types';
 
 export const product = 'room-reaper';
 
@@ -24,6 +24,27 @@ export const outcomeWords: Readonly<Record<Outcome, string>> = {
   rejected: 'rejected',
   cancelled: 'cancelled',
 };
+
+const sourceWords = {
+  webhook: 'from the webhook',
+  snapshot: 'from a snapshot',
+} as const;
+
+/** Where statistics are from that are not from the answer; undefined: all that there are, are. */
+export function sources({ response, lost, ...others }: StatisticsFrom): string | undefined {
+  const words = Object.entries(sourceWords) as [keyof typeof sourceWords, string][];
+  const parts = words.flatMap(([source, word]) =>
+    others[source] === 0 ? [] : [`${count(others[source])} ${word}`],
+  );
+  if (parts.length === 0) return undefined;
+  const missing = lost === 0 ? [] : [`${count(lost)} lost`];
+  return [`${count(response)} from the answers`, ...parts, ...missing].join(', ');
+}
+
+/** Where the statistics of one room are from, where that is not its answer. */
+export function sourceOf(source: string | undefined): string | undefined {
+  return source === 'webhook' || source === 'snapshot' ? sourceWords[source] : undefined;
+}
 
 export const laneWords: Readonly<Record<Lane, string>> = {
   urgent: 'urgent',

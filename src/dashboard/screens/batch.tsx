@@ -19,7 +19,7 @@ import {
 } from '../parts';
 import { linkTo, type Place } from '../routing';
 import { replayable, type Batch, type Failure, type Me } from '../types';
-import { asHere, batchWords } from '../words';
+import { asHere, batchWords, sources } from '../words';
 import { Rooms } from './batch-rooms';
 import { batchColumns, batchName, progressPart } from './batches';
 import { Failures } from './failures';
@@ -168,6 +168,7 @@ function notGone({ outcomes: counts }: Batch): number {
 
 function Progress({ batch }: { batch: Batch }) {
   const { total, finished, outcomes: counts } = batch;
+  const from = sources(batch.statisticsFrom);
   return (
     <>
       <p class="big">
@@ -178,6 +179,7 @@ function Progress({ batch }: { batch: Batch }) {
         <OutcomeBar counts={counts} total={total} />
       </div>
       <Legend counts={counts} />
+      {from !== undefined && <p class="hint">Rooms with statistics: {from}</p>}
       {batch.finishedAt !== undefined && finished < total && (
         <p>
           {sentence(

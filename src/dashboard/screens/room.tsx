@@ -17,7 +17,7 @@ import {
 } from '../parts';
 import { linkTo, setQuery, type Place } from '../routing';
 import type { Attempt, Explanation, Me } from '../types';
-import { asHere, laneWords, verdictWords } from '../words';
+import { asHere, laneWords, sourceOf, verdictWords } from '../words';
 
 const roomEveryMs = 2_000;
 
@@ -70,7 +70,7 @@ export function RoomScreen({ me, place }: { me: Me; place: Place }) {
 
 function Explained(props: { me: Me; explanation: Explanation; again: () => void }) {
   const { me, explanation, again } = props;
-  const { roomId, summary, pending, destructions, olderDestructions } = explanation;
+  const { roomId, summary, pending, destructions, olderDestructions, events } = explanation;
   const [asks, setAsks] = useState<'destroy' | 'cancel' | undefined>();
   const mayAsk = me.role !== 'viewer';
   return (
@@ -170,6 +170,9 @@ function Explained(props: { me: Me; explanation: Explanation; again: () => void 
               </li>
             )}
           </ol>
+          {sourceOf(destruction.statisticsSource) !== undefined && (
+            <p class="hint">Statistics {sourceOf(destruction.statisticsSource)}</p>
+          )}
           {destruction.statistics !== undefined && (
             <dl class="facts">
               {Object.entries(destruction.statistics).map(([name, value]) => (
@@ -182,6 +185,19 @@ function Explained(props: { me: Me; explanation: Explanation; again: () => void 
           )}
         </Panel>
       ))}
+      {events.length > 0 && (
+        <Panel title="What the API told of its end">
+          <ol class="timeline">
+            {events.map(({ endedAt, endedBy, operator, statistics }) => (
+              <li key={endedAt}>
+                <Time at={endedAt} /> ended by{' '}
+                {endedBy === 'system' ? 'the system' : (operator ?? 'a user')}
+                {statistics === undefined && ', without statistics'}
+              </li>
+            ))}
+          </ol>
+        </Panel>
+      )}
       {olderDestructions > 0 && (
         <p class="hint">
           It was asked for {count(olderDestructions)} times more before; room-reaper explain shows
