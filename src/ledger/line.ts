@@ -292,7 +292,7 @@ export function haltOf(state: LineState): Halt | undefined {
 const quotaFoundShownMs = 3_600_000;
 
 /** SQL: whether a line is of a command that only reads (src/ledger/reserve-reads.ts). */
-const onlyReads = `command ~ '(^|/)get_'`;
+export const onlyReads = `command ~ '(^|/)get_'`;
 
 /** $1 SDKAppID, $2 interval (ms) at the full rate. */
 const stateSql = `

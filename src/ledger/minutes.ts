@@ -1,5 +1,6 @@
 /** What was sent in each minute: counted once, and kept. */
 import type { Database } from './database.js';
+import { onlyReads } from './line.js';
 import { isOfApp, readLineNumbers } from './sent.js';
 
 /** So long after a minute its requests have been answered, in seconds. */
@@ -158,17 +159,18 @@ export interface Halted {
 
 /**
  * $1 SDKAppID, $2 host, $3 from and $4 before (ms). Stops and outages are told by their ends, or by
- * the line where they last; pauses by the action log.
+ * the line where they last; pauses by the action log. Not those of a command that only reads.
  */
 const haltsSql = `
 with halts as (
   select case type when 'line.resumed' then 'stopped' else 'outage' end as state,
          (data ->> 'since')::timestamptz as from_at, created_at as to_at, data ->> 'reason' as reason
     from room_reaper.events
-   where sdk_app_id = $1 and type in ('line.resumed', 'line.outage_ended') and created_at >= to_timestamp($3 / 1000.0)
+   where sdk_app_id = $1 and type in ('line.resumed', 'line.outage_ended')
+     and coalesce(data ->> 'command', '') not like 'get\\_%' and created_at >= to_timestamp($3 / 1000.0)
   union all
   select case when outage then 'outage' else 'stopped' end, stopped_at, null, stop_reason
-    from room_reaper.lines where sdk_app_id = $1 and host = $2 and stopped_at is not null
+    from room_reaper.lines where sdk_app_id = $1 and host = $2 and stopped_at is not null and not ${onlyReads}
   union all
   select 'paused', at, next_at, reason from (
     select what, at, reason, lead(at) over (order by id) as next_at from room_reaper.actions

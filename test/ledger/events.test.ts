@@ -62,7 +62,7 @@ describe('a line', () => {
     expect(stopped).toMatchObject({ type: 'line.stopped', tries: 1 });
     expect(stopped?.data).toMatchObject({
       ...cause,
-      ...{ host: 'localhost', sdkAppId: line.sdkAppId },
+      ...{ host: 'localhost', sdkAppId: line.sdkAppId, command: 'destroy_room' },
     });
     const { since } = stopped?.data as { since: string };
     expect(new Date(since).toISOString()).toBe(since);

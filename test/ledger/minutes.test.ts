@@ -1,5 +1,6 @@
 /** Minutes are counted once, after they have ended, from the recorded requests. */
 import { expect, test } from 'vitest';
+import { ensureLine, lineId, resumeLine, stopLine } from '../../src/ledger/line.js';
 import { countedUntil, fillMinutes, readHalts, readMinutes } from '../../src/ledger/minutes.js';
 import { prune } from '../../src/ledger/prune.js';
 import { makeLine, useLedger, type Line } from './fixture.js';
@@ -149,6 +150,13 @@ test('when nothing was sent is told: stops, outages and pauses, also what began 
       where id = $1`,
     [line.id, at(20)],
   );
+  // A command that only reads holds up the rooms that need it, and not the line.
+  const stats = { ...line.key, command: 'v4/live_engine_http_srv/get_room_stats' };
+  await ensureLine(ledger.database, stats, 10, 100);
+  for (const end of [() => resumeLine(ledger.database, lineId(stats)), () => Promise.resolve()]) {
+    await stopLine(ledger.database, lineId(stats), { code: 60009, reason: 'x', remedy: undefined });
+    await end();
+  }
   const read = (from: number, to: number, { sdkAppId } = line) =>
     readHalts(ledger.database, {
       ...{ sdkAppId, host: 'localhost', fromMs: atMs + from * minute, toMs: atMs + to * minute },

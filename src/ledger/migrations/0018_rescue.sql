@@ -82,3 +82,24 @@ begin
    where e.is_true;
   return null;
 end $$;
+
+-- As before, with the command: those that only read have lines of their own.
+create or replace function room_reaper.write_line_event() returns trigger language plpgsql as $$
+declare
+  was text := case when old.stopped_at is null then 'running' when old.outage then 'outage' else 'stopped' end;
+  is_now text := case when new.stopped_at is null then 'running' when new.outage then 'outage' else 'stopped' end;
+begin
+  insert into room_reaper.events (sdk_app_id, type, data)
+  select new.sdk_app_id, e.type, jsonb_build_object(
+      'sdkAppId', new.sdk_app_id, 'host', new.host, 'command', regexp_replace(new.command, '.*/', ''),
+      'since', room_reaper.iso(e.since),
+      'code', e.code, 'reason', e.reason, 'remedy', e.remedy)
+    from (values
+      ('line.outage_ended', was = 'outage' and is_now <> 'outage', old.stopped_at, old.stop_code, old.stop_reason, null),
+      ('line.resumed', was = 'stopped' and is_now <> 'stopped', old.stopped_at, old.stop_code, old.stop_reason, null),
+      ('line.stopped', was <> 'stopped' and is_now = 'stopped', new.stopped_at, new.stop_code, new.stop_reason, new.stop_remedy),
+      ('line.outage_began', was <> 'outage' and is_now = 'outage', new.stopped_at, new.stop_code, new.stop_reason, null)
+    ) e (type, is_true, since, code, reason, remedy)
+   where e.is_true;
+  return null;
+end $$;
