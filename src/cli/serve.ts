@@ -50,10 +50,12 @@ async function serve(
   env: NodeJS.ProcessEnv,
   { withWorker, simulator }: { withWorker: boolean; simulator: ForkedSimulator | undefined },
 ): Promise<void> {
-  const config = readConfig(env, { app: true, credentials: withWorker });
-  // The doctor looks at a key where there is one; the server needs none.
+  const needed = readConfig(env, { app: true, credentials: withWorker });
+  // The server needs no key; where there is one, the doctor looks at it, and live rooms are listed.
   const hasKey = Boolean(env['TENCENT_SECRET_KEY'] || env['TENCENT_SECRET_KEY_FILE']);
   const inspected = inspectConfig(env, { app: true, credentials: hasKey });
+  const { credentials, proxy } = inspected.config;
+  const config = { ...needed, credentials, proxy };
   // With its packages: other commands go without them.
   const { startServer } = await import('../server/server.js');
   const log = logOn(io.stderr, config.logLevel, io.env);

@@ -1,4 +1,4 @@
-/** Answers: JSON, and what is the same as before. */
+/** Answers: JSON, what is the same as before, and what is sent as it comes. */
 import { stringify } from 'lossless-json';
 import type { Reply } from './route.js';
 import type { Seen } from './snapshot.js';
@@ -26,4 +26,37 @@ export function toResponse(reply: Reply | Response): Response {
         status,
         headers: { 'Content-Type': 'application/json; charset=utf-8', ...headers },
       });
+}
+
+/**
+ * An answer that is sent as it comes.
+ *
+ * @throws what the first of it throws: what fails before anything was sent is a problem, and not half
+ *   an answer.
+ */
+export async function streamed(
+  chunks: AsyncGenerator<Uint8Array, void>,
+  headers: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const first = await chunks.next();
+  return new Response(ReadableStream.from<Uint8Array>(startingWith(first, chunks)), { headers });
+}
+
+/** No generator: one that is left before its first value runs nothing, and would end nothing either. */
+function startingWith<T>(
+  first: IteratorResult<T, void>,
+  rest: AsyncGenerator<T, void>,
+): AsyncIterableIterator<T, void> {
+  let isGiven = false;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next() {
+      if (isGiven) return rest.next();
+      isGiven = true;
+      return Promise.resolve(first);
+    },
+    return: () => rest.return(),
+  };
 }

@@ -7,6 +7,7 @@ import { batch, batches, batchRooms } from './routes/batches.js';
 import { auditRoute, doctor, errors, history } from './routes/insight.js';
 import { destroyList, destroyRoom } from './routes/requests.js';
 import { actions, cancelBatch, cancelRooms, pauseQueue, resumeQueue } from './routes/control.js';
+import { liveRooms } from './routes/live-rooms.js';
 import { replays } from './routes/replays.js';
 import { report } from './routes/report.js';
 import { explainRoom } from './routes/rooms.js';
@@ -25,6 +26,7 @@ export function allRoutes(facts: ApiFacts): Route[] {
       batch,
       batchRooms,
       report,
+      liveRooms,
       errors,
       history,
       auditRoute,

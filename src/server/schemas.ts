@@ -37,6 +37,7 @@ export const limit = integer(1, 500).default(100);
 export const code = integer(-(2 ** 31), 2 ** 31 - 1);
 export const expected = integer(0, 2 ** 31 - 1);
 export const seconds = integer(0, 2 ** 31 - 1);
+export const views = integer(0, 2 ** 31 - 1);
 export const note = z.string().min(1).max(2_000).meta({ description: 'why; it is kept' });
 export const outcome = z.enum(outcomes);
 

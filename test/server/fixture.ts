@@ -89,7 +89,7 @@ export function useServer(
         ...{ DATABASE_URL: database.url, QUEUE_URL: redis?.url ?? database.url },
         ...env,
       },
-      { app: true, credentials: false },
+      { app: true, credentials: 'TENCENT_SECRET_KEY' in env },
     );
     const quiet = { onNotice: () => undefined, onQueueError: () => undefined };
     const service = await openService(config, quiet);

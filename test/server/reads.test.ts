@@ -201,6 +201,11 @@ describe('a batch', () => {
     );
     expect((await app.ask('/v1/batches/evening/report?format=xlsx')).status).toBe(422);
     expect((await app.ask('/v1/batches/nothing/report')).status).toBe(404);
+    // Without a key nothing can be asked of the API.
+    expect(await app.ask('/v1/live-rooms')).toMatchObject({
+      status: 422,
+      text: expect.stringContaining('TENCENT_SECRET_KEY must be set') as string,
+    });
   });
 });
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findBatch, type BatchProgress } from '../../operations/find-batch.js';
 import { csv, json, ndjson, reportName, writeReport } from '../../operations/report.js';
 import { reportPage } from '../../operations/report-page.js';
+import { streamed } from '../answer.js';
 import type { ServerContext } from '../context.js';
 import { createPlaces } from '../places.js';
 import { ownOnly, route } from '../route.js';
@@ -49,32 +50,9 @@ export const report = route(
     };
     if (request.method === 'HEAD') return new Response(null, { headers });
     const free = takePlace();
-    const pages = write(context, batch, format, free, request.signal);
-    // What fails before anything was sent is a problem and not half a report.
-    const first = await pages.next();
-    const body = ReadableStream.from<Uint8Array>(startingWith(first, pages));
-    return new Response(body, { headers });
+    return streamed(write(context, batch, format, free, request.signal), headers);
   },
 );
-
-/** No generator: one that is left before its first value runs nothing, and would end nothing either. */
-function startingWith<T>(
-  first: IteratorResult<T, void>,
-  rest: AsyncGenerator<T, void>,
-): AsyncIterableIterator<T, void> {
-  let isGiven = false;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next() {
-      if (isGiven) return rest.next();
-      isGiven = true;
-      return Promise.resolve(first);
-    },
-    return: () => rest.return(),
-  };
-}
 
 async function* write(
   { service, closing }: ServerContext,
