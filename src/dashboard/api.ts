@@ -57,17 +57,13 @@ export interface Asking {
   signal?: AbortSignal;
 }
 
-/**
- * @param path - below the page, such as `v1/status`.
- * @returns undefined where nothing changed since `etag`, or nothing is told.
- * @throws Problem
- */
-export async function ask<T>(path: string, asking: Asking = {}): Promise<Answer<T> | undefined> {
-  const { method = 'GET', body, key, etag, signal } = asking;
-  let response: Response;
-  let text: string;
+/** @throws Problem where nothing answers, or what `signal` aborts with. */
+async function fetchAnswer(
+  path: string,
+  { method = 'GET', body, key, etag, signal }: Asking,
+): Promise<Response> {
   try {
-    response = await fetch(path, {
+    return await fetch(path, {
       ...{ method, credentials: 'same-origin', redirect: 'error', cache: 'no-store' },
       headers: {
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
@@ -77,14 +73,50 @@ export async function ask<T>(path: string, asking: Asking = {}): Promise<Answer<
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal && { signal }),
     });
-    text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(0, { detail: noAnswer });
   }
+}
+
+/**
+ * @param path - below the page, such as `v1/status`.
+ * @returns undefined where nothing changed since `etag`, or nothing is told.
+ * @throws Problem
+ */
+export async function ask<T>(path: string, asking: Asking = {}): Promise<Answer<T> | undefined> {
+  const response = await fetchAnswer(path, asking);
+  const text = await response.text().catch((error: unknown) => {
+    if (asking.signal?.aborted) throw error;
+    throw new Problem(0, { detail: noAnswer });
+  });
   if (response.status === 304 || response.status === 204) return undefined;
   if (!response.ok) throw problemOf(response.status, text);
   return { value: readJson(text) as T, etag: response.headers.get('ETag') ?? undefined };
+}
+
+/**
+ * An answer of NDJSON as it comes, some lines at a time.
+ *
+ * @throws Problem, also where it breaks off; what `signal` aborts with.
+ */
+export async function* askLines<T>(path: string, signal: AbortSignal): AsyncGenerator<T[]> {
+  const response = await fetchAnswer(path, { signal });
+  if (!response.ok || response.body === null)
+    throw problemOf(response.status, await response.text());
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = '';
+  for (;;) {
+    const { value, done } = await reader.read().catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      throw new Problem(0, { detail: 'the answer broke off; there may be more' });
+    });
+    if (done) return;
+    const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    if (lines.length > 0) yield lines.map((line) => readJson(line) as T);
+  }
 }
 
 /** What is sent is answered. @throws Problem */

@@ -191,6 +191,22 @@ export interface RoomRow {
   totalLikesReceived: Whole | null;
 }
 
+/** A room of a batch that is live. */
+export interface Survivor {
+  roomId: string;
+  owner?: string;
+  createdAt?: string;
+  views?: number;
+  /** What is known of it, in words. */
+  known: string;
+}
+
+/** Beside the rooms of a list that is read: how far that is, and what it came to. */
+export interface ListTold {
+  progress?: { pass: number; pages: number; seen: number };
+  end?: { seen: number; found: number; unreadable: number; movedOn: boolean };
+}
+
 export interface Attempt {
   attempt: number;
   slotAt?: string;

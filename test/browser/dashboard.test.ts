@@ -156,6 +156,24 @@ test('a list that is written has its bad lines told, and goes without them', asy
   await page.getByText('2 of 2 rooms').waitFor();
   await page.getByText('are read before each room is destroyed').waitFor();
   await page.getByText('finished').waitFor();
+  // A hundred thousand rooms are live: reading them takes some minutes.
+  const look = page.getByRole('button', { name: 'Look which rooms live on' });
+  await look.click();
+  await page.getByText(/^Looking: none of [\d,]+ rooms listed so far are of this batch/).waitFor();
+  await page.getByRole('button', { name: 'Stop looking' }).click();
+  await page.getByText(/it was not read to its end\.$/).waitFor();
+  const lines = [
+    { roomId: 'room-000001', createdAt: '2026-01-02T03:04:05.000Z', known: 'created again' },
+    { end: { pass: 2, pages: 2, seen: 7, found: 1, unreadable: 0, movedOn: false } },
+  ];
+  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  await page.route('**/v1/live-rooms*', (route) => route.fulfill({ body }));
+  await look.click();
+  const survivors = page.getByRole('table', { name: 'Rooms that live on' });
+  await survivors.getByText('created again').waitFor();
+  await page.getByText('1 of 7 rooms that are listed is of this batch.').waitFor();
+  await page.unroute('**/v1/live-rooms*');
+  await expectAccessible(page);
 });
 
 test('a file is dropped, checked, and sent once its number was typed', async () => {

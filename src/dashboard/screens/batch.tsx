@@ -24,6 +24,7 @@ import { Rooms } from './batch-rooms';
 import { batchColumns, batchName, progressPart } from './batches';
 import { Failures } from './failures';
 import { choiceOf, ReplayDialog, type ReplayChoice } from './replay';
+import { Survivors } from './survivors';
 
 const batchEveryMs = 1_000;
 const failuresEveryMs = 10_000;
@@ -139,6 +140,7 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
         </Panel>
       )}
       <Rooms batch={batch} place={place} />
+      {maySee && <Survivors key={batch.id} batch={batch} />}
       {replaying !== undefined && (
         <ReplayDialog
           choice={replaying}
