@@ -147,28 +147,28 @@ $$;
 -- order; a trigger for a column, or for each row, could not.
 create function room_reaper.attribute_ended() returns trigger language plpgsql as $$
 declare
+  locks int;
   ended record;
 begin
-  for ended in
-    select distinct room_reaper.room_lock(n.sdk_app_id, n.room_id) as key
-      from new_rows n join old_rows o on o.id = n.id
-     where n.outcome is distinct from o.outcome
-       and n.outcome in ('destroyed', 'destroyed_statistics_lost', 'already_gone')
-     order by 1
-  loop
-    perform pg_advisory_xact_lock(1919905645, ended.key);
-  end loop;
+  select count(pg_advisory_xact_lock(1919905645, k.key)) into locks
+    from (select distinct room_reaper.room_lock(n.sdk_app_id, n.room_id) as key
+            from new_rows n join old_rows o on o.id = n.id
+           where n.outcome is distinct from o.outcome
+             and n.outcome in ('destroyed', 'destroyed_statistics_lost', 'already_gone')
+           order by 1) k;
   -- No end, or none of a room that is gone. (That it is gone is never taken back.)
-  if not found then return null; end if;
+  if locks = 0 then return null; end if;
   for ended in
-    select n.sdk_app_id, n.room_id, n.id, n.finished_at, n.statistics_source,
-           o.outcome is not null as had_ended,
-           exists (select from room_reaper.room_events e
-                    where e.sdk_app_id = n.sdk_app_id and e.room_id = n.room_id) as has_events
-      from new_rows n join old_rows o on o.id = n.id
-     where n.outcome is distinct from o.outcome
-       and n.outcome in ('destroyed', 'destroyed_statistics_lost', 'already_gone')
-     order by n.id
+    select c.* from (
+      select n.sdk_app_id, n.room_id, n.id, n.finished_at, n.statistics_source,
+             o.outcome is not null as had_ended,
+             exists (select from room_reaper.room_events e
+                      where e.sdk_app_id = n.sdk_app_id and e.room_id = n.room_id) as has_events
+        from new_rows n join old_rows o on o.id = n.id
+       where n.outcome is distinct from o.outcome
+         and n.outcome in ('destroyed', 'destroyed_statistics_lost', 'already_gone')) c
+     where c.had_ended or c.has_events or c.statistics_source = 'snapshot'
+     order by c.id
   loop
     if ended.had_ended then
       delete from room_reaper.rescued r where r.destruction_id = ended.id;
