@@ -19,9 +19,17 @@ import { countedUntil, fillMinutes, readMinutes } from '../../src/ledger/minutes
 import { prune } from '../../src/ledger/prune.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
-import { countKnownRooms, knownAmong, readOpenRooms } from '../../src/ledger/report-rows.js';
+import {
+  countKnownRooms,
+  knownAmong,
+  readOpenRooms,
+  readRoomsAmong,
+} from '../../src/ledger/report-rows.js';
 import { summarizeBatch } from '../../src/ledger/report.js';
+import { takeRoomEvents } from '../../src/ledger/room-events.js';
 import { requestsInWindow } from '../../src/ledger/sent.js';
+import { saveSnapshots } from '../../src/ledger/snapshots.js';
+import { readStandings } from '../../src/ledger/standing.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { withPostgres } from '../support/servers.js';
 import {
@@ -29,6 +37,7 @@ import {
   destructionEnd,
   makeLine,
   requests,
+  statistics,
   slotsOf,
   useLedger,
   type Line,
@@ -156,6 +165,39 @@ describe('no table of attempts or destructions is read whole', () => {
     );
   });
 
+  test('to ask about a room first, and to take what the API tells of its end', async () => {
+    const wished = requests(50, { batchId: someBatch });
+    await expectNoScan(
+      async (database) => {
+        await readStandings(
+          database,
+          'worker-1',
+          wished.map(({ id, batchId }) => ({ id, batchId })),
+        );
+        await saveSnapshots(
+          database,
+          wished.map(({ id }) => ({ destructionId: id, takenAtMs: Date.now(), statistics })),
+        );
+        await takeRoomEvents(
+          database,
+          line.sdkAppId,
+          wished.map(({ roomId }) => ({
+            ...{
+              roomId,
+              endedAtMs: Date.now(),
+              endedBy: 'system',
+              operator: undefined,
+              statistics,
+            },
+          })),
+        );
+        const roomIds = wished.map(({ roomId }) => roomId);
+        await readRoomsAmong(database, line.sdkAppId, someBatch, roomIds);
+      },
+      ['standing', 'save-snapshots', 'room-events-take', 'rooms-among'],
+    );
+  });
+
   test('to make the rows that a restored database has lost', async () => {
     const [lost] = requests(1);
     if (lost === undefined) throw new Error('one was asked for');
@@ -210,7 +252,7 @@ describe('no table of attempts or destructions is read whole', () => {
         const { total } = await readRoomHistory(database, line.sdkAppId, room?.room_id ?? '', most);
         expect(total).toBeGreaterThan(0);
       },
-      ['explain-destructions', 'explain-attempts'],
+      ['explain-destructions', 'explain-attempts', 'room-events'],
     );
   });
 
@@ -279,6 +321,7 @@ describe('no table of attempts or destructions is read whole', () => {
           'prune-old-batches',
           'prune-destructions',
           'prune-events',
+          'prune-room-events',
           'prune-actions',
           'line-numbers',
           'prune-orphans',
