@@ -3,7 +3,7 @@
  * of its statistics, and whether it is still the room that was meant.
  *
  *   snapshot ──► get_room_stats ──► saved
- *   look     ──► get_room_info ──► created too late? ──► outcome recreated, nothing sent
+ *   look     ──► get_room_info ──► created too late? ──► recreated, or statistics lost; nothing sent
  *                               └► gone?             ──► its outcome, nothing sent
  *
  * The look comes last, so that only the wait for a slot lies between it and the request.
@@ -102,9 +102,9 @@ async function look(
     job,
     context,
   );
+  const mayHaveActed = standing.mayHaveActed || context.unsaved.has(destruction.id);
   if (asked.kind === 'gone' || asked.kind === 'refused') {
     const { judged } = asked;
-    const mayHaveActed = standing.mayHaveActed || context.unsaved.has(destruction.id);
     const decision = decide(judged.verdict, mayHaveActed);
     if (decision.kind !== 'end') throw new Error(`no end: ${judged.reason}`);
     // What its own line learns from a probe, it has learnt.
@@ -125,7 +125,9 @@ async function look(
   // The API tells whole seconds, rounded down: one of the same second may be later.
   if (createdAtMs <= onlyCreatedBeforeMs) return { kind: 'go_on', lookedAtMs: asked.atMs };
   const reason = `a room of this id was created at ${new Date(createdAtMs).toISOString()}, after ${new Date(onlyCreatedBeforeMs).toISOString()}`;
-  return endUnsent(destruction, 'recreated', reason, context);
+  // The room that was meant is gone: of one that was sent for, that may have been our doing.
+  const outcome = mayHaveActed ? 'destroyed_statistics_lost' : 'recreated';
+  return endUnsent(destruction, outcome, reason, context);
 }
 
 type Answered =

@@ -57,6 +57,14 @@ describe('a look', () => {
     );
   });
 
+  test('at a room that was created later, where the one before may have been destroyed, says so', async () => {
+    const { done, end } = await guardedAttempt({
+      ...{ looks: [newer], standing: { sent: true, mayHaveActed: true } },
+    });
+    expect(done).toEqual(['looked', 'destroyed_statistics_lost saved']);
+    expect(end).toMatchObject({ kind: 'ended', outcome: 'destroyed_statistics_lost' });
+  });
+
   test('at a room created at that very instant is one at the room that was meant', async () => {
     const { done } = await guardedAttempt({ looks: [createdAt(requestedAtMs)] });
     expect(done).toContain('sent');
