@@ -10,7 +10,8 @@ export interface Seen {
 export type Snapshot<T = object> = () => Promise<Seen & { value: T }>;
 
 /**
- * @param freshMs - how long one look counts, in milliseconds from its end.
+ * @param freshMs - how long one look counts, in milliseconds from its end; and as long again while the
+ *   next one is taken, so that whoever looks often does not wait for it.
  * @param look - its failure is told to those who waited for it, and kept for nobody else.
  * @param toJson - how it is shown.
  */
@@ -28,11 +29,15 @@ export function createSnapshot<T>(
     return seen;
   }
   return async () => {
-    if (taken !== undefined && performance.now() - taken.atMs < freshMs) return taken.seen;
+    const ageMs = taken === undefined ? Number.POSITIVE_INFINITY : performance.now() - taken.atMs;
+    if (taken !== undefined && ageMs < freshMs) return taken.seen;
     taking ??= take().finally(() => {
       taking = undefined;
     });
-    return taking;
+    if (taken === undefined || ageMs >= 2 * freshMs) return taking;
+    // Where it fails, whoever asks next waits for another one.
+    taking.catch(() => undefined);
+    return taken.seen;
   };
 }
 
