@@ -374,7 +374,7 @@ function readState(row: StateRow, braked: boolean): RowState {
 }
 
 const appsSql = `
-select sdk_app_id::text as app from room_reaper.lines
+select sdk_app_id::text as app from room_reaper.lines where not ${onlyReads}
 union select sdk_app_id::text from room_reaper.batches order by app`;
 
 /** The apps for which a worker ran, or a batch was asked for: their SDKAppIDs. */

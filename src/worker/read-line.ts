@@ -33,12 +33,18 @@ import { createOutageWatch, type OutageWatch } from './outage-watch.js';
 /** While the line is in trouble, so many jobs of a worker wait for it; the others are put off. */
 const waitInTrouble = 10;
 
+/** So long a stop that was found is taken for true, in milliseconds: somebody may have mended its cause. */
+const askAgainMs = 5_000;
+
 /** A brake is trouble for so long, in milliseconds: the rate has climbed back by then. */
 const brakeIsTroubleMs = 30_000;
 
 /** How long a job is put off at least, in milliseconds, and by how much more at random. */
 const putOffMs = 10_000;
 const putOffSpreadMs = 10_000;
+
+/** And at most: whoever mended the cause must not wait long. In milliseconds. */
+const longestPutOffMs = 120_000;
 
 export interface ReadLine {
   readonly limiter: Limiter<LaneWish, ReadReservation>;
@@ -109,7 +115,8 @@ async function createReadLine(
   const intervalMs = slotInterval(ratePerSecond, options.jitterMs);
   let waiting = 0;
   let brakedUntilMs = Number.NEGATIVE_INFINITY;
-  let stopped: StoppedLine | undefined;
+  /** Until `until`, on the database's clock, no job asks the row again whether it runs. */
+  let stopped: { line: StoppedLine; until: number } | undefined;
   const outage = createOutageWatch({
     database,
     lineId: id,
@@ -141,12 +148,10 @@ async function createReadLine(
     },
     trouble() {
       const now = clock.now();
-      if (stopped !== undefined) {
-        if (stopped.probeAtMs > now) {
-          const delayMs = Math.max(putOffMs, stopped.probeAtMs - now) + spread();
-          return { reason: `${command} is stopped: ${stopped.reason}`, delayMs };
-        }
-        stopped = undefined;
+      if (stopped !== undefined && stopped.until > now) {
+        const { reason, probeAtMs } = stopped.line;
+        const delayMs = Math.min(Math.max(putOffMs, probeAtMs - now), longestPutOffMs);
+        return { reason: `${command} is stopped: ${reason}`, delayMs: delayMs + spread() };
       }
       const isTroubled = outage.suspected || now < brakedUntilMs;
       if (!isTroubled || waiting < waitInTrouble) return undefined;
@@ -176,7 +181,7 @@ async function createReadLine(
     },
     foundStopped({ line, isApp }) {
       if (isApp) guard.foundStopped(line);
-      else stopped = line;
+      else stopped = { line, until: Math.min(line.probeAtMs, clock.now() + askAgainMs) };
     },
     async foundRunning(probe) {
       stopped = undefined;
