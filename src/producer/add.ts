@@ -9,6 +9,7 @@ import {
   jobName,
   lanes,
   notAfterOf,
+  readDestruction,
   toJobData,
 } from '../queue/job.js';
 import { ReaperError } from '../errors.js';
@@ -254,6 +255,9 @@ export async function bringForward(
   delayMs: number,
   wanted: Pick<Destruction, 'notAfterMs' | keyof Precautions>,
 ): Promise<'earlier' | 'moved' | 'left'> {
+  // Written back as it was read, its room would be lost for good.
+  if (readDestruction(job.id, job.data, job.timestamp) === undefined)
+    throw notTaken(new Error('what it says of a room that waits cannot be read'));
   let moved = goesBefore(priority, job.priority);
   if (moved) await changePending(() => job.changePriority({ priority }));
   const data = withPrecautionsOfBoth(job.data, wanted);
