@@ -96,4 +96,5 @@ test('urgent rooms, retries and a small batch do not wait for the bulk: only wha
   expect(Math.max(...beforeRetry)).toBeLessThanOrEqual(atWorst);
   expect(bulkMeanwhile).toBeLessThanOrEqual(2 * roomsPerTurn + atWorst);
   assertQuotaKept(report, quota, await sentSlots(stores.DATABASE_URL));
-});
+  // On a machine with other work the 2,700 rooms take a multiple of their 14 seconds.
+}, 400_000);
