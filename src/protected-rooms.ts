@@ -7,7 +7,7 @@ import { invalid } from './errors.js';
 import { doubtfulShape, foreignShape } from './foreign-shape.js';
 import { printable } from './redact.js';
 import { isRoomId } from './room-id.js';
-import { count } from './text.js';
+import { numbered } from './text.js';
 
 export interface ProtectedRooms {
   /** Whether there is anything in it. */
@@ -54,9 +54,7 @@ export function entryProblem(entry: string): string | undefined {
 
 /** `2 RoomIds and 1 pattern are protected`, for whoever wonders whether the list is read as meant. */
 export function describeProtected({ rooms, patterns }: ProtectedRooms): string {
-  const number = (value: number, what: string) =>
-    `${count(value)} ${what}${value === 1 ? '' : 's'}`;
-  return `${number(rooms.length, 'RoomId')} and ${number(patterns.length, 'pattern')} are protected`;
+  return `${numbered(rooms.length, 'RoomId')} and ${numbered(patterns.length, 'pattern')} are protected`;
 }
 
 /** The rooms that `PROTECTED_ROOMS_FILE` protects; none where it is not set. @throws as {@link readProtectedFile}. */

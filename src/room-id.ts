@@ -21,8 +21,12 @@ export function roomIdProblem(roomId: string | Uint8Array): string | undefined {
   return `RoomId must be 1–${mostBytes} bytes of printable ASCII, got ${size}${quoted(roomId)}`;
 }
 
-/** @throws ReaperError `INVALID` where it is none. */
-export function checkRoomId(roomId: string): void {
+/**
+ * @param named - how the user calls it, where that is not clear: `--room`.
+ * @throws ReaperError `INVALID` where it is none.
+ */
+export function checkRoomId(roomId: string, named?: string): void {
   const problem = roomIdProblem(roomId);
-  if (problem !== undefined) throw new ReaperError('INVALID', problem);
+  if (problem === undefined) return;
+  throw new ReaperError('INVALID', named === undefined ? problem : `${named}: ${problem}`);
 }

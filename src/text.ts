@@ -14,7 +14,12 @@ export function count(value: number | bigint): string {
 
 /** `1 room`, `2,000 rooms`. */
 export function rooms(value: number): string {
-  return `${count(value)} ${value === 1 ? 'room' : 'rooms'}`;
+  return numbered(value, 'room');
+}
+
+/** `1 request`, `2 requests`. */
+export function numbered(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
 }
 
 /** `8 s`, `25 min 30 s`, `3 h 05 min`. */

@@ -11,7 +11,7 @@ import {
 } from '../operations/audit.js';
 import { findBatch } from '../operations/find-batch.js';
 import { ledgerNowMs } from '../operations/service.js';
-import { count, rounded, rooms } from '../text.js';
+import { count, numbered, rounded, rooms } from '../text.js';
 import { exitCodes, print, type Io } from './io.js';
 import { sayNewest } from './say-newest.js';
 import { show } from './screen.js';
@@ -89,7 +89,7 @@ function describeHost(host: AuditedHost, audit: AuditResult): string[] {
       ? ''
       : `, ${meanRatePerSecond.toFixed(1)}/s on average, ${((100 * meanRatePerSecond) / audit.quota).toFixed(1)} % of the quota`;
   return [
-    `${host.host ?? 'unknown endpoint'}: ${count(host.requests)} ${host.requests === 1 ? 'request' : 'requests'}${rate}`,
+    `${host.host ?? 'unknown endpoint'}: ${numbered(host.requests, 'request')}${rate}`,
     `  first ${isoMicroseconds(host.firstUs)}, last ${isoMicroseconds(host.lastUs)}`,
     `  fullest 1,000 ms: ${count(worst.requests)} of ${count(audit.allowed)}, from ${isoMicroseconds(worst.fromUs)} to ${isoMicroseconds(worst.toUs)}`,
     ...(host.overQuota === 0

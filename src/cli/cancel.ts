@@ -1,18 +1,19 @@
 /** `room-reaper cancel`: take back what was not sent yet. */
 import { Command } from 'commander';
-import type { OutcomeCounts } from '../destruction.js';
 import { invalid } from '../errors.js';
 import {
   cancel,
   cancelJson,
+  endsInHand,
   finishedCount,
+  isNothing,
   neverQueued,
+  takenByWorkers,
   type CancelReport,
 } from '../operations/cancel.js';
-import type { BatchProgress } from '../operations/find-batch.js';
 import type { Service } from '../operations/service.js';
 import { printable } from '../redact.js';
-import { roomIdProblem } from '../room-id.js';
+import { checkRoomId } from '../room-id.js';
 import { count, duration, outcomeList, rooms } from '../text.js';
 import { onInterrupt } from './interrupt.js';
 import { collect, exitCodes, print, say, type Io } from './io.js';
@@ -68,10 +69,7 @@ function checkFlags(batches: readonly string[], flags: CancelFlags): void {
       'nothing to cancel; name a BATCH or a --room ID, or everything that waits with --all',
     );
   }
-  for (const room of flags.room ?? []) {
-    const problem = roomIdProblem(room);
-    if (problem !== undefined) throw invalid(`--room: ${problem}`);
-  }
+  for (const room of flags.room ?? []) checkRoomId(room, '--room');
 }
 
 /** @returns the exit code. */
@@ -108,13 +106,11 @@ async function runCancel(
 }
 
 function toText(report: CancelReport): string {
-  const { swept, before, after, inHand } = report;
+  const { swept, before, after } = report;
   const lines = [
     `${rooms(swept.taken.cancelled)} cancelled before they were sent, in ${duration(report.seconds)}`,
   ];
-  const cancelledOf = (batches: readonly BatchProgress[]) =>
-    batches.reduce((sum, batch) => sum + batch.cancelled, 0);
-  const byWorkers = cancelledOf(after) - cancelledOf(before) - swept.taken.cancelled;
+  const byWorkers = takenByWorkers(report);
   if (byWorkers > 0)
     lines.push(`${rooms(byWorkers)} more were taken back by the workers meanwhile`);
   if (swept.taken.failed > 0) {
@@ -139,23 +135,16 @@ function toText(report: CancelReport): string {
     if (neverQueued(batch) > 0)
       lines.push(`  ${rooms(neverQueued(batch))} had not been put on the queue`);
   }
-  if (
-    inHand.length === 0 &&
-    swept.left.length === 0 &&
-    finishedCount(swept.taken) === 0 &&
-    after.length === 0
-  ) {
+  if (isNothing(report)) {
     lines.shift();
     if (lines.length === 0) lines.push('nothing waits');
   }
   return lines.join('\n');
 }
 
-function describeInHand({ swept, inHand }: CancelReport): string[] {
-  const ended: Partial<OutcomeCounts> = {};
-  for (const { outcome } of inHand) {
-    if (outcome !== undefined) ended[outcome] = (ended[outcome] ?? 0) + 1;
-  }
+function describeInHand(report: CancelReport): string[] {
+  const { swept, inHand } = report;
+  const { ended, left } = endsInHand(report);
   const lines = [
     `${rooms(swept.inHand.size)} in the hand of a worker: ${outcomeList(ended) || 'none ended yet'}`,
   ];
@@ -164,7 +153,6 @@ function describeInHand({ swept, inHand }: CancelReport): string[] {
       lines.push(`  ${printable(roomId)}: ${outcome ?? 'still in hand'}`);
     }
   }
-  const left = inHand.filter(({ id, outcome }) => outcome === undefined && swept.left.includes(id));
   if (left.length > 0) {
     lines.push(
       `${rooms(left.length)} still there: they end by themselves; the same command again says how`,

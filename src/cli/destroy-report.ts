@@ -1,14 +1,14 @@
 /** What `destroy` prints at its end. */
 import { finishedCount, type DestroyResult, type Warning } from '../operations/destroy.js';
 import { printable } from '../redact.js';
-import { count, duration, rooms } from '../text.js';
+import { count, duration, numbered, rooms } from '../text.js';
 import { describeOutcomes, describeProblems, describeStatistics } from './summary-text.js';
 
 export function toText(result: DestroyResult): string {
   const { progress, summary, seconds, rooms: list } = result;
   return [
     ...result.warnings.flatMap((warning) => [describeWarning(warning, summary.rooms), '']),
-    `${rooms(finishedCount(summary.outcomes))} in ${duration(seconds)}: ${count(summary.attempts)} ${summary.attempts === 1 ? 'request' : 'requests'}, at most ${summary.worstWindow} in any second`,
+    `${rooms(finishedCount(summary.outcomes))} in ${duration(seconds)}: ${numbered(summary.attempts, 'request')}, at most ${summary.worstWindow} in any second`,
     ...(list.duplicates > 0
       ? [`${count(list.duplicates)} duplicate lines were asked for once`]
       : []),

@@ -4,9 +4,9 @@ import { goneAndNot } from '../destruction.js';
 import { logOn } from '../log.js';
 import { ReaperError } from '../errors.js';
 import {
-  createLostWatch,
   destroyedToJson,
   finishedCount,
+  followDestroy,
   readProgress,
   readSummary,
   readWarnings,
@@ -18,9 +18,7 @@ import {
   type Enqueued,
   type EnqueueRequest,
 } from '../operations/enqueue.js';
-import { createRateMeter } from '../operations/forecast.js';
-import { followLastRooms, notBeforeDue } from '../operations/last-rooms.js';
-import { followBatch } from '../operations/look-ahead.js';
+import { followLastRooms } from '../operations/last-rooms.js';
 import type { Service } from '../operations/service.js';
 import { isPassing } from '../passing.js';
 import { printable } from '../redact.js';
@@ -112,7 +110,6 @@ async function workUntilEnded(
   followed: ReturnType<typeof followLastRooms>,
 ): Promise<EndedBy> {
   const { service, signal, io } = run;
-  const { batch, lastPriority } = enqueued;
   const { config, stores } = service;
   const line = createProgressLine(io);
   const found: EndedBy & {
@@ -146,25 +143,19 @@ async function workUntilEnded(
     found.ownEnd = reason;
   });
   const interrupted = () => signal.aborted;
-  const secondsLeft = followBatch(service, lastPriority, batch.precautions);
-  const rate = createRateMeter();
-  const mayBeLost = createLostWatch();
+  const look = followDestroy(service, enqueued, followed);
   try {
     for (;;) {
-      const progress = await readProgress(service, batch.id);
-      if (progress !== undefined) {
-        const now = Date.now();
-        const finished = finishedCount(progress);
+      const seen = await look();
+      if (seen !== undefined) {
+        const { progress, nowMs } = seen;
         const { trouble } = found;
-        const recent = trouble !== undefined && now - trouble.at < troubleShownMs;
+        const recent = trouble !== undefined && nowMs - trouble.at < troubleShownMs;
         const why =
           found.outage === undefined ? (recent ? trouble.reason : '') : 'outage of the API';
-        const last = followed.now(progress, now);
-        const left = notBeforeDue(secondsLeft(progress.total - finished, now), last, now);
-        const shown = describeProgress(progress, rate(finished, now), left, now, last);
-        line.update(shown + (why === '' ? '' : ` · ${why}`));
-        if (finished >= progress.total) break;
-        if (mayBeLost(finished, now)) await lookForLost(run, enqueued);
+        line.update(describeProgress(seen) + (why === '' ? '' : ` · ${why}`));
+        if (finishedCount(progress) >= progress.total) break;
+        if (seen.mayBeLost) await lookForLost(run, enqueued);
       }
       if (found.stopped !== undefined || found.ownEnd !== undefined || interrupted()) break;
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);

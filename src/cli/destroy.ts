@@ -1,10 +1,9 @@
 /** `room-reaper destroy`: the main job in one process. */
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { readConfig, type Config } from '../config.js';
 import type { Service } from '../operations/service.js';
 import { forkSimulator } from '../simulator/fork.js';
-import { demoApp } from '../simulator/simulator-options.js';
+import { simulatedConfig } from '../simulator/simulator-options.js';
 import { say, type Io } from './io.js';
 import { addRoomFlags, withRooms, type RoomFlags } from './room-request.js';
 import { withService } from './with-service.js';
@@ -71,17 +70,8 @@ async function onSimulator(
   });
   const { url } = simulator;
   say(io, `simulated: every room goes to a stand-in API at ${url}; nothing reaches Tencent`);
-  const simulated: Config = {
-    ...config,
-    sdkAppId: demoApp.sdkAppId,
-    credentials: demoApp,
-    endpoint: url,
-    queueUrl: 'embedded',
-    databaseUrl: 'embedded',
-    dataDir: join(config.dataDir, 'simulation'),
-  };
   try {
-    return await withService(simulated, io, use);
+    return await withService(simulatedConfig(config, url), io, use);
   } finally {
     await simulator.close();
   }

@@ -9,6 +9,7 @@ import {
   inOrder,
   type Findings,
 } from '../doctor/examine.js';
+import { numbered } from '../text.js';
 import { exitCodes, print, type Io } from './io.js';
 import { show } from './screen.js';
 
@@ -44,10 +45,10 @@ function toText(findings: Findings): string {
   });
   const problems = countOf(findings, 'problem');
   const warnings = countOf(findings, 'warning');
-  lines.push('', `${numbered(problems, 'problem')}, ${numbered(warnings, 'warning')}`);
+  lines.push('', `${found(problems, 'problem')}, ${found(warnings, 'warning')}`);
   return lines.join('\n');
 }
 
-function numbered(count: number, what: string): string {
-  return `${count === 0 ? 'no' : count} ${what}${count === 1 ? '' : 's'}`;
+function found(count: number, what: string): string {
+  return count === 0 ? `no ${what}s` : numbered(count, what);
 }

@@ -15,7 +15,7 @@ import { haltOf } from '../operations/line.js';
 import { whyNothingMoves } from '../operations/standstill.js';
 import { printable } from '../redact.js';
 import { checkRoomId } from '../room-id.js';
-import { count, instant, pausedBy, whyItStands } from '../text.js';
+import { count, instant, numbered, pausedBy, whyItStands } from '../text.js';
 import { print, type Io } from './io.js';
 import { lineStands } from './line-text.js';
 import { show } from './screen.js';
@@ -71,11 +71,7 @@ export function toText(explanation: Explanation): string {
     lines.push('', ...describeDestruction(destruction, jobs.get(destruction.id), nowMs));
   }
   const more = history.total - history.destructions.length;
-  if (more > 0)
-    lines.push(
-      '',
-      `${count(more)} older ${more === 1 ? 'destruction' : 'destructions'} of it not shown`,
-    );
+  if (more > 0) lines.push('', `${numbered(more, 'older destruction')} of it not shown`);
   lines.push(...describeEvents(history, nowMs));
   lines.push('', describeLine(explanation));
   return lines.join('\n');

@@ -1,9 +1,8 @@
 /** The line of live progress, on a terminal only. */
 import { outcomes } from '../destruction.js';
 import { cut } from '../layout.js';
-import { finishedCount, type BatchProgress } from '../operations/destroy.js';
+import { finishedCount, type BatchLook } from '../operations/destroy.js';
 import type { Io } from './io.js';
-import type { LastRooms } from '../operations/last-rooms.js';
 import { printable } from '../redact.js';
 import { clockTime, count, duration } from '../text.js';
 import { describeLastRooms, outcomeWords } from './summary-text.js';
@@ -55,24 +54,16 @@ export async function withBatchProgress<R>(
 
 /**
  * `[####......] 412 / 1,000 rooms · 3 s left, done 02:31:07 UTC · 196/s · 400 destroyed`: a narrow
- * terminal cuts the end.
- *
- * @param secondsLeft - undefined: nobody knows, because nothing moves.
- * @param last - where few rooms are left: they stand before what became of the others.
+ * terminal cuts the end. The last rooms stand before what became of the others.
  */
-export function describeProgress(
-  progress: BatchProgress,
-  ratePerSecond: number,
-  secondsLeft: number | undefined,
-  now: number,
-  last?: LastRooms,
-): string {
+export function describeProgress(look: BatchLook): string {
+  const { progress, ratePerSecond, secondsLeft, nowMs, last } = look;
   const finished = finishedCount(progress);
   const left = progress.total - finished;
   const time =
     secondsLeft === undefined
       ? `${count(left)} waiting`
-      : `${duration(secondsLeft)} left, done ${clockTime(now + secondsLeft * 1000)}`;
+      : `${duration(secondsLeft)} left, done ${clockTime(nowMs + secondsLeft * 1000)}`;
   const words = { ...outcomeWords, destroyed: 'destroyed' };
   const parts = [
     `${bar(finished, progress.total)} ${count(finished)} / ${count(progress.total)} rooms`,

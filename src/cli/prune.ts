@@ -4,7 +4,7 @@ import { readConfig } from '../config.js';
 import { invalid } from '../errors.js';
 import { prune, pruneJson, type Pruned, type PruneResult } from '../operations/prune.js';
 import { ledgerNowMs, type Service } from '../operations/service.js';
-import { count } from '../text.js';
+import { count, numbered } from '../text.js';
 import { confirmNumber } from './confirm.js';
 import { onInterrupt } from './interrupt.js';
 import { exitCodes, print, say, type Io } from './io.js';
@@ -107,12 +107,8 @@ function askConsent(found: Pruned, flags: PruneFlags, io: Io): Promise<void> {
 }
 
 function describe({ destructions, attempts, batches }: Pruned): string {
-  const of = (number: number, one: string, many: string) =>
-    `${count(number)} ${number === 1 ? one : many}`;
-  return (
-    `${of(destructions, 'destruction', 'destructions')}, ${of(attempts, 'attempt', 'attempts')} ` +
-    `and ${of(batches, 'batch', 'batches')}`
-  );
+  const parts = [numbered(destructions, 'destruction'), numbered(attempts, 'attempt')];
+  return `${parts.join(', ')} and ${numbered(batches, 'batch', 'batches')}`;
 }
 
 function show(pruned: PruneResult, flags: PruneFlags, io: Io): void {

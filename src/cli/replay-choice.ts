@@ -2,7 +2,7 @@
 import { invalid } from '../errors.js';
 import { readCodes, readOutcomes } from '../operations/ends.js';
 import { replayable, type ReplayRequest } from '../operations/replay.js';
-import { roomIdProblem } from '../room-id.js';
+import { checkRoomId } from '../room-id.js';
 import { readDuration } from '../when.js';
 
 export interface ChoiceFlags {
@@ -31,16 +31,13 @@ export function readChoice(flags: ChoiceFlags, nowMs: number): Choice {
   if (chosen && flags.all === true) {
     throw invalid('--all must stand alone; leave it out, or the other flags');
   }
+  for (const room of flags.room ?? []) checkRoomId(room, '--room');
   return {
     codes: readCodes('--code', flags.code),
     outcomes: readOutcomes('--outcome', flags.outcome, replayable, goneIsNot),
     endedFromMs:
       flags.since === undefined ? undefined : nowMs - readDuration('--since', flags.since),
-    roomIds: flags.room?.map((room) => {
-      const problem = roomIdProblem(room);
-      if (problem !== undefined) throw invalid(`--room: ${problem}`);
-      return room;
-    }),
+    roomIds: flags.room,
   };
 }
 

@@ -14,23 +14,26 @@ import {
   writeReport,
   type ReportSummary,
 } from '../operations/report.js';
+import { tableFormat } from '../operations/report-table.js';
 import { reportPage } from '../operations/report-page.js';
 import { openReportFile, toStream } from '../operations/report-file.js';
 import type { Service } from '../operations/service.js';
+import { readOneOf } from '../one-of.js';
 import { printable } from '../redact.js';
 import { count } from '../text.js';
 import { describeWarning } from './destroy-report.js';
 import { onInterrupt } from './interrupt.js';
 import { collect, exitCodes, say, type Io } from './io.js';
 import { createProgressLine } from './progress.js';
-import { summaryText, tableFormat } from './report-text.js';
+import { summaryText } from './report-text.js';
 import { widthOf } from './screen.js';
 import { sayNewest } from './say-newest.js';
 import { withOwnService } from './with-service.js';
 
 /** What each format is written by, with only its sums or with its rooms too. */
 const formats = {
-  ...{ table: tableFormat, json, csv: () => csv, ndjson: () => ndjson },
+  table: (summaryOnly: boolean, width?: number) => tableFormat(summaryText, summaryOnly, width),
+  ...{ json, csv: () => csv, ndjson: () => ndjson },
   html: (_summaryOnly: boolean, _width: number | undefined, { config }: Service) =>
     reportPage(config),
 };
@@ -104,7 +107,8 @@ async function runReport(
   const batch = await findBatch(service, idOrName, sayNewest(io));
   const file = reportFile(flags.output, service.config, batch, format, only);
   const names = { output: '--output', force: '--force' };
-  const output = file === undefined ? toStream(io.stdout) : await openReportFile(names, file, force);
+  const output =
+    file === undefined ? toStream(io.stdout) : await openReportFile(names, file, force);
   const interrupt = onInterrupt(io);
   const line = createProgressLine(io);
   // On a terminal the rooms themselves are the progress, unless they go elsewhere.
@@ -153,10 +157,7 @@ function exitCode(report: ReportSummary): number {
 
 function readFormat(flags: ReportFlags): ReportFormat {
   const text = flags.format ?? (flags.json ? 'json' : 'table');
-  const format = (Object.keys(formats) as ReportFormat[]).find((each) => each === text);
-  if (format === undefined) {
-    throw invalid(`--format must be table, json, csv, ndjson or html, got ${JSON.stringify(text)}`);
-  }
+  const format = readOneOf('--format', Object.keys(formats) as ReportFormat[], text);
   if (flags.json && format !== 'json') {
     throw invalid(`--json and --format ${format} must not both be given; keep one`);
   }

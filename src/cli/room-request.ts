@@ -14,13 +14,9 @@ import { forecast, type Forecast, type Outlook } from '../operations/forecast.js
 import { lookAhead, unseenOutlook } from '../operations/look-ahead.js';
 import { checkRooms, refuseUnusable, type CheckedRooms } from '../operations/rooms.js';
 import { appOf, type Service } from '../operations/service.js';
+import { readOneOf } from '../one-of.js';
 import { printable } from '../redact.js';
-import {
-  joinRoomLists,
-  listOf,
-  type RoomList,
-  type RoomListFormat,
-} from '../room-list/room-list.js';
+import { joinRoomLists, listOf, roomListFormats, type RoomList } from '../room-list/room-list.js';
 import { openRoomList } from '../room-list/open-room-list.js';
 import { count, describePrecautions, rooms } from '../text.js';
 import { confirmNumber } from './confirm.js';
@@ -46,7 +42,7 @@ export function askedBy(flag: string | undefined): string {
 
 export interface RoomFlags extends ProtectFlags, BatchFlags {
   room?: string[];
-  format?: RoomListFormat;
+  format?: string;
   skipInvalid?: boolean;
   deadline?: string;
   onlyCreatedBefore?: string;
@@ -128,24 +124,25 @@ export async function withRooms(task: RoomTask, io: Io, use: UseRooms): Promise<
     if (!flags.dryRun) refuseUnusable(checked, flags);
     const { unique } = checked.counts;
     const newRooms = { rooms: unique, lane, precautions };
-    const planFrom = (outlook: Outlook) =>
-      forecast({ rooms: unique, outlook, nowMs: Date.now(), notBeforeMs, deadlineMs });
-    if (flags.dryRun) {
+    /** @param isToBe - the rooms are asked for then. */
+    const plan = async (isToBe: boolean) => {
       const outlook = unseen
         ? unseenOutlook(config, precautions)
-        : await lookAhead(config, newRooms);
+        : await lookAhead(config, newRooms, isToBe);
+      return forecast({ rooms: unique, outlook, nowMs: Date.now(), notBeforeMs, deadlineMs });
+    };
+    if (flags.dryRun) {
+      const planned = await plan(false);
       if (config.sdkAppId !== 0 && !unseen) say(io, appOf(config));
-      const code = printDryRun(checked, planFrom(outlook), precautions, flags, io);
+      const code = printDryRun(checked, planned, precautions, flags, io);
       // It ends as the run would.
       refuseUnusable(checked, flags);
       return code;
     }
     if (deadlineMs !== undefined) {
-      const outlook = unseen
-        ? unseenOutlook(config, precautions)
-        : await lookAhead(config, newRooms, true);
-      sayNotCounted(outlook, io);
-      await acceptPlan(planFrom(outlook), flags.yes ?? false, io);
+      const planned = await plan(true);
+      sayNotCounted(planned.outlook, io);
+      await acceptPlan(planned, flags.yes ?? false, io);
     }
     // Nothing is made for what nobody agrees to.
     await askConsent(verb, unique, unseen ? undefined : config, flags, io);
@@ -173,24 +170,16 @@ function readPrecautions(flags: RoomFlags, dueMs = Date.now()): Precautions {
 }
 
 async function openList(file: string | undefined, flags: RoomFlags, io: Io): Promise<RoomList> {
-  const { format, room } = flags;
-  if (format !== undefined && !['lines', 'csv', 'ndjson'].includes(format)) {
-    throw invalid(
-      `--format must be lines, csv or ndjson, got ${printable(JSON.stringify(format))}`,
-    );
-  }
+  const { room } = flags;
+  const format =
+    flags.format === undefined ? undefined : readOneOf('--format', roomListFormats, flags.format);
   const stdin = io.stdin as AsyncIterable<Uint8Array>;
   const lists = [
-    ...(file === undefined
-      ? []
-      : [await openRoomList(file, { stdin, ...(format === undefined ? {} : { format }) })]),
+    ...(file === undefined ? [] : [await openRoomList(file, { stdin, format })]),
     ...(room === undefined ? [] : [listOf(room)]),
   ];
-  const [only] = lists;
-  if (only === undefined) {
-    throw invalid('no rooms given; name a FILE (- for stdin) or a --room ID');
-  }
-  return lists.length === 1 ? only : joinRoomLists(lists);
+  if (lists.length === 0) throw invalid('no rooms given; name a FILE (- for stdin) or a --room ID');
+  return joinRoomLists(lists);
 }
 
 function sayChecked(checked: CheckedRooms, flags: RoomFlags, io: Io): void {

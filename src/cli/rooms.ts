@@ -12,6 +12,7 @@ import {
 } from '../operations/live-rooms-text.js';
 import { toStream } from '../operations/report-file.js';
 import type { Service } from '../operations/service.js';
+import { readOneOf } from '../one-of.js';
 import { printable } from '../redact.js';
 import { rooms } from '../text.js';
 import { readTimeBefore } from '../when.js';
@@ -49,7 +50,11 @@ export function roomsCommand(io: Io): Command {
     .addHelpText('after', help)
     .action(async (flags: RoomsFlags) => {
       const isTerminal = io.stdout.isTTY === true;
-      const format = readFormat(flags.format ?? (isTerminal ? 'table' : 'lines'));
+      const format = readOneOf(
+        '--format',
+        liveFormats,
+        flags.format ?? (isTerminal ? 'table' : 'lines'),
+      );
       const wish = readWish(flags);
       const config = readConfig(io.env, { app: true, credentials: true });
       io.exitCode = await withService(config, io, (service) => list(service, { format, wish }, io));
@@ -107,12 +112,4 @@ function readWish(flags: RoomsFlags): ListWish {
 function readCount(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw invalid(`--min-views must be a whole number, got ${printable(JSON.stringify(text))}`);
-}
-
-function readFormat(text: string): LiveFormat {
-  const format = liveFormats.find((each) => each === text);
-  if (format !== undefined) return format;
-  throw invalid(
-    `--format must be lines, ndjson, csv or table, got ${printable(JSON.stringify(text))}`,
-  );
 }

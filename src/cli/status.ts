@@ -29,6 +29,7 @@ import {
   deliveriesFail,
   deliveriesRemedy,
   duration,
+  numbered,
   outcomeList,
   pausedBy,
   rooms,
@@ -201,7 +202,7 @@ function describeWorkers(workers: readonly SeenWorker[], now: number): string[] 
   const atWork = workers.filter((worker) => worker.isAlive);
   if (workers.length === 0) return [];
   return [
-    `${count(atWork.length)} ${atWork.length === 1 ? 'worker' : 'workers'} at work`,
+    `${numbered(atWork.length, 'worker')} at work`,
     ...workers.map((worker) => `  ${describeWorker(worker, now)}`),
   ];
 }

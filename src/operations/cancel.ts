@@ -9,6 +9,7 @@ import {
   outcomesOf,
   unfinishedBatches,
 } from '../ledger/cancel.js';
+import type { OutcomeCounts } from '../destruction.js';
 import { checkRoomId } from '../room-id.js';
 import { rounded } from '../text.js';
 import { recorded } from './actions.js';
@@ -90,7 +91,7 @@ export async function takeBack(
   const { database, config } = service;
   const { by, all } = wish;
   const everythingBefore = all === true ? { everythingBeforeMs: Date.now() } : {};
-  wish.rooms?.forEach(checkRoomId);
+  wish.rooms?.forEach((room) => checkRoomId(room));
   const meant = await findMeant(service, wish);
   // Of one that was cancelled before, rooms may have come onto the queue since.
   const open = meant.batches.filter(
@@ -156,6 +157,29 @@ async function findMeant(
     if (ids.size === 0) meant.unknownRooms.push(room);
   }
   return meant;
+}
+
+/** Rooms that workers took back meanwhile, of the batches that are meant. */
+export function takenByWorkers({ swept, before, after }: CancelReport): number {
+  const cancelledOf = (batches: readonly BatchProgress[]) =>
+    batches.reduce((sum, batch) => sum + batch.cancelled, 0);
+  return cancelledOf(after) - cancelledOf(before) - swept.taken.cancelled;
+}
+
+/** How those ended that a worker had in hand, and which of them had not yet and are there still. */
+export function endsInHand({ swept, inHand }: CancelReport) {
+  const ended: Partial<OutcomeCounts> = {};
+  for (const { outcome } of inHand) {
+    if (outcome !== undefined) ended[outcome] = (ended[outcome] ?? 0) + 1;
+  }
+  const left = inHand.filter(({ id, outcome }) => outcome === undefined && swept.left.includes(id));
+  return { ended, left };
+}
+
+/** Whether there was nothing to take back. */
+export function isNothing({ swept, inHand, after }: CancelReport): boolean {
+  const taken = finishedCount(swept.taken) + inHand.length + swept.left.length;
+  return taken === 0 && after.length === 0;
 }
 
 /** Rooms of the batch that were never on the queue, where it was interrupted at that. */

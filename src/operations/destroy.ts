@@ -1,13 +1,18 @@
 /** What a run of `destroy` looks at while a worker works on its batch, and what it comes to. */
 import { stringify } from 'lossless-json';
+import { finishedCount } from '../destruction.js';
 import { readBatches, type BatchProgress } from '../ledger/batches.js';
 import { anyRoomExisted, firstRooms, summarizeBatch, type BatchSummary } from '../ledger/report.js';
 import { isPassing } from '../passing.js';
 import { rounded } from '../text.js';
+import type { Enqueued } from './enqueue.js';
+import { createRateMeter } from './forecast.js';
+import { notBeforeDue, type followLastRooms, type LastRooms } from './last-rooms.js';
+import { followBatch } from './look-ahead.js';
 import { roomCountsToJson, type RoomCounts } from './rooms.js';
 import type { Service } from './service.js';
 
-export { finishedCount } from '../destruction.js';
+export { finishedCount };
 export type { BatchProgress } from '../ledger/batches.js';
 export type { BatchSummary } from '../ledger/report.js';
 
@@ -86,6 +91,44 @@ export function createLostWatch(): (finished: number, nowMs: number) => boolean 
     last.atMs = nowMs;
     waitMs = Math.min(2 * waitMs, lookForLostAtMostMs);
     return true;
+  };
+}
+
+/** How a batch stands while it is worked on. */
+export interface BatchLook {
+  progress: BatchProgress;
+  /** Milliseconds since the epoch. */
+  nowMs: number;
+  ratePerSecond: number;
+  /** undefined: nobody knows. */
+  secondsLeft: number | undefined;
+  /** Where few rooms are left. */
+  last: LastRooms | undefined;
+  /** No room ended for a while: those that are left may be on the queue no more. */
+  mayBeLost: boolean;
+}
+
+/** @returns looks at the batch once; undefined while the ledger is away. */
+export function followDestroy(
+  service: Service,
+  { batch, lastPriority }: Enqueued,
+  lastRooms: ReturnType<typeof followLastRooms>,
+): () => Promise<BatchLook | undefined> {
+  const secondsLeft = followBatch(service, lastPriority, batch.precautions);
+  const rate = createRateMeter();
+  const mayBeLost = createLostWatch();
+  return async () => {
+    const progress = await readProgress(service, batch.id);
+    if (progress === undefined) return undefined;
+    const nowMs = Date.now();
+    const finished = finishedCount(progress);
+    const last = lastRooms.now(progress, nowMs);
+    const left = progress.total - finished;
+    return {
+      ...{ progress, nowMs, last, ratePerSecond: rate(finished, nowMs) },
+      secondsLeft: notBeforeDue(secondsLeft(left, nowMs), last, nowMs),
+      mayBeLost: left > 0 && mayBeLost(finished, nowMs),
+    };
   };
 }
 

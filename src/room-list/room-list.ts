@@ -12,7 +12,9 @@ export interface RoomList {
   close(): Promise<void>;
 }
 
-export type RoomListFormat = 'lines' | 'csv' | 'ndjson';
+export const roomListFormats = ['lines', 'csv', 'ndjson'] as const;
+
+export type RoomListFormat = (typeof roomListFormats)[number];
 
 /** How a list is read, for a notice to the user. */
 export interface RoomListLayout {

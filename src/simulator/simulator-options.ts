@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
+import type { Config } from '../config.js';
 import { invalid } from '../errors.js';
 import { printable } from '../redact.js';
 import type { ReadCommand } from './check-request.js';
@@ -186,6 +187,16 @@ function mustBeInteger(name: string, value: number, least: number, most: number)
 
 /** For who tries it: a hundred thousand rooms, and any other. */
 export const demoOptions = { ...demoApp, rooms: 100_000, anyRoom: true } as const;
+
+/** The configuration of a run against a simulator, as {@link simulatedEnvironment} has its variables. */
+export function simulatedConfig(config: Config, url: string): Config {
+  return {
+    ...config,
+    ...{ sdkAppId: demoApp.sdkAppId, credentials: demoApp, endpoint: url },
+    ...{ queueUrl: 'embedded', databaseUrl: 'embedded' },
+    dataDir: join(config.dataDir, 'simulation'),
+  };
+}
 
 /** The variables of a run against a simulator: nothing reaches Tencent, and no store that is in use. */
 export function simulatedEnvironment(env: NodeJS.ProcessEnv, url: string): NodeJS.ProcessEnv {

@@ -1,6 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import type { BatchProgress } from '../../src/ledger/batches.js';
+import type { LastRooms } from '../../src/operations/last-rooms.js';
 import { describeProgress } from '../../src/cli/progress.js';
+
+function described(
+  batch: BatchProgress,
+  ratePerSecond: number,
+  secondsLeft: number | undefined,
+  nowMs: number,
+  last?: LastRooms,
+): string {
+  const progress = batch;
+  return describeProgress({ progress, ratePerSecond, secondsLeft, nowMs, last, mayBeLost: false });
+}
 
 const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
   id: 'b',
@@ -32,7 +44,7 @@ const progress = (counts: Partial<BatchProgress>): BatchProgress => ({
 
 describe('the progress line', () => {
   test('says how many, how fast, what became of them, and how long', () => {
-    const line = describeProgress(progress({ destroyed: 400, already_gone: 10 }), 196, 3, 0);
+    const line = described(progress({ destroyed: 400, already_gone: 10 }), 196, 3, 0);
     expect(line).toMatch(
       /^\[####\.{6}\] 410 \/ 1,000 rooms · 3 s left, done 08:00:03 UTC\+8 · 196\/s · 400 destroyed, 10 already gone$/,
     );
@@ -44,7 +56,7 @@ describe('the progress line', () => {
       rooms: [{ ...room, roomId: 'a\u001b', summary: 'waiting for a later retry: due in 8 s' }],
       unnamed: 1,
     };
-    expect(describeProgress(progress({ destroyed: 998 }), 0, 1, 0, last)).toBe(
+    expect(described(progress({ destroyed: 998 }), 0, 1, 0, last)).toBe(
       '[#########.] 998 / 1,000 rooms · 1 s left, done 08:00:01 UTC+8 · 0/s · ' +
         'a\\u001b: waiting for a later retry: due in 8 s; last answer: HTTP 502 · ' +
         '1 room: further back on the queue, or not on it · 998 destroyed',
@@ -52,14 +64,14 @@ describe('the progress line', () => {
   });
 
   test('promises no time where nothing moves', () => {
-    expect(describeProgress(progress({ destroyed: 400 }), 0, undefined, 0)).toBe(
+    expect(described(progress({ destroyed: 400 }), 0, undefined, 0)).toBe(
       '[####......] 400 / 1,000 rooms · 600 waiting · 0/s · 400 destroyed',
     );
   });
 
   test('has a full bar when the last room is done, and not before', () => {
     const bar = (destroyed: number) =>
-      describeProgress(progress({ destroyed }), 0, undefined, 0).split(' ')[0];
+      described(progress({ destroyed }), 0, undefined, 0).split(' ')[0];
     expect([bar(0), bar(999), bar(1_000)]).toEqual([
       '[..........]',
       '[#########.]',
@@ -69,7 +81,7 @@ describe('the progress line', () => {
 
   test('shows the time that is left also where 80 columns cut it', () => {
     const long = { destroyed: 812_345, already_gone: 1_234, failed: 12 };
-    const line = describeProgress({ ...progress(long), total: 1_000_000 }, 196, 956, 0);
+    const line = described({ ...progress(long), total: 1_000_000 }, 196, 956, 0);
     expect(line.slice(0, 78)).toContain('15 min 56 s left, done 08:15:56 UTC+8');
   });
 });

@@ -2,7 +2,8 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { printable } from '../../src/redact.js';
-import { tableFormat } from '../../src/cli/report-text.js';
+import { summaryText } from '../../src/cli/report-text.js';
+import { tableFormat } from '../../src/operations/report-table.js';
 import type { ReportRow } from '../../src/ledger/report-rows.js';
 import { csv, csvCell, ndjson } from '../../src/operations/report.js';
 
@@ -107,7 +108,7 @@ test('nothing in NDJSON acts on a terminal, and it means the same', () => {
 
 test('nothing in the table moves the cursor', () => {
   const room = row({ roomId: '\u001b[2Jx' });
-  const table = tableFormat(false);
+  const table = tableFormat(summaryText, false);
   expect(table.head([room])).toMatch(/^room {8}outcome/);
   expect(table.row(room, true)).toMatch(/^\\u001b\[2Jx {2}destroyed/);
 });
@@ -119,7 +120,7 @@ describe('the table on a terminal', () => {
     row({ ...{ roomId: 'no answer ', state: 'waiting', outcome: undefined, joined: false } }),
   ];
   const shown = (width: number | undefined, of = rows) => {
-    const table = tableFormat(false, width);
+    const table = tableFormat(summaryText, false, width);
     return table.head(of.slice(0, 1)) + of.map((each) => table.row(each, false)).join('');
   };
 
