@@ -17,7 +17,7 @@ const io: Io = {
 };
 
 /** They write on and on. The others write when their work is done, which no reader may cut short. */
-const untilNobodyReads = ['report', 'status', 'simulator'];
+const untilNobodyReads = ['report', 'rooms', 'status', 'simulator'];
 
 const output = { isWhole: true };
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {

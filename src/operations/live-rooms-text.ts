@@ -101,7 +101,7 @@ export function describeListEnd({ seen, unreadable, movedOn }: ListEnd, found: n
 }
 
 /** Rooms are written as they are found, so that no width can be known before. */
-const widths = [32, 27, 9, 16] as const;
+const widths = [20, 25, 8, 12] as const;
 
 function line(cells: readonly string[], width: number | undefined): string {
   const last = cells.at(-1) ?? '';

@@ -147,7 +147,9 @@ async function readPage(next: string, asking: Asking): Promise<AskedPage> {
   );
 }
 
-function refused(why: string, remedy: string | undefined): ReaperError {
+/** Nothing is stopped by it, so that nothing has to be resumed. */
+function refused(why: string, meant: string | undefined): ReaperError {
+  const remedy = meant?.replace(/, then run `room-reaper resume`$/, '');
   return new ReaperError(
     'INVALID',
     `the API refuses to tell which rooms are live: ${why}${remedy === undefined ? '' : `; ${remedy}`}`,
