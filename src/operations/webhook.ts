@@ -30,7 +30,10 @@ const group = { maximum: 200, everyMs: 25, enough: 50 };
 const mostWaiting = 1_000;
 
 /** Events that come at once are written by one statement. */
-export function takeEvents({ database, config }: Service): RoomEventTaker {
+export function takeEvents({
+  database,
+  config,
+}: Pick<Service, 'database' | 'config'>): RoomEventTaker {
   let waiting = 0;
   const events = gather<RoomEvent, TakenEvent>(
     (items) => takeRoomEvents(database, config.sdkAppId, items),

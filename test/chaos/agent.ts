@@ -59,8 +59,18 @@ function answersFor(deed: Extract<Deed, { kind: 'api faults' }>) {
   }
 }
 
-export function usualFaults(stage: Stage, seed: number): Promise<void> {
-  return stage.api.setFaults({ seed, shares: mixed(always) });
+/** The commands that are asked before rooms are destroyed. */
+const reads = ['get_room_info', 'get_room_stats'] as const;
+
+export async function usualFaults({ api }: Stage, seed: number): Promise<void> {
+  await api.setFaults({ seed, shares: mixed(always) });
+  for (const [index, command] of reads.entries())
+    await api.setFaults({ seed: seed + index + 1, shares: mixed(always) }, command);
+}
+
+export async function noFaults({ api }: Stage): Promise<void> {
+  await api.setFaults(undefined);
+  for (const command of reads) await api.setFaults(undefined, command);
 }
 
 /** Resolves when the last deed is over. @returns what was done, as it really went. */

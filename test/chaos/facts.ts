@@ -1,7 +1,16 @@
 /** The history, by room: what the invariants look things up in. */
+import type { ReadCommand, RoomEnd, ServerReport } from '../support/counting-server.js';
 import { earliest } from '../support/stalls.js';
 import { groupBy } from './group.js';
-import type { AttemptRow, DestructionRow, Done, History, Process } from './history.js';
+import type {
+  AttemptRow,
+  Created,
+  DestructionRow,
+  Done,
+  History,
+  Process,
+  Told,
+} from './history.js';
 import type { Link } from './schedule.js';
 
 /** A request as the server saw it, with its time on everybody's clock. */
@@ -17,15 +26,32 @@ export interface Arrival {
 
 export interface RoomFacts {
   roomId: string;
+  /** Of destroy_room. */
   arrivals: Arrival[];
+  /** Of get_room_stats. */
+  snapshots: Arrival[];
   destructions: DestructionRow[];
+  /** Each time that it went, with what is true of it. */
+  ends: RoomEnd[];
+  told: Told[];
+  /** When it was created again. */
+  created: Created[];
+}
+
+/** In milliseconds since the epoch. */
+export interface Span {
+  fromMs: number;
+  untilMs: number;
 }
 
 export interface Facts {
   history: History;
   arrivals: Arrival[];
+  arrivalsOf: Record<ReadCommand, Arrival[]>;
   rooms: Map<string, RoomFacts>;
   attemptsOf(destructionId: string): AttemptRow[];
+  /** From its first request, or its end where there was none, to its end. */
+  spanOf(row: DestructionRow): Span;
   processOf(workerId: string): Process | undefined;
   /** Whether something kept answers of the API from arriving in this time. */
   answerMetFault(fromMs: number, untilMs: number): boolean;
@@ -47,24 +73,43 @@ export function gatherFacts(history: History): Facts {
   const { server, apiProxy } = history;
   const rooms = new Map<string, RoomFacts>();
   const room = (roomId: string): RoomFacts => {
-    const known = rooms.get(roomId) ?? { roomId, arrivals: [], destructions: [] };
+    const known = rooms.get(roomId) ?? {
+      ...{ roomId, arrivals: [], snapshots: [], destructions: [] },
+      ...{ ends: [], told: [], created: [] },
+    };
     rooms.set(roomId, known);
     return known;
   };
 
-  const arrivals = server.requests.map((request): Arrival => {
-    const atMs = server.startedAtMs + request.atMs;
-    const arrival = {
-      atMs,
-      earliestMs: earliest(earliest(atMs, server.stalls), apiProxy.stalls),
-      requestId: request.requestId,
-      answer: request.answer,
-      acted: request.acted ?? false,
-      toldTotals: request.toldTotals ?? false,
-    };
-    if (request.askedFor !== undefined) room(request.askedFor).arrivals.push(arrival);
-    return arrival;
-  });
+  function arrivalsIn(
+    requests: ServerReport['requests'],
+    kind: 'arrivals' | 'snapshots' | undefined,
+  ) {
+    return requests.map((request): Arrival => {
+      const atMs = server.startedAtMs + request.atMs;
+      const arrival = {
+        atMs,
+        earliestMs: earliest(earliest(atMs, server.stalls), apiProxy.stalls),
+        requestId: request.requestId,
+        answer: request.answer,
+        acted: request.acted ?? false,
+        toldTotals: request.toldTotals ?? false,
+      };
+      if (request.askedFor !== undefined && kind !== undefined)
+        room(request.askedFor)[kind].push(arrival);
+      return arrival;
+    });
+  }
+  const { get_room_info: info, get_room_stats: stats, get_room_list: list } = server.commands;
+  const arrivals = arrivalsIn(server.requests, 'arrivals');
+  const arrivalsOf = {
+    get_room_info: arrivalsIn(info.requests, undefined),
+    get_room_stats: arrivalsIn(stats.requests, 'snapshots'),
+    get_room_list: arrivalsIn(list.requests, undefined),
+  };
+  for (const end of history.ends) room(end.roomId).ends.push(end);
+  for (const told of history.told) room(told.end.roomId).told.push(told);
+  for (const created of history.created) room(created.roomId).created.push(created);
   for (const row of history.destructions) room(row.room_id).destructions.push(row);
   for (const { roomId } of history.accepted) room(roomId);
 
@@ -89,11 +134,21 @@ export function gatherFacts(history: History): Facts {
     return deed.kind === 'network' && deed.link === 'api' && deed.fault.kind !== 'delay';
   }
 
+  const attemptsOf = (id: string) => attempts.get(id) ?? [];
   return {
     history,
     arrivals,
+    arrivalsOf,
     rooms,
-    attemptsOf: (id) => attempts.get(id) ?? [],
+    attemptsOf,
+    spanOf({ id, finishedAtMs, requestedAtMs }) {
+      const slots = attemptsOf(id).map(({ slotAtMs }) => slotAtMs);
+      const endMs = finishedAtMs ?? Number.POSITIVE_INFINITY;
+      return {
+        fromMs: Math.min(...slots, finishedAtMs ?? requestedAtMs) - clockErrorMs,
+        untilMs: Math.max(...slots, endMs) + clockErrorMs,
+      };
+    },
     processOf: (workerId) => processes.get(workerId),
     answerMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink),
     requestMetFault: (fromMs, untilMs) => faulted(fromMs, untilMs, isApiLink, forgottenForMs),

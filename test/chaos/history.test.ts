@@ -55,19 +55,26 @@ describe('after any run of trouble', () => {
 
   holds('each accepted request has exactly one outcome');
   holds('each request is answered: taken, or refused and asked again');
-  holds('each destroyed row holds the statistics of the server to the digit');
+  holds('each destruction holds the statistics of the room that it ended, to the digit');
+  holds('statistics are said to be from where they came');
+  holds('no life of a room counts twice');
   holds('no row carries the statistics of another room');
   holds('no room is called gone that the server still has');
   holds('already_gone is said only of rooms that never existed or had been destroyed before');
   holds('where the ledger lacks the statistics of a destroyed room it says that they are lost');
   holds('statistics are called lost only where an attempt may have acted');
   holds('statistics are lost only to a fault that the answer met');
+  holds('no statistics are lost where an event told them, or a snapshot is kept');
+  holds('the sums of a batch are those of its rooms, and say where they are from');
+  holds('nothing is sent for a room that was created after the time that was asked for');
+  holds('a room that was created again lives, unless somebody asked for that one');
   holds('a room whose outcome is committed is not asked for again');
   holds('in any sliding second at most 200 requests arrive');
+  holds('every command keeps a quota of its own at the door');
   holds('every request at the server is an attempt in the ledger');
   holds('every attempt that was sent has arrived, or its connection met a fault');
   holds('nothing is sent after its deadline');
-  holds('a room is not gone only where the API refused it or its deadline passed');
+  holds('a room is not gone only where it was refused, expired or was created again');
   holds('no job is left on the queue, and its failed set is what the ledger calls not gone');
   holds('the counters of a batch are its rows, and it is finished');
   holds('no worker ends by itself, and one that is told to stop exits with 0');

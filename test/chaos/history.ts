@@ -1,5 +1,5 @@
 /** What happened in one run: all that the invariants are checked against. */
-import type { ServerReport } from '../support/counting-server.js';
+import type { RoomEnd, ServerReport } from '../support/counting-server.js';
 import type { ProxyReport } from '../support/proxy.js';
 import type { Step } from './schedule.js';
 
@@ -42,6 +42,23 @@ export interface DestructionRow {
   requestedAtMs: number;
   notAfterMs: number;
   finishedAtMs: number | null;
+  /** Only a room that was created by then was meant. */
+  onlyCreatedBeforeMs: number | null;
+  /** When the totals were read, where they are of a snapshot. */
+  snapshotAtMs: number | null;
+}
+
+/** The API told of the end of a room, and it was taken. */
+export interface Told {
+  end: RoomEnd;
+  atMs: number;
+  withTotals: boolean;
+}
+
+/** A room was created again. */
+export interface Created {
+  roomId: string;
+  atMs: number;
 }
 
 export interface AttemptRow {
@@ -70,6 +87,10 @@ export interface BatchRow {
   counters: Record<string, number>;
   /** By its rows. */
   rows: Record<string, number>;
+  /** The destructions that its rooms are under, those of others too. */
+  members: string[];
+  /** The sums of the five totals, and how many rooms have them from where, as reports say them. */
+  sums: { totals: string[]; from: Record<string, number> };
 }
 
 /** Something that was done, as it really went. */
@@ -92,6 +113,15 @@ export interface History {
   /** Names of the batches that the command line took. */
   batchesAccepted: string[];
   server: ServerReport;
+  /** The rooms that went, each time that they did. */
+  ends: readonly RoomEnd[];
+  /** What was told of that. */
+  told: readonly Told[];
+  created: readonly Created[];
+  /** Destructions of which a snapshot is kept. */
+  snapshots: string[];
+  /** Destructions that a replay has asked for anew: their jobs have left the failed set. */
+  replaced: string[];
   apiProxy: ProxyReport;
   destructions: DestructionRow[];
   attempts: AttemptRow[];

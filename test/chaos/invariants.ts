@@ -5,40 +5,29 @@
 import { type Arrival, clockErrorMs, type Facts, type RoomFacts } from './facts.js';
 import type { DestructionRow } from './history.js';
 import { kindOf } from './rooms.js';
+import {
+  aboutStatistics,
+  eachDestruction,
+  type Invariant,
+  nameOf,
+  wasCreatedAgain,
+} from './statistics.js';
 
 /** The API's quota. */
 export const quota = 200;
 
+/** Of the commands that only read. */
+const quotas = { get_room_info: 200, get_room_stats: 100, get_room_list: 10 };
+
 /** Ten seconds for what is in flight, and a few for connections that answer nothing, in milliseconds. */
 const shutdownLimitMs = 15_000;
 
-type Invariant = (facts: Facts) => string[];
-
 const gone = ['destroyed', 'destroyed_statistics_lost', 'already_gone'];
 
-const nameOf = ({ id, room_id, outcome }: DestructionRow) =>
-  `${JSON.stringify(room_id)} (${id}, ${outcome ?? 'open'})`;
-
-const totalsOf = (row: DestructionRow) => [
-  row.total_viewers,
-  row.total_gifts_sent,
-  row.total_gift_coins,
-  row.total_unique_gift_senders,
-  row.total_likes_received,
-];
-
-function eachDestruction(
-  facts: Facts,
-  check: (row: DestructionRow, room: RoomFacts) => string | undefined,
-): string[] {
-  return [...facts.rooms.values()].flatMap((room) =>
-    room.destructions.flatMap((row) => check(row, room) ?? []),
-  );
-}
-
-/** The request that destroyed the room. */
-function deathOf(room: RoomFacts): Arrival | undefined {
-  return room.arrivals.find(({ acted }) => acted);
+/** The request that destroyed the room, while this destruction was worked on. */
+function deathOf(facts: Facts, row: DestructionRow, room: RoomFacts): Arrival | undefined {
+  const { fromMs, untilMs } = facts.spanOf(row);
+  return room.arrivals.find(({ acted, atMs }) => acted && atMs >= fromMs && atMs <= untilMs);
 }
 
 function mayHaveActed(facts: Facts, row: DestructionRow): boolean {
@@ -47,7 +36,17 @@ function mayHaveActed(facts: Facts, row: DestructionRow): boolean {
     .some((attempt) => attempt.may_have_acted === true || attempt.endedAtMs === null);
 }
 
+function tooClose(arrivals: readonly Arrival[], most: number): string[] {
+  return arrivals.flatMap((last, index) => {
+    const first = arrivals[index - most];
+    if (first === undefined || last.atMs - first.earliestMs >= 1000) return [];
+    return [`${most + 1} within ${(last.atMs - first.earliestMs).toFixed(1)} ms`];
+  });
+}
+
 export const invariants = {
+  ...aboutStatistics,
+
   'each accepted request has exactly one outcome': (facts) => {
     const ended = new Map(facts.history.destructions.map((row) => [row.id, row.outcome !== null]));
     const accepted = new Set(facts.history.accepted.map(({ roomId }) => roomId));
@@ -73,69 +72,39 @@ export const invariants = {
   'each request is answered: taken, or refused and asked again': ({ history }) =>
     history.unanswered,
 
-  'each destroyed row holds the statistics of the server to the digit': (facts) =>
-    eachDestruction(facts, (row, { roomId, arrivals }) => {
-      const held = totalsOf(row);
-      if (row.outcome !== 'destroyed') {
-        return held.every((total) => total === null) ? undefined : `${nameOf(row)} has statistics`;
-      }
-      const told = arrivals.find(({ acted, toldTotals }) => acted && toldTotals);
-      if (told === undefined) return `${nameOf(row)} was never told any`;
-      const totals = facts.history.server.rooms[roomId]?.totals;
-      const truth = [
-        totals?.TotalViewers,
-        totals?.TotalGiftsSent,
-        totals?.TotalGiftCoins,
-        totals?.TotalUniqueGiftSenders,
-        totals?.TotalLikesReceived,
-      ];
-      return held.join() === truth.join()
-        ? undefined
-        : `${nameOf(row)} has ${held.join()}, the server said ${truth.join()}`;
-    }),
-
-  'no row carries the statistics of another room': (facts) => {
-    const owners = new Map(
-      Object.entries(facts.history.server.rooms).map(([roomId, { totals }]) => [
-        Object.values(totals).sort().join(),
-        roomId,
-      ]),
-    );
-    return eachDestruction(facts, (row) => {
-      const held = totalsOf(row);
-      const owner = owners.get(held.sort().join());
-      return owner === undefined || owner === row.room_id
-        ? undefined
-        : `${nameOf(row)} has those of ${JSON.stringify(owner)}`;
-    });
-  },
-
   'no room is called gone that the server still has': (facts) =>
     eachDestruction(facts, (row, room) => {
       if (!gone.includes(row.outcome ?? '') || kindOf(room.roomId) === 'ghost') return undefined;
-      return deathOf(room) === undefined ? nameOf(row) : undefined;
+      const { untilMs } = facts.spanOf(row);
+      return room.ends.some(({ atMs }) => atMs <= untilMs) ? undefined : nameOf(row);
     }),
 
   'already_gone is said only of rooms that never existed or had been destroyed before': (facts) =>
     eachDestruction(facts, (row, room) => {
-      if (row.outcome !== 'already_gone' || kindOf(room.roomId) === 'ghost') return undefined;
-      const death = deathOf(room);
+      if (row.outcome !== 'already_gone') return undefined;
+      const death = deathOf(facts, row, room);
       const firstSlotMs = facts.attemptsOf(row.id)[0]?.slotAtMs ?? Number.POSITIVE_INFINITY;
-      if (death !== undefined && death.atMs < firstSlotMs) return undefined;
+      if (death === undefined || death.atMs < firstSlotMs) return undefined;
       return `${nameOf(row)}: its own attempt destroyed it`;
     }),
 
   'where the ledger lacks the statistics of a destroyed room it says that they are lost': (facts) =>
-    [...facts.rooms.values()].flatMap((room) => {
-      const outcomes = room.destructions.map(({ outcome }) => outcome);
-      if (deathOf(room) === undefined) return [];
-      if (outcomes.includes('destroyed') || outcomes.includes('destroyed_statistics_lost'))
-        return [];
-      // It did not end before its deadline; that an attempt may have acted is on record.
-      const [expired] = room.destructions.filter(({ outcome }) => outcome === 'expired');
-      if (expired !== undefined && mayHaveActed(facts, expired)) return [];
-      return [`${JSON.stringify(room.roomId)} is ${outcomes.join()}`];
-    }),
+    [...facts.rooms.values()].flatMap((room) =>
+      room.ends.flatMap(({ atMs, requestId }) => {
+        if (requestId === undefined) return [];
+        const rows = room.destructions.filter((row) => {
+          const { fromMs, untilMs } = facts.spanOf(row);
+          return atMs >= fromMs && atMs <= untilMs;
+        });
+        const outcomes = rows.map(({ outcome }) => outcome);
+        if (outcomes.includes('destroyed') || outcomes.includes('destroyed_statistics_lost'))
+          return [];
+        // It did not end before its deadline; that an attempt may have acted is on record.
+        const expired = rows.find(({ outcome }) => outcome === 'expired');
+        if (expired !== undefined && mayHaveActed(facts, expired)) return [];
+        return [`${JSON.stringify(room.roomId)}, destroyed by ${requestId}, is ${outcomes.join()}`];
+      }),
+    ),
 
   'statistics are called lost only where an attempt may have acted': (facts) =>
     eachDestruction(facts, (row) => {
@@ -146,7 +115,7 @@ export const invariants = {
   'statistics are lost only to a fault that the answer met': (facts) =>
     eachDestruction(facts, (row, room) => {
       if (row.outcome !== 'destroyed_statistics_lost') return undefined;
-      const death = deathOf(room);
+      const death = deathOf(facts, row, room);
       if (death === undefined || !death.toldTotals) return undefined;
       // Under an earlier destruction, which has them, or lost them itself.
       const [firstAttempt] = facts.attemptsOf(row.id);
@@ -202,11 +171,12 @@ export const invariants = {
       return late && `${nameOf(row)} ${Math.round(late.atMs - finishedMs)} ms after its end`;
     }),
 
-  'in any sliding second at most 200 requests arrive': ({ arrivals }) =>
-    arrivals.flatMap((last, index) => {
-      const first = arrivals[index - quota];
-      if (first === undefined || last.atMs - first.earliestMs >= 1000) return [];
-      return [`${quota + 1} within ${(last.atMs - first.earliestMs).toFixed(1)} ms`];
+  'in any sliding second at most 200 requests arrive': ({ arrivals }) => tooClose(arrivals, quota),
+
+  'every command keeps a quota of its own at the door': ({ arrivalsOf }) =>
+    Object.entries(quotas).flatMap(([command, most]) => {
+      const all = arrivalsOf[command as keyof typeof quotas];
+      return tooClose(all, most).map((close) => `${command}: ${close}`);
     }),
 
   'every request at the server is an attempt in the ledger': (facts) =>
@@ -244,10 +214,11 @@ export const invariants = {
       return late && `${nameOf(row)} ${Math.round(late.atMs - row.notAfterMs)} ms after it`;
     }),
 
-  'a room is not gone only where the API refused it or its deadline passed': (facts) =>
-    eachDestruction(facts, (row, { roomId }) => {
+  'a room is not gone only where it was refused, expired or was created again': (facts) =>
+    eachDestruction(facts, (row, room) => {
       if (row.outcome === null || gone.includes(row.outcome)) return undefined;
-      const kind = kindOf(roomId);
+      if (row.outcome === 'recreated' && wasCreatedAgain(row, room)) return undefined;
+      const kind = kindOf(room.roomId);
       if (row.outcome === 'rejected' && kind === 'refused') return undefined;
       if (row.outcome === 'expired' && kind === 'brief') return undefined;
       return nameOf(row);
@@ -256,8 +227,12 @@ export const invariants = {
   'no job is left on the queue, and its failed set is what the ledger calls not gone': (facts) => {
     const { queue, destructions, emptyAtMs } = facts.history;
     const left = Object.entries(queue.counts).filter(([state, n]) => n > 0 && state !== 'failed');
+    const leaves = [...gone, 'recreated'];
+    const replaced = new Set(facts.history.replaced);
     const notGone = new Set(
-      destructions.filter(({ outcome }) => !gone.includes(outcome ?? '')).map(({ id }) => id),
+      destructions
+        .filter(({ id, outcome }) => !leaves.includes(outcome ?? '') && !replaced.has(id))
+        .map(({ id }) => id),
     );
     const failed = new Set(queue.failed.map(({ id }) => id));
     return [

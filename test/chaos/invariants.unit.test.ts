@@ -1,8 +1,8 @@
 /** The checker is checked: in a sound history it finds nothing, and each way of being unsound is found. */
 import { describe, expect, test } from 'vitest';
-import type { ServerRequest } from '../support/counting-server.js';
+import type { RoomEnd, ServerRequest } from '../support/counting-server.js';
 import { gatherFacts } from './facts.js';
-import type { AttemptRow, DestructionRow, History } from './history.js';
+import type { AttemptRow, Created, DestructionRow, History, Told } from './history.js';
 import { invariants, type InvariantName } from './invariants.js';
 
 const totals = {
@@ -13,7 +13,20 @@ const totals = {
   TotalLikesReceived: '5',
 };
 
-/** One room that was destroyed and whose statistics are saved, one that never existed. */
+const inLedger = (viewers: string) => ({
+  ...{ total_viewers: viewers, total_gifts_sent: '2', total_gift_coins: '9007199254740993' },
+  ...{ total_unique_gift_senders: '4', total_likes_received: '5' },
+});
+const none = {
+  ...{ total_viewers: null, total_gifts_sent: null, total_gift_coins: null },
+  ...{ total_unique_gift_senders: null, total_likes_received: null },
+};
+
+/**
+ * One room that was destroyed and whose statistics are saved, one that never existed; one whose
+ * answer was lost and whose end was told of, which was then created again; one of which a snapshot
+ * was taken before its answer was lost.
+ */
 function sound() {
   const told: ServerRequest = {
     atMs: 1_000,
@@ -39,14 +52,12 @@ function sound() {
     error_code: 0,
     request_id: 'Id-1',
     statistics_source: 'response',
-    total_viewers: '1',
-    total_gifts_sent: '2',
-    total_gift_coins: '9007199254740993',
-    total_unique_gift_senders: '4',
-    total_likes_received: '5',
+    ...inLedger('1'),
     requestedAtMs: 500,
     notAfterMs: 90_000,
     finishedAtMs: 1_100,
+    onlyCreatedBeforeMs: null,
+    snapshotAtMs: null,
   };
   const gone: DestructionRow = {
     ...destroyed,
@@ -57,11 +68,7 @@ function sound() {
     statistics_source: 'none',
     error_code: 100004,
     request_id: 'Id-2',
-    total_viewers: null,
-    total_gifts_sent: null,
-    total_gift_coins: null,
-    total_unique_gift_senders: null,
-    total_likes_received: null,
+    ...none,
   };
   const attempt: AttemptRow = {
     destruction_id: 'a',
@@ -77,6 +84,56 @@ function sound() {
     sentAtMs: 999,
     endedAtMs: 1_050,
   };
+  /** A request that destroyed a room and was not answered, and one that found it gone. */
+  const lose = (roomId: string, atMs: number, id: string): ServerRequest[] => {
+    const asked = { roomId, askedFor: roomId };
+    return [
+      { ...asked, atMs, requestId: `${id}-1`, answer: 'cut', acted: true },
+      { ...asked, atMs: atMs + 300, requestId: `${id}-2`, answer: 'usual' },
+    ];
+  };
+  const attemptsAt = (destructionId: string, atMs: number, id: string): AttemptRow[] => [
+    {
+      ...{ ...attempt, destruction_id: destructionId, verdict: 'transient', request_id: null },
+      ...{ http_status: null, error_code: null, may_have_acted: true },
+      ...{ slotAtMs: atMs - 1, sentAtMs: atMs - 1, endedAtMs: atMs + 50 },
+    },
+    {
+      ...{ ...attempt, destruction_id: destructionId, attempt: 2, verdict: 'gone' },
+      ...{ request_id: `${id}-2`, error_code: 100004 },
+      ...{ slotAtMs: atMs + 299, sentAtMs: atMs + 299, endedAtMs: atMs + 350 },
+    },
+  ];
+  const endOf = (roomId: string, atMs: number, requestId: string, viewers: string): RoomEnd => {
+    return { roomId, atMs, requestId, createTime: 0, totals: { ...totals, TotalViewers: viewers } };
+  };
+  const toldOf: DestructionRow = {
+    ...{ ...destroyed, id: 'e', room_id: 'again-3', batch_id: null, ...inLedger('3') },
+    ...{ outcome: 'destroyed_statistics_lost', statistics_source: 'webhook' },
+    ...{ error_code: 100004, request_id: 'three-2', finishedAtMs: 2_400 },
+    ...{ onlyCreatedBeforeMs: 1_500, requestedAtMs: 1_500 },
+  };
+  const recreated: DestructionRow = {
+    ...{ ...toldOf, id: 'f', ...none, outcome: 'recreated', statistics_source: null },
+    ...{ error_code: null, request_id: null, requestedAtMs: 9_500, finishedAtMs: 9_600 },
+  };
+  const read: DestructionRow = {
+    ...{ ...toldOf, id: 'g', room_id: 'room 4', ...inLedger('4'), statistics_source: 'snapshot' },
+    ...{ request_id: 'four-2', finishedAtMs: 3_400, snapshotAtMs: 2_900 },
+    onlyCreatedBeforeMs: null,
+  };
+  const ends = [
+    endOf('room 1', 1_000, 'Id-1', '1'),
+    endOf('again-3', 2_000, 'three-1', '3'),
+    endOf('room 4', 3_000, 'four-1', '4'),
+  ];
+  const told3: Told = { end: ends[1] as RoomEnd, atMs: 2_100, withTotals: true };
+  const events = [told3];
+  const created: Created[] = [{ roomId: 'again-3', atMs: 9_000 }];
+  const stats: ServerRequest = {
+    ...{ atMs: 2_901, requestId: 'stats-1', roomId: 'room 4', askedFor: 'room 4' },
+    ...{ answer: 'usual', toldTotals: true },
+  };
   const unasked = { requests: [], worstWindow: 0 };
   const history: History = {
     seed: 1,
@@ -85,25 +142,44 @@ function sound() {
     done: [],
     accepted: [
       { roomId: 'room 1', destructionId: 'a', atMs: 510 },
+      { roomId: 'again-3', destructionId: 'e', atMs: 1_510 },
+      { roomId: 'again-3', destructionId: 'f', atMs: 9_510 },
+      { roomId: 'room 4', destructionId: 'g', atMs: 1_510 },
       { roomId: 'ghost:2', destructionId: undefined, atMs: 510 },
     ],
     unanswered: [],
     batchesAccepted: ['batch 1'],
     server: {
-      requests: [told, ghost],
+      requests: [
+        ...[told, ghost],
+        ...lose('again-3', 2_000, 'three'),
+        ...lose('room 4', 3_000, 'four'),
+      ],
       rooms: { 'room 1': { requests: 1, destroyed: true, totals } },
       worstWindow: 2,
       problems: [],
       signatures: ['signature'],
       differentRandoms: 2,
       connections: 1,
-      commands: { get_room_info: unasked, get_room_stats: unasked, get_room_list: unasked },
+      commands: {
+        ...{ get_room_info: { ...unasked }, get_room_list: { ...unasked } },
+        get_room_stats: { requests: [stats], worstWindow: 1 },
+      },
       startedAtMs: 0,
       stalls: [],
     },
     apiProxy: { connections: 1, garbled: 0, stalls: [] },
-    destructions: [destroyed, gone],
-    attempts: [attempt, { ...attempt, destruction_id: 'c', verdict: 'gone', request_id: 'Id-2' }],
+    ends,
+    told: events,
+    created,
+    snapshots: ['g'],
+    replaced: [],
+    destructions: [destroyed, gone, toldOf, recreated, read],
+    attempts: [
+      ...[attempt, { ...attempt, destruction_id: 'c', verdict: 'gone', request_id: 'Id-2' }],
+      ...attemptsAt('e', 2_000, 'three'),
+      ...attemptsAt('g', 3_000, 'four'),
+    ],
     batches: [
       {
         id: 'b',
@@ -113,6 +189,11 @@ function sound() {
         finished: true,
         counters: { destroyed: 1 },
         rows: { destroyed: 1 },
+        members: ['a'],
+        sums: {
+          totals: ['1', '2', '9007199254740993', '4', '5'],
+          from: { response: 1, webhook: 0, snapshot: 0, lost: 0 },
+        },
       },
     ],
     queue: { counts: { wait: 0, failed: 0 }, failed: [] },
@@ -130,7 +211,9 @@ function sound() {
     secrets: ['signature'],
     requestTimeoutMs: 2_000,
   };
-  return { history, told, ghost, destroyed, gone, attempt, process: history.processes[0] };
+  const [process] = history.processes;
+  const rescued = { toldOf, recreated, read, told3, ends, events, created, stats };
+  return { history, told, ghost, destroyed, gone, attempt, process, ...rescued };
 }
 
 type Sound = ReturnType<typeof sound>;
@@ -146,30 +229,81 @@ const unsound: Record<InvariantName, ((sound: Sound) => void)[]> = {
   'each request is answered: taken, or refused and asked again': [
     ({ history }) => history.unanswered.push('enqueue of batch 1'),
   ],
-  'each destroyed row holds the statistics of the server to the digit': [
+  'each destruction holds the statistics of the room that it ended, to the digit': [
     ({ destroyed }) => (destroyed.total_gift_coins = '9007199254740992'),
-    ({ told }) => (told.toldTotals = false),
+    ({ destroyed }) => Object.assign(destroyed, none),
     ({ gone }) => (gone.total_viewers = '0'),
+    ({ recreated }) => Object.assign(recreated, inLedger('3')),
+    // Those of the room that was created after it.
+    ({ toldOf, ends }) => {
+      ends.push({ ...(ends[1] as RoomEnd), atMs: 9_700, totals: { ...totals, TotalViewers: '9' } });
+      Object.assign(toldOf, inLedger('9'));
+    },
   ],
-  'no row carries the statistics of another room': [
-    ({ history, gone }) => {
-      history.server.rooms['room 3'] = {
-        ...{ requests: 1, destroyed: true },
-        totals: { ...totals, TotalViewers: '8' },
-      };
-      Object.assign(gone, {
-        ...{ total_viewers: '8', total_gifts_sent: '2', total_gift_coins: '9007199254740993' },
-        ...{ total_unique_gift_senders: '4', total_likes_received: '5' },
+  'statistics are said to be from where they came': [
+    ({ told }) => (told.toldTotals = false),
+    ({ destroyed }) => (destroyed.statistics_source = 'webhook'),
+    ({ events }) => events.pop(),
+    ({ told3 }) => (told3.withTotals = false),
+    ({ stats }) => (stats.toldTotals = false),
+    ({ stats }) => (stats.atMs = 6_000),
+    ({ gone }) => (gone.statistics_source = 'lost'),
+    ({ recreated }) => (recreated.statistics_source = 'none'),
+  ],
+  'no life of a room counts twice': [
+    ({ recreated }) => Object.assign(recreated, { outcome: 'already_gone', ...inLedger('3') }),
+  ],
+  'no statistics are lost where an event told them, or a snapshot is kept': [
+    ({ toldOf }) => Object.assign(toldOf, { statistics_source: 'lost', ...none }),
+    ({ read }) => Object.assign(read, { statistics_source: 'lost', ...none }),
+    ({ toldOf, recreated }) => {
+      Object.assign(toldOf, { outcome: 'failed', statistics_source: null, ...none });
+      Object.assign(recreated, { outcome: 'already_gone', statistics_source: 'none' });
+    },
+  ],
+  'the sums of a batch are those of its rooms, and say where they are from': [
+    ({ history }) => history.batches[0]?.members.push('e'),
+    ({ history }) => history.batches[0]?.sums.totals.reverse(),
+    ({ history }) => Object.assign(history.batches[0]?.sums.from ?? {}, { response: 0, lost: 1 }),
+  ],
+  'nothing is sent for a room that was created after the time that was asked for': [
+    ({ history, told, attempt }) => {
+      const asked = { roomId: 'again-3', askedFor: 'again-3', requestId: 'late' };
+      history.server.requests.push({ ...told, ...asked, atMs: 9_550 });
+      history.attempts.push({
+        ...{ ...attempt, destruction_id: 'f', request_id: 'late' },
+        ...{ slotAtMs: 9_549, sentAtMs: 9_549, endedAtMs: 9_590 },
       });
     },
   ],
-  'no room is called gone that the server still has': [({ told }) => (told.acted = false)],
+  'a room that was created again lives, unless somebody asked for that one': [
+    ({ ends }) => ends.push({ ...(ends[1] as RoomEnd), atMs: 9_550 }),
+  ],
+  'every command keeps a quota of its own at the door': [
+    ({ history, stats }) => {
+      history.server.commands.get_room_stats.requests = Array.from({ length: 101 }, (_, index) => ({
+        ...stats,
+        atMs: 2_901 + index * 9.9,
+      }));
+    },
+    ({ history, stats }) => {
+      history.server.commands.get_room_info.requests = Array.from({ length: 201 }, (_, index) => ({
+        ...stats,
+        atMs: 2_901 + index * 4.99,
+      }));
+    },
+  ],
+  'no row carries the statistics of another room': [
+    ({ gone }) => Object.assign(gone, inLedger('3')),
+  ],
+  'no room is called gone that the server still has': [({ ends }) => ends.shift()],
   'already_gone is said only of rooms that never existed or had been destroyed before': [
     ({ destroyed }) => (destroyed.outcome = 'already_gone'),
   ],
   'where the ledger lacks the statistics of a destroyed room it says that they are lost': [
     ({ destroyed }) => (destroyed.outcome = 'already_gone'),
     ({ destroyed }) => (destroyed.outcome = 'expired'),
+    ({ toldOf }) => (toldOf.outcome = 'recreated'),
   ],
   'statistics are called lost only where an attempt may have acted': [
     ({ destroyed }) =>
@@ -202,7 +336,9 @@ const unsound: Record<InvariantName, ((sound: Sound) => void)[]> = {
     ({ history, attempt }) => history.attempts.push({ ...attempt, attempt: 2, http_status: null }),
   ],
   'nothing is sent after its deadline': [({ destroyed }) => (destroyed.notAfterMs = 850)],
-  'a room is not gone only where the API refused it or its deadline passed': [
+  'a room is not gone only where it was refused, expired or was created again': [
+    ({ created }) => created.pop(),
+    ({ recreated }) => (recreated.onlyCreatedBeforeMs = 9_400),
     ({ destroyed }) => (destroyed.outcome = 'failed'),
     ({ destroyed }) => (destroyed.outcome = 'expired'),
     ({ destroyed }) => (destroyed.outcome = 'rejected'),
@@ -212,6 +348,11 @@ const unsound: Record<InvariantName, ((sound: Sound) => void)[]> = {
     ({ history }) => (history.queue.counts = { delayed: 1 }),
     ({ history }) => history.queue.failed.push({ id: 'a', reason: 'stalled', atMs: 1 }),
     ({ destroyed }) => (destroyed.outcome = 'rejected'),
+    ({ history, destroyed }) => {
+      destroyed.outcome = 'rejected';
+      history.queue.failed.push({ id: 'a', reason: 'rejected', atMs: 1 });
+      history.replaced.push('a');
+    },
   ],
   'the counters of a batch are its rows, and it is finished': [
     ({ history }) => history.batchesAccepted.push('batch 2'),

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** Chance from a seed: the same numbers in the same order, wherever it runs. */
 export interface Random {
   /** 0 ≤ value < 1. */
@@ -29,4 +31,9 @@ export function createRandom(seed: number): Random {
       return list.map(() => rest.splice(whole(0, rest.length - 1), 1)).flat();
     },
   };
+}
+
+/** 0 ≤ value < 1, by the seed and what it is about, whenever it is asked for. */
+export function chanceOf(seed: number, what: string): number {
+  return createHash('sha256').update(`${seed} ${what}`).digest().readUInt32BE(0) / 2 ** 32;
 }

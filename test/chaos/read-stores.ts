@@ -1,7 +1,9 @@
-/** Reads queue and ledger after a run, past the proxies, with code of its own. */
+/** Reads queue and ledger after a run, past the proxies, with code of its own but for the sums of batches. */
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Client } from 'pg';
+import { openDatabase, type Database } from '../../src/ledger/database.js';
+import { tallyBatch } from '../../src/ledger/report.js';
 import { withPostgres } from '../support/postgres.js';
 import { withRedis } from '../support/redis.js';
 import type { AttemptRow, BatchRow, DestructionRow, History } from './history.js';
@@ -58,7 +60,8 @@ const ms = (column: string, as: string) =>
 
 const destructionsSql = `
 select d.*, ${ms('requested_at', 'requestedAtMs')}, ${ms('not_after', 'notAfterMs')},
-       ${ms('finished_at', 'finishedAtMs')}
+       ${ms('finished_at', 'finishedAtMs')}, ${ms('only_created_before', 'onlyCreatedBeforeMs')},
+       ${ms('snapshot_at', 'snapshotAtMs')}
   from room_reaper.destructions d order by requested_at, id`;
 
 const attemptsSql = `
@@ -69,6 +72,7 @@ const outcomes = [
   'destroyed',
   'destroyed_statistics_lost',
   'already_gone',
+  'recreated',
   'rejected',
   'failed',
   'expired',
@@ -85,27 +89,53 @@ select b.id, b.name, b.total, b.finished_at is not null as finished,
          )
          .join(', ')},
        (select count(*)::int from room_reaper.batch_joins j join room_reaper.destructions d on d.id = j.destruction_id
-         where j.batch_id = b.id and d.outcome is not null) as joined
+         where j.batch_id = b.id and d.outcome is not null) as joined,
+       -- Of a room that is there twice, once lost from the queue, its own counts.
+       array(select distinct on (d.room_id) d.id from room_reaper.destructions d
+              where d.batch_id = b.id
+                 or d.id in (select j.destruction_id from room_reaper.batch_joins j where j.batch_id = b.id)
+              order by d.room_id, d.outcome is null, d.batch_id is distinct from b.id) as members
   from room_reaper.batches b order by b.created_at`;
 
-async function readBatches(client: Client): Promise<BatchRow[]> {
+async function readBatches(client: Client, database: Database): Promise<BatchRow[]> {
   const { rows } = await client.query<Record<string, unknown>>(batchesSql);
-  return rows.map((row) => {
+  const batches: BatchRow[] = [];
+  for (const row of rows) {
     const pick = (what: string) =>
       Object.fromEntries(outcomes.map((word) => [word, Number(row[`${what} ${word}`])]));
-    const { id, name, total, finished, joined } = row as unknown as BatchRow;
-    return { id, name, total, finished, joined, counters: pick('counter'), rows: pick('rows') };
-  });
+    const { id, name, total, finished, joined, members } = row as unknown as BatchRow;
+    const { statistics, statisticsFrom } = await tallyBatch(database, id);
+    batches.push({
+      ...{ id, name, total, finished, joined, members },
+      ...{ counters: pick('counter'), rows: pick('rows') },
+      sums: { totals: Object.values(statistics).map(String), from: { ...statisticsFrom } },
+    });
+  }
+  return batches;
 }
 
-export function readLedger(
+async function ids(client: Client, sql: string): Promise<string[]> {
+  return (await client.query<{ id: string }>(sql)).rows.map(({ id }) => id);
+}
+
+export async function readLedger(
   url: string,
-): Promise<Pick<History, 'destructions' | 'attempts' | 'batches'>> {
-  return withPostgres(url, async (client) => ({
-    destructions: (await client.query<DestructionRow>(destructionsSql)).rows,
-    attempts: (await client.query<AttemptRow>(attemptsSql)).rows,
-    batches: await readBatches(client),
-  }));
+): Promise<Pick<History, 'destructions' | 'attempts' | 'batches' | 'snapshots' | 'replaced'>> {
+  const database = await openDatabase({
+    connection: { connectionString: url },
+    shownAs: 'the test database',
+  });
+  try {
+    return await withPostgres(url, async (client) => ({
+      destructions: (await client.query<DestructionRow>(destructionsSql)).rows,
+      attempts: (await client.query<AttemptRow>(attemptsSql)).rows,
+      snapshots: await ids(client, 'select destruction_id as id from room_reaper.snapshots'),
+      replaced: await ids(client, 'select replaced_id as id from room_reaper.replays'),
+      batches: await readBatches(client, database),
+    }));
+  } finally {
+    await database.close();
+  }
 }
 
 /** Every row of every table of ours, as text. */

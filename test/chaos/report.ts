@@ -26,6 +26,7 @@ export function writeReport(facts: Facts, command: string): string {
     `  duration   ${seconds(faults.untilMs - faults.fromMs)} of faults; empty ${emptyAtMs === undefined ? 'never' : `${seconds(emptyAtMs - faults.untilMs)} later`}`,
     `  asked for  ${history.accepted.length} times, ${facts.rooms.size} rooms, ${history.batches.length} batches`,
     `  ended      ${counts(history.destructions.map(({ outcome }) => outcome ?? 'open'))}`,
+    `  statistics ${counts(history.destructions.map(({ statistics_source: source }) => source ?? 'no end'))}; ${history.told.length} callbacks of ${history.ends.length} ends, ${history.snapshots.length} snapshots, ${history.created.length} rooms created again`,
     `  requests   ${arrivals.length} over ${seconds(last - first)}; ${((during / busySeconds / quota) * 100).toFixed(0)} % of the quota used during the faults`,
     `  window     ${server.worstWindow} in the worst second as measured; the server did not run ${stalled(server.stalls)}, the proxy before it ${stalled(apiProxy.stalls)}`,
     `  workers    ${history.processes.length} processes in ${new Set(history.processes.map(({ place }) => place)).size} places`,

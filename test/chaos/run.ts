@@ -5,11 +5,12 @@ import { type CountingServer, startCountingServer } from '../support/counting-se
 import { type Proxy, startProxy } from '../support/proxy.js';
 import { startPostgresServer, startRedisServer } from '../support/servers.js';
 import { epochNow } from '../support/stalls.js';
-import { carryOut, usualFaults } from './agent.js';
+import { carryOut, noFaults, usualFaults } from './agent.js';
 import { startFleet } from './fleet.js';
 import type { History } from './history.js';
-import { newProducerRun, produce } from './producer.js';
+import { askForNewRooms, newProducerRun, produce, replayRest } from './producer.js';
 import { countPending, dumpLedger, dumpRedis, readLedger, readQueue } from './read-stores.js';
+import { startOutside } from './outside.js';
 import { makeWaves, prefixes } from './rooms.js';
 import { makeSchedule } from './schedule.js';
 
@@ -85,18 +86,30 @@ export async function runChaos(options: RunOptions): Promise<History> {
     const produced = newProducerRun();
     const waves = makeWaves(seed, options.rooms, options.faultsMs);
     const producing = produce({ waves, sdkAppId, env }, produced);
+    const newRooms = own(askForNewRooms({ sdkAppId, env }, produced), (asker) => asker.close());
+    const outside = own(
+      await startOutside({
+        ...{ seed, sdkAppId, api, databaseUrl: postgres.url, accepted: produced.accepted },
+        onWanted: (roomId) => newRooms.ask(roomId),
+      }),
+      (started) => started.close(),
+    );
     // Awaited after the faults: a failure before that must not go unhandled.
     producing.catch(() => undefined);
     const done = await carryOut(makeSchedule(seed, options.faultsMs, options.workers), stage, seed);
     const untilMs = epochNow();
-    await api.setFaults(undefined);
+    await noFaults(stage);
+    outside.calm();
     say(`faults are over after ${Math.round((untilMs - fromMs) / 1000)} s; waiting for the queue`);
 
     // One that is never answered is a finding, not a reason to wait for ever.
     await Promise.race([producing, sleep(options.drainMs, undefined, { ref: false })]);
     await fleet.working();
+    await untilEmpty(redis.url, sdkAppId, options.drainMs);
+    await replayRest('what was left', env, produced);
     const emptyAtMs = await untilEmpty(redis.url, sdkAppId, options.drainMs);
     await fleet.close();
+    await outside.finish();
     const server = await api.report();
     const [queue, ledger] = [await readQueue(redis.url, sdkAppId), await readLedger(postgres.url)];
     return {
@@ -108,6 +121,7 @@ export async function runChaos(options: RunOptions): Promise<History> {
       unanswered: produced.unanswered,
       batchesAccepted: produced.batchesAccepted,
       server,
+      ...{ ends: outside.ends, told: outside.told, created: outside.created },
       apiProxy: await proxies.api.report(),
       ...ledger,
       queue,

@@ -6,6 +6,7 @@ import type {
   Command,
   CountingServerOptions,
   ReadCommand,
+  RoomEnd,
   ScriptedAnswer,
   ServerReport,
   ServerRequest,
@@ -27,6 +28,7 @@ export interface Instance {
   invalidateSignatures: () => void;
   recreate: (roomId: string, atMs: number) => void;
   end: (roomId: string) => void;
+  ends: (from: number) => RoomEnd[];
   close: () => void;
 }
 
@@ -78,7 +80,7 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
     const existed = rooms.canBeDestroyed(roomId) && scripted.kind !== 'unknown';
     const totals = rooms.totalsOf(roomId);
     if ((isUsual(scripted) || ('acts' in scripted && scripted.acts)) && existed) {
-      rooms.destroy(roomId);
+      rooms.destroy(roomId, entry.requestId);
       entry.acted = true;
     }
     if (!existed) return 100004;
@@ -169,6 +171,7 @@ export async function openInstance(options: CountingServerOptions): Promise<Inst
     invalidateSignatures: () => rules.invalidateSignatures(),
     recreate: (roomId, atMs) => rooms.recreate(roomId, atMs),
     end: (roomId) => rooms.end(roomId),
+    ends: (from) => rooms.ends.slice(from),
     close() {
       open -= 1;
       if (open === 0) watch.stop();

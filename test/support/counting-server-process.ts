@@ -27,6 +27,9 @@ async function obey(message: ToServer): Promise<void> {
     case 'report':
       tell({ type: 'report', id, report: instance.report() });
       return;
+    case 'ends':
+      tell({ type: 'ends', id, ends: instance.ends(message.from) });
+      return;
     case 'reach':
       instance.whenReached(message.command, message.count, done);
       return;

@@ -1,6 +1,6 @@
 /** The truth about the rooms of a counting server. */
 import { createHash } from 'node:crypto';
-import type { CountingServerOptions, RoomFacts, TotalName } from './counting-server.js';
+import type { CountingServerOptions, RoomEnd, RoomFacts, TotalName } from './counting-server.js';
 
 const totalNames = [
   'TotalViewers',
@@ -31,6 +31,7 @@ export type Rooms = ReturnType<typeof createRooms>;
 export function createRooms({ rooms: listed = {}, permanent = [] }: CountingServerOptions) {
   /** What is not as it was at the start, and what get_room_list tells. */
   const known = new Map<string, Room>();
+  const ends: RoomEnd[] = [];
   for (const [roomId, facts] of Object.entries(listed)) enter(roomId, facts);
 
   // Only what is listed, or was created while it ran, is told by get_room_list.
@@ -70,17 +71,33 @@ export function createRooms({ rooms: listed = {}, permanent = [] }: CountingServ
     };
   }
 
+  function endNow(roomId: string, requestId?: string): Room {
+    const room = enter(roomId);
+    const atMs = performance.timeOrigin + performance.now();
+    const { createTime } = room.facts;
+    ends.push({
+      roomId,
+      atMs,
+      createTime,
+      totals: totalsOf(roomId),
+      ...(requestId && { requestId }),
+    });
+    room.live = false;
+    return room;
+  }
+
   return {
+    /** In the order of their times. */
+    ends,
     /** A room that is refused for good, or never existed, is never destroyed. */
     canBeDestroyed: (roomId: string) => permanentAnswer(roomId) === undefined && isLive(roomId),
-    destroy(roomId: string): void {
-      const room = enter(roomId);
-      room.live = false;
+    destroy(roomId: string, requestId: string): void {
+      const room = endNow(roomId, requestId);
       room.destroyed.push(room.life);
     },
     /** Not by a request. */
     end(roomId: string): void {
-      enter(roomId).live = false;
+      if (isLive(roomId)) endNow(roomId);
     },
     /** A new room by the same id, with totals of its own. */
     recreate(roomId: string, atMs: number): void {

@@ -95,6 +95,19 @@ export interface ServerRequest {
   toldTotals?: boolean;
 }
 
+/** A room is gone. */
+export interface RoomEnd {
+  roomId: string;
+  /** Milliseconds since the epoch. */
+  atMs: number;
+  /** Of the request that destroyed it; absent: no request did. */
+  requestId?: string;
+  /** When it was created, in seconds since the epoch. */
+  createTime: number;
+  /** As decimal text. */
+  totals: Record<TotalName, string>;
+}
+
 /** What arrived of one command. */
 export interface CommandReport {
   /** In the order of their arrival. */
@@ -140,6 +153,7 @@ type Question =
   | { type: 'faults'; command: Command; faults: FaultShares | undefined }
   | { type: 'recreate'; roomId: string; atMs: number }
   | { type: 'end'; roomId: string }
+  | { type: 'ends'; from: number }
   | { type: 'invalidate' }
   | { type: 'close' };
 
@@ -147,6 +161,7 @@ export type ToServer = Question & { id: number; server: number };
 export type FromServer =
   | { type: 'listening'; id: number; port: number }
   | { type: 'report'; id: number; report: ServerReport }
+  | { type: 'ends'; id: number; ends: RoomEnd[] }
   | { type: 'done'; id: number };
 
 /** Where a command can be said, it is destroy_room unless it is. */
@@ -160,6 +175,8 @@ export interface CountingServer {
   recreate(roomId: string, atMs?: number): Promise<void>;
   /** The room is gone, and no request did it: as if the system had ended it. */
   end(roomId: string): Promise<void>;
+  /** The rooms that are gone, in the order of their times, but for so many of the first. */
+  ends(from: number): Promise<RoomEnd[]>;
   /** Every signature that arrived so far is stale from now on (70052). */
   invalidateSignatures(): Promise<void>;
   report(): Promise<ServerReport>;
@@ -192,6 +209,11 @@ export async function startCountingServer(options: CountingServerOptions): Promi
     },
     async end(roomId) {
       await ask({ type: 'end', roomId });
+    },
+    async ends(from) {
+      const answer = await ask({ type: 'ends', from });
+      if (answer.type !== 'ends') throw new Error('the counting server told no ends');
+      return answer.ends;
     },
     async invalidateSignatures() {
       await ask({ type: 'invalidate' });
