@@ -11,6 +11,7 @@ import {
   notAfterOf,
   readDestruction,
   toJobData,
+  withOnlyCreatedBefore,
 } from '../queue/job.js';
 import { ReaperError } from '../errors.js';
 import type { ManyJobs } from '../queue/many-jobs.js';
@@ -288,13 +289,13 @@ export async function bringForward(
 
 /** Who asks for the room whenever it was created gets it, and so does who wants a snapshot. */
 function withPrecautionsOfBoth(standing: JobData, wanted: Precautions): JobData {
-  const { g: before, ...data } = standing;
   const { onlyCreatedBeforeMs, snapshot } = wanted;
+  const ofBoth =
+    standing.g === undefined || onlyCreatedBeforeMs === undefined
+      ? undefined
+      : Math.max(standing.g, onlyCreatedBeforeMs);
   return {
-    ...data,
-    ...(before === undefined || onlyCreatedBeforeMs === undefined
-      ? {}
-      : { g: Math.max(before, onlyCreatedBeforeMs) }),
+    ...withOnlyCreatedBefore(standing, ofBoth),
     ...(snapshot === true ? { s: 1 } : {}),
   };
 }

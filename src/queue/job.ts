@@ -36,6 +36,8 @@ const shortId = z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/);
 /** No time of ours is later: the end of the years that every calendar, database and column writes with four digits. */
 export const latestMs = Date.UTC(9999, 11, 31);
 
+const roomId = z.string().refine(isRoomId);
+
 const time = z.int().min(0).max(latestMs);
 
 /** When something was asked for. BullMQ reads a timestamp that lost digits on the way as a small number. */
@@ -46,7 +48,12 @@ const asked = z
 
 export const jobData = z.object({
   /** RoomId. */
-  r: z.string().refine(isRoomId),
+  r: roomId.optional(),
+  /**
+   * RoomId, instead of `r`, where there is `g`: a worker of an earlier version, which would destroy
+   * whatever room has the id by now, cannot read the job.
+   */
+  o: roomId.optional(),
   /** Nothing is sent later than so many milliseconds after it was asked for. */
   l: time.optional(),
   /** Not after, where that was changed: then it counts, not `l`. Milliseconds since the epoch. */
@@ -74,16 +81,21 @@ export type DestroyWorker = Worker<JobData, void>;
 
 /** Its time of request is not in it: that is the timestamp of the job. */
 export function toJobData(destruction: Omit<Destruction, 'id'>): JobData {
-  return {
+  const data = {
     r: destruction.roomId,
     l: Math.max(0, destruction.notAfterMs - destruction.requestedAtMs),
     ...(destruction.batchId === undefined ? {} : { b: shorten(destruction.batchId) }),
-    ...(destruction.onlyCreatedBeforeMs === undefined
-      ? {}
-      : { g: destruction.onlyCreatedBeforeMs }),
-    ...(destruction.snapshot === true ? { s: 1 } : {}),
+    ...(destruction.snapshot === true ? { s: 1 as const } : {}),
     ...(destruction.unsavedResult === undefined ? {} : { u: destruction.unsavedResult }),
   };
+  return withOnlyCreatedBefore(data, destruction.onlyCreatedBeforeMs);
+}
+
+/** The job of the same room, of which only one that was created by then is meant, or any. */
+export function withOnlyCreatedBefore(data: JobData, atMs: number | undefined): JobData {
+  const { g, o, r = o, ...rest } = data;
+  if (g === atMs) return data;
+  return atMs === undefined ? { ...rest, r } : { ...rest, o: r, g: atMs };
 }
 
 /**
@@ -100,12 +112,14 @@ export function readDestruction(
   const parsedId = id.safeParse(jobId);
   const parsed = jobData.safeParse(data);
   if (!parsedId.success || !parsed.success) return undefined;
+  const roomId = parsed.data.r ?? parsed.data.o;
+  if (roomId === undefined) return undefined;
   const requestedAtMs = asked.safeParse(parsed.data.t ?? timestamp);
   const notAfterMs = time.safeParse(notAfterOf(parsed.data, timestamp));
   if (!requestedAtMs.success || !notAfterMs.success) return undefined;
   return {
     id: parsedId.data,
-    roomId: parsed.data.r,
+    roomId,
     batchId: parsed.data.b === undefined ? undefined : lengthen(parsed.data.b),
     requestedAtMs: requestedAtMs.data,
     notAfterMs: notAfterMs.data,

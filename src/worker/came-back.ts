@@ -18,7 +18,7 @@ import { gather } from '../ledger/gather.js';
 import { noteInFailedSet, reopenDestruction } from '../ledger/reopen.js';
 import type { Destruction } from '../destruction.js';
 import { doublingPauseMs, type Patience, patiently } from '../passing.js';
-import type { DestroyJob, DestroyQueue } from '../queue/job.js';
+import { type DestroyJob, type DestroyQueue, withOnlyCreatedBefore } from '../queue/job.js';
 
 /** Most jobs in one statement. */
 const maximumGroup = 200;
@@ -72,7 +72,9 @@ export function createCameBack(options: {
       const onlyCreatedBeforeMs = await reopenDestruction(database, destruction.id);
       if (onlyCreatedBeforeMs === undefined) return undefined;
       // For later runs; where the queue is away, they are as they were asked for.
-      await job.updateData({ ...job.data, g: onlyCreatedBeforeMs }).catch(() => undefined);
+      await job
+        .updateData(withOnlyCreatedBefore(job.data, onlyCreatedBeforeMs))
+        .catch(() => undefined);
       return { ...destruction, onlyCreatedBeforeMs };
     },
     isInFailedSet(destructionId) {

@@ -46,7 +46,7 @@ async function workAt(url: string) {
   const done: string[] = [];
   const worker = await opened.createWorker(
     (job) => {
-      done.push(job.data.r);
+      done.push(String(job.data.r));
       return Promise.resolve();
     },
     { autorun: false, removeOnComplete: { count: 0 } },

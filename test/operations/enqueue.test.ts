@@ -64,7 +64,7 @@ test('its jobs have its precautions, also where it goes on and nobody says them 
   await enqueueRooms(service, await requestFor(['a'], { precautions }), quietly());
   const { queue } = await service.queue();
   const dataOf = async () => (await queue.getPrioritized()).map(({ data }) => data);
-  const wished = { r: 'a', g: precautions.onlyCreatedBeforeMs, s: 1 };
+  const wished = { o: 'a', g: precautions.onlyCreatedBeforeMs, s: 1 };
   expect(await dataOf()).toMatchObject([wished]);
 
   await queue.drain();

@@ -132,7 +132,7 @@ describe('destroying one room', () => {
     const wish = { onlyCreatedBefore, snapshot: true };
     const data = { g: onlyCreatedBefore.getTime(), s: 1 };
     const { destructionId } = await producer.destroy('a', wish);
-    expect((await jobOf(destructionId)).data).toEqual({ r: 'a', l: 24 * hour, ...data });
+    expect((await jobOf(destructionId)).data).toEqual({ o: 'a', l: 24 * hour, ...data });
     await producer.destroyMany(['b', 'c'], wish);
     const jobs = await opened.queue.getPrioritized();
     expect(jobs.map((job) => job.data)).toMatchObject([data, data, data]);

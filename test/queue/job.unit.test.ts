@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { latestMs, lanes, queueName, readDestruction, toJobData } from '../../src/queue/job.js';
+import {
+  latestMs,
+  lanes,
+  queueName,
+  readDestruction,
+  toJobData,
+  withOnlyCreatedBefore,
+} from '../../src/queue/job.js';
 
 const id = '019ab3f2-9c00-7000-8000-0123456789ab';
 const batchId = '019ab3f2-9c00-7fff-bfff-ffffffffffff';
 const day = 86_400_000;
 /** When it was asked for, which is the job's own timestamp. */
 const asked = 1_800_000_000_000;
+const plain = { roomId: 'room-1', batchId, requestedAtMs: asked, notAfterMs: asked + day };
 const data = { r: 'room-1', l: day, b: 'AZqz8pwAf_-__________w' };
 /** As versions before 0.2 wrote it. */
 const earlier = { r: 'room-1', t: asked, n: asked + day, b: batchId };
@@ -32,11 +40,20 @@ test('a job holds what it is given, under short names', () => {
 });
 
 test('what was not asked for takes no byte of a job', () => {
-  const plain = { roomId: 'room-1', batchId, requestedAtMs: asked, notAfterMs: asked + day };
   expect(toJobData({ ...plain, snapshot: false })).toEqual(data);
   const wished = { ...plain, onlyCreatedBeforeMs: asked - 5, snapshot: true };
-  expect(toJobData(wished)).toEqual({ ...data, g: asked - 5, s: 1 });
-  expect(readDestruction(id, { ...data, g: asked - 5, s: 1 }, asked)).toEqual({ id, ...wished });
+  const { r, ...rest } = data;
+  const written = { ...rest, o: r, g: asked - 5, s: 1 };
+  expect(toJobData(wished)).toEqual(written);
+  expect(readDestruction(id, written, asked)).toEqual({ id, ...wished });
+});
+
+test('no earlier version can read a job of a room that must not have been created later', () => {
+  const job = toJobData({ ...plain, batchId: undefined });
+  const guarded = withOnlyCreatedBefore(job, asked - 5);
+  expect(guarded).toEqual({ l: day, o: 'room-1', g: asked - 5 });
+  expect(withOnlyCreatedBefore(guarded, asked)).toEqual({ ...guarded, g: asked });
+  expect(withOnlyCreatedBefore(guarded, undefined)).toEqual(job);
 });
 
 test('a job of an earlier version is read as it was meant, whatever its timestamp', () => {
@@ -84,6 +101,7 @@ describe('a job of another program is not one of ours', () => {
     ['an empty object', {}],
     ['no room', { ...data, r: undefined }],
     ['an empty room', { ...data, r: '' }],
+    ['an empty room of before a time', { ...data, r: undefined, o: '', g: asked }],
     ['a room of 49 bytes', { ...data, r: 'x'.repeat(49) }],
     ['a room with a line break at its end', { ...data, r: 'room-1\n' }],
     ['a room with a control character', { ...data, r: 'room\u0000' }],

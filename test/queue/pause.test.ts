@@ -44,7 +44,7 @@ describe.each(places)('a pause on %s', (_name, open) => {
     const taken: string[] = [];
     const worker = await opened.createWorker(
       (job) => {
-        taken.push(job.data.r);
+        taken.push(String(job.data.r));
         return Promise.resolve();
       },
       { autorun: true, drainDelay: 1 },
