@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ReaperError } from '../errors.js';
 import { pruneAnswers } from '../ledger/answers.js';
 import { cancelledBy } from '../ledger/batches.js';
+import { readLines } from '../ledger/line.js';
 import {
   claimList,
   claimSeconds,
@@ -182,16 +183,46 @@ interface Part {
 const lastPart = 2 ** 31 - 1;
 
 async function* partsOf(
-  { database }: Service,
+  service: Service,
   partsId: string,
   { after, upTo }: { after: number; upTo: number },
 ): AsyncGenerator<Part> {
+  const restAfter = restBesideWorkers(service);
   for (let last = after; ;) {
-    const part = await readPart(database, partsId, { after: last, upTo });
+    const part = await readPart(service.database, partsId, { after: last, upTo });
     if (part === undefined) return;
+    const gaveAt = performance.now();
     yield part;
     last = part.position;
+    await restAfter(performance.now() - gaveAt);
   }
+}
+
+/**
+ * While rooms are being destroyed, a part rests as long as it took, at most so long in milliseconds:
+ * the stores, and maybe this machine's cores, are the workers' too, and nobody waits for a list that
+ * is further back.
+ */
+const longestRestMs = 100;
+
+/** How long a look at the line counts, and how old its last slot may be, in milliseconds. */
+const lookCountsMs = 1_000;
+const lastSlotMs = 2_000;
+
+function restBesideWorkers({ database, config, intervalMs }: Service) {
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let isAtWork = false;
+  async function look(): Promise<boolean> {
+    const lines = await readLines(database, config.sdkAppId, intervalMs);
+    return lines.some((line) => line.databaseNowMs - (line.lastSlotMs ?? 0) < lastSlotMs);
+  }
+  return async (tookMs: number): Promise<void> => {
+    if (performance.now() - lookedAt >= lookCountsMs) {
+      lookedAt = performance.now();
+      isAtWork = await look();
+    }
+    if (isAtWork) await sleep(Math.min(tookMs, longestRestMs));
+  };
 }
 
 /** Notes that parts are begun before the first of their rooms is added, many parts at once. */
