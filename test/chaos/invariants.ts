@@ -109,7 +109,11 @@ export const invariants = {
   'statistics are called lost only where an attempt may have acted': (facts) =>
     eachDestruction(facts, (row) => {
       if (row.outcome !== 'destroyed_statistics_lost' || row.error_code === 0) return undefined;
-      return mayHaveActed(facts, row) ? undefined : nameOf(row);
+      if (mayHaveActed(facts, row)) return undefined;
+      // One of another worker had no end when the next began, and was given back unsent after it.
+      const attempts = facts.attemptsOf(row.id);
+      const isMissing = attempts.some(({ attempt }, index) => attempt !== index + 1);
+      return isMissing ? undefined : nameOf(row);
     }),
 
   'statistics are lost only to a fault that the answer met': (facts) =>
