@@ -154,6 +154,7 @@ test('what is authentic and cannot be meant is refused, with what is wrong', asy
     [{ body: body({ RoomId: 'x'.repeat(49) }) }, 400, /^RoomId must be/],
     [{ body: body({ EventTime: undefined }) }, 400, /^EventTime must be/],
     [{ body: body({ EventTime: 1_780_000_000 }) }, 400, /^EventTime must be/],
+    [{ headers: { 'Content-Encoding': 'gzip' } }, 415, /not compressed/],
     [{ body: 'x'.repeat(70_000) }, 413, /at most 65536 bytes/],
   ];
   const before = await counted('refused');

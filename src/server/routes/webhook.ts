@@ -87,6 +87,8 @@ export const webhook = route(
           `SdkAppid must be ${ours}, the app of this server; send it to the server of its app`,
         );
       }
+      if (!['identity', undefined].includes(incoming.headers['content-encoding']))
+        throw new HttpProblem('WRONG_MEDIA_TYPE', 'the body must be JSON, not compressed');
       const callback = readCallback(
         await readText(incoming, largestBody, limits),
         query.CallbackCommand,
