@@ -149,7 +149,8 @@ test('a command that is refused as such stops alone, and holds the rooms that ne
   });
   expect(await outcomes()).not.toHaveProperty('guarded destroyed');
   const { get_room_info: info } = (await server.report()).commands;
-  expect(info.requests.length).toBeLessThanOrEqual(12);
+  // Each of its rooms once, and a few that try whether it works again.
+  expect(info.requests.length).toBeLessThanOrEqual(24);
 });
 
 test('a wrong key holds all: after the first refusals nothing arrives, of whichever command', async () => {
