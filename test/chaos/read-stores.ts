@@ -114,6 +114,12 @@ async function readBatches(client: Client, database: Database): Promise<BatchRow
   return batches;
 }
 
+/** What had ended of the rooms that a replay asks for anew. */
+const replacedSql = `
+select distinct d.id from room_reaper.replays r
+  join room_reaper.batches b on b.id = r.batch_id
+  join room_reaper.destructions d on d.room_id = r.room_id and d.finished_at < b.created_at`;
+
 async function ids(client: Client, sql: string): Promise<string[]> {
   return (await client.query<{ id: string }>(sql)).rows.map(({ id }) => id);
 }
@@ -130,7 +136,7 @@ export async function readLedger(
       destructions: (await client.query<DestructionRow>(destructionsSql)).rows,
       attempts: (await client.query<AttemptRow>(attemptsSql)).rows,
       snapshots: await ids(client, 'select destruction_id as id from room_reaper.snapshots'),
-      replaced: await ids(client, 'select replaced_id as id from room_reaper.replays'),
+      replaced: await ids(client, replacedSql),
       batches: await readBatches(client, database),
     }));
   } finally {
