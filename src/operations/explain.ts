@@ -92,6 +92,7 @@ export async function explain(
     host: service.lineKey.host,
     line: facts.configured,
     state: stateOf(facts.configured, depth.paused),
+    haltedReads: facts.haltedReads,
     standstill: standstillIn(depth, facts, service),
     pause: depth.pause,
     queueReadOnly: depth.readOnly,
@@ -185,7 +186,9 @@ function jobJson({ id, destruction, lane, failedRuns, place }: LocatedJob) {
     failedRuns,
     ...(place.state === 'waiting' ? { ahead: place.ahead, exact: place.exact } : {}),
     ...(place.state === 'in_hand' ? { since: isoTime(place.sinceMs) } : {}),
-    ...(place.state === 'delayed' ? { dueAt: isoTime(place.dueAtMs) } : {}),
+    ...(place.state === 'delayed'
+      ? { dueAt: isoTime(place.dueAtMs), lastFailure: place.lastFailure }
+      : {}),
     ...(place.state === 'failed' ? { reason: place.reason, failedAt: isoTime(place.atMs) } : {}),
     requestedAt: isoTime(destruction?.requestedAtMs),
     deadline: isoTime(destruction?.notAfterMs),

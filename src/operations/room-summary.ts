@@ -1,7 +1,7 @@
 /** In one sentence, why a room is still alive or what became of it. Pure. */
 import type { KnownDestruction, RoomHistory } from '../ledger/explain.js';
 import type { KnownEvent } from '../ledger/room-events.js';
-import type { Line, LineState } from '../ledger/line.js';
+import type { HaltedRead, Line, LineState } from '../ledger/line.js';
 import type { LocatedJob } from '../queue/locate.js';
 import type { PauseMark } from '../queue/pause.js';
 import { printable } from '../redact.js';
@@ -22,6 +22,8 @@ export interface Explanation {
   /** undefined: no worker has run on this host yet. */
   line: Line | undefined;
   state: LineState;
+  /** Commands that only read and do not run. */
+  haltedReads: readonly HaltedRead[];
   /** Why nothing moves; undefined: rooms move, or none waits. */
   standstill: Standstill | undefined;
   /** Who paused the queue, where it is paused and that is known. */
@@ -121,7 +123,8 @@ function describePending(explanation: Explanation, job: LocatedJob): string {
       return `waiting${holdUp(explanation, ': ') || `: ${queueAhead(explanation, job, place)}`}`;
     case 'delayed': {
       const what = job.failedRuns > 0 ? 'waiting for a later retry' : 'not due yet';
-      const held = whyItWaits(explanation, job);
+      const failed = whyItFailed(explanation, job, place.lastFailure);
+      const held = failed + whyItWaits(explanation, job);
       if (place.dueAtMs === undefined) return `${what}${held}`;
       const inMs = place.dueAtMs - nowMs;
       const due = inMs > 0 ? `in ${duration(inMs / 1000)}` : 'now';
@@ -132,6 +135,17 @@ function describePending(explanation: Explanation, job: LocatedJob): string {
     default:
       return place satisfies never;
   }
+}
+
+/** Why its last run failed, where no attempt says it: a command that is asked first did not work. */
+function whyItFailed(
+  { history }: Explanation,
+  { id, failedRuns }: LocatedJob,
+  lastFailure: string | undefined,
+): string {
+  const known = history.destructions.find((each) => each.id === id)?.attempts.at(-1)?.reason;
+  if (failedRuns === 0 || lastFailure === undefined || lastFailure === known) return '';
+  return `; it failed with: ${printable(lastFailure)}`;
 }
 
 /** What keeps all rooms waiting; empty where nothing does. */
@@ -154,10 +168,25 @@ function holdUp({ state, pause, nowMs }: Explanation, before: string): string {
   }
 }
 
+/** What keeps a room waiting that needs another command before it is destroyed; empty where nothing does. */
+function readHoldUp({ haltedReads, host }: Explanation, { destruction }: LocatedJob): string {
+  const needed = [
+    ...(destruction?.snapshot === true ? ['get_room_stats'] : []),
+    ...(destruction?.onlyCreatedBeforeMs === undefined ? [] : ['get_room_info']),
+  ];
+  const read = haltedReads.find((each) => each.host === host && needed.includes(each.command));
+  if (read === undefined) return '';
+  const { command, halt } = read;
+  if (halt.outage)
+    return `; ${command}, which is asked first, does not work: ${whyItStands(halt)}; it goes on by itself when it does`;
+  const { remedy } = halt;
+  return `; ${command}, which is asked first, is stopped: ${whyItStands(halt)}${remedy === undefined ? '' : `; ${remedy}`}`;
+}
+
 /** The same, or why nothing moves otherwise. */
 function whyItWaits(explanation: Explanation, job: LocatedJob): string {
   const { line, standstill, queueReadOnly, nowMs } = explanation;
-  const held = holdUp(explanation, '; ');
+  const held = holdUp(explanation, '; ') || readHoldUp(explanation, job);
   if (held !== '' || standstill === undefined) return held;
   if (line === undefined) return '; no worker has run yet; start one with `room-reaper worker`';
   // A room that was asked for a moment ago says nothing about the workers yet.

@@ -14,7 +14,12 @@ export type JobPlace =
   /** A worker has taken it up. */
   | { state: 'in_hand'; sinceMs: number | undefined }
   /** Not due yet, or waiting for a later retry. */
-  | { state: 'delayed'; dueAtMs: number | undefined }
+  | {
+      state: 'delayed';
+      dueAtMs: number | undefined;
+      /** Why its last run failed; undefined: none did. */
+      lastFailure?: string | undefined;
+    }
   /** Ended and not gone; kept for people to look at. */
   | { state: 'failed'; reason: string; atMs: number | undefined };
 
@@ -64,7 +69,11 @@ export async function locateJob(
       case 'active':
         return { state: 'in_hand', sinceMs: job?.processedOn };
       case 'delayed':
-        return { state: 'delayed', dueAtMs: await lookUp.dueAt(jobId) };
+        return {
+          state: 'delayed',
+          dueAtMs: await lookUp.dueAt(jobId),
+          lastFailure: job?.failedReason,
+        };
       case 'failed':
         return { state: 'failed', reason: job?.failedReason ?? '', atMs: job?.finishedOn };
       case 'completed':

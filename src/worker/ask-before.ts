@@ -186,7 +186,9 @@ async function ask(
       }
       case 'transient': {
         const itself = { outage: line.outage, foundRunning: () => line.foundRunning(probe) };
-        const end = await afterFailure(judged, itself, destruction, job, context);
+        // Nothing was sent for the room itself: whoever reads why it failed must know what did.
+        const ofCommand = { ...judged, reason: `${line.command}: ${reason}` };
+        const end = await afterFailure(ofCommand, itself, destruction, job, context);
         if (end !== undefined) return end;
         continue;
       }
@@ -195,7 +197,8 @@ async function ask(
         await line.foundRunning(probe);
         continue;
       case 'stale_signature':
-        if (staleBefore && sent.sig.proven) return { kind: 'failed', reason, details };
+        if (staleBefore && sent.sig.proven)
+          return { kind: 'failed', reason: `${line.command}: ${reason}`, details };
         if (staleBefore || !signer.renew(sent.sig)) {
           guard.stop(stopCauseOf(judged));
           return givenBack(probe, reason);

@@ -47,6 +47,8 @@ const putOffSpreadMs = 10_000;
 const longestPutOffMs = 120_000;
 
 export interface ReadLine {
+  /** Its name, without its path. */
+  readonly command: string;
   readonly limiter: Limiter<LaneWish, ReadReservation>;
   readonly outage: OutageWatch;
   /** A job waits for the line from here on, until what is returned is called. */
@@ -138,6 +140,7 @@ async function createReadLine(
   const spread = () => putOffSpreadMs * options.random();
 
   return {
+    command,
     limiter,
     outage,
     enter() {

@@ -34,7 +34,7 @@ function explanation({
   return {
     ...{ roomId: 'live-room-42', nowMs, host: 'api.example', line: running },
     ...{ state: stateOf(line, paused), fullRatePerSecond: 196 },
-    ...{ standstill: undefined, queueReadOnly: undefined, pause: undefined },
+    ...{ haltedReads: [], standstill: undefined, queueReadOnly: undefined, pause: undefined },
     ...{ destructionId: undefined, namesake: undefined, batch: undefined },
     ...{ pending: undefined, jobs: new Map(), history: { destructions: [], total: 0, events: [] } },
     ...changes,
@@ -53,6 +53,30 @@ function job(place: JobPlace, changes: Partial<LocatedJob> = {}): LocatedJob {
     ...changes,
   };
 }
+
+/** Of a room that is destroyed only where it was created by a time. */
+function guarded(place: JobPlace): LocatedJob {
+  const plain = job(place);
+  return {
+    ...plain,
+    destruction: plain.destruction && { ...plain.destruction, onlyCreatedBeforeMs: nowMs },
+  };
+}
+
+const haltedReads: Explanation['haltedReads'] = [
+  {
+    ...{ id: 'read-line', host: 'api.example', command: 'get_room_info' },
+    halt: {
+      ...{
+        code: 60009,
+        reason: 'the requested resource is wrong',
+        remedy: 'check TENCENT_ENDPOINT',
+      },
+      ...{ outage: false, by: 'box-7:4123' },
+      ...{ sinceMs: nowMs - 60_000, probeAtMs: nowMs + 60_000 },
+    },
+  },
+];
 
 const waiting = (ahead = 1_204, exact = true): JobPlace => ({ state: 'waiting', ahead, exact });
 
@@ -209,6 +233,53 @@ describe('the summary', () => {
       'a room for later is due when it was asked for',
       explanation({ pending: job({ state: 'delayed', dueAtMs: nowMs + 53_000 }) }),
       'not due yet: due in 53 s, at 02:32:00 UTC+8',
+    ],
+    [
+      'a later retry says why the last run failed, of which the ledger may know nothing',
+      explanation({
+        pending: job(
+          { state: 'delayed', dueAtMs: nowMs + 53_000, lastFailure: 'get_room_info: HTTP 503' },
+          { failedRuns: 2 },
+        ),
+      }),
+      'waiting for a later retry: due in 53 s, at 02:32:00 UTC+8; it failed with: get_room_info: HTTP 503',
+    ],
+    [
+      'what its last attempt says already is not said twice',
+      explanation({
+        pending: job(
+          { state: 'delayed', dueAtMs: nowMs + 53_000, lastFailure: 'no answer in time' },
+          { failedRuns: 2 },
+        ),
+        history: {
+          ...{ destructions: [destruction({ outcome: undefined, attempts: [lost] })] },
+          ...{ total: 1, events: [] },
+        },
+      }),
+      'waiting for a later retry: due in 53 s, at 02:32:00 UTC+8',
+    ],
+    [
+      'a room that needs a command which is stopped waits for that one',
+      explanation({
+        ...{ pending: guarded({ state: 'delayed', dueAtMs: nowMs + 53_000 }), haltedReads },
+      }),
+      'not due yet: due in 53 s, at 02:32:00 UTC+8; get_room_info, which is asked first, is stopped: the requested resource is wrong (60009), said by worker box-7:4123; check TENCENT_ENDPOINT',
+    ],
+    [
+      'a command that does not work goes on by itself',
+      explanation({
+        pending: guarded(waiting(0)),
+        haltedReads: haltedReads.map((read) => ({
+          ...read,
+          halt: { ...read.halt, outage: true, code: undefined, reason: 'HTTP 503', by: undefined },
+        })),
+      }),
+      'waiting: next in the bulk lane; get_room_info, which is asked first, does not work: HTTP 503; it goes on by itself when it does',
+    ],
+    [
+      'a room that needs no other command does not wait for it',
+      explanation({ ...{ pending: job(waiting(0)), haltedReads } }),
+      'waiting: next in the bulk lane, about 1 s',
     ],
     [
       'a later retry is due too, and waits behind a pause all the same',

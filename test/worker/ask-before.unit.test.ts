@@ -105,7 +105,10 @@ describe('a look', () => {
 
   test('without an answer fails, to be tried again; in an outage it spends nothing', async () => {
     const failed = await guardedAttempt({ looks: [answers.timeout] });
-    expect(failed.end).toMatchObject({ kind: 'failed', reason: 'no answer in time' });
+    expect(failed.end).toMatchObject({
+      kind: 'failed',
+      reason: 'get_room_info: no answer in time',
+    });
     const waited = await guardedAttempt({ looks: [answers.timeout, older], suspected: true });
     expect(waited.done.filter((what) => what === 'looked')).toHaveLength(2);
     expect(waited.done).toContain('sent');

@@ -170,6 +170,7 @@ export function madeUpContext(
   const totals = [...(given.totals ?? [])];
   const readReservations = [...(given.readReservations ?? [])];
   const readLine = {
+    command: 'get_room_info',
     limiter: {
       takeSlot: () => {
         guardSignal.signal.throwIfAborted();
