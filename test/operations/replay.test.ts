@@ -131,7 +131,7 @@ test('each room is asked for as it was at its first request, and one that was cr
   ]);
   await replay(service, everything, undefined, quietly());
   const jobs = await (await service.queue()).queue.getPrioritized();
-  expect(new Map(jobs.map(({ data }) => [data.r, data.g]))).toEqual(
+  expect(new Map(jobs.map(({ data }) => [data.o, data.g]))).toEqual(
     new Map([
       ['guarded', requestedAtMs - 5_000],
       ['sent', sentAtMs],

@@ -65,7 +65,7 @@ describe.each(places)('on %s', (place) => {
       return job?.data;
     };
     await room({ roomId, onlyCreatedBefore, snapshot: true });
-    expect(await dataOf(roomId)).toMatchObject({ r: roomId, ...data });
+    expect(await dataOf(roomId)).toMatchObject({ o: roomId, ...data });
 
     const rooms = fresh(2);
     const query = `?onlyCreatedBefore=${onlyCreatedBefore}&snapshot=true`;

@@ -37,6 +37,7 @@ describe('roles', () => {
     'get /v1/errors': ['viewer'],
     'get /v1/audit': ['viewer'],
     'get /v1/history': ['viewer'],
+    'get /v1/live-rooms': ['viewer'],
     'get /metrics': ['nobody', 'viewer', 'producer'],
     'post /session': ['nobody', 'viewer', 'producer'],
     'delete /session': ['nobody', 'viewer', 'producer'],
