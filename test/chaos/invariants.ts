@@ -8,6 +8,7 @@ import { kindOf } from './rooms.js';
 import {
   aboutStatistics,
   eachDestruction,
+  hadOneGivenBack,
   type Invariant,
   nameOf,
   wasCreatedAgain,
@@ -109,11 +110,7 @@ export const invariants = {
   'statistics are called lost only where an attempt may have acted': (facts) =>
     eachDestruction(facts, (row) => {
       if (row.outcome !== 'destroyed_statistics_lost' || row.error_code === 0) return undefined;
-      if (mayHaveActed(facts, row)) return undefined;
-      // One of another worker had no end when the next began, and was given back unsent after it.
-      const attempts = facts.attemptsOf(row.id);
-      const isMissing = attempts.some(({ attempt }, index) => attempt !== index + 1);
-      return isMissing ? undefined : nameOf(row);
+      return mayHaveActed(facts, row) || hadOneGivenBack(facts, row) ? undefined : nameOf(row);
     }),
 
   'statistics are lost only to a fault that the answer met': (facts) =>

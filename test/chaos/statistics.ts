@@ -64,6 +64,14 @@ function wasTold(room: RoomFacts, { requestId }: RoomEnd): boolean {
   return room.arrivals.some((arrival) => arrival.requestId === requestId && arrival.toldTotals);
 }
 
+/**
+ * Whether an attempt of it was given back unsent, after another one of it had begun: until then it
+ * was one that may have acted, and its row is gone.
+ */
+export function hadOneGivenBack(facts: Facts, { id }: DestructionRow): boolean {
+  return facts.attemptsOf(id).some(({ attempt }, index) => attempt !== index + 1);
+}
+
 /** Whether this destruction may stand for that end of its room: it ended it, or found it gone. */
 function mayStandFor(facts: Facts, row: DestructionRow, { atMs, requestId }: RoomEnd): boolean {
   const { fromMs, untilMs } = facts.spanOf(row);
@@ -71,6 +79,7 @@ function mayStandFor(facts: Facts, row: DestructionRow, { atMs, requestId }: Roo
     case 'destroyed':
       return requestId !== undefined && atMs >= fromMs && atMs <= untilMs;
     case 'destroyed_statistics_lost':
+      if (hadOneGivenBack(facts, row)) return atMs >= row.requestedAtMs && atMs <= untilMs;
       return (
         atMs >= Math.min(fromMs - clocksDifferMs, row.snapshotAtMs ?? fromMs) && atMs <= untilMs
       );
