@@ -3,7 +3,7 @@ import type { InspectedConfig } from '../config.js';
 import { ReaperError } from '../errors.js';
 import { readFailingDeliveries, type FailingDeliveries } from '../ledger/events.js';
 import { readLedgerId } from '../ledger/identity.js';
-import { readLines } from '../ledger/line.js';
+import { readHaltedReads, readLines } from '../ledger/line.js';
 import { readLastEvent } from '../ledger/room-events.js';
 import { readWorkers } from '../ledger/workers.js';
 import { slotInterval } from '../limiter/pace.js';
@@ -181,7 +181,7 @@ async function lookAtQueue(
 }
 
 interface ExaminedLedger {
-  line: Pick<LineFacts, 'lines' | 'workers'>;
+  line: Pick<LineFacts, 'lines' | 'haltedReads' | 'workers'>;
   deliveries?: FailingDeliveries | undefined;
   lastRoomEventMs?: number | undefined;
   findings: Finding[];
@@ -198,7 +198,7 @@ async function examineLedger(
 ): Promise<ExaminedLedger> {
   const nothing = {
     ...{ clockOffsetMs: undefined, wasSeen: false, id: undefined },
-    line: { lines: undefined, workers: [] },
+    line: { lines: undefined, haltedReads: [], workers: [] },
   };
   const { databaseUrl } = config;
   if (databaseUrl === undefined) {
@@ -240,9 +240,10 @@ async function readLineFacts(
   { database }: PostgresSession,
 ): Promise<ExaminedLedger['line']> {
   if (sdkAppId === undefined || rateLimitPerSecond === undefined || arrivalJitterMs === undefined)
-    return { lines: undefined, workers: [] };
+    return { lines: undefined, haltedReads: [], workers: [] };
   return {
     lines: await readLines(database, sdkAppId, slotInterval(rateLimitPerSecond, arrivalJitterMs)),
+    haltedReads: await readHaltedReads(database, sdkAppId),
     workers: await readWorkers(database, sdkAppId),
   };
 }

@@ -1,5 +1,5 @@
 /** Whether rooms move: the line's state, and what waits, failed or is too late on the queue. */
-import { isMoving, type Line } from '../ledger/line.js';
+import { isMoving, type HaltedRead, type Line } from '../ledger/line.js';
 import { workerName, type SeenWorker } from '../ledger/workers.js';
 import { limitRemedy, readDepth, type QueueDepth } from '../queue/depth.js';
 import { type DestroyQueue, type Lane, lanes, readDestruction } from '../queue/job.js';
@@ -19,6 +19,8 @@ export interface WaitingFacts {
 export interface LineFacts {
   /** The line of the configured endpoint and those of other hosts; undefined: no ledger to ask. */
   lines: Line[] | undefined;
+  /** Commands that only read and do not run. */
+  haltedReads: HaltedRead[];
   workers: SeenWorker[];
   /** undefined: no queue to ask. */
   waiting: WaitingFacts | undefined;
@@ -51,6 +53,7 @@ export function judgeLine(facts: LineFacts, host: string | undefined, nowMs: num
     ...(facts.lines === undefined
       ? [warning('the line was not looked at: the ledger cannot be used, or is not made yet')]
       : judgeState(facts, facts.lines, host)),
+    ...judgeReads(facts.haltedReads, host),
     ...judgeWorkers(facts.workers),
     ...(facts.waiting === undefined
       ? [warning('what waits was not looked at: the queue cannot be used, or is not made yet')]
@@ -93,6 +96,20 @@ function judgeState(
         return state satisfies never;
     }
   });
+}
+
+/** Of the configured endpoint: another host is a stand-in, or where the app was before. */
+function* judgeReads(reads: readonly HaltedRead[], host: string | undefined): Generator<Finding> {
+  for (const { command, halt } of reads.filter((read) => read.host === host)) {
+    const wait = 'rooms that need it wait, the others go on';
+    const why = `${whyItStands(halt)}; ${wait}`;
+    yield halt.outage
+      ? warning(`${command} does not work: ${why}`, 'it goes on by itself when the API works')
+      : problem(
+          `${command} is stopped: ${why}`,
+          halt.remedy ?? 'mend the cause, then run `room-reaper resume`',
+        );
+  }
 }
 
 function* judgeWorkers(workers: readonly SeenWorker[]): Generator<Finding> {

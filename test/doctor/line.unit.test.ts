@@ -17,6 +17,8 @@ const stop = {
 };
 const stopped: Line = { ...running, state: { kind: 'stopped', halt: stop } };
 
+const read = { id: 'read-line', host: 'api.example', command: 'get_room_info' };
+
 function waiting(
   changes: Partial<WaitingFacts['depth']> = {},
   heads: WaitingFacts['heads'] = [],
@@ -32,7 +34,7 @@ const head = (changes: Partial<WaitingFacts['heads'][number]> = {}) => ({
 });
 
 function trouble(changes: Partial<LineFacts>) {
-  const facts = { lines: [running], waiting: waiting(), workers: [] };
+  const facts = { lines: [running], haltedReads: [], waiting: waiting(), workers: [] };
   return judgeLine({ ...facts, ...changes }, 'api.example', now).filter(
     ({ level }) => level !== 'ok',
   );
@@ -42,11 +44,17 @@ test('a line that runs and a queue that is worked on are well', () => {
   expect(trouble({})).toEqual([]);
   expect(trouble({ waiting: waiting({}, [head()]) })).toEqual([]);
   expect(trouble({ lines: [] })).toEqual([]);
+  const ofAnotherHost = { ...read, host: 'old.example', halt: stop };
+  expect(trouble({ haltedReads: [ofAnotherHost] })).toEqual([]);
 });
 
 test('a line is said to run where the queue is seen and not paused', () => {
   const said = (of: LineFacts['waiting']) =>
-    judgeLine({ lines: [running], waiting: of, workers: [] }, 'api.example', now)[0]?.text;
+    judgeLine(
+      { lines: [running], haltedReads: [], waiting: of, workers: [] },
+      'api.example',
+      now,
+    )[0]?.text;
   expect(said(waiting())).toMatch(/runs at/);
   for (const of of [waiting({ paused: true }), undefined]) expect(said(of)).not.toMatch(/runs/);
 });
@@ -63,6 +71,18 @@ test.each<[rule: string, changes: Partial<LineFacts>, level: string, text: RegEx
     { lines: [running, { ...stopped, host: 'old.example' }] },
     'warning',
     /of old\.example is stopped/,
+  ],
+  [
+    'a command that only reads and is stopped',
+    { haltedReads: [{ ...read, halt: stop }] },
+    'problem',
+    /^get_room_info is stopped: .*\(70009\), said by worker box-7:4123; rooms that need it wait/,
+  ],
+  [
+    'one that does not work',
+    { haltedReads: [{ ...read, halt: { ...stop, outage: true } }] },
+    'warning',
+    /^get_room_info does not work: .*rooms that need it wait/,
   ],
   [
     'a braked line',
