@@ -192,6 +192,23 @@ describe.each(['event first', 'outcome first'])('with the %s', (order) => {
     expect(await room.belongings()).toEqual(new Map([[hour + 50, told.id]]));
   });
 
+  test('of one that ended two lives of the room that of its answer is used up; the other fills a later one', async () => {
+    // The answer of the first is lost; the room is created again, and ended by the second.
+    const told = destruction('destroyed', [
+      { at: hour, verdict: 'timeout' },
+      { at: hour + 20 * second, verdict: 'destroyed' },
+    ]);
+    const again = destruction('already_gone', [{ at: 2 * hour, verdict: 'gone' }]);
+    const events = [event(hour + 50, 8), event(hour + 20 * second + 50, 1)];
+    const room = await played([told, again], events);
+    expect(await room.sources()).toEqual(
+      new Map([
+        [told.id, 'response 1'],
+        [again.id, 'webhook 8'],
+      ]),
+    );
+  });
+
   test('of two that may have ended the room it is of the nearer one', async () => {
     const [destroyed, other] = [
       destruction('destroyed', [{ at: hour, verdict: 'destroyed' }]),
@@ -354,11 +371,11 @@ function expectedOf(told: readonly Told[], events: readonly number[]) {
         const free = told.filter(({ id }) => !taken.has(id));
         const acted = free
           .filter(({ outcome }) => outcome.startsWith('destroyed'))
-          .flatMap(({ id, attempts }) =>
+          .flatMap(({ id, outcome, attempts }) =>
             attempts
-              .filter(
-                (a) => a.verdict !== 'gone' && a.at <= at + 5 * second && a.at >= at - 68 * second,
-              )
+              .filter(({ verdict }) => verdict !== 'gone')
+              .filter(({ verdict }) => outcome !== 'destroyed' || verdict === 'destroyed')
+              .filter((a) => a.at <= at + 5 * second && a.at >= at - 68 * second)
               .map((a) => ({ id, distance: Math.abs(a.at - at) })),
           )
           .sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1));

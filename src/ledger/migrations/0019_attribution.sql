@@ -36,6 +36,8 @@ $$;
 --    and 60 s before it. Of several the one that acted nearest to the event, whether it has its
 --    statistics or lost them: a room that is destroyed, created again and destroyed again within a
 --    minute has an event of each, and only their times tell them apart.
+--    One that has the statistics of its answer ended the life of that answer, and no other: an earlier
+--    attempt of it, whose answer was lost, may have ended the life before.
 -- 2. else the oldest destruction that found the room gone, first sent within 24 h after the event.
 -- It fills the destruction's statistics, unless that has those of its answer.
 --
@@ -65,7 +67,8 @@ begin
         select min(greatest(t.sent_at - event.ended_at, event.ended_at - t.sent_at)) as distance
           from room_reaper.attempts a, lateral (select coalesce(a.sent_at, a.slot_at) as sent_at) t
          where a.destruction_id = d.id
-           and (a.ended_at is null or a.may_have_acted or a.verdict = 'destroyed')
+           and case when d.outcome = 'destroyed' then a.verdict = 'destroyed'
+                    else a.ended_at is null or a.may_have_acted or a.verdict = 'destroyed' end
            and t.sent_at <= event.ended_at + interval '5 seconds'
            and t.sent_at >= event.ended_at - interval '60 seconds' - interval '1 millisecond' * coalesce(
                  (select w.request_timeout_ms from room_reaper.workers w where w.id = a.worker_id),
