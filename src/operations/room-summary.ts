@@ -227,7 +227,9 @@ function describeEnd(explanation: Explanation, destruction: KnownDestruction): s
   );
   const perhaps = acted ? '; an attempt may have destroyed it all the same' : '';
   const unlike = acted ? 'not known to be gone' : 'not destroyed';
-  const why = withCode(last?.reason ?? destruction.errorInfo ?? 'no reason recorded', errorCode);
+  // Of a look that failed to its end there is no attempt.
+  const reason = last?.reason ?? destruction.errorInfo?.replace(/^every attempt used up: /, '');
+  const why = withCode(reason ?? 'no reason recorded', errorCode);
   switch (outcome) {
     case undefined: {
       const what = 'open in the ledger, and its job is not on the queue';

@@ -235,6 +235,14 @@ describe('the summary', () => {
       'not due yet: due in 53 s, at 02:32:00 UTC+8',
     ],
     [
+      'a room of which no look was answered says so once',
+      ended({
+        ...{ outcome: 'failed', errorCode: undefined, attempts: [], attemptCount: 0 },
+        errorInfo: 'every attempt used up: get_room_info: HTTP 503',
+      }),
+      'not known to be gone: every attempt was used up at 02:31:07 UTC+8, the last with get_room_info: HTTP 503',
+    ],
+    [
       'a later retry says why the last run failed, of which the ledger may know nothing',
       explanation({
         pending: job(
