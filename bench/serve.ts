@@ -22,6 +22,7 @@ import { openApp, roomIds, type App } from './support/app.js';
 import { ratePerSecond } from './support/arrivals.js';
 import {
   downloadReport,
+  lookOnce,
   onTheQueue,
   poll,
   untilEnqueued,
@@ -209,8 +210,9 @@ async function besideWorker(stage: Stage, sizes: Sizes, say: BenchContext['say']
       await sleep(sizes.phaseMs);
       alone.push({ fromMs, toMs: epochNow() });
       await withServe(stage, async (api, serve) => {
-        // Its start is none of what is measured.
+        // Its start is none of what is measured, nor the first look.
         await sleep(2_000);
+        await lookOnce(api, [statusPath, `/v1/batches/${firstName}`]);
         const seen = await lookAndUpload(api, serve, sizes, turn);
         beside.push(seen);
         say(`turn ${turn}: the list was on the queue after ${seen.enqueueSeconds.toFixed(1)} s`);

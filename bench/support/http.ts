@@ -25,6 +25,11 @@ async function ask(
   throw new Error(`${path} must answer ${statuses.join(' or ')}, got ${await response.text()}`);
 }
 
+/** Asks for each of these paths once, in turn. */
+export async function lookOnce(api: Api, paths: readonly string[]): Promise<void> {
+  for (const path of paths) await (await ask(api, path, {}, [200])).arrayBuffer();
+}
+
 /**
  * Asks for each of these paths once a second, with the ETag of the answer before, as a page does.
  *
