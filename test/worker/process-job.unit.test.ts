@@ -228,7 +228,7 @@ describe('a note that takes a destruction back', () => {
   test.each(['taken', 'gone'] as const)(
     'records it as cancelled and leaves the queue, where its job is %s',
     async (takesOff) => {
-      const { name, done, recorded } = await process({ takesOff }, note as never);
+      const { name, done, recorded } = await process({ takesOff }, note);
       expect(name).toBe('completed');
       expect(done).toEqual([`${id} marked`, 'cancelled saved', 'ended cancelled']);
       expect(recorded[0]).toMatchObject({ destructionId: id, destruction: { roomId: 'room-1' } });
@@ -236,27 +236,27 @@ describe('a note that takes a destruction back', () => {
   );
 
   test('leaves the end to the worker that has it in hand, and frees the room', async () => {
-    const { name, done } = await process({ takesOff: 'in_hand' }, note as never);
+    const { name, done } = await process({ takesOff: 'in_hand' }, note);
     expect(name).toBe('completed');
     expect(done).toEqual([`${id} marked`, 'room-1 freed']);
   });
 
   test('leaves the queue also where a request was sent before, which is no "cancelled"', async () => {
-    const { name, done } = await process({ sentBefore: true }, note as never);
+    const { name, done } = await process({ sentBefore: true }, note);
     expect(name).toBe('completed');
     expect(done).toEqual([`${id} marked`, 'failed saved', 'ended failed']);
   });
 
   test('stays on the queue while the ledger does not take it', async () => {
     const marking = () => Promise.reject(new Error('the ledger is away'));
-    const { name, moves, done } = await process({ marking }, note as never);
+    const { name, moves, done } = await process({ marking }, note);
     expect(name).toBe('DelayedError');
     expect(moves).toEqual(['delayed by 10 s']);
     expect(done).toEqual([`${id} marked`]);
   });
 
   test('under an id that is not of its destruction is no job of ours', async () => {
-    const { name, done } = await process({}, { ...note, id: takeBackId(newId()) } as never);
+    const { name, done } = await process({}, { ...note, id: takeBackId(newId()) });
     expect(name).toBe('DelayedError');
     expect(done).toEqual([]);
   });
