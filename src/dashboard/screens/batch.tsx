@@ -122,6 +122,7 @@ export function BatchScreen({ me, id, place }: { me: Me; id: string; place: Plac
         <Failures
           title="What went wrong"
           failures={failures}
+          areComing={!isOver && notGone(batch) > 0}
           onReplay={
             isOperator
               ? (failure) => setReplaying({ batch: batch.id, ...choiceOf(failure) })

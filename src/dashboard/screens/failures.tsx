@@ -8,16 +8,20 @@ import type { Failure } from '../types';
 export function Failures(props: {
   title: string;
   failures: Asked<{ errors: Failure[] }>;
+  /** Rooms are known to have failed by now: where none is told yet, the next look will. */
+  areComing?: boolean;
   /** undefined: who looks may not. */
   onReplay?: ((failure: Failure) => void) | undefined;
 }) {
   const { value, problem } = props.failures;
-  const { onReplay } = props;
+  const { areComing = false, onReplay } = props;
   return (
     <Panel title={props.title}>
       <Trouble problem={problem} />
       {value === undefined && problem === undefined && <Empty>Looking …</Empty>}
-      {value?.errors.length === 0 && <Empty>Nothing: every room that ended is gone.</Empty>}
+      {value?.errors.length === 0 && (
+        <Empty>{areComing ? 'Looking …' : 'Nothing: every room that ended is gone.'}</Empty>
+      )}
       <ul class="failures">
         {value?.errors.map((failure) => (
           <li key={`${failure.outcome} ${failure.errorCode} ${failure.pending}`}>
