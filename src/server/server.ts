@@ -91,11 +91,12 @@ const storeLimitMs = 3_000;
 export async function startServer(config: Config, options: ServerOptions): Promise<HttpServer> {
   const { log, onNotice } = options;
   const freshMs = config.databaseUrl === 'embedded' ? lookMs.embedded : lookMs.servers;
+  const often = { freshMs, staleMs: freshMs };
   const opened = await openService(config, {
     ...{ onNotice, failFast: true },
     onQueueError: (error) => log.warn({ err: error }, 'trouble with the queue'),
   });
-  const rates = createSnapshot(freshMs, () => readRates(opened));
+  const rates = createSnapshot(often, () => readRates(opened));
   const service = { ...opened, readRates: async () => (await rates()).value };
   let keeper: ListKeeper | undefined;
   let endpoint: MetricsEndpoint | undefined;
@@ -114,8 +115,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const closing = new AbortController();
     // Each request that waits listens to it.
     setMaxListeners(0, closing.signal);
-    const status = createSnapshot(freshMs, lookAtStatus(service), statusJson);
-    const doctor = createSnapshot(doctorMs, async () =>
+    const status = createSnapshot(often, lookAtStatus(service), statusJson);
+    const doctor = createSnapshot({ freshMs: doctorMs }, async () =>
       findingsJson(await examine(options.inspected, Date.now)),
     );
     const protection = { rooms: configuredProtection(config.protectedRoomsFile), patterns: [] };

@@ -10,13 +10,14 @@ export interface Seen {
 export type Snapshot<T = object> = () => Promise<Seen & { value: T }>;
 
 /**
- * @param freshMs - how long one look counts, in milliseconds from its end; and as long again while the
- *   next one is taken, so that whoever looks often does not wait for it.
+ * @param freshMs - how long one look counts, in milliseconds from its end.
+ * @param staleMs - how long it is shown after that while the next one is taken, so that whoever looks
+ *   often does not wait for it.
  * @param look - its failure is told to those who waited for it, and kept for nobody else.
  * @param toJson - how it is shown.
  */
 export function createSnapshot<T>(
-  freshMs: number,
+  { freshMs, staleMs = 0 }: { freshMs: number; staleMs?: number },
   look: () => Promise<T>,
   toJson: (value: T) => unknown = (value) => value,
 ): Snapshot<T> {
@@ -34,7 +35,7 @@ export function createSnapshot<T>(
     taking ??= take().finally(() => {
       taking = undefined;
     });
-    if (taken === undefined || ageMs >= 2 * freshMs) return taking;
+    if (taken === undefined || ageMs >= freshMs + staleMs) return taking;
     // Where it fails, whoever asks next waits for another one.
     taking.catch(() => undefined);
     return taken.seen;

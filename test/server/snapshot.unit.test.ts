@@ -12,7 +12,7 @@ afterEach(() => {
 function looks() {
   const under: { end: () => void; fail: () => void }[] = [];
   let taken = 0;
-  const snapshot = createSnapshot(1_000, () => {
+  const snapshot = createSnapshot({ freshMs: 1_000, staleMs: 1_000 }, () => {
     const look = ++taken;
     return new Promise<number>((resolve, reject) => {
       under.push({ end: () => resolve(look), fail: () => reject(new Error(`look ${look}`)) });
@@ -73,4 +73,12 @@ test('a look that fails is told to those who waited for it, and the next one loo
   const waited = snapshot();
   under[2]?.fail();
   await expect(waited).rejects.toThrow('look 3');
+});
+
+test('unless it is said, nothing is shown longer than it counts', async () => {
+  let taken = 0;
+  const snapshot = createSnapshot({ freshMs: 1_000 }, () => Promise.resolve(++taken));
+  await snapshot();
+  vi.advanceTimersByTime(1_000);
+  expect((await snapshot()).value).toBe(2);
 });
