@@ -12,6 +12,7 @@ import { openLedgerClock } from '../limiter/clock.js';
 import { createLimiter, type LaneWish, type Limiter } from '../limiter/limiter.js';
 import { slotInterval, slotsInWindow } from '../limiter/pace.js';
 import { createSlotTimer } from '../limiter/slot-timer.js';
+import { startPatienceMs } from '../passing.js';
 import type { Answer } from '../tencent/answer.js';
 import { createApiClient, type ApiClient } from '../tencent/client.js';
 import { roomListCommand, roomListQuota } from '../tencent/endpoint.js';
@@ -53,7 +54,7 @@ interface Asking {
 
 /**
  * @param signal - ends what is under way: `read` rejects with its reason.
- * @throws ReaperError `INVALID` without a key.
+ * @throws ReaperError `INVALID` without a key. The driver's error where the ledger goes away, here or in `read`.
  */
 export async function openRoomPages(service: Service, signal: AbortSignal): Promise<RoomPages> {
   const { config, database, lineKey } = service;
@@ -66,6 +67,8 @@ export async function openRoomPages(service: Service, signal: AbortSignal): Prom
   }
   const line = { ...lineKey, command: roomListCommand };
   const intervalMs = slotInterval(roomListQuota, jitterMs);
+  const failing = new AbortController();
+  let awaySince: number | undefined;
   const clock = await openLedgerClock(database);
   const signer = createSigner(credentials);
   const client = createApiClient({ credentials, endpoint, proxy, signer, requestTimeoutMs });
@@ -81,14 +84,19 @@ export async function openRoomPages(service: Service, signal: AbortSignal): Prom
       windowSlots: slotsInWindow(roomListQuota),
       workerId: randomUUID(),
       onLead: () => undefined,
-      onDatabase: () => undefined,
+      // A worker waits for its ledger as long as it takes; whoever asks for a list is told.
+      onDatabase(error) {
+        awaySince = error && (awaySince ?? performance.now());
+        if (awaySince !== undefined && performance.now() - awaySince >= startPatienceMs)
+          failing.abort(error);
+      },
       onAnswer: () => undefined,
       onSlowLedger: () => undefined,
       onOutage: () => undefined,
       answeredAtMs: () => undefined,
     });
     const asking: Asking = {
-      ...{ client, signer, limiter, signal },
+      ...{ client, signer, limiter, signal: AbortSignal.any([signal, failing.signal]) },
       brake: async (reason) => {
         await brakeLine(database, lineId(line), intervalMs, reason);
       },
@@ -168,17 +176,25 @@ async function ask(
   signal.addEventListener('abort', giveUp);
   try {
     await request.ready;
-    const reservation = await limiter.takeSlot({ lane: 0 }, signal);
-    if (reservation.kind === 'stopped') throw standsStill(reservation);
+    let reservation = await limiter.takeSlot({ lane: 0 }, signal);
     if (!request.isUsable() || request.sig !== signer.current()) {
       // While it waited the connection was closed, or the signature replaced.
       request.abandon();
       request = client.prepareRoomList(next);
       await request.ready;
       signal.throwIfAborted();
+      if (
+        reservation.kind === 'granted' &&
+        limiter.isLate(reservation.slotAtMs, reservation.probe)
+      ) {
+        const again = { lane: 0, givenUpSlotMs: reservation.slotAtMs };
+        reservation = await limiter.takeSlot(again, signal);
+      }
     }
-    limiter.use(reservation.slotAtMs);
-    const answer = await request.release(() => limiter.written(reservation.slotAtMs));
+    if (reservation.kind === 'stopped') throw standsStill(reservation);
+    const { slotAtMs } = reservation;
+    limiter.use(slotAtMs);
+    const answer = await request.release(() => limiter.written(slotAtMs));
     signal.throwIfAborted();
     return { answer, sig: request.sig, grant: reservation };
   } finally {
