@@ -21,6 +21,13 @@ import type { RunEnd } from './settle.js';
 import { traceRequest } from './traces.js';
 
 /**
+ * A room is looked at just before it is destroyed. A look that is older than this when the slot comes,
+ * in milliseconds, is made again: an outage may have come in between. Where slots are further apart,
+ * or many wait for a line that is braked, the next look counts twice as long, or none would be in time.
+ */
+const shortestLookMs = 5_000;
+
+/**
  * Sends attempts until one ends the destruction, or fails. Answers that are about the line and
  * not about the room (over quota, a stale signature, an outage) are dealt with here and spend
  * nothing.
@@ -36,13 +43,21 @@ export async function attemptDestruction(
   const line = { outage, foundRunning: (probe: boolean) => guard.foundRunning(probe) };
   let failedProbes = 0;
   let givenUpSlotMs: number | undefined;
+  let lookGoodForMs = shortestLookMs;
   for (let staleBefore = false; ;) {
     const asked = await askBefore(destruction, job, context);
     if (asked.kind !== 'go_on') return asked;
     const inTurn = { ...job, lane: job.lane + probeOrder(failedProbes), givenUpSlotMs };
-    const sent = await sendAttempt(destruction, inTurn, context, asked.lookedAtMs);
-    givenUpSlotMs = sent.kind === 'look_again' ? sent.slotAtMs : undefined;
-    if (sent.kind === 'look_again') continue;
+    const { lookedAtMs: atMs } = asked;
+    const look = atMs === undefined ? undefined : { atMs, goodForMs: lookGoodForMs };
+    const sent = await sendAttempt(destruction, inTurn, context, look);
+    if (sent.kind === 'look_again') {
+      givenUpSlotMs = sent.slotAtMs;
+      lookGoodForMs *= 2;
+      continue;
+    }
+    givenUpSlotMs = undefined;
+    lookGoodForMs = shortestLookMs;
     if (sent.kind !== 'sent') return endOfUnsent(sent, destruction, context);
 
     const judged = judgeAnswer(sent);

@@ -116,16 +116,16 @@ export type UnsentAttempt =
   /** The look at the room is too old by now: another one first. Its slot was given up. */
   | { kind: 'look_again'; slotAtMs: number };
 
-/**
- * A room is looked at just before it is destroyed; a look that is older than this, in milliseconds,
- * is worth nothing: an outage or a brake may have come in between.
- */
-const lookIsGoodForMs = 5_000;
+/** When a room was looked at, on the database's clock, and for how long that counts; in milliseconds. */
+export interface Look {
+  atMs: number;
+  goodForMs: number;
+}
 
 /**
  * Sends one attempt at its slot.
  *
- * @param lookedAtMs - when its room was looked at, on the database's clock; undefined: it need not be.
+ * @param look - undefined: its room need not be looked at.
  */
 export async function sendAttempt(
   destruction: Destruction,
@@ -135,7 +135,7 @@ export async function sendAttempt(
     givenUpSlotMs,
   }: Pick<JobInHand, 'lane' | 'fresh'> & { givenUpSlotMs?: number | undefined },
   context: WorkerContext,
-  lookedAtMs?: number,
+  look?: Look,
 ): Promise<SentAttempt | UnsentAttempt> {
   const wish = { ...destruction, lane, ...(givenUpSlotMs === undefined ? {} : { givenUpSlotMs }) };
   const result = await sendAtSlot(
@@ -148,8 +148,7 @@ export async function sendAttempt(
       unlessNow: (slotAtMs): UnsentAttempt | undefined => {
         // The deadline passed while it waited for its slot: the room may be a new one by now.
         if (context.now() > destruction.notAfterMs) return { kind: 'expired' };
-        if (lookedAtMs === undefined || context.now() - lookedAtMs <= lookIsGoodForMs)
-          return undefined;
+        if (look === undefined || context.now() - look.atMs <= look.goodForMs) return undefined;
         return { kind: 'look_again', slotAtMs };
       },
     },

@@ -152,6 +152,20 @@ describe('a look', () => {
     ]);
   });
 
+  test('where slots are far apart counts longer each time, so that the room has its turn', async () => {
+    const worker = madeUpContext({
+      ...{ answers: [answers.gone], looks: [older, older, older] },
+      onSlot: () => {
+        worker.pass(14_000);
+        return undefined;
+      },
+    });
+    const inHand = { job: madeUpJob().job, lane: lanes.bulk, fresh: true };
+    await attemptDestruction({ ...bare, ...guarded }, inHand, worker.context);
+    expect(worker.done.filter((what) => what === 'looked')).toHaveLength(3);
+    expect(worker.done.at(-2)).toBe('sent');
+  });
+
   test.each([
     [{ isClosed: true }, { kind: 'cancelled', sentBefore: false }, 'cancelled saved'],
     [{ isClosed: true }, { kind: 'finished', outcome: 'failed' }, undefined],
