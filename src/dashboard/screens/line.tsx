@@ -42,7 +42,7 @@ export function LineScreen(props: { me: Me; status: Asked<Status>; state: LineSt
         <Panel key={`${host} ${command}`} title={`${command} does not run`}>
           <p>
             {sentence((stopped ?? outage)?.reason ?? '')} Rooms that need it wait, the others go on.{' '}
-            {sentence(stopped?.remedy ?? '')}
+            {stopped?.remedy && sentence(asHere(stopped.remedy))}
           </p>
         </Panel>
       ))}
