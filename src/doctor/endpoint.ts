@@ -177,6 +177,7 @@ export async function callSigned(
   try {
     const request = client.prepareRoomInfo(`doctor-${randomUUID()}`);
     await request.ready;
+    await request.readOnceMore();
     const sentAtMs = Date.now();
     const from = performance.now();
     const answer = await request.release();

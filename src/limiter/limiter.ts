@@ -137,20 +137,18 @@ export type AnyReservation = Reservation | ReadReservation;
 
 export interface Limiter<W extends LaneWish = SlotWish, R extends AnyReservation = Reservation> {
   /**
-   * Records the next attempt and waits for its slot. A granted slot is due now: use it at
-   * once or give it up. One that could not be had in time is given up and reserved anew.
+   * Records the next attempt and waits for its slot. A granted slot is due now: use it in this very
+   * turn of the event loop. One that could not be had in time is given up and reserved anew.
    * While the database is away, waits for it; in an outage of the API, waits for its end or
    * for its own turn to try. Rejects when `signal` aborts, or, where a
    * reservation is under way, when that has returned; an attempt that was recorded by
    * then is still there, un-ended.
+   *
+   * @param atSlot - done when the slot is there, before it is judged whether it was had in time.
    */
-  takeSlot(wish: W, signal: AbortSignal): Promise<R>;
-  /** Notes that a request is sent at this slot now. @returns database time now, in milliseconds since the epoch. */
-  use(slotAtMs: number): number;
-  /** Notes that it was written to its socket now: the process may have been held up since. */
+  takeSlot(wish: W, signal: AbortSignal, atSlot?: () => Promise<void>): Promise<R>;
+  /** Notes that the request of this slot was written to its socket now; where that was late, the row is told. */
   written(slotAtMs: number): void;
-  /** Whether a slot is over: it must be given up. */
-  isLate(slotAtMs: number, probe: Probe | undefined): boolean;
   counts(): SlotCounts;
 }
 
@@ -299,7 +297,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
   }
 
   return {
-    async takeSlot(wish, signal) {
+    async takeSlot(wish, signal, atSlot) {
       waiting += 1;
       try {
         for (let current = wish; ;) {
@@ -309,6 +307,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
           if (reservation.kind !== 'granted') return reservation;
           try {
             await untilSlot(reservation.slotAtMs, signal);
+            await atSlot?.();
           } catch (error) {
             if (reservation.probe === 'stop') void passProbeOn();
             throw error;
@@ -326,25 +325,15 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
       }
     },
 
-    use(slotAtMs) {
-      const usedAtMs = clock.now();
-      counts.used += 1;
-      if (usedAtMs - slotAtMs > latenessToleranceMs) {
-        counts.late += 1;
-        moved.push({ slotAtMs, usedAtMs });
-      }
-      return usedAtMs;
-    },
-
     written(slotAtMs) {
-      const writtenAtMs = clock.now();
-      if (writtenAtMs - slotAtMs <= latestMs) return;
-      const known = moved.find((each) => each.slotAtMs === slotAtMs);
-      if (known === undefined) moved.push({ slotAtMs, usedAtMs: writtenAtMs });
-      else known.usedAtMs = writtenAtMs;
+      counts.used += 1;
+      const usedAtMs = clock.now();
+      if (usedAtMs - slotAtMs <= latenessToleranceMs) return;
+      counts.late += 1;
+      // Told once: then the row has it at another time.
+      moved.push({ slotAtMs, usedAtMs });
     },
 
-    isLate,
     counts: () => ({ ...counts }),
   };
 }

@@ -176,24 +176,18 @@ async function ask(
   signal.addEventListener('abort', giveUp);
   try {
     await request.ready;
-    let reservation = await limiter.takeSlot({ lane: 0 }, signal);
-    if (!request.isUsable() || request.sig !== signer.current()) {
-      // While it waited the connection was closed, or the signature replaced.
-      request.abandon();
-      request = client.prepareRoomList(next);
-      await request.ready;
-      signal.throwIfAborted();
-      if (
-        reservation.kind === 'granted' &&
-        limiter.isLate(reservation.slotAtMs, reservation.probe)
-      ) {
-        const again = { lane: 0, givenUpSlotMs: reservation.slotAtMs };
-        reservation = await limiter.takeSlot(again, signal);
+    const reservation = await limiter.takeSlot({ lane: 0 }, signal, async () => {
+      if (!request.isUsable() || request.sig !== signer.current()) {
+        // While it waited the connection was closed, or the signature replaced.
+        request.abandon();
+        request = client.prepareRoomList(next);
+        await request.ready;
       }
-    }
+      await request.readOnceMore();
+      signal.throwIfAborted();
+    });
     if (reservation.kind === 'stopped') throw standsStill(reservation);
     const { slotAtMs } = reservation;
-    limiter.use(slotAtMs);
     const answer = await request.release(() => limiter.written(slotAtMs));
     signal.throwIfAborted();
     return { answer, sig: request.sig, grant: reservation };

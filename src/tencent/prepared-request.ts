@@ -10,6 +10,7 @@
  */
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import type { Got } from 'got';
 import type { Answer } from './answer.js';
@@ -236,16 +237,25 @@ export function prepareRequest(
     },
 
     /**
-     * Sends the request, after its socket was read once more: an answer that lies there unread
-     * is none to it. Never rejects: every end is an answer.
+     * Resolves when its socket was read once more, right before it is released: an answer that
+     * lies there unread is none to it, and makes it unusable.
+     */
+    async readOnceMore(): Promise<void> {
+      // One turn of the event loop may end without a look at the sockets, two do not.
+      await nextTurn();
+      await nextTurn();
+    },
+
+    /**
+     * Sends the request: where it is connected, in this very turn of the event loop, so that whoever
+     * looked at the time before knows when it was sent. Never rejects: every end is an answer.
      *
      * @param onWritten - told when it was written to its socket.
      */
     release(onWritten: () => void = () => undefined): Promise<Answer> {
       if (!isReleased) {
         isReleased = true;
-        // One turn may end without a look at the sockets, two do not.
-        void connected.promise.then(() => setImmediate(() => setImmediate(write, onWritten)));
+        void connected.promise.then(() => write(onWritten));
       }
       return settled.promise;
     },

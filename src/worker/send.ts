@@ -61,20 +61,15 @@ export async function sendAtSlot<W extends LaneWish, R extends AnyReservation, E
   let overdue: NodeJS.Timeout | undefined;
   try {
     await request.ready;
-    let reservation: AnyReservation = await limiter.takeSlot(wish, guard.signal);
-    if (!request.isUsable() || request.sig !== signer.current()) {
-      // While it waited the connection was closed, or the signature replaced.
-      request.abandon();
-      request = prepare();
-      await request.ready;
-      if (
-        reservation.kind === 'granted' &&
-        limiter.isLate(reservation.slotAtMs, reservation.probe)
-      ) {
-        const again = { ...wish, givenUpSlotMs: reservation.slotAtMs };
-        reservation = await limiter.takeSlot(again, guard.signal);
+    const reservation: AnyReservation = await limiter.takeSlot(wish, guard.signal, async () => {
+      if (!request.isUsable() || request.sig !== signer.current()) {
+        // While it waited the connection was closed, or the signature replaced.
+        request.abandon();
+        request = prepare();
+        await request.ready;
       }
-    }
+      await request.readOnceMore();
+    });
     if (reservation.kind !== 'granted')
       return { kind: 'unsent', why: reservation as NotGranted<R> };
     const { slotAtMs, probe } = reservation;
@@ -82,7 +77,7 @@ export async function sendAtSlot<W extends LaneWish, R extends AnyReservation, E
     if (refused !== undefined) return { kind: 'unsent', why: refused };
     inFlight.add(request);
     const { overdueAfterMs } = outage;
-    const sentAtMs = limiter.use(slotAtMs);
+    const sentAtMs = now();
     overdue = setTimeout(() => {
       outage.failed(
         { destructionId, fresh, unsent: false, sentAtMs },

@@ -30,6 +30,18 @@ async function take(limiter: Limiter, wanted: SlotWish = wish(), signal = patien
   return { slotAtMs: reservation.slotAtMs, probe: reservation.probe, atMs: ledger.now() };
 }
 
+/** Its process is held up so long, in milliseconds, when its first slot is there. */
+async function takeAfter(limiter: Limiter, heldUpMs: number) {
+  let isFirst = true;
+  const reservation = await limiter.takeSlot(wish(), patient, () => {
+    if (isFirst) ledger.stallUntil(ledger.now() + heldUpMs);
+    isFirst = false;
+    return Promise.resolve();
+  });
+  if (reservation.kind !== 'granted') throw new Error(`expected a slot, got ${reservation.kind}`);
+  return reservation;
+}
+
 /** Resolves once so many wait for their slots. */
 const untilWaiting = (count: number) => expect.poll(() => ledger.waitedFor()).toHaveLength(count);
 const untilAsked = (count: number) => expect.poll(() => ledger.asked).toHaveLength(count);
@@ -208,38 +220,51 @@ describe('a slot that comes too late', () => {
     expect(limiter.counts()).toMatchObject({ granted: 3, givenUp: 1 });
   });
 
-  test('it is over once it may not be used any more, and not before', async () => {
+  test.each([
+    { meanwhile: 'nothing takes longer than it may', lateMs: latestMs, isGivenUp: false },
+    { meanwhile: 'something takes too long', lateMs: latestMs + 0.1, isGivenUp: true },
+  ])('where $meanwhile at its slot, it is given up: $isGivenUp', async ({ lateMs, isGivenUp }) => {
     const limiter = await warmLimiter();
-    const now = ledger.now();
-    expect(limiter.isLate(now + 100, undefined)).toBe(false);
-    expect(limiter.isLate(now, undefined)).toBe(false);
-    expect(limiter.isLate(now - latestMs, undefined)).toBe(false);
-    expect(limiter.isLate(now - latestMs - 0.01, undefined)).toBe(true);
+    const { slotAtMs } = await ledger.pass(takeAfter(limiter, lateMs));
+    expect(ledger.asked).toHaveLength(isGivenUp ? 2 : 1);
+    expect(ledger.now() - slotAtMs).toBe(isGivenUp ? 0 : lateMs);
+    expect(limiter.counts().givenUp).toBe(isGivenUp ? 1 : 0);
   });
 
-  test('with a ledger too slow to be told of it in time, it is over as soon as it is not on time', async () => {
-    const limiter = await ledger.limiter();
-    ledger.answers.push((rows) => {
-      ledger.stallUntil(ledger.now() + 201);
-      return rows;
-    });
-    const { slotAtMs } = await ledger.pass(take(limiter));
-    ledger.stallUntil(slotAtMs + latenessToleranceMs);
-    expect(limiter.isLate(slotAtMs, undefined)).toBe(false);
-    ledger.stallUntil(slotAtMs + latenessToleranceMs + 0.1);
-    expect(limiter.isLate(slotAtMs, undefined)).toBe(true);
+  test.each([
+    { lateMs: latenessToleranceMs, isGivenUp: false },
+    { lateMs: latenessToleranceMs + 0.1, isGivenUp: true },
+  ])(
+    'with a ledger too slow to be told of it in time, it is over as soon as it is not on time: $isGivenUp by $lateMs ms',
+    async ({ lateMs, isGivenUp }) => {
+      const limiter = await ledger.limiter();
+      ledger.answers.push((rows) => {
+        ledger.stallUntil(ledger.now() + 201);
+        return rows;
+      });
+      await ledger.pass(takeAfter(limiter, lateMs));
+      expect(limiter.counts().givenUp).toBe(isGivenUp ? 1 : 0);
+    },
+  );
+
+  test('the probe of a stopped line, beside which nothing is sent, may be late', async () => {
+    const limiter = await warmLimiter();
+    ledger.answers.push((rows) => rows.map((row) => ({ ...row, probe: 'stop' })));
+    const { probe } = await ledger.pass(takeAfter(limiter, 400));
+    expect(probe).toBe('stop');
+    expect(limiter.counts().givenUp).toBe(0);
   });
 });
 
 describe('a slot that was used', () => {
-  test('used a little late, its line is told when; used on time, it is not', async () => {
+  test('written late, its line is told when; written on time, it is not', async () => {
     const limiter = await warmLimiter();
     const onTime = await ledger.pass(take(limiter));
     ledger.stallUntil(onTime.slotAtMs + latenessToleranceMs);
-    expect(limiter.use(onTime.slotAtMs)).toBe(onTime.slotAtMs + latenessToleranceMs);
+    limiter.written(onTime.slotAtMs);
     const late = await ledger.pass(take(limiter));
     ledger.stallUntil(late.slotAtMs + latenessToleranceMs + 0.1);
-    limiter.use(late.slotAtMs);
+    limiter.written(late.slotAtMs);
     expect(limiter.counts()).toMatchObject({ used: 2, late: 1 });
 
     await ledger.pass(take(limiter));
@@ -255,37 +280,25 @@ describe('a slot that was used', () => {
     ]);
   });
 
-  test.each([
-    { used: 'on time', useLateMs: 0 },
-    { used: 'late', useLateMs: latenessToleranceMs + 1 },
-  ])('used $used and written too late, its line is told when it was written', async (given) => {
-    const limiter = await warmLimiter();
-    const { slotAtMs } = await ledger.pass(take(limiter));
-    ledger.stallUntil(slotAtMs + given.useLateMs);
-    limiter.use(slotAtMs);
-    ledger.stallUntil(slotAtMs + 50);
-    limiter.written(slotAtMs);
-    await ledger.pass(take(limiter));
-    expect(ledger.asked[1]?.moved).toEqual([{ slotAtMs, usedAtMs: slotAtMs + 50 }]);
-  });
-
-  test('used late, told, and written too late after that, it counts as one that was late', async () => {
+  test('a reservation between its slot and its write tells nothing of it: one move counts, that of the write', async () => {
     const limiter = await warmLimiter();
     const { slotAtMs } = await ledger.pass(take(limiter));
     ledger.stallUntil(slotAtMs + latenessToleranceMs + 1);
-    limiter.use(slotAtMs);
     await ledger.pass(take(limiter));
     ledger.stallUntil(slotAtMs + 50);
     limiter.written(slotAtMs);
-    expect(limiter.counts()).toMatchObject({ used: 1, late: 1 });
+    await ledger.pass(take(limiter));
+    expect(ledger.asked.map(({ moved }) => moved)).toEqual([
+      ...[[], [], [{ slotAtMs, usedAtMs: slotAtMs + 50 }]],
+    ]);
   });
 
-  test('used late while a reservation is under way, it is told by the next one', async () => {
+  test('written late while a reservation is under way, it is told by the next one', async () => {
     const limiter = await warmLimiter();
     const late = await ledger.pass(take(limiter));
     ledger.answers.push((rows) => {
       ledger.stallUntil(late.slotAtMs + latenessToleranceMs + 1);
-      limiter.use(late.slotAtMs);
+      limiter.written(late.slotAtMs);
       return rows;
     });
     await ledger.pass(take(limiter));
@@ -293,11 +306,11 @@ describe('a slot that was used', () => {
     expect(ledger.asked.map(({ moved }) => moved.length)).toEqual([0, 0, 1]);
   });
 
-  test('used late, it is told again where no slot was granted: nothing was written then', async () => {
+  test('written late, it is told again where no slot was granted: nothing was written then', async () => {
     const limiter = await warmLimiter();
     const late = await ledger.pass(take(limiter));
     ledger.stallUntil(late.slotAtMs + 10);
-    limiter.use(late.slotAtMs);
+    limiter.written(late.slotAtMs);
     ledger.answers.push((rows) => rows.map((row) => ({ ...row, closed: true })));
     expect(await limiter.takeSlot(wish(), patient)).toEqual({ kind: 'expired' });
     await ledger.pass(take(limiter));

@@ -94,6 +94,8 @@ describe('an answer that is there before the request is none to it', () => {
     // The process is busy when the bytes arrive, and its slot is next.
     const until = performance.now() + 50;
     while (performance.now() < until);
+    await request.readOnceMore();
+    expect(request.isUsable()).toBe(false);
     expect(await request.release()).toMatchObject({ code: 'ERR_UNASKED_ANSWER', written: false });
     expect(server.requests()).toBe(1);
   });
@@ -104,6 +106,7 @@ describe('an answer that is there before the request is none to it', () => {
       (socket) => socket.write(http(bodyOf(99))),
     );
     const request = server.client().prepareDestroy('room-1');
+    await request.ready;
     await expect.poll(() => request.isUsable()).toBe(false);
     expect(await request.release()).toMatchObject({ kind: 'network', written: false });
   });
@@ -206,6 +209,7 @@ test('a thousand rooms, twenty at a time, of which one in ten is answered twice 
       const request = client.prepareDestroy(`room-${room}`);
       await request.ready;
       await sleep(room % 8);
+      await request.readOnceMore();
       const answer = await request.release();
       const total = totalIn(answer);
       if (total === room) right += 1;

@@ -96,5 +96,6 @@ export async function startRawServer(
 export async function destroy(client: ApiClient, room = 1): Promise<Answer> {
   const request = client.prepareDestroy(`room-${room}`);
   await request.ready;
+  await request.readOnceMore();
   return request.release();
 }

@@ -179,8 +179,6 @@ export function madeUpContext(
           readReservations.shift() ?? { kind: 'granted', slotAtMs: nowMs, ...probe },
         );
       },
-      isLate: () => false,
-      use: () => nowMs,
       written: () => undefined,
     },
     outage: {
@@ -213,8 +211,6 @@ export function madeUpContext(
             },
         );
       },
-      isLate: () => false,
-      use: () => nowMs,
       written: () => undefined,
     },
     writer,

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { Probe } from '../../src/ledger/grant.js';
 import type { Reservation } from '../../src/ledger/reserve.js';
 import type { Answer } from '../../src/tencent/answer.js';
 import type { WorkerContext } from '../../src/worker/context.js';
@@ -33,7 +32,6 @@ function contextOf(options: {
   nowMs: number;
   reservations?: Reservation[];
   unusable?: number;
-  late?: boolean;
   unsaved?: boolean;
 }) {
   const done: string[] = [];
@@ -50,6 +48,10 @@ function contextOf(options: {
           sig,
           ready: Promise.resolve(),
           isUsable: () => usable,
+          readOnceMore: () => {
+            done.push('read');
+            return Promise.resolve();
+          },
           release: (onWritten: () => void) => {
             done.push('send');
             onWritten();
@@ -60,13 +62,12 @@ function contextOf(options: {
       },
     },
     limiter: {
-      takeSlot: (wish: { givenUpSlotMs?: number }) => {
-        done.push(wish.givenUpSlotMs === undefined ? 'slot' : 'slot anew');
-        return Promise.resolve(reservations.shift());
+      async takeSlot(_wish: unknown, _signal: unknown, atSlot: () => Promise<void>) {
+        done.push('slot');
+        const reservation = reservations.shift();
+        if (reservation?.kind === 'granted') await atSlot();
+        return reservation;
       },
-      isLate: (_slotAtMs: number, probe: Probe | undefined) =>
-        probe === undefined && (options.late ?? false),
-      use: () => options.nowMs,
       written: () => done.push('written'),
     },
     writer: {
@@ -85,13 +86,13 @@ function contextOf(options: {
 }
 
 describe('an attempt', () => {
-  test('has its connection before it asks for a slot, and is sent at it', async () => {
+  test('has its connection before it asks for a slot, reads it once more at it, and is sent', async () => {
     const { context, done } = contextOf({ nowMs: 5_000 });
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
       kind: 'sent',
       attempt: 1,
     });
-    expect(done).toEqual(['prepare', 'slot', 'send', 'written', 'abandon']);
+    expect(done).toEqual(['prepare', 'slot', 'read', 'send', 'written', 'abandon']);
   });
 
   test('whose deadline passed while it waited for its slot is not sent, and leaves no row', async () => {
@@ -99,7 +100,7 @@ describe('an attempt', () => {
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toEqual({
       kind: 'expired',
     });
-    expect(done).toEqual(['prepare', 'slot', 'abandon', 'take back']);
+    expect(done).toEqual(['prepare', 'slot', 'read', 'abandon', 'take back']);
   });
 
   test('without a slot is not sent, and leaves no row of one that it had before', async () => {
@@ -125,34 +126,15 @@ describe('an attempt', () => {
     expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
       kind: 'sent',
     });
-    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'written', 'abandon']);
-  });
-
-  test('that is late by then gives its slot up for another', async () => {
-    const reservations = [granted, { ...granted, slotAtMs: 5_100 }];
-    const { context, done } = contextOf({ nowMs: 5_100, unusable: 1, late: true, reservations });
-    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
-      kind: 'sent',
-    });
     expect(done).toEqual([
       'prepare',
       'slot',
       'abandon',
       'prepare',
-      'slot anew',
+      'read',
       'send',
       'written',
       'abandon',
     ]);
-  });
-
-  test('that probes a stopped line is sent late rather than given up', async () => {
-    const reservations: Reservation[] = [{ ...granted, probe: 'stop' }];
-    const { context, done } = contextOf({ nowMs: 5_100, unusable: 1, late: true, reservations });
-    expect(await sendAttempt(destruction, { lane: 4, fresh: true }, context)).toMatchObject({
-      kind: 'sent',
-      probe: 'stop',
-    });
-    expect(done).toEqual(['prepare', 'slot', 'abandon', 'prepare', 'send', 'written', 'abandon']);
   });
 });
