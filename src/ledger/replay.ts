@@ -295,11 +295,14 @@ function readBatch(row: BatchRow): ReplayBatch {
   };
 }
 
-/** $1 batch id, $2 the last position seen, $3 most rows. */
+/**
+ * $1 batch id, $2 the last position seen, $3 most rows. Positions have no gaps, and with both ends
+ * told any plan reads this page alone.
+ */
 const pageSql = `
 select position, room_id, extract(epoch from only_created_before)::float8 * 1000 as only_created_before
   from room_reaper.replays
- where batch_id = $1 and position > $2 order by position limit $3`;
+ where batch_id = $1 and position > $2 and position <= $2 + $3 order by position`;
 
 export interface ReplayedRoom {
   roomId: string;

@@ -75,15 +75,13 @@ export function readStatistics(row: TotalsRow): Statistics | undefined {
  *
  * A room can be there more than once: the batch may have joined a destruction that was lost
  * with its queue, and have made its own when it was continued. Then the one that has ended
- * counts, else its own. (`with ties` keeps them on one page.) A join would be
+ * counts, else its own. (Both are on one page.) A join would be
  * one more look at each row, and a plan for any number of rows reads the whole table for it.
  */
 const pageSql = `
 with members as (
   (select d.room_id as asked_room, d.id as asked_id, false as joined, d as destruction
-     from room_reaper.destructions d
-    where d.batch_id = $1 and d.room_id collate "C" > $2
-    order by d.room_id collate "C" fetch first ($3::int) rows with ties)
+     from room_reaper.rooms_after($1, $2, $3) d)
   union all
   (select j.room_id, j.destruction_id, true,
           (select d from room_reaper.destructions d where d.id = j.destruction_id)

@@ -23,6 +23,7 @@ import {
   countKnownRooms,
   knownAmong,
   readOpenRooms,
+  readReportRows,
   readRoomsAmong,
 } from '../../src/ledger/report-rows.js';
 import { summarizeBatch } from '../../src/ledger/report.js';
@@ -270,6 +271,27 @@ describe('no table of attempts or destructions is read whole', () => {
         ...['report-known', 'known-among', 'batch-open-rooms'],
       ],
     );
+  });
+
+  test('for a page of a batch that Postgres has not counted yet, which it takes for a few rooms', async () => {
+    const [page] = await statementsOf(async (database) => {
+      await readReportRows(database, someBatch).next();
+    });
+    if (page === undefined) throw new Error('a page must be asked for');
+    await withPostgres(ledger.url, async (client) => {
+      await client.query('begin');
+      const table = "'room_reaper.destructions'::regclass";
+      await client.query(`delete from pg_statistic where starelid = ${table}`);
+      await client.query(`update pg_class set reltuples = 80000 where oid = ${table}`);
+      await client.query(page.sql, page.parameters.map(prepared));
+      const { rows } = await client.query<{ fetched: number }>(
+        `select idx_tup_fetch::int as fetched from pg_stat_xact_user_tables where relname = 'destructions'`,
+      );
+      await client.query('rollback');
+      // The page, and the room behind it; the batch has many more.
+      expect(rows[0]?.fetched).toBeLessThan(300);
+      expect(rows[0]?.fetched).toBeGreaterThanOrEqual(250);
+    });
   });
 
   test('for an audit', async () => {
