@@ -70,7 +70,11 @@ export default {
 function figuresOf(result: RaceResult, processes: number, rooms: number): Figure[] {
   const of = `, ${processes} ${processes === 1 ? 'process' : 'processes'}`;
   return [
-    { name: `worst window${of}`, value: result.worstWindow, goal: { atMost: quota } },
+    {
+      name: `worst window by the ${result.worstBy}'s clock${of}`,
+      value: result.worstWindow,
+      goal: { atMost: quota },
+    },
     {
       name: `quota used${of}`,
       value: ratePerSecond(result.instants) / quota,

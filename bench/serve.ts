@@ -19,7 +19,7 @@ import { epochNow } from '../test/support/stalls.js';
 import { median, percentile, type Bench, type BenchContext, type Figure } from './bench.js';
 import { createOwnDatabase, ownRedis } from './servers.js';
 import { openApp, roomIds, type App } from './support/app.js';
-import { ratePerSecond } from './support/arrivals.js';
+import { ratePerSecond, worstWindow } from './support/arrivals.js';
 import {
   downloadReport,
   lookOnce,
@@ -29,6 +29,7 @@ import {
   upload,
   type Api,
 } from './support/http.js';
+import { watchArrivals } from './support/kernel-arrivals.js';
 import { fillLedger } from './support/ledger-batches.js';
 import {
   runProgram,
@@ -188,6 +189,7 @@ async function besideWorker(stage: Stage, sizes: Sizes, say: BenchContext['say']
   const { program, app, env, cwd } = stage;
   // Those of the lists come after them.
   const first = roomIds(100 * quota);
+  const arrivals = await watchArrivals(app.server.url);
   const worker = startWorkerProcess(program, { ...env, LOG_LEVEL: 'info' }, { cwd });
   const alone: Phase[] = [];
   const beside: Beside[] = [];
@@ -221,12 +223,17 @@ async function besideWorker(stage: Stage, sizes: Sizes, say: BenchContext['say']
   } finally {
     await worker.stop();
   }
+  const instants = await arrivals?.stop();
   await withServe(stage, async (api) => {
     left = await onTheQueue(api);
   });
   const report = await app.server.report();
   assertAllThere(report, left, first.length + sizes.turns * sizes.list);
-  return { alone, beside, report };
+  if (instants !== undefined && instants.length !== report.requests.length)
+    throw new Error(
+      `${report.requests.length} requests must be seen by the kernel, got ${instants.length}`,
+    );
+  return { alone, beside, report, instants };
 }
 
 /** @throws Error unless each room was asked for once at most, and waits where it was not. */
@@ -246,7 +253,7 @@ function usedIn({ requests, startedAtMs }: ServerReport, { fromMs, toMs }: Phase
 
 function figuresOf(
   where: string,
-  { alone, beside, report }: Awaited<ReturnType<typeof besideWorker>>,
+  { alone, beside, report, instants }: Awaited<ReturnType<typeof besideWorker>>,
   { list, report: rooms }: Sizes,
 ): Figure[] {
   const used = beside.map((phase) => usedIn(report, phase));
@@ -263,7 +270,11 @@ function figuresOf(
       name: 'quota used beside others, × alone',
       value: median(used.map((share, turn) => share / (usedAlone[turn] ?? Number.NaN))),
     },
-    { name: 'worst window', value: report.worstWindow, goal: { atMost: quota } },
+    {
+      name: `worst window, by the ${instants ? 'kernel' : 'server'}'s clock`,
+      value: instants ? worstWindow(instants) : report.worstWindow,
+      goal: { atMost: quota },
+    },
     {
       name: 'GET /v1/status, p99 in ms',
       value: percentile(answers(true), 0.99),

@@ -13,6 +13,17 @@ export function histogram(
   return bins;
 }
 
+/** Most instants within less than `spanMs`. They ascend. */
+export function worstWindow(instants: readonly number[], spanMs = 1_000): number {
+  let worst = 0;
+  let first = 0;
+  for (const [last, instant] of instants.entries()) {
+    while (instant - (instants[first] ?? 0) >= spanMs) first += 1;
+    worst = Math.max(worst, last - first + 1);
+  }
+  return worst;
+}
+
 /** Requests per second from arrival number `from` to number `to`. */
 export function ratePerSecond(
   instants: readonly number[],

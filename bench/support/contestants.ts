@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withRedis } from '../../test/support/redis.js';
 import { assertEachOnce, openApp, roomIds, type App } from './app.js';
+import { worstWindow } from './arrivals.js';
 import { bareQueueName, countBareJobs, fillBareQueue } from './bare-queue.js';
+import { watchArrivals } from './kernel-arrivals.js';
 import { runProgram, startBareWorker, startWorkerProcess, type Measured } from './processes.js';
 
 /** Where a race is run. */
@@ -40,6 +42,8 @@ export interface RaceOptions {
 
 export interface RaceResult {
   worstWindow: number;
+  /** By whose clock that is; the kernel's where it could be asked, and there is a quota. */
+  worstBy: 'kernel' | 'server';
   /** In the order of their arrival, in milliseconds on the server's clock. */
   instants: number[];
   /** CPU of all processes between warm-up and cool-down, per room, in milliseconds. */
@@ -135,7 +139,12 @@ async function raceBareLoop(
   return { ...result, granted: 0, givenUp: 0 };
 }
 
-async function run(app: App, options: RaceOptions, start: () => Measured) {
+async function run(
+  app: App,
+  options: RaceOptions,
+  start: () => Measured,
+): Promise<Omit<RaceResult, 'granted' | 'givenUp'> & { logs: string[] }> {
+  const arrivals = options.quota === undefined ? undefined : await watchArrivals(app.server.url);
   const startedAt = performance.now();
   const processes = Array.from({ length: options.processes }, start);
   const logs: string[] = [];
@@ -159,8 +168,10 @@ async function run(app: App, options: RaceOptions, start: () => Measured) {
   }
   const report = await app.server.report();
   assertEachOnce(report, options.rooms);
+  const seen = await arrivals?.stop();
   return {
-    worstWindow: report.worstWindow,
+    worstWindow: seen ? worstWindow(seen) : report.worstWindow,
+    worstBy: seen ? 'kernel' : 'server',
     instants: report.requests.map(({ atMs }) => atMs),
     cpuMsPerRoom: cpuMs / (options.rooms - options.coolDown - options.warmUp),
     seconds,
