@@ -145,7 +145,7 @@ test('every screen is written by print or say, and they let nothing through', ()
       say(shown.io, text);
       expect(shown.text()).not.toMatch(mayAct);
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   );
 });
 
@@ -169,7 +169,7 @@ describe('of untrusted text, nothing that could act and no line of its own is sh
         expect(shown.split('\n')).toHaveLength(lines);
         expect(JSON.parse(destroyedToJson(resultWith(text)))).toBeTypeOf('object');
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 
@@ -201,7 +201,7 @@ describe('of untrusted text, nothing that could act and no line of its own is sh
         ][which];
         expect(await shownBy(argv ?? [], app)).not.toMatch(mayAct);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -221,7 +221,7 @@ describe('of untrusted text, nothing that could act and no line of its own is sh
         const env = { [name]: text.replaceAll('\0', '') || '\u001b' };
         expect(await shownBy(['destroy', '--room', 'a'], env)).not.toMatch(mayAct);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -242,7 +242,7 @@ describe('of untrusted text, nothing that could act and no line of its own is sh
           rmSync(path);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

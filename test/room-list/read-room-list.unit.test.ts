@@ -83,7 +83,7 @@ test('where the chunks are cut and how large batches are never changes the resul
         expect(await outcome(cut(bytes, at), wanted, batchSize)).toEqual(whole);
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 250 },
   );
 });
 
@@ -106,7 +106,7 @@ test('no message carries a control or non-ASCII character of the list', async ()
       const texts = typeof entries === 'string' ? [entries] : entries.map(inShort);
       for (const text of texts) expect(text).toMatch(/^[ -~–…]*$/);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 

@@ -192,7 +192,7 @@ test('an answer after the timeout reaches nobody: its connection is gone', async
   expect(server.connections()).toBe(2);
 });
 
-test('a thousand rooms, twenty at a time, of which one in ten is answered twice at any time: no answer goes to another room', async () => {
+test('four hundred rooms, twenty at a time, of which one in ten is answered twice at any time: no answer goes to another room', async () => {
   const server = await serve(({ socket, room }) => {
     // Between 0 and 63 ms, the same in every run.
     const [draw = 0, gap = 0] = createHash('sha256').update(String(room)).digest();
@@ -204,7 +204,7 @@ test('a thousand rooms, twenty at a time, of which one in ten is answered twice 
   let right = 0;
   let next = 1;
   const work = async () => {
-    while (next <= 1_000) {
+    while (next <= 400) {
       const room = next++;
       const request = client.prepareDestroy(`room-${room}`);
       await request.ready;
@@ -218,5 +218,5 @@ test('a thousand rooms, twenty at a time, of which one in ten is answered twice 
   };
   await Promise.all(Array.from({ length: 20 }, work));
   expect(wrong).toEqual([]);
-  expect(right).toBeGreaterThan(800);
+  expect(right).toBeGreaterThan(320);
 });

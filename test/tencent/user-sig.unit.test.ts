@@ -76,10 +76,10 @@ describe('a signature is renewed after a day', () => {
     expect(signer.current().text).not.toBe(first.text);
   });
 
-  test('in a week of requests, one a minute, each arrives with a signature that is valid and has 24 hours left', () => {
+  test('in a week of requests, one in five minutes, each arrives with a signature that is valid and has 24 hours left', () => {
     const signer = createSigner(credentials);
     const used = new Set<string>();
-    for (let minute = 0; minute < 7 * 24 * 60; minute++) {
+    for (let minute = 0; minute < 7 * 24 * 60; minute += 5) {
       const sentAt = start + minute * 60_000 + 7 * minute;
       vi.setSystemTime(sentAt);
       const { text } = signer.current();

@@ -69,10 +69,12 @@ describe('an outage is proven', () => {
 
   test('not by a fifth of the answers, however long it lasts', () => {
     const evidence = createOutageEvidence();
+    let proven = false;
     for (let index = 0; index < 100_000; index++) {
       if (index % 5 === 0) evidence.failed(rooms(index), index * 5);
       else evidence.worked();
-      expect(evidence.proven(index * 5)).toBe(false);
+      proven ||= evidence.proven(index * 5);
     }
+    expect(proven).toBe(false);
   });
 });
