@@ -1,11 +1,11 @@
 /**
- * Each command once as a real process of the built program: its exit code, all of its stdout,
- * and that it ends because nothing is left open, not because it is made to. All else that a
- * command does is tested inside the tests' own process.
+ * Each command as its users run it, from the built program: its exit code, all of its stdout, and
+ * that it ends because nothing is left open, not because it is made to. All else that a command
+ * does is tested inside the tests' own process.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { latestMigration } from '../../src/ledger/schema.js';
 import { afterThisFile } from '../support/clean-up.js';
 import { startCountingServer } from '../support/counting-server.js';
@@ -29,22 +29,53 @@ beforeAll(async () => {
     TENCENT_ENDPOINT: server.url,
     QUEUE_URL: redis.url,
     DATABASE_URL: database.url,
-    // Node itself says that it found nothing more to wait for; `process.exit` goes without.
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
-      `import { writeSync } from 'node:fs';
-       process.on('beforeExit', () => writeSync(2, '${nothingLeft}'));`,
-    )}`,
   };
-  const inside = Object.fromEntries(
-    Object.entries(env).filter(([name]) => name !== 'NODE_OPTIONS'),
-  );
-  await run(['destroy', '-', '--batch', 'evening'], { env: inside, stdin: 'gone\nrefused\n' });
-  await run(['enqueue', '-', '--batch', 'later', '--delay', '1h'], {
-    ...{ env: inside, stdin: 'x\ny\n' },
-  });
+  await run(['destroy', '-', '--batch', 'evening'], { env, stdin: 'gone\nrefused\n' });
+  await run(['enqueue', '-', '--batch', 'later', '--delay', '1h'], { env, stdin: 'x\ny\n' });
 });
 
+/** For NODE_OPTIONS. */
+const preloaded = (module: string) => `--import=data:text/javascript,${encodeURIComponent(module)}`;
+
 const nothingLeft = 'nothing is left open';
+
+/** Node itself says that it found nothing more to wait for; `process.exit` goes without. */
+const saysNothingLeft = preloaded(
+  `import { writeSync } from 'node:fs';
+   process.on('beforeExit', () => writeSync(2, '${nothingLeft}'));`,
+);
+
+/** Between what one command and the next one say. */
+const end = /<end, exit code (\d+)>\n/;
+
+/**
+ * When nothing is left open of a command the same process begins the next one: starting Node and
+ * loading its packages takes longer than most of them.
+ */
+const runsOn = (next: readonly (readonly string[])[]) =>
+  preloaded(
+    `import { writeSync } from 'node:fs';
+     import { pathToFileURL } from 'node:url';
+     const [node, main] = process.argv;
+     const next = ${JSON.stringify(next)};
+     const exit = process.exit.bind(process);
+     // A command that has ended makes sure of it a second later.
+     process.exit = () => undefined;
+     process.stdout.setMaxListeners(0);
+     process.stderr.setMaxListeners(0);
+     setTimeout(() => {
+       writeSync(2, 'left open: ' + process.getActiveResourcesInfo().join());
+       exit(9);
+     }, 100_000).unref();
+     process.on('beforeExit', (code) => {
+       for (const stream of [1, 2]) writeSync(stream, '<end, exit code ' + code + '>\\n');
+       const args = next.shift();
+       if (args === undefined) return;
+       process.argv = [node, main, ...args];
+       process.exitCode = 0;
+       void import(pathToFileURL(main).href + '?' + next.length);
+     });`,
+  );
 
 /** What is another one at each run: ids, times, numbers that are measured, the two servers. */
 function settled(stdout: string): string {
@@ -77,7 +108,7 @@ const sums = (
   likes         ${of[4].padStart(7)}
 `;
 
-test.each<[command: string, args: string[], code: number, stdout: string]>([
+const cases: [command: string, args: string[], code: number, stdout: string][] = [
   ['--version', ['--version'], 0, '0.1.0\n'],
   [
     'status',
@@ -214,15 +245,27 @@ batch later ID
   ],
   ['resume', ['resume'], 0, 'it was paused since TIME by ana: maintenance of X\nthe line runs\n'],
   ['migrate', ['migrate'], 0, `the ledger is at version ${latestMigration()} already\n`],
-])(
-  '%s as a process says all that it has to say and leaves nothing open',
-  async (_, args, code, stdout) => {
-    const ended = await run(args, { env });
+];
 
-    expect({ code: ended.code, stdout: settled(ended.stdout) }).toEqual({ code, stdout });
-    expect(ended.stderr).toContain(nothingLeft);
-  },
-);
+describe('a command', () => {
+  let said: Record<'stdout' | 'stderr', string[]>;
+  beforeAll(async () => {
+    const [first = [], ...next] = cases.map(([, args]) => args);
+    const { stdout, stderr } = await run(first, { env: { ...env, NODE_OPTIONS: runsOn(next) } });
+    said = { stdout: stdout.split(end), stderr: stderr.split(end) };
+  });
+
+  test.each(cases.map(([name, , ...expected], index) => [name, index, ...expected] as const))(
+    '%s says all that it has to say and leaves nothing open',
+    (_, index, code, stdout) => {
+      const [text = '', ended] = said.stdout.slice(2 * index);
+      expect(
+        { code: ended, stdout: settled(text) },
+        said.stderr.slice(2 * index).join('\n'),
+      ).toEqual({ code: String(code), stdout });
+    },
+  );
+});
 
 test.each([
   ['worker', ['worker'], /worker started/],
@@ -230,7 +273,7 @@ test.each([
 ])(
   '%s as a process ends at SIGTERM with exit code 0 and leaves nothing open',
   async (_, args, ready) => {
-    const running = start(args, { env });
+    const running = start(args, { env: { ...env, NODE_OPTIONS: saysNothingLeft } });
     await running.said(ready);
 
     running.kill('SIGTERM');
@@ -247,10 +290,9 @@ test.runIf(process.platform === 'linux').each([
   ['a report', ['report', 'evening'], 2],
 ])('a full disk behind stdout is said, and the exit code is not 0: %s', (_, args, code) => {
   const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-  const variables = { ...env, NODE_OPTIONS: '' };
   const ended = spawnSync('sh', ['-c', '"$@" > /dev/full', 'sh', process.execPath, main, ...args], {
     encoding: 'utf8',
-    env: { PATH: process.env.PATH, ...variables },
+    env: { PATH: process.env.PATH, ...env },
   });
   expect(ended.stderr).toContain('room-reaper: standard output cannot be written (ENOSPC)\n');
   expect(ended.stderr).not.toMatch(/bug|^\s+at /m);
