@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
-import { run, start, startInside } from './room-reaper.js';
+import { run, startInside } from './room-reaper.js';
 import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from './stage.js';
 
 interface EnqueueJson {
@@ -20,7 +20,7 @@ async function batchesFinished(databaseUrl: string, ids: readonly string[]): Pro
           );
           return rows.length;
         }),
-      { timeout: 60_000, interval: 100 },
+      { timeout: 100_000, interval: 250 },
     )
     .toBe(ids.length);
 }
@@ -73,7 +73,7 @@ test('two workers end what two batches ask for, and a room that both name is ask
   });
   expect((await server.report()).requests).toEqual([]);
 
-  const workers = [start(['worker'], options), start(['worker'], options)];
+  const workers = [startInside(['worker'], options), startInside(['worker'], options)];
   await batchesFinished(stores.DATABASE_URL, [firstJson.batchId, secondJson.batchId]);
   for (const worker of workers) worker.kill('SIGTERM');
   const ended = await Promise.all(workers.map((worker) => worker.ended));

@@ -7,7 +7,7 @@ import { lines, openStage, readDestructions, redisAndPostgres, roomIds } from '.
 const quota = 200;
 
 test('three worker processes keep the quota at the door, first requests and retries together', async () => {
-  const rooms = roomIds(800);
+  const rooms = roomIds(450);
   const { server, env } = await openStage({
     // Every tenth room fails once, every fiftieth twice: retries take slots like anything else.
     scripts: Object.fromEntries(
@@ -23,7 +23,7 @@ test('three worker processes keep the quota at the door, first requests and retr
     ),
     latencyMs: 50,
   });
-  const requestsWanted = 800 + 80 + 16;
+  const requestsWanted = 450 + 45 + 9;
   const stores = await redisAndPostgres();
   const options = { env: { ...env, ...stores, LOG_LEVEL: 'warn' } };
   expect((await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(rooms) })).code).toBe(0);
@@ -38,7 +38,7 @@ test('three worker processes keep the quota at the door, first requests and retr
   expect(report.requests).toHaveLength(requestsWanted);
   expect(report.problems).toEqual([]);
   const rows = [...(await readDestructions(stores.DATABASE_URL)).values()];
-  expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(800);
+  expect(rows.filter(({ outcome }) => outcome === 'destroyed')).toHaveLength(450);
   const slots = await sentSlots(stores.DATABASE_URL);
   expect(slots).toHaveLength(requestsWanted);
   assertQuotaKept(report, quota, slots);
@@ -47,21 +47,24 @@ test('three worker processes keep the quota at the door, first requests and retr
 test('a ledger that lost the last moments costs a window and no request above the quota', async () => {
   const { server, env } = await openStage();
   const stores = await redisAndPostgres();
-  const options = { env: { ...env, ...stores, LOG_LEVEL: 'warn' } };
-  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(1_200)) });
+  const quota = 100;
+  const options = {
+    env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: String(quota), LOG_LEVEL: 'warn' },
+  };
+  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(400)) });
   const workers = [1, 2].map(() => startInside(['worker'], options));
   const ledger = (sql: string, values: unknown[] = []) =>
     withPostgres(
       stores.DATABASE_URL,
       async (client) => (await client.query<{ recent: number[] }>(sql, values)).rows,
     );
-  await server.reached(300);
+  await server.reached(150);
 
   const [before] = await ledger('select recent from room_reaper.lines');
-  await server.reached(520);
+  await server.reached(260);
   await ledger('update room_reaper.lines set recent = $1', [before?.recent]);
 
-  await server.reached(1_200);
+  await server.reached(400);
   for (const worker of workers) worker.kill('SIGTERM');
   for (const worker of workers) expect((await worker.ended).code).toBe(0);
   const slots = await sentSlots(stores.DATABASE_URL);
