@@ -30,12 +30,12 @@ test.each<[server: 'queue' | 'ledger', fault: NetworkFault, said: RegExp]>([
     const { env } = await openStage();
     const stores = await redisAndPostgres();
     await run(['enqueue', '--room', 'a'], { env: { ...env, ...stores } });
-    const [queue, ledger] = [await through(stores.QUEUE_URL), await through(stores.DATABASE_URL)];
+    const variable = server === 'queue' ? 'QUEUE_URL' : 'DATABASE_URL';
+    const { url, proxy } = await through(stores[variable]);
     const watching = startInside(['status', '--watch'], {
-      env: { ...env, QUEUE_URL: queue.url, DATABASE_URL: ledger.url },
+      env: { ...env, ...stores, [variable]: url },
     });
     await watching.printed(/^1 room waiting/m);
-    const { proxy } = { queue, ledger }[server];
 
     await proxy.set(fault);
     await watching.printed(said);
@@ -54,21 +54,20 @@ test.each<[server: 'queue' | 'ledger', fault: NetworkFault, said: RegExp]>([
   },
 );
 
-async function ownServers() {
+/** Two rooms wait in a Redis of the test's own. */
+async function ownRedis(ledgerUrl?: string) {
   // Killed the moment after, it must know what it was given.
   const redis = await startRedisServer({ settings: { appendfsync: 'always' } });
-  const postgres = await startPostgresServer();
-  afterThisTest(async () => {
-    await Promise.all([redis.stop(), postgres.stop()]);
-  });
+  afterThisTest(() => redis.stop());
   const { env } = await openStage();
-  const options = { env: { ...env, QUEUE_URL: redis.url, DATABASE_URL: postgres.url } };
+  const DATABASE_URL = ledgerUrl ?? (await redisAndPostgres()).DATABASE_URL;
+  const options = { env: { ...env, QUEUE_URL: redis.url, DATABASE_URL } };
   await run(['enqueue', '-', '--batch', 'evening'], { ...options, stdin: 'a\nb\n' });
-  return { redis, postgres, options };
+  return { redis, options };
 }
 
 test('with Redis down, status says what the ledger knows, and which part is not known', async () => {
-  const { redis, options } = await ownServers();
+  const { redis, options } = await ownRedis();
   await redis.kill();
   const text = await run(['status'], options);
   expect(text.code).toBe(2);
@@ -93,7 +92,9 @@ test('with Redis down, status says what the ledger knows, and which part is not 
 });
 
 test('with Postgres down, status says what the queue knows; with both, which are away', async () => {
-  const { redis, postgres, options } = await ownServers();
+  const postgres = await startPostgresServer();
+  afterThisTest(() => postgres.stop());
+  const { redis, options } = await ownRedis(postgres.url);
   await postgres.kill();
   const json = await run(['status', '--json'], options);
   expect(json.code).toBe(2);
@@ -116,7 +117,7 @@ test('with Postgres down, status says what the queue knows; with both, which are
 });
 
 test('a primary that was demoted is never running, although it can be read', async () => {
-  const { redis, options } = await ownServers();
+  const { redis, options } = await ownRedis();
   const watching = startInside(['status', '--watch', '--json'], options);
   await watching.printed(/"waiting":2/);
   const next = await startRedisServer();
