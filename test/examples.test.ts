@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startSimulator, type Simulator } from '../src/simulator/simulator.js';
 import { demoApp } from '../src/simulator/simulator-options.js';
+import { makeDataDirectory } from './support/data-directory.js';
+import { sameTier } from './support/embedded.js';
+import { freshRedis } from './support/servers.js';
 import { withoutTypes } from './support/typescript-process.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -31,7 +34,7 @@ interface Example {
  */
 function run(name: string, environment: Record<string, string>, args: string[] = []): Example {
   const source = readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8');
-  const child = spawn(process.execPath, ['--input-type=module', '-', ...args], {
+  const child = spawn(process.execPath, [...sameTier, '--input-type=module', '-', ...args], {
     cwd: root,
     env: { PATH: process.env['PATH'], LOG_LEVEL: 'warn', ...environment },
   });
@@ -52,6 +55,7 @@ let simulator: Simulator;
 let environment: Record<string, string>;
 
 beforeAll(async () => {
+  await makeDataDirectory(dataDir);
   simulator = await startSimulator({ anyRoom: true });
   environment = {
     ROOM_REAPER_DATA_DIR: dataDir,
@@ -104,7 +108,9 @@ test(
 );
 
 test('examples/producer.ts says what is wrong with a RoomId, and ends', async () => {
-  const producer = run('producer.ts', environment, ['räum']);
+  const { url: QUEUE_URL, drop } = await freshRedis();
+  cleanups.push(drop);
+  const producer = run('producer.ts', { ...environment, QUEUE_URL }, ['räum']);
   expect(await producer.ended).toBe(1);
   expect(producer.said()).toMatch(/^INVALID: RoomId must be 1–48 bytes of printable ASCII/m);
 });
