@@ -155,7 +155,7 @@ test('an urgent room goes before everything that waits', async () => {
   const options = {
     env: { ...env, ...stores, RATE_LIMIT_PER_SECOND: String(ratePerSecond) },
   };
-  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(2_500)) });
+  await run(['enqueue', '-', '--yes'], { ...options, stdin: lines(roomIds(1_500)) });
   const worker = startInside(['worker'], options);
   await server.reached(40);
 

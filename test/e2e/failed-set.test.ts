@@ -106,7 +106,7 @@ describe.each([
     await server.reached(4 + 7 + 2);
     await failedJobs(queue, 0);
     await expect
-      .poll(async () => (await batchOf(options))?.finishedAt, { timeout: 60_000 })
+      .poll(async () => (await batchOf(options))?.finishedAt, { timeout: 60_000, interval: 200 })
       .toBeDefined();
     rows = await readDestructions(databaseUrl);
     expect(rows.get('twice')).toMatchObject({ outcome: 'destroyed', attempts: 7 });

@@ -60,14 +60,14 @@ test('rooms are enqueued, destroyed, cancelled, replayed and explained on a clus
   const options = { env };
   const put = await run(['enqueue', '-', '--yes', '--batch', 'first'], {
     ...options,
-    stdin: lines([...roomIds(300), 'again']),
+    stdin: lines([...roomIds(40), 'again']),
   });
   expect(put.code, put.stderr).toBe(0);
   await run(['enqueue', '--room', 'soon', '--urgent'], options);
   expect(await json(['status'], options)).toMatchObject({
-    queue: { waiting: 302, lanes: { urgent: 1, bulk: 301 } },
+    queue: { waiting: 42, lanes: { urgent: 1, bulk: 41 } },
   });
-  expect((await run(['explain', 'again'], options)).stdout).toMatch(/301 rooms ahead/);
+  expect((await run(['explain', 'again'], options)).stdout).toMatch(/\b41 rooms ahead/);
   const later = await run(['enqueue', '-', '--yes', '--batch', 'taken-back'], {
     ...options,
     stdin: lines(['x1', 'x2', 'x3']),

@@ -68,7 +68,7 @@ async function work(options: RunOptions, batchId: string): Promise<void> {
         return (JSON.parse(stdout) as { batches: { finishedAt?: string }[] }).batches[0]
           ?.finishedAt;
       },
-      { timeout: 60_000 },
+      { timeout: 60_000, interval: 200 },
     )
     .toBeDefined();
   worker.kill('SIGTERM');
