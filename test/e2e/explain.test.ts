@@ -4,6 +4,7 @@ import { withPostgres } from '../support/servers.js';
 import { run } from './room-reaper.js';
 import {
   folderWithDatabase,
+  keepOpen,
   lines,
   openStage,
   postgresOnly,
@@ -127,13 +128,13 @@ test.each(stores)(
   90_000,
 );
 
-// Three processes open the database.
 test(
   'explain works on the embedded default, also for a room that nobody asked for',
   { timeout: 90_000 },
   async () => {
     const { env } = await openStage();
     const options = { cwd: await folderWithDatabase(), env };
+    await keepOpen(options.cwd);
     expect((await run(['enqueue', '--room', 'one', '--room', 'two'], options)).code).toBe(0);
 
     const two = await run(['explain', 'two'], options);

@@ -7,7 +7,14 @@ import { expect, test } from 'vitest';
 import type { ServerReport } from '../support/counting-server.js';
 import { withPostgres } from '../support/servers.js';
 import { folderWith, run } from './room-reaper.js';
-import { folderWithDatabase, lines, openStage, redisAndPostgres, roomIds } from './stage.js';
+import {
+  folderWithDatabase,
+  keepOpen,
+  lines,
+  openStage,
+  redisAndPostgres,
+  roomIds,
+} from './stage.js';
 
 type Json = Record<string, unknown>;
 
@@ -289,6 +296,7 @@ test('rooms that no worker has taken up are listed from the queue, and joined on
 test('on the embedded default report, audit and prune do the same', async () => {
   const { server, env } = await openStage();
   const cwd = await folderWithDatabase({ 'rooms.txt': lines(roomIds(30)) });
+  await keepOpen(cwd);
   const embedded = (...args: string[]) => run(args, { cwd, env });
   const destroyed = await embedded('destroy', 'rooms.txt', '--batch', 'evening', '--json');
   expect(destroyed.code, destroyed.stderr).toBe(0);

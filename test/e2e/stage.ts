@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import {
   type CountingServer,
   type CountingServerOptions,
@@ -92,6 +93,12 @@ export async function folderWithDatabase(files: Record<string, string> = {}): Pr
   const folder = folderWith(files);
   await makeDataDirectory(join(folder, '.room-reaper'));
   return folder;
+}
+
+/** Keeps the embedded database of such a folder open until the test's end: each run joins it, and need not open it. */
+export async function keepOpen(folder: string): Promise<void> {
+  const embedded = await openEmbedded(join(folder, '.room-reaper'));
+  afterThisTest(() => embedded.close());
 }
 
 /** The columns that are a contract. */
