@@ -9,9 +9,9 @@ import { addMany } from '../../src/producer/add-many.js';
 import { addOrJoin } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { lanes } from '../../src/queue/job.js';
-import { places, useQueue } from '../queue/places.js';
+import { servers, useQueue } from '../queue/places.js';
 
-describe.each(places)('a room whose job is lost, on %s', (name, open) => {
+describe.each(servers)('a room whose job is lost, on %s', (name, open) => {
   const opened = useQueue(open);
 
   const wish = (roomId: string, id = newId()) => {

@@ -6,7 +6,7 @@ import { openQueue } from '../../src/queue/open.js';
 import { useLedger } from '../ledger/fixture.js';
 import { afterThisTest } from '../support/clean-up.js';
 import { freshSdkAppId, startRedisServer, withRedis } from '../support/servers.js';
-import { places, useQueue } from './places.js';
+import { servers, useQueue } from './places.js';
 
 const [first, second] = [useLedger(), useLedger()];
 
@@ -17,7 +17,7 @@ const refusal = {
   ) as string,
 };
 
-describe.each(places)('a queue on %s', (_name, open) => {
+describe.each(servers)('a queue on %s', (_name, open) => {
   const opened = useQueue(open);
 
   test('belongs to the first ledger that is used with it; to no other, until that is said', async () => {

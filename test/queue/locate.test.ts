@@ -6,11 +6,11 @@ import { addDestructions, type Placement } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { locateJob, locateRoom, type LocatedJob } from '../../src/queue/locate.js';
 import type { DestroyJob } from '../../src/queue/job.js';
-import { places, useQueue } from './places.js';
+import { servers, useQueue } from './places.js';
 
 const now = Date.now();
 
-describe.each(places)('a room on %s', (_name, open) => {
+describe.each(servers)('a room on %s', (_name, open) => {
   const opened = useQueue(open);
 
   async function add(roomIds: string[], placement: Placement): Promise<string[]> {

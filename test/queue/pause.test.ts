@@ -1,10 +1,10 @@
 /** Who paused a queue, the same on each place where a queue can live. */
 import { describe, expect, test } from 'vitest';
-import { places, useQueue } from './places.js';
+import { servers, useQueue } from './places.js';
 
 const byAna = { by: 'ana', note: 'maintenance of X', sinceMs: 1_796_000_000_000 };
 
-describe.each(places)('a pause on %s', (_name, open) => {
+describe.each(servers)('a pause on %s', (_name, open) => {
   const opened = useQueue(open);
 
   test('keeps who, why and since when, and pauses; the name goes with it', async () => {

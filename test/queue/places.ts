@@ -48,6 +48,12 @@ export const places: [name: string, open: () => Promise<Place>][] = [
   ],
 ];
 
+/**
+ * For what is the same to the embedded database as to a Postgres: it is one, and opening it takes
+ * longer than most files. What is asked of it as such is in backends.test.ts and many-jobs.test.ts.
+ */
+export const servers = places.slice(0, 2);
+
 /** One of them for all tests of a block, and in it a queue of each test's own. */
 export function useQueue(
   open: () => Promise<Place>,

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { addDestructions } from '../../src/producer/add.js';
 import { newId } from '../../src/queue/destruction-id.js';
 import { visitWaiting } from '../../src/queue/waiting.js';
-import { places, useQueue } from './places.js';
+import { servers, useQueue } from './places.js';
 
 const now = Date.now();
 const never = new AbortController().signal;
 
-describe.each(places)('jobs that wait on %s', (_name, open) => {
+describe.each(servers)('jobs that wait on %s', (_name, open) => {
   const opened = useQueue(open);
 
   async function add(count: number, delayMs = 0): Promise<string[]> {
