@@ -62,7 +62,9 @@ async function workOn(
     /** Resolves once so many rooms of the kind are destroyed. */
     destroyed: (kind: keyof Rooms, count = rooms[kind]) =>
       expect
-        .poll(async () => (await outcomes())[`${kind} destroyed`], { timeout: 60_000 })
+        .poll(async () => (await outcomes())[`${kind} destroyed`], {
+          ...{ timeout: 60_000, interval: 200 },
+        })
         .toBe(count),
     /** Slots that each command is granted in a window of 1,020 ms. */
     quotas: async () =>
