@@ -87,7 +87,7 @@ test('no signature, key or query reaches an output, the queue or the ledger, wha
       REQUEST_TIMEOUT_MS: '400',
       LATER_RETRIES: '1',
     },
-    stdin: lines([...faulty, 'always failing', ...roomIds(200)]),
+    stdin: lines([...faulty, 'always failing', ...roomIds(60)]),
   };
   const seen: string[] = [];
   const look = async () => {
@@ -95,7 +95,7 @@ test('no signature, key or query reaches an output, the queue or the ledger, wha
   };
 
   const destroying = start(['destroy', '-'], options);
-  await server.reached(100);
+  await server.reached(40);
   await look();
   const destroyed = await destroying.ended;
   await look();
