@@ -83,25 +83,28 @@ export interface OtherProcess {
 const compiled = new URL('../../dist/embedded/open-embedded.js', import.meta.url).href;
 const pgModule = import.meta.resolve('pg');
 
+const usingPool = (script: string): string => `
+    const { default: pg } = await import(${JSON.stringify(pgModule)});
+    const pool = new pg.Pool(db.connection);
+    pool.on('error', () => undefined);
+    ${script}`;
+
 /**
  * A second Node process that opens `dataDir`, prints its role or the error, then runs
- * `script` with `db` and `pool`.
+ * `script`, if there is one, with `db` and `pool`.
  *
  * @param uid - of another user whose process it is.
  */
 export function otherProcess(dataDir: string, script = '', uid?: number): OtherProcess {
   const source = `
     import { openEmbedded } from ${JSON.stringify(compiled)};
-    import pg from ${JSON.stringify(pgModule)};
     const db = await openEmbedded(${JSON.stringify(dataDir)}).catch((error) => {
       console.log(error.code + ' ' + error.message);
       process.exit(1);
     });
     console.log(db.role);
-    const pool = new pg.Pool(db.connection);
-    pool.on('error', () => undefined);
     setInterval(() => undefined, 1000);
-    ${script}`;
+    ${script === '' ? '' : usingPool(script)}`;
   const child = spawn(process.execPath, [...sameTier, '--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
