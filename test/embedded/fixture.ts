@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -20,11 +20,25 @@ export function freshPath(): string {
   return join(folder, 'd');
 }
 
-/** A data directory with a new database that is closed. */
-export async function freshDatabase(): Promise<string> {
-  const path = freshPath();
+/** A data directory with a new database that is closed. @param name - a folder below, where it is. */
+export async function freshDatabase(name = ''): Promise<string> {
+  const path = join(freshPath(), name);
   await makeDataDirectory(path);
   return path;
+}
+
+/** All that is in a directory, with itself. */
+export function everythingIn(directory: string): string[] {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  return [directory, ...names.map((name) => join(directory, name))];
+}
+
+/** What is in a directory, or itself, and not for its user only. */
+export function openToOthers(directory: string): string[] {
+  return everythingIn(directory)
+    .map((path) => ({ path, stats: lstatSync(path) }))
+    .filter(({ stats }) => !stats.isSocket() && (stats.mode & 0o077) > 0)
+    .map(({ path }) => path);
 }
 
 /** Opens the database until the test's end. */

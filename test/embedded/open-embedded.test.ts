@@ -1,56 +1,47 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { explain } from '../../src/embedded/directory.js';
+import { claimDirectory } from '../../src/embedded/claim.js';
+import { explain, postgresMajor } from '../../src/embedded/directory.js';
 import { openEmbedded } from '../../src/embedded/open-embedded.js';
-import { postgresMajor } from '../../src/embedded/directory.js';
 import { unprivileged } from '../support/unprivileged.js';
-import { connect, freshDatabase, freshPath, open, query } from './fixture.js';
+import { connect, freshDatabase, freshPath, open, openToOthers, query } from './fixture.js';
 
 describe('opening', () => {
-  test('a new directory gets a database, and its user is told what it needs', async () => {
+  test('a new directory gets a database, for its user only, who is told what it needs', async () => {
     const notices: string[] = [];
-    const database = await open(freshPath(), { onNotice: (notice) => notices.push(notice) });
+    const dataDir = freshPath();
+    const database = await open(dataDir, { onNotice: (notice) => notices.push(notice) });
     expect(database.role).toBe('owner');
     expect(await query(database, 'select 1 + $1::int as two', [1])).toEqual([{ two: 2 }]);
     expect(notices.join('\n')).toMatch(/300 MB of memory \(up to 800 MB this first time\)/);
     expect(notices.join('\n')).toMatch(/this machine only/);
-  });
-
-  test('the database is of the version that the version check names', async () => {
-    const dataDir = await freshDatabase();
+    await query(database, 'create table t as select generate_series(1, 1000) as n');
+    expect(openToOthers(dataDir)).toEqual([]);
     expect(readFileSync(join(dataDir, 'postgres', 'PG_VERSION'), 'utf8').trim()).toBe(
       postgresMajor,
     );
   });
 
-  test('a database that is opened again after close holds what was committed', async () => {
+  test('a directory that is opened twice is joined, and opened again after close it holds what was committed', async () => {
     const dataDir = await freshDatabase();
     const first = await openEmbedded(dataDir);
+    const second = await openEmbedded(dataDir);
+    expect([first.role, second.role]).toEqual(['owner', 'joined']);
     await query(first, 'create table kept as select 42 as answer');
+    expect(await query(second, 'select answer from kept')).toEqual([{ answer: 42 }]);
+    const client = await connect(first);
+    await client.query('begin');
+    await client.query('update kept set answer = 0');
+    await second.close();
+    // It does not wait for a connection that is open and in a transaction.
     await first.close();
+    await expect(client.query('select 1')).rejects.toThrow();
     expect(await query(await open(dataDir), 'select answer from kept')).toEqual([{ answer: 42 }]);
   });
 
-  test('close does not wait for a connection that is open and in a transaction', async () => {
-    const database = await openEmbedded(await freshDatabase());
-    const client = await connect(database);
-    await client.query('begin');
-    await database.close();
-    await expect(client.query('select 1')).rejects.toThrow();
-  });
-
-  test('a directory that is opened twice in one process is joined the second time', async () => {
-    const dataDir = await freshDatabase();
-    const first = await open(dataDir);
-    const second = await open(dataDir);
-    expect([first.role, second.role]).toEqual(['owner', 'joined']);
-    await query(first, 'create table shared as select 7 as n');
-    expect(await query(second, 'select n from shared')).toEqual([{ n: 7 }]);
-  });
-
   test('a path too long for a Unix socket is served on loopback, with a password', async () => {
-    const dataDir = join(await freshDatabase(), 'x'.repeat(90));
+    const dataDir = await freshDatabase('x'.repeat(90));
     const database = await open(dataDir);
     const { host, port, password } = database.connection;
     expect(host).toBe('127.0.0.1');
@@ -106,11 +97,11 @@ describe('what cannot be opened says why and what to do', () => {
   test('a damaged database is refused, and its directory is free again afterwards', async () => {
     const dataDir = await freshDatabase();
     const control = join(dataDir, 'postgres', 'global', 'pg_control');
-    const sound = readFileSync(control);
-    writeFileSync(control, Buffer.alloc(sound.length, 1));
+    writeFileSync(control, Buffer.alloc(statSync(control).size, 1));
     await expect(openEmbedded(dataDir)).rejects.toThrow(/must hold a database that opens.*backup/);
-    writeFileSync(control, sound);
-    expect((await open(dataDir)).role).toBe('owner');
+    const claim = await claimDirectory(dataDir);
+    if (claim.kind !== 'owned') throw new Error('it is still held');
+    claim.release();
   });
 
   test('a full disk is said, with what to do', () => {

@@ -20,18 +20,10 @@ import { ticketNumbers, readTicket } from '../../src/embedded/ticket.js';
 import { probeWritable } from '../../src/private-directory.js';
 import { afterThisTest } from '../support/clean-up.js';
 import { unprivileged } from '../support/unprivileged.js';
-import { freshDatabase, freshPath, open, otherProcess, query } from './fixture.js';
+import { everythingIn, freshDatabase, open, openToOthers, otherProcess, query } from './fixture.js';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = Number(spawnSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).stdout);
-
-/** All that is in a directory, with itself. */
-function everythingIn(directory: string): string[] {
-  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-  return [directory, ...names.map((name) => join(directory, name))];
-}
-
-const isOpen = (path: string) => !lstatSync(path).isSocket() && (lstatSync(path).mode & 0o077) > 0;
 
 function give(directory: string, uid: number): void {
   for (const path of everythingIn(directory)) chownSync(path, uid, uid);
@@ -46,27 +38,42 @@ function sharedFolder(): string {
 }
 
 describe.skipIf(process.geteuid === undefined)('the data directory', () => {
-  test('and all that is made in it is for its user only', async () => {
-    const dataDir = freshPath();
-    const database = await open(dataDir);
-    await query(database, 'create table t as select generate_series(1, 1000) as n');
-    expect(everythingIn(dataDir).filter(isOpen)).toEqual([]);
-  });
-
-  test('is closed to others where it is open, which is said', async () => {
-    const dataDir = await freshDatabase();
-    chmodSync(dataDir, 0o755);
-    chmodSync(join(dataDir, 'postgres'), 0o755);
-    const notices: string[] = [];
-    await open(dataDir, { onNotice: (notice) => notices.push(notice) });
-    expect(notices.join('\n')).toMatch(/was open to other users: it is closed to them/);
-    expect([dataDir, join(dataDir, 'postgres')].filter(isOpen)).toEqual([]);
-  });
-
   test('is probed under a name that nobody knows', () => {
     const dataDir = sharedFolder();
     probeWritable(dataDir);
     expect(readdirSync(dataDir)).toEqual([]);
+  });
+
+  test('is closed to others where it is open, which is said, and on loopback nobody hears its password', async () => {
+    const dataDir = await freshDatabase('x'.repeat(100));
+    chmodSync(dataDir, 0o755);
+    chmodSync(join(dataDir, 'postgres'), 0o755);
+    const notices: string[] = [];
+    const owner = await open(dataDir, { onNotice: (notice) => notices.push(notice) });
+    expect(notices.join('\n')).toMatch(/was open to other users: it is closed to them/);
+    const number = ticketNumbers(dataDir).at(-1) ?? 0;
+    const ticket = readTicket(dataDir, number);
+    const password = owner.connection.password ?? '';
+    expect(password).toHaveLength(32);
+    expect(ticket?.loopback?.password).toBe(password);
+    const { address } = ticket ?? {};
+    if (address === undefined || 'path' in address) throw new Error('it is not on loopback');
+    const said = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      const socket: Socket = connect({ host: '127.0.0.1', port: address.port });
+      socket.setEncoding('utf8').on('error', reject);
+      socket.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.split('\n').length > 2) resolve(text);
+      });
+      afterThisTest(() => void socket.destroy());
+    });
+    expect(said).not.toContain(password);
+    // The file with the password too.
+    expect(openToOthers(dataDir)).toEqual([]);
+    const joined = await open(dataDir);
+    expect(joined.role).toBe('joined');
+    expect(await query(joined, 'select 1 as n')).toEqual([{ n: 1 }]);
   });
 });
 
@@ -111,7 +118,7 @@ describe.skipIf(!isRoot)('another user (needs root to play one)', () => {
     const dataDir = await freshDatabase();
     give(dataDir, nobody);
     chmodSync(join(dataDir, '..'), 0o755);
-    const owner = otherProcess(dataDir, `await pool.query('select 1');`, nobody);
+    const owner = otherProcess(dataDir, '', nobody);
     expect(await owner.said()).toBe('owner');
     const notices: string[] = [];
     const joined = await open(dataDir, { onNotice: (notice) => notices.push(notice) });
@@ -120,31 +127,4 @@ describe.skipIf(!isRoot)('another user (needs root to play one)', () => {
     await expect.poll(() => notices.join('\n'), { timeout: 60_000 }).toMatch(/sudo -u 'nobody'/);
     expect(everythingIn(dataDir).filter((path) => statSync(path).uid !== nobody)).toEqual([]);
   });
-});
-
-test('on loopback nobody hears the password: it is in a file of the user alone', async () => {
-  const dataDir = join(freshPath(), 'x'.repeat(100));
-  const owner = await open(dataDir);
-  const number = ticketNumbers(dataDir).at(-1) ?? 0;
-  const ticket = readTicket(dataDir, number);
-  const password = owner.connection.password ?? '';
-  expect(password).toHaveLength(32);
-  expect(ticket?.loopback?.password).toBe(password);
-  const { address } = ticket ?? {};
-  if (address === undefined || 'path' in address) throw new Error('it is not on loopback');
-  const said = await new Promise<string>((resolve, reject) => {
-    let text = '';
-    const socket: Socket = connect({ host: '127.0.0.1', port: address.port });
-    socket.setEncoding('utf8').on('error', reject);
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-      if (text.split('\n').length > 2) resolve(text);
-    });
-    afterThisTest(() => void socket.destroy());
-  });
-  expect(said).not.toContain(password);
-  expect(everythingIn(dataDir).filter(isOpen)).toEqual([]);
-  const joined = await open(dataDir);
-  expect(joined.role).toBe('joined');
-  expect(await query(joined, 'select 1 as n')).toEqual([{ n: 1 }]);
 });
