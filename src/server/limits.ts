@@ -12,6 +12,8 @@ export interface Limits {
   /** How long nothing of a list may come, and how long all of it may take. */
   listIdleMs: number;
   listMs: number;
+  /** Largest list, unpacked too. */
+  listBytes: number;
   /** For how long, and how much, is read of a body that was refused. */
   refusedMs: number;
   refusedBytes: number;
@@ -24,6 +26,7 @@ export const usualLimits: Limits = {
   jsonMs: 30_000,
   listIdleMs: 30_000,
   listMs: 3_600_000,
+  listBytes: 128 * 1024 ** 2,
   // As nginx's lingering_time.
   refusedMs: 30_000,
   refusedBytes: 128 * 1024 ** 2,

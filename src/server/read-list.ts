@@ -14,9 +14,6 @@ export const listFormats: Readonly<Record<string, RoomListFormat>> = {
   'application/x-ndjson': 'ndjson',
 };
 
-/** Largest list, unpacked too, in bytes. */
-const largestList = 128 * 1024 ** 2;
-
 /** @throws HttpProblem 415 where it is of no such type, or packed otherwise than by gzip. */
 export function listFormatOf(incoming: IncomingMessage): RoomListFormat {
   const [type = '', ...parameters] = (incoming.headers['content-type'] ?? '').split(';');
@@ -40,10 +37,10 @@ export function listFormatOf(incoming: IncomingMessage): RoomListFormat {
  */
 export async function* readListBody(
   incoming: IncomingMessage,
-  { listIdleMs, listMs }: Limits,
+  { listIdleMs, listMs, listBytes }: Limits,
   closing: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  if (Number(incoming.headers['content-length'] ?? 0) > largestList) throw tooLarge();
+  if (Number(incoming.headers['content-length'] ?? 0) > listBytes) throw tooLarge(listBytes);
   const startedAt = performance.now();
   const source = unpacked(incoming);
   // The connection stays: what is wrong is answered on it.
@@ -54,7 +51,7 @@ export async function* readListBody(
       const chunk = await next(chunks, listIdleMs, closing);
       if (chunk === undefined) return;
       bytes += chunk.length;
-      if (bytes > largestList) throw tooLarge();
+      if (bytes > listBytes) throw tooLarge(listBytes);
       if (performance.now() - startedAt > listMs)
         throw tooSlow(`the body must come within ${listMs / 60_000} min`);
       yield chunk;
@@ -96,10 +93,10 @@ async function next(
   }
 }
 
-function tooLarge(): HttpProblem {
+function tooLarge(listBytes: number): HttpProblem {
   return new HttpProblem(
     'TOO_LARGE',
-    `a list must have at most ${largestList / 1024 ** 2} MB, also unpacked; send it in parts`,
+    `a list must have at most ${listBytes / 1024 ** 2} MB, also unpacked; send it in parts`,
   );
 }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { inspectConfig, type Config } from '../../src/config.js';
 import { createLog } from '../../src/log.js';
@@ -58,6 +59,9 @@ async function send(socket: Socket, megabytes: number): Promise<void> {
   for (let count = 0; count < megabytes && socket.writable; count += 1)
     await new Promise((resolve) => socket.write(megabyte, resolve));
 }
+
+const listsLeft = () =>
+  app.sql('select from room_reaper.list_parts union all select from room_reaper.lists');
 
 const closed = (socket: Socket) =>
   new Promise<void>((resolve) => {
@@ -130,9 +134,29 @@ describe('whoever is slow', () => {
         const answer = await text(say(url, ...list, ...body));
         expect(answer).toMatch(/^HTTP\/1.1 408 [^]*"code":"TOO_SLOW"/);
       }
-    const left = `select from room_reaper.list_parts union all select from room_reaper.lists`;
-    expect(await app.sql(left)).toEqual([]);
+    expect(await listsLeft()).toEqual([]);
   });
+});
+
+test('a list that unpacks to more than may be is refused, whatever it weighs, and leaves nothing', async () => {
+  const { url } = await serve({ listBytes: megabyte.length });
+  const line = `${'a'.repeat(31)}\n`;
+  const list = (query: string, bytes: number) =>
+    askAt(url, `/v1/batches?${query}`, {
+      ...{ method: 'POST', body: gzipSync(Buffer.alloc(bytes, line)) },
+      headers: {
+        ...{ Authorization: `Bearer ${app.tokens.operator}` },
+        ...{ 'Content-Type': 'text/plain', 'Content-Encoding': 'gzip' },
+      },
+    });
+  expect(await list('dryRun=true', megabyte.length)).toMatchObject({
+    status: 200,
+    json: { unique: 1 },
+  });
+  const bomb = await list('expect=1', megabyte.length + 2);
+  expect(bomb).toMatchObject({ status: 413, json: { code: 'TOO_LARGE' } });
+  expect(bomb.text).toContain('at most 1 MB, also unpacked');
+  expect(await listsLeft()).toEqual([]);
 });
 
 test('one connection too many is closed, and no other', async () => {
