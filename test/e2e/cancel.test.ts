@@ -1,5 +1,7 @@
 /** Taking back what was not sent. */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { openEmbedded } from '../../src/embedded/open-embedded.js';
 import { markBatchesCancelled } from '../../src/ledger/cancel.js';
 import { ensureDestructions } from '../../src/ledger/record.js';
 import { openLedger } from '../ledger/fixture.js';
@@ -8,7 +10,7 @@ import { batchDestructionId } from '../../src/queue/destruction-id.js';
 import { assertQuotaKept, sentSlots } from '../support/quota-kept.js';
 import { withPostgres } from '../support/servers.js';
 import { openTestQueue } from './queue.js';
-import { run, startInside, type RunOptions } from './room-reaper.js';
+import { afterThisTest, run, startInside, type RunOptions } from './room-reaper.js';
 import {
   folderWithDatabase,
   lines,
@@ -142,17 +144,18 @@ describe.each([
 });
 
 test('on the embedded default too', async () => {
-  const options = {
-    env: { TENCENT_SDK_APP_ID: '1400000001' },
-    cwd: await folderWithDatabase({ 'rooms.txt': lines(roomIds(200)) }),
-  };
+  const cwd = await folderWithDatabase({ 'rooms.txt': lines(roomIds(20)) });
+  const options = { env: { TENCENT_SDK_APP_ID: '1400000001' }, cwd };
+  // The commands join it.
+  const database = await openEmbedded(join(cwd, '.room-reaper'));
+  afterThisTest(() => database.close());
   await run(['enqueue', 'rooms.txt', '--batch', 'evening'], options);
 
   const report = await cancel(['evening'], options);
 
   expect(report).toMatchObject({
-    cancelled: 200,
-    batches: [{ finished: 200, outcomes: { cancelled: 200 } }],
+    cancelled: 20,
+    batches: [{ finished: 20, outcomes: { cancelled: 20 } }],
   });
   const { queue, batches } = await statusOf(options);
   expect(queue).toMatchObject(nothing);
