@@ -5,6 +5,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { makeDataDirectory } from '../support/data-directory.js';
 import { freePort } from '../support/program.js';
 import {
   createFreshDatabase,
@@ -171,7 +172,6 @@ describe('where nothing is wrong', () => {
     ]);
   });
 
-  // Three processes open the embedded database, the first of them makes it.
   test(
     'the embedded default is examined where it is, and not made where it is not',
     { timeout: 90_000 },
@@ -188,6 +188,7 @@ describe('where nothing is wrong', () => {
       });
       expect(existsSync(join(options.cwd, '.room-reaper'))).toBe(false);
 
+      await makeDataDirectory(join(options.cwd, '.room-reaper'));
       expect((await run(['enqueue', '--room', 'one'], options)).code).toBe(0);
       const after = await doctor(options);
 
@@ -360,9 +361,9 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
 
   test('a clock a minute and a half ahead, told by the ledger, the endpoint and the refused signature', async () => {
     const { env } = await openStage();
-    const { code, of } = await doctor({
-      env: { ...env, ...(await redisAndPostgres()), ...clockOff(90_000) },
-    });
+    const options = { env: { ...env, ...(await redisAndPostgres()) } };
+    setClockOff(90_000);
+    const { code, of } = await doctor(options);
     expect(code).toBe(1);
     expect(of('clock')).toMatchObject([
       {
@@ -420,9 +421,9 @@ describe('what is wrong is a problem, with what to do, and the exit code is 1', 
 describe('what works and somebody should know is a warning, and the exit code is 0', () => {
   test('a clock that is seconds off', async () => {
     const { env } = await openStage();
-    const { code, of } = await doctor({
-      env: { ...env, ...(await redisAndPostgres()), ...clockOff(-20_000) },
-    });
+    const options = { env: { ...env, ...(await redisAndPostgres()) } };
+    setClockOff(-20_000);
+    const { code, of } = await doctor(options);
     expect(code).toBe(0);
     expect(of('clock')).toMatchObject([
       { level: 'warning', text: text(/is (19|20)\.\d s behind the clock of the ledger/) },
@@ -585,19 +586,16 @@ test('a flag that it does not know is a usage error', async () => {
   expect(ended).toMatchObject({ code: 2, stdout: '' });
 });
 
-/** The variables of a process whose clock differs from this machine's by so many milliseconds. */
-function clockOff(ms: number): { NODE_OPTIONS: string } {
-  const folder = folderWith({
-    'clock.mjs': `
-      const { Date: RealDate } = globalThis;
-      globalThis.Date = class Date extends RealDate {
-        constructor(...given) {
-          super(...(given.length === 0 ? [RealDate.now() + ${ms}] : given));
-        }
-        static now() {
-          return RealDate.now() + ${ms};
-        }
-      };`,
-  });
-  return { NODE_OPTIONS: `--import=${join(folder, 'clock.mjs')}` };
+/** Until the test's end this process's clock differs from those of the servers, by so many milliseconds. */
+function setClockOff(ms: number): void {
+  const RealDate = globalThis.Date;
+  afterThisTest(() => void (globalThis.Date = RealDate));
+  globalThis.Date = class extends RealDate {
+    constructor(...given: unknown[]) {
+      super(...((given.length === 0 ? [RealDate.now() + ms] : given) as [number]));
+    }
+    static override now() {
+      return RealDate.now() + ms;
+    }
+  } as DateConstructor;
 }
