@@ -87,16 +87,14 @@ export interface Postgres {
 }
 
 /**
- * Opens (or makes) the Postgres in `directory`, in this thread.
+ * Opens (or makes, by initdb) the Postgres in `directory`, in this thread.
  *
  * @param onAbort - told when Postgres panics; the thread must end then.
- * @param prepared - what a new database is unpacked from; made by initdb without it.
  * @throws Error with what went wrong, and what Postgres logged about it.
  */
 export async function openPostgres(
   directory: string,
   onAbort: (reason: string) => void,
-  prepared?: Blob,
 ): Promise<Postgres> {
   const log: string[] = [];
   const note = (text: string): boolean => {
@@ -110,7 +108,6 @@ export async function openPostgres(
       fs: durableFiles(directory, (reason) => onAbort(reasons(reason, log))),
       startParams: startParameters(),
       onStderr: note,
-      ...(prepared && { loadDataDir: prepared }),
     });
   } catch (error) {
     throw new Error(reasons(describe(error), log), { cause: error });

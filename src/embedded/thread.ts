@@ -4,15 +4,14 @@
  * synchronously: on the main thread every statement would hold up the slots.
  */
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { serveClient } from './client-connection.js';
 import { syncTree } from './durable.js';
 import { startMaintenance } from './maintenance.js';
 import { openPostgres } from './pglite.js';
+import { unpackPrepared } from './prepared.js';
 import { createSharedSession } from './shared-session.js';
 import type { FromThread, ThreadTask } from './thread-host.js';
 import { startupMessage } from './wire.js';
@@ -27,21 +26,10 @@ function broken(reason: string): never {
   process.exit(1);
 }
 
-/** Makes a database and closes it again: initdb leaves another 500 MB to this thread, which ends then. */
+/** Makes a database: initdb leaves another 500 MB to this thread, which ends then. */
 async function create(directory: string): Promise<void> {
-  const postgres = await openPostgres(directory, broken, preparedDatabase());
-  await postgres.close();
+  if (!unpackPrepared(directory)) await (await openPostgres(directory, broken)).close();
   syncTree(directory);
-}
-
-/** The one that the package brings (scripts/prepare-database.mjs), where it is of this very PGlite. */
-function preparedDatabase(): Blob | undefined {
-  const { resolve } = createRequire(import.meta.url);
-  const about = join(dirname(resolve('@electric-sql/pglite')), '../package.json');
-  const { version } = JSON.parse(readFileSync(about, 'utf8')) as { version: string };
-  const file = new URL(`../embedded/new-database-${version}.tar.gz`, import.meta.url);
-  if (!existsSync(file)) return undefined;
-  return new Blob([readFileSync(file)], { type: 'application/gzip' });
 }
 
 async function serve(task: Extract<ThreadTask, { kind: 'serve' }>): Promise<void> {
