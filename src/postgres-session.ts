@@ -121,7 +121,7 @@ export function openPool(
     // sooner, and BullMQ waits on one for news of new jobs.
     keepAliveInitialDelayMillis: 10_000,
     ...config,
-    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it; its types are older
+    // The pool waits for it; its types are older.
     async onConnect(client) {
       if (connectionString === undefined || (await prepareSession(client, needs))) return;
       pooled = true;

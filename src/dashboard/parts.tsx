@@ -275,7 +275,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
     } catch {
       field.current?.select();
       // The only way without https.
-      // eslint-disable-next-line @typescript-eslint/no-deprecated
+      // oxlint-disable-next-line typescript/no-deprecated
       document.execCommand('copy');
     }
     setCopied(true);

@@ -134,6 +134,7 @@ export async function openProducer(options: ProducerOptions): Promise<Producer> 
   let openingBatches: ReturnType<typeof openBatches> | undefined;
   /** The one look up to the operations, and only when it is first needed: it loads the ledger. */
   async function openBatches() {
+    // oxlint-disable-next-line no-restricted-imports -- the one look up
     const { openBatchesOfService } = await import('../operations/batch-of-service.js');
     return openBatchesOfService(stores, opened, { sdkAppId, deadlineHours });
   }

@@ -80,7 +80,7 @@ export function listOf(rooms: readonly string[], flag = '--room'): RoomList {
   });
   return {
     name: flag,
-    // eslint-disable-next-line @typescript-eslint/require-await -- RoomList is asynchronous for files
+    // oxlint-disable-next-line typescript/require-await -- RoomList is asynchronous for files
     async *entries() {
       if (entries.length > 0) yield entries;
     },

@@ -55,7 +55,7 @@ export async function openTunnel(
   const request = new EventEmitter();
   let refusal: string | undefined;
   request.once('proxyConnect', (answer: IncomingMessage) => (refusal = refusalOf(answer)));
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- it is only told of events
+  // It is only told of events.
   const socket = await agent.connect(request as ClientRequest, {
     ...target,
     secureEndpoint: false,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { twoAtOnce } from '../../src/producer/add-many.js';
 
-// eslint-disable-next-line @typescript-eslint/require-await -- what is read is asynchronous
+// oxlint-disable-next-line typescript/require-await -- what is read is asynchronous
 async function* numbers(count: number): AsyncGenerator<number> {
   for (let n = 0; n < count; n++) yield n;
 }
@@ -53,7 +53,7 @@ describe('chunks', () => {
 
   test('a list that fails while it is read lets what is under way end first', async () => {
     const { ends, use } = openEnded();
-    // eslint-disable-next-line @typescript-eslint/require-await -- as above
+    // oxlint-disable-next-line typescript/require-await -- as above
     const broken = async function* () {
       yield 0;
       throw new Error('bad line');

@@ -114,7 +114,7 @@ describe.each(places)('a room that is taken back, on %s', (_name, open) => {
     const add = () =>
       addMany(
         opened,
-        // eslint-disable-next-line @typescript-eslint/require-await -- what is read is asynchronous
+        // oxlint-disable-next-line typescript/require-await -- what is read is asynchronous
         (async function* () {
           yield [...ids.keys()];
         })(),

@@ -115,7 +115,7 @@ describe.each(servers)('a room whose job is lost, on %s', (name, open) => {
     const add = (leaveWaiting: boolean) =>
       addMany(
         opened,
-        // eslint-disable-next-line @typescript-eslint/require-await -- what is read is asynchronous
+        // oxlint-disable-next-line typescript/require-await -- what is read is asynchronous
         (async function* () {
           yield [...ids.keys()];
         })(),

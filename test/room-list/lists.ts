@@ -1,7 +1,7 @@
 import { type ReadRoomListOptions, readRoomList } from '../../src/room-list/read-room-list.js';
 import type { RoomList, RoomListEntry } from '../../src/room-list/room-list.js';
 
-// eslint-disable-next-line @typescript-eslint/require-await -- stands for a stream
+// oxlint-disable-next-line typescript/require-await -- stands for a stream
 export async function* chunksOf(...chunks: (Uint8Array | string)[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield Buffer.from(chunk);
 }

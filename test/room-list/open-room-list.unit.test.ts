@@ -120,7 +120,7 @@ async function openFilesIn(spoolDir: string) {
 
 test('standard input that breaks off leaves no file and is an error', async () => {
   const spoolDir = join(folder, 'spool');
-  // eslint-disable-next-line @typescript-eslint/require-await -- stands for a stream
+  // oxlint-disable-next-line typescript/require-await -- stands for a stream
   async function* broken() {
     yield Buffer.from('a\n');
     throw Object.assign(new Error('read failed'), { code: 'EIO' });

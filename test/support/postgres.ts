@@ -70,7 +70,11 @@ function initdb(
 /** Whether it takes a new connection, and answers. */
 export async function askPostgres(url: string): Promise<void> {
   const client = await connect(url);
-  await client.query('SELECT 1').finally(() => client.end().catch(() => undefined));
+  try {
+    await client.query('SELECT 1');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }
 
 /** The types of pg lack these two, which say whether the process waits for it. */
