@@ -197,10 +197,11 @@ export function createWebhook(app: WebhookApp, options: WebhookOptions) {
         return;
       }
       const { roomId, life, createdAt } = room;
+      const atMs = Date.now();
       for (let sent = 0; sent < (fate.twice ? 2 : 1); sent++) {
         const callback: Callback = {
           room: { roomId, life, createdAt },
-          ...{ by, atMs: Date.now(), withStatistic: fate.withStatistic },
+          ...{ by, atMs, withStatistic: fate.withStatistic },
           ...{ tries: 0, triedFirstAtMs: undefined },
         };
         add(callback, fate.delayMs);
