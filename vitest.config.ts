@@ -1,5 +1,5 @@
 import { existsSync, statfsSync } from 'node:fs';
-import { freemem } from 'node:os';
+import { freemem, totalmem } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -20,7 +20,7 @@ const dashboard = ['test/browser/**/*.test.ts'];
 
 /** The longest. Begun last, one of them would run on alone. */
 const longest =
-  /(faults\/(outage|stores-away)|e2e\/(shutdown|destroy|cancel|failed-set|replay|doctor)|embedded\/processes)\.test\.ts$/;
+  /(faults\/(outage|stores-away)|e2e\/(destroy|replay|line|failed-set|cancel|quota|proxy|commands|shutdown|status-watch|doctor)|operations\/live-rooms|queue\/backends|server\/process|embedded\/processes|test\/examples)\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -39,7 +39,13 @@ if (process.env.TMPDIR === undefined && existsSync(inMemory)) {
   if (Math.min(bavail * bsize, freemem()) > 6 * 1024 ** 3) process.env.TMPDIR = inMemory;
 }
 
+/** Most integration tests wait for a server rather than compute; a lane takes up to half a GB. */
+const lanes = totalmem() > 6 * 1024 ** 3 ? 5 : 3;
+
 const globalSetup = ['test/support/global-setup.ts'];
+
+/** The faults and the history check may run beside the tests: on ports of their own. */
+const besideTests = (workers: number) => ({ TEST_PORT_RANGES_AFTER: String(workers) });
 
 export default defineConfig({
   test: {
@@ -52,16 +58,20 @@ export default defineConfig({
     hookTimeout: 120_000,
     // A poll waits for what must come; how soon is a matter of the machine.
     expect: { poll: { timeout: 10_000 } },
-    // Most tests wait for a server rather than compute.
-    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // The runs after the first, those on other Nodes too, find the sources without their types.
     experimental: { fsModuleCache: true },
     projects: [
       {
         extends: true,
-        // One process for many files: starting one takes longer than most of them.
-        test: { name: 'unit', include: unit, isolate: false },
+        test: {
+          name: 'unit',
+          include: unit,
+          // One process for many files: starting one takes longer than most of them. They compute,
+          // and every process loads the sources anew.
+          isolate: false,
+          maxWorkers: 2,
+        },
       },
       {
         extends: true,
@@ -72,6 +82,8 @@ export default defineConfig({
           globalSetup,
           // As with the unit tests; what a test opened is closed by test/support/setup.ts.
           isolate: false,
+          maxWorkers: lanes,
+          sequence: { groupOrder: 1 },
           // An embedded database lives for seconds: optimizing its code takes longer than it saves.
           execArgv: ['--liftoff-only'],
         },
@@ -84,7 +96,8 @@ export default defineConfig({
           globalSetup,
           // They mostly wait.
           maxWorkers: 3,
-          sequence: { groupOrder: 1 },
+          env: besideTests(5),
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -94,8 +107,9 @@ export default defineConfig({
           include: soak,
           globalSetup,
           maxWorkers: 3,
+          env: besideTests(5),
           testTimeout: 1_800_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -105,12 +119,19 @@ export default defineConfig({
           include: dashboard,
           // An evening in one browser: what follows a failure fails too.
           bail: 1,
+          sequence: { groupOrder: 4 },
           expect: { poll: { timeout: 60_000 } },
         },
       },
       {
         extends: true,
-        test: { name: 'chaos', include: chaos, globalSetup, sequence: { groupOrder: 2 } },
+        test: {
+          name: 'chaos',
+          include: chaos,
+          globalSetup,
+          env: besideTests(8),
+          sequence: { groupOrder: 3 },
+        },
       },
     ],
   },

@@ -106,8 +106,12 @@ async function startOn(program: Program, port: number): Promise<OwnServer> {
   return { url, kill, restart, stop };
 }
 
-/** Twelve ranges of a thousand. A worker of vitest keeps to one: what it took down is not taken by another. */
-const firstPort = 20_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 12) * 1_000;
+/**
+ * Twelve ranges of a thousand. A worker of vitest keeps to one: what it took down is not taken by
+ * another, nor by one of another run beside it (vitest.config.ts).
+ */
+const { VITEST_POOL_ID = 0, TEST_PORT_RANGES_AFTER = 0 } = process.env;
+const firstPort = 20_000 + ((Number(VITEST_POOL_ID) + Number(TEST_PORT_RANGES_AFTER)) % 12) * 1_000;
 let nextPort = Math.floor(Math.random() * 1_000);
 
 /**
