@@ -146,7 +146,7 @@ function newestMs(path) {
 if (!existsSync(stamp) || Math.max(...madeFrom.map(newestMs)) >= statSync(stamp).mtimeMs) {
   const startedAt = new Date();
   rmSync('dist', { recursive: true, force: true });
-  // The compiler is named by its path: the linter needs the TypeScript before it, so there are two.
+  // The compiler is named by its path: the TypeScript before it is here too (try-package.mjs).
   const tsc = 'node_modules/typescript-native/bin/tsc';
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
   writeLicenses([...(await bundle(program, neverBundled)), ...(await bundleDashboard())]);
