@@ -25,7 +25,7 @@ import type { Reservation, SlotRequest } from '../ledger/reserve.js';
 import type { ReadReservation } from '../ledger/reserve-reads.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import type { LedgerClock } from './clock.js';
-import { latenessToleranceMs, latestUseMs } from './pace.js';
+import { latestUseMs, latestWriteMs, onTimeMs } from './pace.js';
 import type { SlotTimer } from './slot-timer.js';
 
 /** Most slots reserved in one statement. */
@@ -144,7 +144,7 @@ export interface Limiter<W extends LaneWish = SlotWish, R extends AnyReservation
    * reservation is under way, when that has returned; an attempt that was recorded by
    * then is still there, un-ended.
    *
-   * @param atSlot - done when the slot is there, before it is judged whether it was had in time.
+   * @param atSlot - done when the slot is there, and judged too: it may have taken too long.
    */
   takeSlot(wish: W, signal: AbortSignal, atSlot?: () => Promise<void>): Promise<R>;
   /** Notes that the request of this slot was written to its socket now; where that was late, the row is told. */
@@ -175,7 +175,6 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
   /** How long the last reservations took, in milliseconds. */
   let answers: number[] = [];
   const answerMs = () => (answers.length === 0 ? 0 : Math.min(...answers));
-  const latestMs = latestUseMs(options.jitterMs, windowSlots);
   const aheadAtMostMs = Math.max(farthestMs, farthestIntervals * intervalMs);
   /** Slots granted and not given up: the newest is told, so that a row that lacks it is noticed. */
   let held: number[] = [];
@@ -184,16 +183,17 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
 
   await patiently(startPatienceMs, () => ensureLine(database, line, intervalMs, windowSlots));
 
-  function isLate(slotAtMs: number, probe: Probe | undefined): boolean {
+  function isLate(
+    { slotAtMs, probe }: { slotAtMs: number; probe: Probe | undefined },
+    latestMs: typeof latestUseMs,
+  ): boolean {
     if (clock.wasSuspended()) return true;
     const lateMs = clock.now() - slotAtMs;
-    return lateMs > toleranceOf(probe) || -lateMs > aheadAtMostMs;
-  }
-
-  function toleranceOf(probe: Probe | undefined): number {
-    if (probe !== undefined) return probeToleranceMs;
     // What is told only after so long may be told too late to move anything.
-    return answerMs() > slowestToMoveMs ? Math.min(latestMs, latenessToleranceMs) : latestMs;
+    const movable = answerMs() > slowestToMoveMs ? 0 : windowSlots;
+    const toleranceMs =
+      probe === undefined ? latestMs(options.jitterMs, movable) : probeToleranceMs;
+    return lateMs > toleranceMs || -lateMs > aheadAtMostMs;
   }
 
   const reservations = gather<W, R | undefined>(reserveAll, {
@@ -307,12 +307,14 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
           if (reservation.kind !== 'granted') return reservation;
           try {
             await untilSlot(reservation.slotAtMs, signal);
-            await atSlot?.();
+            if (!isLate(reservation, latestUseMs)) {
+              await atSlot?.();
+              if (!isLate(reservation, latestWriteMs)) return reservation;
+            }
           } catch (error) {
             if (reservation.probe === 'stop') void passProbeOn();
             throw error;
           }
-          if (!isLate(reservation.slotAtMs, reservation.probe)) return reservation;
           counts.givenUp += 1;
           if (reservation.probe === 'stop') await passProbeOn();
           // A stall beyond what the interval allows for disturbs the arrivals around it too: its
@@ -328,7 +330,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
     written(slotAtMs) {
       counts.used += 1;
       const usedAtMs = clock.now();
-      if (usedAtMs - slotAtMs <= latenessToleranceMs) return;
+      if (usedAtMs - slotAtMs <= onTimeMs(options.jitterMs)) return;
       counts.late += 1;
       // Told once: then the row has it at another time.
       moved.push({ slotAtMs, usedAtMs });

@@ -32,26 +32,56 @@ export function slotsInWindow(ratePerSecond: number): number {
   return Math.max(1, Math.min(Math.floor(ratePerSecond), mostRemembered));
 }
 
-/** A slot that is used within this many milliseconds of its time is on time: timers are late by one at best. */
-export const latenessToleranceMs = 5;
+/** So late is on time everywhere, in milliseconds: timers are late by one at best. */
+const timersMs = 5;
 
-/** The share of the jitter allowance by which a slot may be late; the rest is the network's. */
+/** The shares of the jitter allowance by which a slot may be late with nobody told, and at all; the rest is the network's. */
+const onTimeShare = 0.4;
 const latenessShare = 0.6;
+
+/**
+ * How late a slot may be used and be on time, in milliseconds: what must be done at it takes a few
+ * where much else comes in between.
+ *
+ * @param jitterMs - by how much the time from slot to arrival may vary.
+ */
+export function onTimeMs(jitterMs: number): number {
+  return Math.max(timersMs, onTimeShare * jitterMs);
+}
 
 /** With fewer slots in a window, the slot a window later may have been granted already. */
 const fewestToMove = 100;
 
 /**
+ * So late a request may be written where its slot is moved, in milliseconds: the slot a window later
+ * is not granted yet by far.
+ */
+const latestMovedMs = 100;
+
+/**
  * How late a slot may be used, in milliseconds; after that it is given up, for late slots are
- * what turns a stall into a burst. One that is used later than {@link latenessToleranceMs} is
+ * what turns a stall into a burst. One that is used later than {@link onTimeMs} is
  * moved in the line's row to when it was used: the slot a window later follows it, not its time.
  *
  * @param jitterMs - by how much the time from slot to arrival may vary.
  * @param windowSlots - slots in one window.
  */
 export function latestUseMs(jitterMs: number, windowSlots: number): number {
-  if (windowSlots < fewestToMove) return latenessToleranceMs;
-  return Math.max(latenessToleranceMs, latenessShare * jitterMs);
+  if (windowSlots < fewestToMove) return onTimeMs(jitterMs);
+  return Math.max(timersMs, latenessShare * jitterMs);
+}
+
+/**
+ * How late the request of a slot that was there in time may be written, in milliseconds: what must be
+ * done at the slot takes a busy process longer. Where its slot cannot be moved, the jitter allowance
+ * must hold it.
+ *
+ * @param jitterMs - by how much the time from slot to arrival may vary.
+ * @param windowSlots - slots in one window.
+ */
+export function latestWriteMs(jitterMs: number, windowSlots: number): number {
+  const allowedMs = Math.max(timersMs, latenessShare * jitterMs);
+  return windowSlots < fewestToMove ? allowedMs : Math.max(allowedMs, latestMovedMs);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Limiter, LimiterOptions, SlotWish } from '../../src/limiter/limiter.js';
-import { latenessToleranceMs, latestUseMs } from '../../src/limiter/pace.js';
+import { latestUseMs, onTimeMs } from '../../src/limiter/pace.js';
 import { intervalMs, jitterMs, madeUpLedger, windowSlots, wish } from './made-up-ledger.js';
 
 let ledger: ReturnType<typeof madeUpLedger>;
@@ -14,6 +14,7 @@ const patient = new AbortController().signal;
 setMaxListeners(0, patient);
 
 const latestMs = latestUseMs(jitterMs, windowSlots);
+const latenessToleranceMs = onTimeMs(jitterMs);
 
 /** A limiter whose first slots, which lie further ahead, are over. */
 async function warmLimiter(options: Partial<LimiterOptions> = {}): Promise<Limiter> {
@@ -221,31 +222,47 @@ describe('a slot that comes too late', () => {
   });
 
   test.each([
-    { meanwhile: 'nothing takes longer than it may', lateMs: latestMs, isGivenUp: false },
-    { meanwhile: 'something takes too long', lateMs: latestMs + 0.1, isGivenUp: true },
-  ])('where $meanwhile at its slot, it is given up: $isGivenUp', async ({ lateMs, isGivenUp }) => {
-    const limiter = await warmLimiter();
-    const { slotAtMs } = await ledger.pass(takeAfter(limiter, lateMs));
-    expect(ledger.asked).toHaveLength(isGivenUp ? 2 : 1);
-    expect(ledger.now() - slotAtMs).toBe(isGivenUp ? 0 : lateMs);
-    expect(limiter.counts().givenUp).toBe(isGivenUp ? 1 : 0);
-  });
+    { what: 'takes as long as it may', heldUpMs: 100, isGivenUp: false },
+    { what: 'takes longer', heldUpMs: 100.1, isGivenUp: true },
+  ])(
+    'where what is done at it $what, it is given up: $isGivenUp',
+    async ({ heldUpMs, isGivenUp }) => {
+      const limiter = await warmLimiter();
+      const { slotAtMs } = await ledger.pass(takeAfter(limiter, heldUpMs));
+      expect(ledger.asked).toHaveLength(isGivenUp ? 2 : 1);
+      expect(ledger.now() - slotAtMs).toBe(isGivenUp ? 0 : heldUpMs);
+      expect(limiter.counts().givenUp).toBe(isGivenUp ? 1 : 0);
+    },
+  );
 
   test.each([
-    { lateMs: latenessToleranceMs, isGivenUp: false },
-    { lateMs: latenessToleranceMs + 0.1, isGivenUp: true },
+    { heldUpMs: 12, isGivenUp: false },
+    { heldUpMs: 12.1, isGivenUp: true },
   ])(
-    'with a ledger too slow to be told of it in time, it is over as soon as it is not on time: $isGivenUp by $lateMs ms',
-    async ({ lateMs, isGivenUp }) => {
+    'with a ledger too slow to be told of it in time, the jitter allowance must hold it: given up after $heldUpMs ms: $isGivenUp',
+    async ({ heldUpMs, isGivenUp }) => {
       const limiter = await ledger.limiter();
       ledger.answers.push((rows) => {
         ledger.stallUntil(ledger.now() + 201);
         return rows;
       });
-      await ledger.pass(takeAfter(limiter, lateMs));
+      await ledger.pass(takeAfter(limiter, heldUpMs));
       expect(limiter.counts().givenUp).toBe(isGivenUp ? 1 : 0);
     },
   );
+
+  test('with a ledger that is too slow, it is over as soon as it is not on time', async () => {
+    const limiter = await ledger.limiter();
+    ledger.answers.push((rows) => {
+      ledger.stallUntil(ledger.now() + 201);
+      return rows;
+    });
+    const using = take(limiter);
+    await untilWaiting(1);
+    ledger.stallUntil(newest() + latenessToleranceMs + 0.1);
+    await ledger.pass(using);
+    expect(limiter.counts().givenUp).toBe(1);
+  });
 
   test('the probe of a stopped line, beside which nothing is sent, may be late', async () => {
     const limiter = await warmLimiter();

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   jobsToHold,
-  latenessToleranceMs,
   latestUseMs,
+  latestWriteMs,
+  onTimeMs,
   slotInterval,
   slotsInWindow,
   targetLeadMs,
@@ -50,8 +51,9 @@ describe('the interval between slots', () => {
   });
 
   test('what counts as on time is well within the jitter that the interval allows for', () => {
-    expect(latenessToleranceMs).toBeGreaterThan(1);
-    expect(latenessToleranceMs).toBeLessThanOrEqual(5);
+    expect(onTimeMs(20)).toBe(8);
+    // Never less than a timer needs.
+    expect(onTimeMs(0)).toBe(5);
   });
 
   test.each<[jitterMs: number, windowSlots: number, latestMs: number]>([
@@ -60,12 +62,24 @@ describe('the interval between slots', () => {
     // Never less than a timer needs.
     [5, 200, 5],
     // A slot a window later may have been granted: nothing is moved.
-    [20, 99, 5],
+    [20, 99, 8],
   ])('with a jitter of %i ms and %i slots in a window, a slot is usable for %i ms', (...at) => {
     const [jitterMs, windowSlots, latestMs] = at;
     expect(latestUseMs(jitterMs, windowSlots)).toBe(latestMs);
-    expect(latestMs).toBeLessThanOrEqual(Math.max(jitterMs, latenessToleranceMs));
+    expect(latestMs).toBeLessThanOrEqual(Math.max(jitterMs, onTimeMs(0)));
   });
+
+  test.each<[jitterMs: number, windowSlots: number, latestMs: number]>([
+    [20, 200, 100],
+    [200, 200, 120],
+    [20, 99, 12],
+    [0, 99, 5],
+  ])(
+    'with a jitter of %i ms and %i slots in a window, its request may be written %i ms late',
+    (jitterMs, windowSlots, latestMs) => {
+      expect(latestWriteMs(jitterMs, windowSlots)).toBe(latestMs);
+    },
+  );
 });
 
 describe('the slots that make a window', () => {
