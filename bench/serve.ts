@@ -229,10 +229,9 @@ async function besideWorker(stage: Stage, sizes: Sizes, say: BenchContext['say']
   });
   const report = await app.server.report();
   assertAllThere(report, left, first.length + sizes.turns * sizes.list);
-  if (instants !== undefined && instants.length !== report.requests.length)
-    throw new Error(
-      `${report.requests.length} requests must be seen by the kernel, got ${instants.length}`,
-    );
+  // One that was cut off on its way came all the same.
+  if (instants !== undefined && instants.length < report.requests.length)
+    throw new Error('the kernel must see every request');
   return { alone, beside, report, instants };
 }
 

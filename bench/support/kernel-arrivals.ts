@@ -11,8 +11,9 @@ export interface KernelArrivals {
   stop(): Promise<number[]>;
 }
 
-/** The first four bytes of a request are `POST`. */
-const isPost = 'tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x504f5354';
+/** The first eight bytes of a request are `POST /v4`. */
+const isPost =
+  'tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x504f5354 and tcp[((tcp[12:1] & 0xf0) >> 2) + 4:4] = 0x202f7634';
 
 /** @returns undefined where there is no tcpdump, or it may not look (it needs root). */
 export async function watchArrivals(url: string): Promise<KernelArrivals | undefined> {
