@@ -199,11 +199,12 @@ async function* partsOf(
 }
 
 /**
- * While rooms are being destroyed, a part rests as long as it took, at most so long in milliseconds:
- * the stores, and maybe this machine's cores, are the workers' too, and nobody waits for a list that
- * is further back.
+ * While rooms are being destroyed, a part rests so many times as long as it took, at most so long in
+ * milliseconds: the stores, and maybe this machine's cores, are the workers' too, and even so rooms
+ * come onto the queue ten times as fast as the quota lets them go.
  */
-const longestRestMs = 100;
+const restFactor = 3;
+const longestRestMs = 500;
 
 /** How long a look at the line counts, and how old its last slot may be, in milliseconds. */
 const lookCountsMs = 1_000;
@@ -221,7 +222,7 @@ function restBesideWorkers({ database, config, intervalMs }: Service) {
       lookedAt = performance.now();
       isAtWork = await look();
     }
-    if (isAtWork) await sleep(Math.min(tookMs, longestRestMs));
+    if (isAtWork) await sleep(Math.min(restFactor * tookMs, longestRestMs));
   };
 }
 
