@@ -3,7 +3,7 @@
  * to what breaks it; what the API's server and the ledger say is compared room by room.
  */
 import { type Arrival, clockErrorMs, type Facts, type RoomFacts } from './facts.js';
-import type { DestructionRow } from './history.js';
+import type { DestructionRow, History } from './history.js';
 import { kindOf } from './rooms.js';
 import {
   aboutStatistics,
@@ -43,6 +43,14 @@ function tooClose(arrivals: readonly Arrival[], most: number): string[] {
     if (first === undefined || last.atMs - first.earliestMs >= 1000) return [];
     return [`${most + 1} within ${(last.atMs - first.earliestMs).toFixed(1)} ms`];
   });
+}
+
+/** A driver that reads what no store says may give up with an error that nobody can catch. */
+function isBrokenByBytes(
+  facts: Facts,
+  { code, atMs }: NonNullable<History['processes'][number]['end']>,
+): boolean {
+  return code === 1 && facts.storeGarbled(atMs - 2_000, atMs);
 }
 
 export const invariants = {
@@ -137,10 +145,12 @@ export const invariants = {
         .filter(({ slotAtMs }) => Math.abs(slotAtMs - death.atMs) < 2 * clockErrorMs + 500)
         .map((attempt) => ({ attempt, process: facts.processOf(attempt.worker_id) }));
       const killed = fatal.some(({ attempt, process }) => {
-        if (process?.end?.signal !== 'SIGKILL' || attempt.endedAtMs !== null) return false;
+        const end = process?.end;
+        if (end === undefined || attempt.endedAtMs !== null) return false;
+        if (end.signal !== 'SIGKILL' && !isBrokenByBytes(facts, end)) return false;
         // Its answer was in memory for as long as nobody could save it.
-        const soon = process.end.atMs < untilMs;
-        return soon || facts.storeAway('postgres', death.atMs, process.end.atMs);
+        const soon = end.atMs < untilMs;
+        return soon || facts.storeAway('postgres', death.atMs, end.atMs);
       });
       if (killed) return undefined;
       const told = fatal.map(({ attempt: { attempt, reason, endedAtMs } }) => {
@@ -269,8 +279,7 @@ export const invariants = {
       if (names.includes('SIGKILL')) return [];
       // One that finds a store away at its start says so and exits.
       if (workerId === undefined && end.code === 2) return [];
-      // A driver that reads what no store says may give up with an error that nobody can catch.
-      if (end.code === 1 && facts.storeGarbled(end.atMs - 2_000, end.atMs)) return [];
+      if (isBrokenByBytes(facts, end)) return [];
       const stopped = names.includes('SIGTERM');
       return stopped && (end.code === 0 || workerId === undefined)
         ? []

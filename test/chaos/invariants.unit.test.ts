@@ -317,6 +317,12 @@ const unsound: Record<InvariantName, ((sound: Sound) => void)[]> = {
       attempt.endedAtMs = null;
       Object.assign(process ?? {}, { end: { atMs: 4_900, code: null, signal: 'SIGKILL' } });
     },
+    // One that ended by itself, with no bytes of a store garbled.
+    ({ destroyed, attempt, process }) => {
+      destroyed.outcome = 'destroyed_statistics_lost';
+      attempt.endedAtMs = null;
+      Object.assign(process ?? {}, { end: { atMs: 1_300, code: 1, signal: null } });
+    },
   ],
   'a room whose outcome is committed is not asked for again': [
     ({ history, told }) => history.server.requests.push({ ...told, atMs: 1_300, acted: false }),
