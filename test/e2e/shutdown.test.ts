@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { folderWith, run, start, startInside } from './room-reaper.js';
+import { run, start, startInside } from './room-reaper.js';
 import {
+  folderWithDatabase,
   lines,
   openStage,
-  postgresOnly,
   readAttempts,
   readDestructions,
   redisAndPostgres,
@@ -11,15 +11,14 @@ import {
 } from './stage.js';
 
 describe.each([
-  // As on the embedded default, whose end and life after it are in test/embedded.
-  ['on Postgres alone', postgresOnly],
+  ['on the embedded default', () => Promise.resolve({})],
   ['on Redis and Postgres', redisAndPostgres],
 ] as const)('destroy %s', (_, openStores) => {
   test('interrupted says how to go on, and run again asks for no room twice', async () => {
     const { server, env } = await openStage({ latencyMs: 50 });
     const rooms = roomIds(90);
     const options = {
-      cwd: folderWith({ 'rooms.txt': lines(rooms) }),
+      cwd: await folderWithDatabase({ 'rooms.txt': lines(rooms) }),
       // So slow that most rooms still wait when it is interrupted.
       env: { ...env, ...(await openStores()), RATE_LIMIT_PER_SECOND: '25' },
     };
