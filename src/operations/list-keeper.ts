@@ -201,7 +201,7 @@ async function* partsOf(
 /**
  * While rooms are being destroyed, a part rests so many times as long as it took, at most so long in
  * milliseconds: the stores, and maybe this machine's cores, are the workers' too, and even so rooms
- * come onto the queue ten times as fast as the quota lets them go.
+ * come onto the queue several times as fast as the quota lets them go.
  */
 const restFactor = 3;
 const longestRestMs = 500;
