@@ -16,6 +16,7 @@ import { runProgram } from '../../src/cli/program.js';
 import { createProgressLine } from '../../src/cli/progress.js';
 import type { OutcomeCounts } from '../../src/destruction.js';
 import { destroyedToJson } from '../../src/operations/destroy.js';
+import { anyText } from '../support/any-text.js';
 
 /** What may act on a terminal: controls but for the end of a line, and overrides of direction. */
 const mayAct = /(?!\n)\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
@@ -28,7 +29,7 @@ const hostile = fc
         ...['\u001b[2J', '\u001b]0;owned\u0007', '\u009b31m', '\r', '\b', '\t', '\0', '\u007f'],
         ...['\u202e', '\u2066', '\u2028', '\u200f', '\u061c'],
       ),
-      fc.string({ unit: 'binary', maxLength: 10 }),
+      anyText({ maxLength: 10 }),
     ),
     { minLength: 1, maxLength: 6 },
   )

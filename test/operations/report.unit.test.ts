@@ -6,6 +6,7 @@ import { summaryText } from '../../src/cli/report-text.js';
 import { tableFormat } from '../../src/operations/report-table.js';
 import type { ReportRow } from '../../src/ledger/report-rows.js';
 import { csv, csvCell, ndjson } from '../../src/operations/report.js';
+import { anyText } from '../support/any-text.js';
 
 const row = (changes: Partial<ReportRow> = {}): ReportRow => ({
   roomId: 'live-42',
@@ -71,7 +72,7 @@ describe('CSV', () => {
 
   test('a parser reads back what was written, apart from the apostrophe; no cell begins like a formula', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.string(), (roomId, errorInfo) => {
+      fc.property(anyText(), fc.string(), (roomId, errorInfo) => {
         const [, read] = parse(csv.head([]) + csv.row(row({ roomId, errorInfo }), true), {
           record_delimiter: '\r\n',
         }) as [string[], string[]];

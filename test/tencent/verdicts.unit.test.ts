@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/tencent/answer.js';
 import { readReply } from '../../src/tencent/response.js';
 import { documentedCodes, judge, type VerdictWord } from '../../src/tencent/verdicts.js';
+import { anyText } from '../support/any-text.js';
 
 const words: readonly VerdictWord[] = [
   'destroyed',
@@ -344,7 +345,7 @@ test('nothing but code 0 is destroyed, and nothing but 100004 is gone', () => {
 test('whatever the API says, there is a verdict, and statistics are those of a success, as they were told', () => {
   const number = fc.oneof(fc.nat(), fc.jsonValue());
   const body = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    anyText(),
     fc.json(),
     fc
       .record({
