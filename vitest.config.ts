@@ -3,7 +3,7 @@ import { freemem, totalmem } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Tests that need no server; they run without waiting for one. */
+/** Tests that need no server: `npx vitest run --project unit` runs them without one. */
 const unit = ['test/**/*.unit.test.ts'];
 
 /** Tests that take servers away and wait for what follows: `npm run test:faults`. */
@@ -20,7 +20,7 @@ const dashboard = ['test/browser/**/*.test.ts'];
 
 /** The longest. Begun last, one of them would run on alone. */
 const longest =
-  /(faults\/(outage|stores-away)|e2e\/(destroy|replay|line|failed-set|cancel|quota|proxy|commands|shutdown|status-watch|doctor)|operations\/live-rooms|queue\/backends|server\/process|embedded\/processes|test\/examples)\.test\.ts$/;
+  /(faults\/(outage|stores-away)|e2e\/.*|operations\/live-rooms|(ledger\/plans|limiter\/limiter|producer\/producer|queue\/backends)|server\/process|embedded\/processes|test\/examples)\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -39,8 +39,8 @@ if (process.env.TMPDIR === undefined && existsSync(inMemory)) {
   if (Math.min(bavail * bsize, freemem()) > 6 * 1024 ** 3) process.env.TMPDIR = inMemory;
 }
 
-/** Most integration tests wait for a server rather than compute; a lane takes up to half a GB. */
-const lanes = totalmem() > 6 * 1024 ** 3 ? 5 : 3;
+/** Most of the time tests wait for a server rather than compute; a lane takes up to half a GB. */
+const lanes = totalmem() > 8 * 1024 ** 3 ? 7 : 3;
 
 const globalSetup = ['test/support/global-setup.ts'];
 
@@ -65,27 +65,28 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'unit',
-          include: unit,
-          // One process for many files: starting one takes longer than most of them. They compute,
-          // and every process loads the sources anew.
+          name: 'all',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...faults, ...soak, ...chaos, ...dashboard],
+          globalSetup,
+          // One process for many files: starting one takes longer than most of them. What a test
+          // opened is closed by test/support/setup.ts.
           isolate: false,
-          maxWorkers: 2,
+          // Those that compute, the unit tests, fill the time in which others wait.
+          maxWorkers: lanes,
+          sequence: { groupOrder: 1 },
+          // An embedded database lives for seconds: optimizing its code takes longer than it saves.
+          execArgv: ['--liftoff-only'],
         },
       },
       {
         extends: true,
         test: {
-          name: 'integration',
-          include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...unit, ...faults, ...soak, ...chaos, ...dashboard],
-          globalSetup,
-          // As with the unit tests; what a test opened is closed by test/support/setup.ts.
+          name: 'unit',
+          include: unit,
           isolate: false,
-          maxWorkers: lanes,
-          sequence: { groupOrder: 1 },
-          // An embedded database lives for seconds: optimizing its code takes longer than it saves.
-          execArgv: ['--liftoff-only'],
+          // They compute, and every process loads the sources anew.
+          maxWorkers: 2,
         },
       },
       {
@@ -96,7 +97,7 @@ export default defineConfig({
           globalSetup,
           // They mostly wait.
           maxWorkers: 3,
-          env: besideTests(5),
+          env: besideTests(lanes),
           sequence: { groupOrder: 2 },
         },
       },
@@ -107,7 +108,7 @@ export default defineConfig({
           include: soak,
           globalSetup,
           maxWorkers: 3,
-          env: besideTests(5),
+          env: besideTests(lanes),
           testTimeout: 1_800_000,
           sequence: { groupOrder: 2 },
         },
@@ -129,7 +130,7 @@ export default defineConfig({
           name: 'chaos',
           include: chaos,
           globalSetup,
-          env: besideTests(8),
+          env: besideTests(lanes + 3),
           sequence: { groupOrder: 3 },
         },
       },
