@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { invalid, ReaperError } from '../errors.js';
 import {
   addToken,
@@ -165,26 +166,35 @@ const freshMs = 1_000;
 /** How long it counts while it cannot be read again, in milliseconds. */
 const staleMs = 300_000;
 
+/** How far apart two reads begin, in milliseconds, however often somebody asks with what nobody knows. */
+const apartMs = 100;
+
 /** The tokens of the ledger, or of `file` where they are given in one. */
 export function openTokenBook(service: Service, file: string | undefined): TokenBook {
   let known: { tokens: readonly KnownToken[]; readAtMs: number } | undefined;
   let reading: Promise<void> | undefined;
+  let beganAtMs = Number.NEGATIVE_INFINITY;
+  const readAtMs = () => known?.readAtMs ?? Number.NEGATIVE_INFINITY;
 
   async function read(): Promise<void> {
-    const readAtMs = performance.now();
+    await sleep(Math.max(0, beganAtMs + apartMs - performance.now()));
+    beganAtMs = performance.now();
     const tokens = file === undefined ? await listTokens(service) : readTokensFile(file);
-    known = { tokens, readAtMs };
+    known = { tokens, readAtMs: beganAtMs };
   }
   async function valid(mostMs = freshMs): Promise<readonly KnownToken[]> {
-    const ageMs = performance.now() - (known?.readAtMs ?? Number.NEGATIVE_INFINITY);
-    if (ageMs >= mostMs) {
-      reading ??= read().finally(() => {
-        reading = undefined;
-      });
+    const askedAtMs = performance.now();
+    try {
+      // A read that is under way may have begun before what is looked for was made.
+      while (readAtMs() < askedAtMs - mostMs) {
+        reading ??= read().finally(() => {
+          reading = undefined;
+        });
+        await reading;
+      }
+    } catch (error) {
       // While the ledger is away nobody can revoke one either.
-      await reading.catch((error: unknown) => {
-        if (ageMs >= staleMs) throw error;
-      });
+      if (askedAtMs - readAtMs() >= staleMs) throw error;
     }
     const now = Date.now();
     return (known?.tokens ?? []).filter(({ expiresAtMs = Infinity }) => expiresAtMs > now);
@@ -205,7 +215,7 @@ export function openTokenBook(service: Service, file: string | undefined): Token
   const findNew = async (sha256: Buffer, links: readonly KnownToken['link'][]) =>
     (await find(sha256, links)) ?? find(sha256, links, 0);
   return {
-    find: (token) => find(hashOf(token), [undefined]),
+    find: (token) => findNew(hashOf(token), [undefined]),
     findByHash: (sha256) => findNew(sha256, [undefined, 'used']),
     findLink: async (secret) => (isLink(secret) ? findNew(hashOf(secret), ['open']) : undefined),
     isEmpty: async () => (await valid()).every(({ link }) => link !== undefined),

@@ -29,6 +29,27 @@ test('a token is known by its text until it is revoked, and its text is kept now
   await expect.poll(() => book.find(token)).toBeUndefined();
 });
 
+test('a token counts as soon as it is made, and one that nobody knows is looked for ten times a second at most', async () => {
+  let reads = 0;
+  const database: Database = {
+    ...app.service.database,
+    query(...statement) {
+      reads += 1;
+      return app.service.database.query(...statement);
+    },
+  };
+  const book = openTokenBook({ ...app.service, database }, undefined);
+  for (const name of ['one', 'two', 'three']) {
+    await book.find('one that nobody knows');
+    const token = await createToken(app.service, { ...request, name });
+    expect(await book.find(token)).toMatchObject({ name });
+  }
+  const [before, beganAtMs] = [reads, performance.now()];
+  await Promise.all(Array.from({ length: 50 }, (_, guess) => book.find(`guess ${guess}`)));
+  for (let guess = 50; guess < 55; guess++) await book.find(`guess ${guess}`);
+  expect(reads - before).toBeLessThanOrEqual(2 + (performance.now() - beganAtMs) / 100);
+});
+
 test('a token that has expired is nobody’s', async () => {
   const token = await createToken(app.service, { ...request, expiresAtMs: Date.now() - 1 });
   const book = openTokenBook(app.service, undefined);
