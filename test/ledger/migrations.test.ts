@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   migrateDatabase,
   openDatabase,
@@ -19,13 +19,14 @@ let url: string;
 let drop: () => Promise<void>;
 const open: Database[] = [];
 
-beforeEach(async () => {
+beforeAll(async () => {
   ({ url, drop } = await createFreshDatabase());
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((database) => database.close()));
-  await drop();
+  await sql('drop schema if exists room_reaper cascade');
 });
+afterAll(() => drop());
 
 async function opened(): Promise<Database> {
   const database = await openLedger(url);
