@@ -7,6 +7,8 @@
 export interface Gather<T, R> {
   /** Resolves with the result of its own item. */
   add(item: T): Promise<R>;
+  /** How many items wait for the next call. */
+  readonly waiting: number;
   /** Resolves when nothing gathered is left. */
   idle(): Promise<void>;
 }
@@ -91,6 +93,9 @@ export function gather<T, R>(
         if (waiting.length >= enough) endPause?.();
         running ??= run();
       });
+    },
+    get waiting() {
+      return waiting.length;
     },
     async idle() {
       while (running) await running;

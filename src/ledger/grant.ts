@@ -2,6 +2,7 @@
  * Granting slots of a line: what the statements that reserve have in common
  * (docs/architecture.md, "The limiter").
  */
+import type { Database } from './database.js';
 
 export interface StoppedLine {
   /** An outage of the API, which passes by itself; else something that a person must mend. */
@@ -165,6 +166,21 @@ export function grantParameters(options: ReserveOptions, wishes: readonly Wish[]
     moved.map(({ usedAtMs }) => usedAtMs),
     options.newestSlotMs ?? null,
   ];
+}
+
+/** $1 line id, $2 and $3 slots used late, and when (epoch ms). */
+const moveSlotsSql = `
+update room_reaper.lines set recent = room_reaper.move_slots(recent, $2, $3) where id = $1`;
+
+/** Tells a line what was used late, where no reservation tells it. */
+export async function moveSlots(
+  database: Database,
+  lineId: string,
+  moved: readonly MovedSlot[],
+): Promise<void> {
+  const slots = moved.map(({ slotAtMs }) => slotAtMs);
+  const used = moved.map(({ usedAtMs }) => usedAtMs);
+  await database.query('line-move-slots', moveSlotsSql, [lineId, slots, used]);
 }
 
 /** What the row of a line says of its stop. */

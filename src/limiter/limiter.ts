@@ -10,15 +10,17 @@
  * late, the row is told. Without a database there are no slots, and without a slot nothing is
  * sent: the limiter fails closed.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
-import type {
-  MovedSlot,
-  Probe,
-  ReserveOptions,
-  ReserveResult,
-  StoppedLine,
-  Wish,
+import {
+  moveSlots,
+  type MovedSlot,
+  type Probe,
+  type ReserveOptions,
+  type ReserveResult,
+  type StoppedLine,
+  type Wish,
 } from '../ledger/grant.js';
 import { ensureLine, lineId, probeNow, type LineKey } from '../ledger/line.js';
 import type { Reservation, SlotRequest } from '../ledger/reserve.js';
@@ -179,7 +181,8 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
   /** Slots granted and not given up: the newest is told, so that a row that lacks it is noticed. */
   let held: number[] = [];
   /** Slots used late, which the line's row has not been told yet. */
-  const moved: MovedSlot[] = [];
+  let moved: MovedSlot[] = [];
+  let isTelling = false;
 
   await patiently(startPatienceMs, () => ensureLine(database, line, intervalMs, windowSlots));
 
@@ -194,6 +197,29 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
     const toleranceMs =
       probe === undefined ? latestMs(options.jitterMs, movable) : probeToleranceMs;
     return lateMs > toleranceMs || -lateMs > aheadAtMostMs;
+  }
+
+  function wasTold(told: readonly MovedSlot[]): void {
+    moved = moved.filter((slot) => !told.includes(slot));
+  }
+
+  /** Where no reservation waits that will tell of late slots: there may be none to come. */
+  async function tellMoved(): Promise<void> {
+    if (isTelling) return;
+    isTelling = true;
+    try {
+      // What is written in this turn of the event loop is told together.
+      await nextTurn();
+      while (moved.length > 0 && reservations.waiting === 0) {
+        const told = moved;
+        await moveSlots(database, id, told);
+        wasTold(told);
+      }
+    } catch {
+      // The next reservation tells it.
+    } finally {
+      isTelling = false;
+    }
   }
 
   const reservations = gather<W, R | undefined>(reserveAll, {
@@ -211,7 +237,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
     const answeredMs = Math.min(answerMs() + leadSlackMs, firstLeadMs);
     const leadMs = Math.max(minimumLeadMs, startingMs, answeredMs);
     // What is used while the statement runs is told by the next one.
-    const told = moved.length;
+    const told = moved;
     const askedAt = monotonic();
     const result = await options.reserve(
       database,
@@ -223,7 +249,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
         windowSlots,
         leadMs,
         answeredAtMs: options.answeredAtMs(),
-        moved,
+        moved: told,
         newestSlotMs: held.at(-1),
       },
       wishes,
@@ -246,10 +272,12 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
     held = held.slice(-heldKept).sort((a, b) => a - b);
     if (newest > 0) {
       // Without a slot granted the row was not written.
-      moved.splice(0, told);
+      wasTold(told);
       // What lies ahead because others were granted before, not because it must.
       const queuedMs = newest - Math.max(clock.now() + leadMs, result.notBeforeMs);
       options.onLead({ leadMs: queuedMs, waiting });
+    } else if (told.length > 0) {
+      void tellMoved();
     }
     return result.reservations;
   }
@@ -333,7 +361,8 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
       if (usedAtMs - slotAtMs <= onTimeMs(options.jitterMs)) return;
       counts.late += 1;
       // Told once: then the row has it at another time.
-      moved.push({ slotAtMs, usedAtMs });
+      moved = [...moved, { slotAtMs, usedAtMs }];
+      void tellMoved();
     },
 
     counts: () => ({ ...counts }),

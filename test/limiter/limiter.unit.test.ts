@@ -310,7 +310,7 @@ describe('a slot that was used', () => {
     ]);
   });
 
-  test('written late while a reservation is under way, it is told by the next one', async () => {
+  test('written late while a reservation is under way, it is told after that', async () => {
     const limiter = await warmLimiter();
     const late = await ledger.pass(take(limiter));
     ledger.answers.push((rows) => {
@@ -319,11 +319,12 @@ describe('a slot that was used', () => {
       return rows;
     });
     await ledger.pass(take(limiter));
-    await ledger.pass(take(limiter));
-    expect(ledger.asked.map(({ moved }) => moved.length)).toEqual([0, 0, 1]);
+    const told = () => [...ledger.asked.flatMap(({ moved }) => moved), ...ledger.moves.flat()];
+    await expect.poll(told).toMatchObject([{ slotAtMs: late.slotAtMs }]);
+    expect(ledger.asked.map(({ moved }) => moved.length)).toEqual([0, 0]);
   });
 
-  test('written late, it is told again where no slot was granted: nothing was written then', async () => {
+  test('written late, it is told again where no slot was granted: the row was not written then', async () => {
     const limiter = await warmLimiter();
     const late = await ledger.pass(take(limiter));
     ledger.stallUntil(late.slotAtMs + 10);
@@ -332,6 +333,39 @@ describe('a slot that was used', () => {
     expect(await limiter.takeSlot(wish(), patient)).toEqual({ kind: 'expired' });
     await ledger.pass(take(limiter));
     expect(ledger.asked.map(({ moved }) => moved.length)).toEqual([0, 1, 1]);
+  });
+
+  test('written late by a process that reserves nothing more, it is told all the same', async () => {
+    const limiter = await warmLimiter();
+    const [one, two] = [await ledger.pass(take(limiter)), await ledger.pass(take(limiter))];
+    const asked = ledger.asked.length;
+    ledger.stallUntil(two.slotAtMs + 50);
+    limiter.written(one.slotAtMs);
+    limiter.written(two.slotAtMs);
+    const usedAtMs = two.slotAtMs + 50;
+    await expect
+      .poll(() => ledger.moves)
+      .toEqual([
+        [
+          { slotAtMs: one.slotAtMs, usedAtMs },
+          { slotAtMs: two.slotAtMs, usedAtMs },
+        ],
+      ]);
+    expect(ledger.asked).toHaveLength(asked);
+    // Told once.
+    await ledger.pass(take(limiter));
+    expect(ledger.asked.at(-1)?.moved).toEqual([]);
+  });
+
+  test('written late with a ledger that is away, it is told by the next reservation', async () => {
+    const limiter = await warmLimiter();
+    const { slotAtMs } = await ledger.pass(take(limiter));
+    ledger.failsToMove = true;
+    ledger.stallUntil(slotAtMs + 50);
+    limiter.written(slotAtMs);
+    await expect.poll(() => ledger.statements.at(-1)).toBe('line-move-slots');
+    await ledger.pass(take(limiter));
+    expect(ledger.asked.at(-1)?.moved).toEqual([{ slotAtMs, usedAtMs: slotAtMs + 50 }]);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   type LimiterOptions,
   type SlotWish,
 } from '../../src/limiter/limiter.js';
+import type { MovedSlot } from '../../src/ledger/grant.js';
 import { reserveSlots } from '../../src/ledger/reserve.js';
 import { request } from '../ledger/fixture.js';
 
@@ -18,7 +19,7 @@ export interface Asked {
   ids: string[];
   leadMs: number;
   givenUp: number[];
-  moved: { slotAtMs: number; usedAtMs: number }[];
+  moved: MovedSlot[];
   newestSlotMs: number | null;
 }
 
@@ -31,6 +32,12 @@ export const intervalMs = 5;
 export const jitterMs = 20;
 export const windowSlots = 200;
 
+function movedSlots(slots: unknown, used: unknown): MovedSlot[] {
+  return (slots as number[]).map((slotAtMs, index) => ({
+    ...{ slotAtMs, usedAtMs: (used as number[])[index] ?? NaN },
+  }));
+}
+
 export function madeUpLedger() {
   const startMs = 1_800_000_000_000;
   let nowMs = startMs;
@@ -41,21 +48,22 @@ export function madeUpLedger() {
   const waiting: { at: number; resolve: () => void }[] = [];
   const asked: Asked[] = [];
   const statements: string[] = [];
+  const moves: MovedSlot[][] = [];
   const answers: ((rows: Row[], question: Asked) => Row[] | Promise<Row[]>)[] = [];
 
   const database: Database = {
     async query(name: string, _sql: string, values: readonly unknown[]) {
       statements.push(name);
+      if (name === 'line-move-slots') {
+        if (ledger.failsToMove) throw new Error('down');
+        moves.push(movedSlots(values[1], values[2]));
+      }
       if (name !== 'reserve') return [];
-      const slots = values[7] as number[];
       const question: Asked = {
         ids: values[11] as string[],
         leadMs: values[3] as number,
         givenUp: values[4] as number[],
-        moved: slots.map((slotAtMs, index) => ({
-          slotAtMs,
-          usedAtMs: (values[8] as number[])[index] ?? NaN,
-        })),
+        moved: movedSlots(values[7], values[8]),
         newestSlotMs: values[9] as number | null,
       };
       asked.push(question);
@@ -88,6 +96,9 @@ export function madeUpLedger() {
     statements,
     /** How the next reservations are answered, one after the other; then they are granted. */
     answers,
+    /** What was told of late slots beside reservations. */
+    moves,
+    failsToMove: false,
     isAsleep: false,
     now: databaseNowMs,
     /** Instants that somebody waits for. */
