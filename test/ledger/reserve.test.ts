@@ -5,7 +5,7 @@ import type { Database } from '../../src/ledger/database.js';
 import { recordEnds } from '../../src/ledger/record.js';
 import { releaseUnsent } from '../../src/ledger/release.js';
 import { firstProbePauseMs, stopLine } from '../../src/ledger/line.js';
-import type { MovedSlot } from '../../src/ledger/grant.js';
+import { moveSlots, type MovedSlot } from '../../src/ledger/grant.js';
 import { withPostgres } from '../support/servers.js';
 import { assertSlidingWindow } from '../support/sliding-window.js';
 import {
@@ -238,6 +238,18 @@ describe('granting slots', () => {
     expect(told).not.toContain(12_352);
     await line.reserve([request()], { moved });
     expect((await recentOf(line)).slice(0, -1)).toEqual(told);
+  });
+
+  test('told without a reservation, it moves likewise, of its own line alone, and the slot a window later follows it', async () => {
+    const [line, other] = [await makeLine(ledger), await makeLine(ledger)];
+    const first = await line.grant(request());
+    const ofOther = await recentOf(other);
+    const moved = { slotAtMs: first.slotAtMs, usedAtMs: first.slotAtMs + 90 };
+    await moveSlots(ledger.database, line.id, [moved, { slotAtMs: 12_345, usedAtMs: 12_352 }]);
+    expect((await recentOf(line)).at(-1)).toBe(moved.usedAtMs);
+    expect(await recentOf(other)).toEqual(ofOther);
+    const next = slotsOf(await line.reserve(requests(windowSlots)));
+    expect((next.at(-1) ?? NaN) - moved.usedAtMs).toBeGreaterThanOrEqual(window.spanMs);
   });
 
   test('more requests than the row remembers slots are each granted one', async () => {

@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const tokens = ['a', 'b', 'c'].map((letter) => letter.repeat(40));
 
-// What is none of them is looked for once more, among those of then.
+// What is none of them is looked for twice: it may have been made a moment ago.
 test.each([
   ['the first', tokens[0], 3],
   ['the last', tokens[2], 3],
