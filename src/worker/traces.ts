@@ -14,7 +14,6 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
-  type Tracer,
 } from '@opentelemetry/api';
 import type { Destruction } from '../destruction.js';
 import type { DestroyJob } from '../queue/job.js';
@@ -24,9 +23,10 @@ import type { SentRequest } from './send.js';
 import { leavesQueue, type RunEnd } from './settle.js';
 import { packageVersion } from './version.js';
 
-let made: Tracer | undefined;
-/** Made when it is first used: a bundle that never works on a room may lack our package.json. */
-const tracer = () => (made ??= trace.getTracer('room-reaper', packageVersion()));
+/** Read when it is first needed: a bundle that never works on a room may lack our package.json. */
+let version: string | undefined;
+/** Asked for each time: one that is kept stays with the SDK that was there first. */
+const tracer = () => trace.getTracer('room-reaper', (version ??= packageVersion()));
 
 const jobSpan = {
   kind: SpanKind.CONSUMER,

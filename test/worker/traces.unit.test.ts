@@ -121,7 +121,6 @@ test('where nobody keeps contexts the instrumentation makes a span of a request,
 });
 
 describe('with an SDK', () => {
-  // The program's tracer stays with the first provider.
   beforeAll(() => {
     provider.register();
   });
@@ -225,5 +224,18 @@ describe('with an SDK', () => {
       nodeHttp.get(server.endpoint, (reply) => reply.resume().once('close', resolve)),
     );
     expect(exporter.getFinishedSpans()).toMatchObject([{ kind: SpanKind.CLIENT, name: 'GET' }]);
+  });
+
+  test('an SDK that takes the place of another is told what follows', async () => {
+    trace.disable();
+    context.disable();
+    const later = new InMemorySpanExporter();
+    new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(later)] }).register();
+    const { jobs } = await work([701], ({ socket, room }) => socket.write(http(bodyOf(room))));
+    expect(jobs).toEqual([]);
+    expect(later.getFinishedSpans().map(({ name }) => name)).toEqual([
+      'POST /v4/live_engine_http_srv/destroy_room',
+      'room_reaper.destroy',
+    ]);
   });
 });
