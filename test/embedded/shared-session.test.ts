@@ -194,6 +194,8 @@ describe('one client holds up the others', () => {
         return answer('Z', 'I');
       },
       broken: () => expect.unreachable(),
+      // All of it in one turn.
+      now: () => 0,
     });
     const client = (name: string): SessionClient => ({
       listening: false,
