@@ -22,7 +22,8 @@ export async function watchArrivals(url: string): Promise<KernelArrivals | undef
   const ended = once(tcpdump, 'close').catch(() => undefined);
   const instants: number[] = [];
   createInterface({ input: tcpdump.stdout }).on('line', (line) => {
-    instants.push(Number.parseFloat(line) * 1_000);
+    // Interrupted, it ends the line that it may have begun.
+    if (line !== '') instants.push(Number.parseFloat(line) * 1_000);
   });
   let said = '';
   const looks = new Promise<boolean>((resolve) => {
