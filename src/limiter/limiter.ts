@@ -345,10 +345,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
           }
           counts.givenUp += 1;
           if (reservation.probe === 'stop') await passProbeOn();
-          // A stall beyond what the interval allows for disturbs the arrivals around it too: its
-          // slots stay lost, and the gap they leave is a margin.
-          const stalled = clock.now() - reservation.slotAtMs > options.jitterMs;
-          current = stalled ? wish : { ...wish, givenUpSlotMs: reservation.slotAtMs };
+          current = { ...wish, givenUpSlotMs: reservation.slotAtMs };
         }
       } finally {
         waiting -= 1;
