@@ -27,7 +27,7 @@ import type { Reservation, SlotRequest } from '../ledger/reserve.js';
 import type { ReadReservation } from '../ledger/reserve-reads.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import type { LedgerClock } from './clock.js';
-import { latestUseMs, latestWriteMs, onTimeMs } from './pace.js';
+import { isMovable, latestUseMs, latestWriteMs, onTimeMs } from './pace.js';
 import type { SlotTimer } from './slot-timer.js';
 
 /** Most slots reserved in one statement. */
@@ -193,7 +193,7 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
     if (clock.wasSuspended()) return true;
     const lateMs = clock.now() - slotAtMs;
     // What is told only after so long may be told too late to move anything.
-    const movable = answerMs() > slowestToMoveMs ? 0 : windowSlots;
+    const movable = isMovable(windowSlots, intervalMs) && answerMs() <= slowestToMoveMs;
     const toleranceMs =
       probe === undefined ? latestMs(options.jitterMs, movable) : probeToleranceMs;
     return lateMs > toleranceMs || -lateMs > aheadAtMostMs;

@@ -4,7 +4,7 @@
 const mostRemembered = 500;
 
 /** The least distance of two slots, in intervals: `grant_slots` makes up for lost ones with it. */
-const closest = 0.9;
+const closest = 0.5;
 
 /**
  * Interval between slots, in milliseconds.
@@ -25,11 +25,12 @@ export function slotInterval(ratePerSecond: number, jitterMs: number): number {
 }
 
 /**
- * How many slots make a window: the quota, as far as it is remembered. Fewer slots in a
- * window that is shorter in proportion promise the same, and more.
+ * How many slots make a window: the quota, where all of it is remembered. Else the second is a few
+ * windows, equal as far as that goes: slots that keep each of them promise the same, and more.
  */
 export function slotsInWindow(ratePerSecond: number): number {
-  return Math.max(1, Math.min(Math.floor(ratePerSecond), mostRemembered));
+  const windows = Math.ceil(ratePerSecond / mostRemembered);
+  return Math.max(1, Math.floor(ratePerSecond / windows));
 }
 
 /** So late is on time everywhere, in milliseconds: timers are late by one at best. */
@@ -49,26 +50,32 @@ export function onTimeMs(jitterMs: number): number {
   return Math.max(timersMs, onTimeShare * jitterMs);
 }
 
-/** With fewer slots in a window, the slot a window later may have been granted already. */
+/** With fewer slots in a window, or a shorter one, the slot a window later may have been granted already. */
 const fewestToMove = 100;
+const shortestToMoveMs = 900;
 
 /**
- * So late a request may be written where its slot is moved, in milliseconds: the slot a window later
- * is not granted yet by far.
+ * Whether a slot can be moved in the line's row to when it was used: the slot a window later then
+ * follows that instant, for it is not granted yet by far.
+ *
+ * @param windowSlots - slots in one window.
+ * @param intervalMs - between two of them.
  */
+export function isMovable(windowSlots: number, intervalMs: number): boolean {
+  return windowSlots >= fewestToMove && windowSlots * intervalMs >= shortestToMoveMs;
+}
+
+/** So late a request may be written where its slot is moved, in milliseconds. */
 const latestMovedMs = 100;
 
 /**
  * How late a slot may be used, in milliseconds; after that it is given up, for late slots are
- * what turns a stall into a burst. One that is used later than {@link onTimeMs} is
- * moved in the line's row to when it was used: the slot a window later follows it, not its time.
+ * what turns a stall into a burst. One that is used later than {@link onTimeMs} is moved.
  *
  * @param jitterMs - by how much the time from slot to arrival may vary.
- * @param windowSlots - slots in one window.
  */
-export function latestUseMs(jitterMs: number, windowSlots: number): number {
-  if (windowSlots < fewestToMove) return onTimeMs(jitterMs);
-  return Math.max(timersMs, latenessShare * jitterMs);
+export function latestUseMs(jitterMs: number, movable: boolean): number {
+  return movable ? Math.max(timersMs, latenessShare * jitterMs) : onTimeMs(jitterMs);
 }
 
 /**
@@ -77,11 +84,10 @@ export function latestUseMs(jitterMs: number, windowSlots: number): number {
  * must hold it.
  *
  * @param jitterMs - by how much the time from slot to arrival may vary.
- * @param windowSlots - slots in one window.
  */
-export function latestWriteMs(jitterMs: number, windowSlots: number): number {
+export function latestWriteMs(jitterMs: number, movable: boolean): number {
   const allowedMs = Math.max(timersMs, latenessShare * jitterMs);
-  return windowSlots < fewestToMove ? allowedMs : Math.max(allowedMs, latestMovedMs);
+  return movable ? Math.max(allowedMs, latestMovedMs) : allowedMs;
 }
 
 /**

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Limiter, LimiterOptions, SlotWish } from '../../src/limiter/limiter.js';
 import { latestUseMs, onTimeMs } from '../../src/limiter/pace.js';
-import { intervalMs, jitterMs, madeUpLedger, windowSlots, wish } from './made-up-ledger.js';
+import { intervalMs, jitterMs, madeUpLedger, wish } from './made-up-ledger.js';
 
 let ledger: ReturnType<typeof madeUpLedger>;
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
 const patient = new AbortController().signal;
 setMaxListeners(0, patient);
 
-const latestMs = latestUseMs(jitterMs, windowSlots);
+const latestMs = latestUseMs(jitterMs, true);
 const latenessToleranceMs = onTimeMs(jitterMs);
 
 /** A limiter whose first slots, which lie further ahead, are over. */
@@ -194,18 +194,14 @@ describe('a slot that comes too late', () => {
     }
   });
 
-  test.each([
-    { stall: 'a short delay', lateMs: 100, staysLost: false },
-    { stall: 'as much as the jitter', lateMs: 150, staysLost: false },
-    { stall: 'a stall beyond the jitter', lateMs: 151, staysLost: true },
-  ])('after $stall its place stays lost: $staysLost', async ({ lateMs, staysLost }) => {
-    const limiter = await warmLimiter({ jitterMs: 150 });
+  test.each([13, 150, 5_000])('by %i ms leaves its place to others', async (lateMs) => {
+    const limiter = await warmLimiter();
     const using = take(limiter);
     await untilWaiting(1);
     const lost = newest();
     ledger.stallUntil(lost + lateMs);
     expect((await ledger.pass(using)).slotAtMs).toBeGreaterThan(lost + lateMs);
-    expect(ledger.asked[1]?.givenUp).toEqual(staysLost ? [] : [lost]);
+    expect(ledger.asked[1]?.givenUp).toEqual([lost]);
   });
 
   test('on a machine that slept nothing is used before the database’s clock is read anew', async () => {
@@ -250,6 +246,15 @@ describe('a slot that comes too late', () => {
       expect(limiter.counts().givenUp).toBe(isGivenUp ? 1 : 0);
     },
   );
+
+  test('with a window shorter than slots lie ahead, it is over as soon as it is not on time', async () => {
+    const limiter = await warmLimiter({ intervalMs: 0.51, windowSlots: 500 });
+    const using = take(limiter);
+    await untilWaiting(1);
+    ledger.stallUntil(newest() + latenessToleranceMs + 0.1);
+    await ledger.pass(using);
+    expect(limiter.counts().givenUp).toBe(1);
+  });
 
   test('with a ledger that is too slow, it is over as soon as it is not on time', async () => {
     const limiter = await ledger.limiter();

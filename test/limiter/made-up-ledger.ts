@@ -30,7 +30,7 @@ interface Row {
 
 export const intervalMs = 5;
 export const jitterMs = 20;
-export const windowSlots = 200;
+const windowSlots = 200;
 
 function movedSlots(slots: unknown, used: unknown): MovedSlot[] {
   return (slots as number[]).map((slotAtMs, index) => ({

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  isMovable,
   jobsToHold,
   latestUseMs,
   latestWriteMs,
@@ -19,8 +20,10 @@ describe('the interval between slots', () => {
     [1, 0, 1000],
     [0.5, 0, 2000],
     [1000, 1000, 2],
-    // 500 of them are a window; the other 250 may come after nine tenths of an interval each.
-    [750, 20, 1020 / 725],
+    // Two windows of 375.
+    [750, 20, 1020 / 750],
+    // Two windows of 499; the one that is left may come after half an interval.
+    [999, 20, 1020 / 998.5],
   ])('%d per second, %d ms of jitter → %d ms', (rate, jitterMs, intervalMs) => {
     expect(slotInterval(rate, jitterMs)).toBeCloseTo(intervalMs, 10);
   });
@@ -56,30 +59,40 @@ describe('the interval between slots', () => {
     expect(onTimeMs(0)).toBe(5);
   });
 
-  test.each<[jitterMs: number, windowSlots: number, latestMs: number]>([
-    [20, 200, 12],
-    [50, 500, 30],
+  test.each<[jitterMs: number, movable: boolean, latestMs: number]>([
+    [20, true, 12],
+    [50, true, 30],
     // Never less than a timer needs.
-    [5, 200, 5],
-    // A slot a window later may have been granted: nothing is moved.
-    [20, 99, 8],
-  ])('with a jitter of %i ms and %i slots in a window, a slot is usable for %i ms', (...at) => {
-    const [jitterMs, windowSlots, latestMs] = at;
-    expect(latestUseMs(jitterMs, windowSlots)).toBe(latestMs);
+    [5, true, 5],
+    [20, false, 8],
+  ])('with a jitter of %i ms, movable: %o, a slot is usable for %i ms', (...at) => {
+    const [jitterMs, movable, latestMs] = at;
+    expect(latestUseMs(jitterMs, movable)).toBe(latestMs);
     expect(latestMs).toBeLessThanOrEqual(Math.max(jitterMs, onTimeMs(0)));
   });
 
-  test.each<[jitterMs: number, windowSlots: number, latestMs: number]>([
-    [20, 200, 100],
-    [200, 200, 120],
-    [20, 99, 12],
-    [0, 99, 5],
-  ])(
-    'with a jitter of %i ms and %i slots in a window, its request may be written %i ms late',
-    (jitterMs, windowSlots, latestMs) => {
-      expect(latestWriteMs(jitterMs, windowSlots)).toBe(latestMs);
-    },
-  );
+  test.each<[jitterMs: number, movable: boolean, latestMs: number]>([
+    [20, true, 100],
+    [200, true, 120],
+    [20, false, 12],
+    [0, false, 5],
+  ])('with a jitter of %i ms, movable: %o, its request may be written %i ms late', (...at) => {
+    const [jitterMs, movable, latestMs] = at;
+    expect(latestWriteMs(jitterMs, movable)).toBe(latestMs);
+  });
+});
+
+describe('a slot can be moved where the one a window later is not granted yet', () => {
+  test.each<[why: string, rate: number, movable: boolean]>([
+    ['the default', 200, true],
+    ['as many as are remembered', 500, true],
+    ['each process has one in hand, and they may be many', 99, false],
+    ['a window of half a second', 501, false],
+    ['a window of 51 ms: shorter than slots lie ahead', 10_000, false],
+  ])('%s: %i per second → %o', (_why, rate, movable) => {
+    for (const jitterMs of [0, 20])
+      expect(isMovable(slotsInWindow(rate), slotInterval(rate, jitterMs))).toBe(movable);
+  });
 });
 
 describe('the slots that make a window', () => {
@@ -90,6 +103,10 @@ describe('the slots that make a window', () => {
     [200, 200],
     [200.7, 200],
     [500, 500],
+    [501, 250],
+    [750, 375],
+    [999, 499],
+    [1_000, 500],
     [100_000, 500],
   ])('%d per second → %d', (rate, slots) => {
     expect(slotsInWindow(rate)).toBe(slots);
