@@ -35,9 +35,10 @@ export interface Placement {
 
 /**
  * Destructions in one call. BullMQ's advice is 500–1,000, but what is under way is garbage that
- * outlives a young collection: with 250, enqueuing takes 30 MB and a sixth of the time less.
+ * outlives a young collection: with fewer, enqueuing takes 30 MB less, and no more time. One call is
+ * encoded at once, and a service that answers others meanwhile holds them up for so long.
  */
-export const addChunk = 250;
+export const addChunk = 100;
 
 /**
  * Adds up to {@link addChunk} destructions in one call. Safe to repeat with the same ids.

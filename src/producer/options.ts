@@ -62,7 +62,7 @@ export interface DestroyManyOptions extends DestroyOptions {
    * here and skipped.
    */
   onInvalid?: (roomId: string, problem: string) => void;
-  /** Told after each call to the queue, 250 rooms. */
+  /** Told after each call to the queue, 100 rooms. */
   onProgress?: (counts: ManyAdded) => void;
 }
 

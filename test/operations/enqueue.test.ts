@@ -54,7 +54,7 @@ test('a list is put on the queue as a batch, and asked for again it is the same 
   expect(Object.keys(enqueuedToJson(request.rooms, first))).toEqual(Object.keys(json));
   expect(enqueuedToJson(request.rooms, again)).toEqual(json);
   expect([first.batch.isNew, again.batch.isNew]).toEqual([true, false]);
-  expect(progress).toEqual([250, 500, 600]);
+  expect(progress).toEqual([100, 200, 300, 400, 500, 600]);
   expect(await depthOf(service)).toMatchObject({ waiting: 600, lanes: { bulk: 600 } });
 });
 
