@@ -15,8 +15,8 @@ import type { Database } from '../ledger/database.js';
 import { gather } from '../ledger/gather.js';
 import {
   moveSlots,
+  type Grant,
   type MovedSlot,
-  type Probe,
   type ReserveOptions,
   type ReserveResult,
   type StoppedLine,
@@ -27,7 +27,7 @@ import type { Reservation, SlotRequest } from '../ledger/reserve.js';
 import type { ReadReservation } from '../ledger/reserve-reads.js';
 import { isPassing, patiently, startPatienceMs } from '../passing.js';
 import type { LedgerClock } from './clock.js';
-import { isMovable, latestUseMs, latestWriteMs, onTimeMs } from './pace.js';
+import { latestUseMs, onTimeMs } from './pace.js';
 import type { SlotTimer } from './slot-timer.js';
 
 /** Most slots reserved in one statement. */
@@ -51,9 +51,6 @@ const leadSlackMs = 15;
  * of this machine, and slots further ahead would not make up for it.
  */
 const answersKept = 4;
-
-/** With a ledger that is slower than this, in milliseconds, slots lie too far ahead to be moved. */
-const slowestToMoveMs = 200;
 
 /**
  * The very first slot of a process lies further ahead, in milliseconds: code that has not run
@@ -186,16 +183,10 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
 
   await patiently(startPatienceMs, () => ensureLine(database, line, intervalMs, windowSlots));
 
-  function isLate(
-    { slotAtMs, probe }: { slotAtMs: number; probe: Probe | undefined },
-    latestMs: typeof latestUseMs,
-  ): boolean {
+  function isLate({ slotAtMs, probe }: Pick<Grant, 'slotAtMs' | 'probe'>): boolean {
     if (clock.wasSuspended()) return true;
     const lateMs = clock.now() - slotAtMs;
-    // What is told only after so long may be told too late to move anything.
-    const movable = isMovable(windowSlots, intervalMs) && answerMs() <= slowestToMoveMs;
-    const toleranceMs =
-      probe === undefined ? latestMs(options.jitterMs, movable) : probeToleranceMs;
+    const toleranceMs = probe === undefined ? latestUseMs(options.jitterMs) : probeToleranceMs;
     return lateMs > toleranceMs || -lateMs > aheadAtMostMs;
   }
 
@@ -335,9 +326,9 @@ export async function createLimiter<W extends LaneWish, R extends AnyReservation
           if (reservation.kind !== 'granted') return reservation;
           try {
             await untilSlot(reservation.slotAtMs, signal);
-            if (!isLate(reservation, latestUseMs)) {
+            if (!isLate(reservation)) {
               await atSlot?.();
-              if (!isLate(reservation, latestWriteMs)) return reservation;
+              if (!isLate(reservation)) return reservation;
             }
           } catch (error) {
             if (reservation.probe === 'stop') void passProbeOn();

@@ -50,44 +50,15 @@ export function onTimeMs(jitterMs: number): number {
   return Math.max(timersMs, onTimeShare * jitterMs);
 }
 
-/** With fewer slots in a window, or a shorter one, the slot a window later may have been granted already. */
-const fewestToMove = 100;
-const shortestToMoveMs = 900;
-
 /**
- * Whether a slot can be moved in the line's row to when it was used: the slot a window later then
- * follows that instant, for it is not granted yet by far.
- *
- * @param windowSlots - slots in one window.
- * @param intervalMs - between two of them.
- */
-export function isMovable(windowSlots: number, intervalMs: number): boolean {
-  return windowSlots >= fewestToMove && windowSlots * intervalMs >= shortestToMoveMs;
-}
-
-/** So late a request may be written where its slot is moved, in milliseconds. */
-const latestMovedMs = 100;
-
-/**
- * How late a slot may be used, in milliseconds; after that it is given up, for late slots are
- * what turns a stall into a burst. One that is used later than {@link onTimeMs} is moved.
+ * How late the request of a slot may be written, in milliseconds; after that the slot is given up, for
+ * late slots are what turns a stall into a burst. The jitter allowance holds it, whatever becomes
+ * of the process or the ledger before the line's row is told.
  *
  * @param jitterMs - by how much the time from slot to arrival may vary.
  */
-export function latestUseMs(jitterMs: number, movable: boolean): number {
-  return movable ? Math.max(timersMs, latenessShare * jitterMs) : onTimeMs(jitterMs);
-}
-
-/**
- * How late the request of a slot that was there in time may be written, in milliseconds: what must be
- * done at the slot takes a busy process longer. Where its slot cannot be moved, the jitter allowance
- * must hold it.
- *
- * @param jitterMs - by how much the time from slot to arrival may vary.
- */
-export function latestWriteMs(jitterMs: number, movable: boolean): number {
-  const allowedMs = Math.max(timersMs, latenessShare * jitterMs);
-  return movable ? Math.max(allowedMs, latestMovedMs) : allowedMs;
+export function latestUseMs(jitterMs: number): number {
+  return Math.max(timersMs, latenessShare * jitterMs);
 }
 
 /**
