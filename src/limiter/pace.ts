@@ -52,8 +52,8 @@ export function onTimeMs(jitterMs: number): number {
 
 /**
  * How late the request of a slot may be written, in milliseconds; after that the slot is given up, for
- * late slots are what turns a stall into a burst. The jitter allowance holds it, whatever becomes
- * of the process or the ledger before the line's row is told.
+ * late slots are what turns a stall into a burst. An allowance of five milliseconds or more holds
+ * it, whatever becomes of the process or the ledger before the line's row is told.
  *
  * @param jitterMs - by how much the time from slot to arrival may vary.
  */
